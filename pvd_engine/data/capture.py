@@ -1,0 +1,120 @@
+"""The one form in which every dataset reaches the engine: cameras, images, splits, bounds, frame.
+
+Conventions (see ``docs/conventions.md``): camera-to-world 4x4, OpenGL axes (x right, y up, looking
+down -z), float64; pixel origin at the image's top-left corner, so that the centre of the first
+pixel is (0.5, 0.5).
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole or fisheye camera with its pose in the dataset frame.
+
+    Attributes
+    ----------
+    camera_to_world : (4, 4) float64 array
+        OpenGL axes, dataset frame.
+    width, height : int
+        Image size in pixels.
+    fx, fy, cx, cy : float
+        Intrinsics in pixels, corner origin.
+    distortion_model : str
+        ``"none"``, ``"opencv"`` (k1, k2, p1, p2, k3, k4) or ``"opencv_fisheye"`` (k1, k2, k3, k4).
+    distortion : dict of str to float
+        The coefficients by name; absent ones are zero.
+    """
+
+    camera_to_world: np.ndarray
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    distortion_model: str = "none"
+    distortion: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class View:
+    """One camera of a capture, with its image where there is one.
+
+    Attributes
+    ----------
+    name : str
+        The image's path relative to the capture, as the file names it, without extension
+        (``"test/r_0"``); unique within a capture.
+    camera : Camera
+    split : str
+        ``"train"``, ``"val"`` or ``"test"``.
+    image_path : Path or None
+        None for a camera without an image.
+    """
+
+    name: str
+    camera: Camera
+    split: str
+    image_path: Path | None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a file says about its own frame, kept so that an export gives the same numbers back.
+
+    Attributes
+    ----------
+    applied_transform : (3, 4) float64 array
+        From the original world to the dataset frame; identity when the file has none.
+    aabb_scale, scale, offset
+        instant-ngp's fields as the file gives them, or None.
+    """
+
+    applied_transform: np.ndarray = field(default_factory=lambda: np.eye(4)[:3])
+    aabb_scale: float | None = None
+    scale: float | None = None
+    offset: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A dataset: views in their splits, the scene's bounds and its frame.
+
+    Attributes
+    ----------
+    name : str
+        Folder name of the dataset.
+    root : Path
+    format : str
+        ``"nerf_synthetic"`` or ``"transforms"``.
+    views : tuple of View
+    box : (2, 3) float64 array
+        Minimum and maximum corner of the scene, dataset frame.
+    box_source : str
+        One sentence: where the box comes from.
+    frame : Frame
+    has_alpha : bool
+        True when the images carry an alpha channel (objects on transparent ground).
+    notes : tuple of str
+        Sentences about what was guessed or left out while reading.
+    """
+
+    name: str
+    root: Path
+    format: str
+    views: tuple[View, ...]
+    box: np.ndarray
+    box_source: str
+    frame: Frame
+    has_alpha: bool
+    notes: tuple[str, ...] = ()
+
+    def split(self, name: str) -> tuple[View, ...]:
+        """Views of one split, in file order."""
+        return tuple(view for view in self.views if view.split == name)

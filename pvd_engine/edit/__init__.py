@@ -1,0 +1,1 @@
+"""Edited fields: regions, masks."""

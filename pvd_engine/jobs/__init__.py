@@ -1,0 +1,1 @@
+"""The job folder, events, cancel and resume."""

@@ -1,0 +1,1 @@
+"""Rays, occupancy, marching and compositing: fields -> pictures."""
