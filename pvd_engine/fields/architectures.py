@@ -1,0 +1,120 @@
+"""Architectures by name: an encoder, a decoder and their sizes."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import UserError
+from ..render.occupancy import OccupancyGrid
+from .radiance_field import RadianceField
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "hash": {
+        "full": {
+            "encoder": {
+                "type": "hash",
+                "levels": 14,
+                "features": 2,
+                "log2_table_size": 19,
+                "base_resolution": 16,
+                "finest_resolution": 2048,
+            },
+            "decoder": {"type": "mlp"},
+        },
+        "small": {
+            "encoder": {
+                "type": "hash",
+                "levels": 12,
+                "features": 2,
+                "log2_table_size": 17,
+                "base_resolution": 16,
+                "finest_resolution": 512,
+            },
+            "decoder": {"type": "mlp"},
+        },
+    },
+    "mlp": {
+        "full": {
+            "encoder": {"type": "mlp", "hidden": 256, "layers": 8, "skip": 4, "frequencies": 10},
+            "decoder": {"type": "mlp"},
+        },
+        "small": {
+            "encoder": {"type": "mlp", "hidden": 128, "layers": 6, "skip": 3, "frequencies": 10},
+            "decoder": {"type": "mlp"},
+        },
+    },
+    "sparse_tensor": {
+        "full": {
+            "encoder": {"type": "sparse_tensor", "resolution": 256},
+            "decoder": {"type": "sh", "degree": 2},
+        },
+        "small": {
+            "encoder": {"type": "sparse_tensor", "resolution": 128},
+            "decoder": {"type": "sh", "degree": 2},
+        },
+    },
+}
+"""Per architecture and preset. "full" has PVD's sizes, "small" trains on a CPU in minutes."""
+
+OCCUPANCY_RESOLUTION = {"full": 128, "small": 128}
+
+STEPS_ACROSS = {"full": 1024, "small": 512}
+"""Ray-marching steps along the diagonal of the engine frame."""
+
+
+def default_preset(device: torch.device) -> str:
+    """``"small"`` on a CPU, ``"full"`` on a GPU."""
+    return "small" if device.type == "cpu" else "full"
+
+
+def architecture(name: str, preset: str, decoder: str | None = None) -> dict[str, Any]:
+    """The JSON description of an architecture.
+
+    Parameters
+    ----------
+    name : str
+        ``"hash"``, ``"mlp"`` or ``"sparse_tensor"``.
+    preset : str
+        ``"small"`` or ``"full"``.
+    decoder : str, optional
+        ``"mlp"`` or ``"sh"`` in place of the architecture's own.
+
+    Returns
+    -------
+    dict
+        ``name``, ``preset``, ``encoder`` and ``decoder`` with their sizes.
+
+    Raises
+    ------
+    UserError
+        For a name, preset or decoder that does not exist.
+    """
+    if name not in PRESETS:
+        raise UserError(f"No architecture is called '{name}'; choose one of {', '.join(PRESETS)}.")
+    if preset not in PRESETS[name]:
+        raise UserError(f"No preset is called '{preset}'; choose small or full.")
+    if decoder not in (None, "mlp", "sh"):
+        raise UserError(f"No decoder is called '{decoder}'; choose mlp or sh.")
+    spec = copy.deepcopy(PRESETS[name][preset])
+    if decoder is not None and decoder != spec["decoder"]["type"]:
+        spec["decoder"] = {"type": decoder}
+    return {"name": name, "preset": preset, **spec}
+
+
+def make_field(spec: dict[str, Any], box: Tensor) -> RadianceField:
+    """A new field with random parameters and an occupancy grid that excludes nothing.
+
+    Parameters
+    ----------
+    spec : dict
+        From `architecture`.
+    box : (2, 3) float32
+        Dataset frame.
+    """
+    preset = spec["preset"]
+    occupancy = OccupancyGrid(box, OCCUPANCY_RESOLUTION[preset])
+    half_side = float((box[1] - box[0]).max()) / 2
+    step = 2 * 3**0.5 * half_side / STEPS_ACROSS[preset]
+    return RadianceField(spec, occupancy, step)

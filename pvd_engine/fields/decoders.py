@@ -1,0 +1,117 @@
+"""Block 2: features and view direction -> log-density and colour.
+
+The first feature is the log-density in the engine frame; the others make the colour.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .precision import matmul_precision
+
+
+def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
+    """Real spherical harmonics of unit directions, up to `degree` (0 to 3).
+
+    The ordering and signs are those of Plenoxels and instant-ngp.
+
+    Parameters
+    ----------
+    directions : (N, 3) float32
+        Unit vectors.
+    degree : int
+
+    Returns
+    -------
+    (N, (degree + 1)**2) float32
+    """
+    x, y, z = directions.unbind(-1)
+    basis = [torch.full_like(x, 0.28209479177387814)]
+    if degree > 0:
+        c = 0.4886025119029199
+        basis += [-c * y, c * z, -c * x]
+    if degree > 1:
+        xx, yy, zz, xy, yz, xz = x * x, y * y, z * z, x * y, y * z, x * z
+        basis += [
+            1.0925484305920792 * xy,
+            -1.0925484305920792 * yz,
+            0.31539156525252005 * (2 * zz - xx - yy),
+            -1.0925484305920792 * xz,
+            0.5462742152960396 * (xx - yy),
+        ]
+    if degree > 2:
+        basis += [
+            -0.5900435899266435 * y * (3 * xx - yy),
+            2.890611442640554 * xy * z,
+            -0.4570457994644658 * y * (4 * zz - xx - yy),
+            0.3731763325901154 * z * (2 * zz - 3 * xx - 3 * yy),
+            -0.4570457994644658 * x * (4 * zz - xx - yy),
+            1.445305721320277 * z * (xx - yy),
+            -0.5900435899266435 * x * (xx - 3 * yy),
+        ]
+    return torch.stack(basis, dim=-1)
+
+
+class MlpDecoder(nn.Module):
+    """Spherical harmonics of the direction and 15 features through a small network.
+
+    Instant-NGP's colour network, the block 2 that PVD shares between its architectures.
+
+    Parameters
+    ----------
+    hidden : int
+        Width of the hidden layers.
+    layers : int
+        Number of hidden layers.
+    """
+
+    input_width = 16
+
+    def __init__(self, hidden: int = 64, layers: int = 2) -> None:
+        super().__init__()
+        widths = [16 + self.input_width - 1] + [hidden] * layers + [3]
+        self.layers = nn.ModuleList(
+            nn.Linear(a, b, bias=False) for a, b in zip(widths[:-1], widths[1:], strict=True)
+        )
+
+    def forward(self, features: Tensor, directions: Tensor) -> Tensor:
+        """Colour (N, 3) in [0, 1] from colour features (N, 15) and directions (N, 3)."""
+        x = torch.cat((spherical_harmonics(directions, 3), features), dim=-1)
+        with matmul_precision(x.device):
+            for layer in self.layers[:-1]:
+                x = torch.relu(layer(x))
+            x = self.layers[-1](x)
+        return torch.sigmoid(x.float())
+
+
+class ShDecoder(nn.Module):
+    """Spherical-harmonics coefficients dotted with the basis: Plenoxels' identity block 2.
+
+    Parameters
+    ----------
+    degree : int
+        Degree d has (d + 1)**2 coefficients a channel, stored channel by channel.
+    """
+
+    def __init__(self, degree: int = 2) -> None:
+        super().__init__()
+        self.degree = degree
+        self.input_width = 1 + 3 * (degree + 1) ** 2
+
+    def forward(self, features: Tensor, directions: Tensor) -> Tensor:
+        """Colour (N, 3) in [0, 1] from coefficients (N, 3 (degree + 1)**2)."""
+        basis = spherical_harmonics(directions, self.degree)
+        coefficients = features.view(len(features), 3, -1)
+        return torch.sigmoid((coefficients * basis[:, None, :]).sum(dim=-1))
+
+
+DECODERS: dict[str, type[nn.Module]] = {"mlp": MlpDecoder, "sh": ShDecoder}
+
+
+def make_decoder(spec: dict[str, Any]) -> nn.Module:
+    """Build a decoder from its JSON description, ``{"type": ..., **sizes}``."""
+    sizes = {key: value for key, value in spec.items() if key != "type"}
+    return DECODERS[spec["type"]](**sizes)
+
+

@@ -1,0 +1,63 @@
+"""What every encoder is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that are optimised alike.
+
+    Attributes
+    ----------
+    parameters : list of nn.Parameter
+    learning_rate : float
+        Base rate, before the schedule.
+    rows : bool
+        True for large tables of which a step touches few rows: rows without gradient are left as
+        they are, moments included.
+    """
+
+    parameters: list[nn.Parameter]
+    learning_rate: float
+    rows: bool = False
+
+
+class Encoder(nn.Module):
+    """Block 1: points of the engine frame, the cube [-1, 1]^3, to features.
+
+    Feature 0 is the log-density per engine unit.
+    """
+
+    width: int
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Features (N, width) float32 of points (N, 3) float32 in [-1, 1]."""
+        raise NotImplementedError
+
+    def log_density(self, points: Tensor) -> Tensor:
+        """Log-density (N,) per engine unit; encoders that can, skip the other features."""
+        return self(points)[:, 0]
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """What training optimises."""
+        raise NotImplementedError
+
+    def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
+        """Go from coarse to fine as training proceeds.
+
+        Parameters
+        ----------
+        fraction : float
+            Share of the budget that is spent, 0 to 1.
+        occupied : callable
+            (N, 3) engine-frame points -> (N,) bool, whether the field may hold density there.
+
+        Returns
+        -------
+        bool
+            True when parameters were replaced, so that an optimiser must be made anew.
+        """
+        return False

@@ -1,0 +1,65 @@
+"""The multiresolution hash grid of Instant-NGP (Müller et al. 2022) and its density network."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ...kernels.hash_grid import HashGridLayout, hash_encode
+from ..precision import matmul_precision
+from .base import Encoder, ParameterGroup
+
+
+class HashEncoder(Encoder):
+    """Hash tables, then a network of one hidden layer.
+
+    Parameters
+    ----------
+    width : int
+        Output features.
+    levels, features, log2_table_size, base_resolution, finest_resolution : int
+        The tables, as in the paper's table 1.
+    hidden : int
+        Width of the hidden layer.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        levels: int,
+        features: int,
+        log2_table_size: int,
+        base_resolution: int,
+        finest_resolution: int,
+        hidden: int = 64,
+    ) -> None:
+        super().__init__()
+        self.width = width
+        growth = math.log(finest_resolution / base_resolution) / max(levels - 1, 1)
+        self.layout = HashGridLayout(
+            levels=levels,
+            features=features,
+            log2_table_size=log2_table_size,
+            base_resolution=base_resolution,
+            per_level_scale=math.exp(growth),
+        )
+        table = torch.empty(self.layout.rows, features).uniform_(-1e-4, 1e-4)
+        self.table = nn.Parameter(table)
+        self.hidden = nn.Linear(levels * features, hidden, bias=False)
+        self.output = nn.Linear(hidden, width, bias=False)
+
+    def _hidden(self, points: Tensor) -> Tensor:
+        encoded = hash_encode((points + 1) / 2, self.table, self.layout)
+        return torch.relu(self.hidden(encoded))
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Features (N, width) of points (N, 3)."""
+        with matmul_precision(points.device):
+            return self.output(self._hidden(points)).float()
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """Tables skip untouched rows, as in the paper; the network does not."""
+        return [
+            ParameterGroup([self.table], learning_rate=1e-2, rows=True),
+            ParameterGroup([self.hidden.weight, self.output.weight], learning_rate=1e-2),
+        ]

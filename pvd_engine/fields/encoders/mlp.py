@@ -1,0 +1,80 @@
+"""NeRF's network (Mildenhall et al. 2020) as PVD splits it: trunk, then a small density network."""
+
+import torch
+from torch import Tensor, nn
+
+from ..precision import matmul_precision
+from .base import Encoder, ParameterGroup
+
+
+def positional_encoding(points: Tensor, frequencies: int) -> Tensor:
+    """Points and their sines and cosines at frequencies 2^0 .. 2^(L-1) (NeRF, section 5.1).
+
+    Parameters
+    ----------
+    points : (N, 3) float32
+    frequencies : int
+
+    Returns
+    -------
+    (N, 3 + 6 * frequencies) float32
+    """
+    scales = 2.0 ** torch.arange(frequencies, device=points.device)
+    angles = (points[:, None, :] * scales[:, None]).reshape(len(points), -1)
+    return torch.cat((points, angles.sin(), angles.cos()), dim=-1)
+
+
+class MlpEncoder(Encoder):
+    """Positional encoding, a trunk with one skip connection, and PVD's density network.
+
+    Parameters
+    ----------
+    width : int
+        Output features.
+    hidden, layers : int
+        Width and number of the trunk's layers.
+    skip : int
+        The encoded point joins the input of this layer (counted from 0).
+    frequencies : int
+        Of the positional encoding.
+    bottleneck : int
+        Width between trunk and density network (28 in PVD: the width of its hash features).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        layers: int,
+        skip: int,
+        frequencies: int,
+        bottleneck: int = 28,
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.skip = skip
+        self.frequencies = frequencies
+        encoded = 3 + 6 * frequencies
+        inputs = [encoded] + [hidden + (encoded if i == skip else 0) for i in range(1, layers)]
+        outputs = [hidden] * (layers - 1) + [bottleneck]
+        self.trunk = nn.ModuleList(
+            nn.Linear(a, b) for a, b in zip(inputs, outputs, strict=True)
+        )
+        self.hidden = nn.Linear(bottleneck, 64, bias=False)
+        self.output = nn.Linear(64, width, bias=False)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Features (N, width) of points (N, 3)."""
+        encoded = positional_encoding(points, self.frequencies)
+        with matmul_precision(points.device):
+            x = self.trunk[0](encoded)
+            for index, layer in enumerate(self.trunk[1:], start=1):
+                x = torch.relu(x)
+                if index == self.skip:
+                    x = torch.cat((x, encoded.to(x.dtype)), dim=-1)
+                x = layer(x)
+            return self.output(torch.relu(self.hidden(x))).float()
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """One group at PVD's learning rate for this architecture."""
+        return [ParameterGroup(list(self.parameters()), learning_rate=1e-3)]

@@ -1,0 +1,162 @@
+"""A sparse voxel grid (Plenoxels, Fridovich-Keil et al. 2022): only occupied voxels hold values."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...kernels.sparse_grid import sparse_sample
+from .base import Encoder, ParameterGroup
+
+EMPTY_LOG_DENSITY = -5.0
+"""Log-density of a vertex that holds no value: one engine unit of it absorbs under 1 %."""
+
+STAGES = ((0.12, 4), (0.3, 2), (0.55, 1))
+"""Coarse to fine: from this share of the budget on, the target resolution divided by this."""
+
+COARSEST = 8
+"""The grid starts at the target resolution divided by this."""
+
+
+def _corner_offsets(device: torch.device) -> Tensor:
+    axis = torch.arange(2, device=device)
+    return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(8, 3)
+
+
+class SparseTensorEncoder(Encoder):
+    """Values at the vertices of occupied voxels, interpolated linearly; no network.
+
+    Training starts dense and coarse; at each of `STAGES` the grid is resampled finer and the
+    voxels that the occupancy grid calls empty are dropped.
+
+    Parameters
+    ----------
+    width : int
+        Channels: log-density first, then what the decoder takes.
+    resolution : int
+        Vertices along each axis when fully refined.
+
+    Attributes
+    ----------
+    vertices : (M,) int64
+        Flat index of each vertex that holds values.
+    values : (M, width) float32
+    links : (R, R, R) int32
+        Row of each vertex in `values`, or -1.
+    """
+
+    size: Tensor
+    vertices: Tensor
+    links: Tensor
+    empty: Tensor
+
+    def __init__(self, width: int, resolution: int) -> None:
+        super().__init__()
+        self.width = width
+        self.target_resolution = resolution
+        coarse = max(resolution // COARSEST, 2)
+        self.register_buffer("size", torch.tensor(coarse))
+        self.register_buffer("vertices", torch.arange(coarse**3))
+        self.values = nn.Parameter(0.02 * torch.randn(coarse**3, width))
+        empty = torch.zeros(width)
+        empty[0] = EMPTY_LOG_DENSITY
+        self.register_buffer("empty", empty, persistent=False)
+        self.register_buffer("links", torch.empty(0, dtype=torch.int32), persistent=False)
+        self._link()
+
+    @property
+    def resolution(self) -> int:
+        """Vertices along each axis now."""
+        return int(self.size)
+
+    def _link(self) -> None:
+        links = torch.full(
+            (self.resolution**3,), -1, dtype=torch.int32, device=self.vertices.device
+        )
+        links[self.vertices] = torch.arange(
+            len(self.vertices), dtype=torch.int32, device=links.device
+        )
+        self.links = links.view((self.resolution,) * 3)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Features (N, width) of points (N, 3)."""
+        return sparse_sample((points + 1) / 2, self.links, self.values, self.empty)
+
+    def log_density(self, points: Tensor) -> Tensor:
+        """Log-density alone: one channel is interpolated instead of all."""
+        density = self.values[:, :1].contiguous()
+        return sparse_sample((points + 1) / 2, self.links, density, self.empty[:1])[:, 0]
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """One table whose untouched rows stay as they are."""
+        return [ParameterGroup([self.values], learning_rate=5e-2, rows=True)]
+
+    def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
+        """Resample finer and prune when the next of `STAGES` is reached."""
+        wanted = self.resolution
+        for start, divisor in STAGES:
+            if fraction >= start:
+                wanted = max(self.target_resolution // divisor, 2)
+        if wanted <= self.resolution:
+            return False
+        self.resample(wanted, occupied)
+        return True
+
+    @torch.no_grad()
+    def resample(self, resolution: int, occupied: Callable[[Tensor], Tensor]) -> None:
+        """Give the grid another resolution and keep only the voxels that are occupied.
+
+        Parameters
+        ----------
+        resolution : int
+            Vertices along each axis.
+        occupied : callable
+            (N, 3) engine-frame points -> (N,) bool.
+        """
+        vertices = self._vertices_of_occupied_voxels(resolution, occupied)
+        points = 2 * self._coordinates(vertices, resolution) / (resolution - 1) - 1
+        self.values = nn.Parameter(torch.cat([self(part) for part in points.split(1 << 17)]))
+        self.vertices = vertices
+        self.size.fill_(resolution)
+        self._link()
+
+    @staticmethod
+    def _coordinates(vertices: Tensor, resolution: int) -> Tensor:
+        return torch.stack(
+            (
+                vertices // (resolution * resolution),
+                (vertices // resolution) % resolution,
+                vertices % resolution,
+            ),
+            dim=-1,
+        )
+
+    def _vertices_of_occupied_voxels(
+        self, resolution: int, occupied: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """Flat indices of all corners of the voxels with an occupied centre or corner."""
+        device = self.vertices.device
+        used = torch.zeros((resolution,) * 3, dtype=torch.bool, device=device)
+        voxels = torch.arange((resolution - 1) ** 3, device=device)
+        corners = _corner_offsets(device)
+        for part in voxels.split(1 << 18):
+            index = self._coordinates(part, resolution - 1)
+            inside = torch.zeros(len(part), dtype=torch.bool, device=device)
+            for offset in (0.5, *corners.tolist()):
+                place = index + torch.as_tensor(offset, device=device)
+                inside |= occupied(2 * place / (resolution - 1) - 1)
+            for corner in corners:
+                x, y, z = (index[inside] + corner).unbind(-1)
+                used[x, y, z] = True
+        return used.view(-1).nonzero().view(-1)
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Take the stored grid whatever its resolution and number of values."""
+        if prefix + "values" in state_dict:
+            self.vertices = torch.empty_like(state_dict[prefix + "vertices"])
+            self.values = nn.Parameter(torch.empty_like(state_dict[prefix + "values"]))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        self._link()

@@ -1,0 +1,27 @@
+"""Matrix products in bf16 where the processor has it."""
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+
+import torch
+
+
+@cache
+def bf16_pays(device_type: str) -> bool:
+    """Whether the device multiplies bf16 matrices in hardware.
+
+    Emulated bf16 is many times slower than float32, so this asks for the instructions.
+    """
+    if device_type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device_type == "cpu":
+        supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+        return supported is not None and supported()
+    return False
+
+
+def matmul_precision(device: torch.device) -> AbstractContextManager[object]:
+    """A context in which linear layers run in bf16 where that pays; results may be bf16."""
+    if bf16_pays(device.type):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()

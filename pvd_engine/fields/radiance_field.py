@@ -1,0 +1,68 @@
+"""An encoder and a decoder in the frame of a dataset."""
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+from ..render.occupancy import OccupancyGrid
+from .base import Field
+from .decoders import make_decoder
+from .encoders import make_encoder
+from .encoders.base import ParameterGroup
+
+
+class RadianceField(Field):
+    """Block 1 (encoder) then block 2 (decoder).
+
+    Parameters
+    ----------
+    spec : dict
+        ``{"name", "preset", "encoder": {"type", ...}, "decoder": {"type", ...}}``.
+    occupancy : OccupancyGrid
+    step : float
+        Ray-marching step, dataset units.
+    """
+
+    def __init__(self, spec: dict[str, Any], occupancy: OccupancyGrid, step: float) -> None:
+        super().__init__(occupancy, step, {"architecture": spec, "color_space": "srgb"})
+        self.decoder = make_decoder(spec["decoder"])
+        self.encoder = make_encoder(spec["encoder"], width=int(self.decoder.input_width))
+
+    def to_engine(self, points: Tensor) -> Tensor:
+        """Dataset-frame points (N, 3) in the engine frame, the cube [-1, 1]^3."""
+        return (points - (self.box[0] + self.box[1]) / 2) / self.half_side
+
+    def from_engine(self, points: Tensor) -> Tensor:
+        """The inverse of `to_engine`."""
+        return points * self.half_side + (self.box[0] + self.box[1]) / 2
+
+    def features(self, points: Tensor) -> Tensor:
+        """Block 1 at points (N, 3), dataset frame: (N, F)."""
+        return self.encoder(self.to_engine(points))
+
+    def decode(
+        self, points: Tensor, directions: Tensor, features: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Block 2: log-density (N,) per dataset unit and colour (N, 3)."""
+        log_density = features[:, 0] - math.log(self.half_side)
+        return log_density, self.decoder(features[:, 1:], directions)
+
+    def log_density(self, points: Tensor) -> Tensor:
+        """Log extinction per dataset unit (N,) at points (N, 3)."""
+        return self.encoder.log_density(self.to_engine(points)) - math.log(self.half_side)
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """The encoder's groups, and the decoder's parameters where it has any."""
+        groups = self.encoder.parameter_groups()
+        decoder = list(self.decoder.parameters())
+        if decoder:
+            rate = groups[-1].learning_rate if not groups[-1].rows else 1e-2
+            groups = [*groups, ParameterGroup(decoder, learning_rate=rate)]
+        return groups
+
+    def refine(self, fraction: float) -> bool:
+        """Let the encoder go from coarse to fine; True when parameters were replaced."""
+        return self.encoder.refine(
+            fraction, lambda points: self.occupancy.contains(self.from_engine(points))
+        )

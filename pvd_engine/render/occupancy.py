@@ -1,0 +1,154 @@
+"""The occupancy grid: which cells of the scene's box may hold density.
+
+Müller et al., "Instant neural graphics primitives", 2022, appendix E.2: a decaying maximum of
+sampled densities, thresholded into one bit a cell.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+DECAY = 0.95
+"""Factor on a cell's value at each update, before the maximum with the new sample."""
+
+MAX_THRESHOLD = 0.01
+"""Largest optical thickness of one step that still counts as empty."""
+
+CHUNK = 1 << 16
+"""Points a density query takes at once."""
+
+
+class OccupancyGrid(nn.Module):
+    """Cells over a box; a cell's value is the largest optical thickness of one step seen in it.
+
+    Parameters
+    ----------
+    box : (2, 3) tensor
+        Minimum and maximum corner, dataset frame.
+    resolution : int
+        Cells along each axis.
+
+    Attributes
+    ----------
+    values : (R, R, R) float32
+        Decaying maximum of density times step; negative where no camera looks.
+    binary : (R, R, R) uint8
+        1 where the cell may hold density.
+    """
+
+    box: Tensor
+    values: Tensor
+    binary: Tensor
+
+    def __init__(self, box: Tensor, resolution: int) -> None:
+        super().__init__()
+        shape = (resolution,) * 3
+        self.register_buffer("box", box.to(torch.float32))
+        self.register_buffer("values", torch.zeros(shape))
+        self.register_buffer("binary", torch.ones(shape, dtype=torch.uint8))
+
+    @property
+    def resolution(self) -> int:
+        """Cells along each axis."""
+        return self.binary.shape[0]
+
+    def occupied_fraction(self) -> float:
+        """Share of cells that may hold density."""
+        return float(self.binary.float().mean())
+
+    def points_in_cells(self, cells: Tensor, offsets: Tensor) -> Tensor:
+        """Points (N, 3) in the dataset frame at `offsets` (N, 3) in [0, 1] of flat `cells` (N,)."""
+        resolution = self.resolution
+        index = torch.stack(
+            (
+                cells // (resolution * resolution),
+                (cells // resolution) % resolution,
+                cells % resolution,
+            ),
+            dim=-1,
+        )
+        low, high = self.box
+        return low + (index + offsets) / resolution * (high - low)
+
+    def cells_of(self, points: Tensor) -> Tensor:
+        """Flat cell (N,) of each point (N, 3); points outside take the nearest cell."""
+        low, high = self.box
+        index = ((points - low) / (high - low) * self.resolution).long()
+        index = index.clamp(0, self.resolution - 1)
+        return (index[:, 0] * self.resolution + index[:, 1]) * self.resolution + index[:, 2]
+
+    def contains(self, points: Tensor) -> Tensor:
+        """Whether points (N, 3) lie in occupied cells: (N,) bool; False outside the box."""
+        inside = ((points >= self.box[0]) & (points <= self.box[1])).all(dim=-1)
+        return inside & self.binary.view(-1)[self.cells_of(points)].bool()
+
+    @torch.no_grad()
+    def update(
+        self,
+        log_density: Callable[[Tensor], Tensor],
+        step: float,
+        cells: Tensor,
+        generator: torch.Generator,
+    ) -> None:
+        """Sample the density once in each of `cells` (flat, distinct) and refresh the bits.
+
+        Parameters
+        ----------
+        log_density : callable
+            (N, 3) points, dataset frame -> (N,) log extinction per dataset unit.
+        step : float
+            Ray-marching step, dataset units.
+        cells : (N,) int64
+        generator : torch.Generator
+            For the position inside each cell.
+        """
+        values = self.values.view(-1)
+        offsets = torch.rand((len(cells), 3), generator=generator).to(self.box.device)
+        points = self.points_in_cells(cells, offsets)
+        thickness = torch.cat(
+            [log_density(part).clamp(max=15).exp() * step for part in points.split(CHUNK)]
+        )
+        old = values[cells]
+        values[cells] = torch.where(old < 0, old, torch.maximum(old * DECAY, thickness))
+        self.refresh()
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Set the bits from the values: occupied above the mean, at most `MAX_THRESHOLD`."""
+        threshold = min(MAX_THRESHOLD, float(self.values.clamp(min=0).mean()))
+        self.binary.copy_((self.values > threshold).to(torch.uint8))
+
+    def cells_to_update(self, count: int, generator: torch.Generator) -> Tensor:
+        """Up to `count` distinct flat cells: half anywhere, half among the occupied."""
+        total = self.resolution**3
+        if count >= total:
+            return torch.arange(total, device=self.box.device)
+        anywhere = torch.randint(total, (count // 2,), generator=generator)
+        occupied = self.binary.view(-1).nonzero().view(-1).cpu()
+        if len(occupied):
+            pick = torch.randint(len(occupied), (count // 2,), generator=generator)
+            anywhere = torch.cat((anywhere, occupied[pick]))
+        return anywhere.unique().to(self.box.device)
+
+    @torch.no_grad()
+    def rebuild(
+        self, log_density: Callable[[Tensor], Tensor], step: float, samples: int = 4
+    ) -> None:
+        """Measure every cell afresh with `samples` points each (a fixed low-discrepancy set).
+
+        Cells that no camera sees (negative values) stay empty.
+        """
+        device = self.box.device
+        unseen = self.values < 0
+        peak = torch.zeros(self.resolution**3, device=device)
+        offsets = torch.quasirandom.SobolEngine(3, scramble=True, seed=0).draw(samples).to(device)
+        for start in range(0, len(peak), CHUNK):
+            cells = torch.arange(start, min(start + CHUNK, len(peak)), device=device)
+            for offset in offsets:
+                points = self.points_in_cells(cells, offset.expand(len(cells), 3))
+                thickness = log_density(points).clamp(max=15).exp() * step
+                peak[cells] = torch.maximum(peak[cells], thickness)
+        self.values.copy_(peak.view_as(self.values))
+        self.values[unseen] = -1
+        self.refresh()
