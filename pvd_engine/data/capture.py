@@ -74,12 +74,18 @@ class Frame:
         From the original world to the dataset frame; identity when the file has none.
     aabb_scale, scale, offset
         instant-ngp's fields as the file gives them, or None.
+    applied_scale
+        nerfstudio's scale that goes with `applied_transform`, or None.
+    aabb : (2, 3) float64 array or None
+        instant-ngp's explicit box, dataset frame.
     """
 
     applied_transform: np.ndarray = field(default_factory=lambda: np.eye(4)[:3])
     aabb_scale: float | None = None
     scale: float | None = None
     offset: tuple[float, float, float] | None = None
+    applied_scale: float | None = None
+    aabb: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,185 @@
+"""The scene's box: from the file where it says so, else from where the cameras look.
+
+instant-ngp trains in the unit cube about 0.5, grown by ``aabb_scale``, into which it maps a
+dataset position p as ``cycle(p * scale + offset)``, the axes cycled after the offset is added
+(``NerfDataset::nerf_position_to_ngp``). The cube is the same along every axis, so the cycling
+moves no face of it, and the offset belongs to the dataset's axes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .capture import Camera, Frame
+
+NGP_SCALE = 0.33
+NGP_OFFSET = (0.5, 0.5, 0.5)
+
+MARGIN = 1.05
+"""Growth of a box found from the cameras beyond what they just see."""
+
+FRAMING_QUANTILE = 0.9
+"""Which of the cameras' framings sets the size: beyond close-ups, short of the odd far camera."""
+
+SURROUNDINGS = 1.5
+"""Half side of the box of an opaque capture over its cameras' median distance from the centre:
+what instant-ngp's COLMAP script gives with the aabb_scale of 4 that *fox* has."""
+
+MIN_SPREAD = np.sin(np.radians(10.0)) ** 2
+"""Least mean squared sine between optical axes and their mean for a centre to count as found."""
+
+AGREEMENT = 0.8
+"""Share of the cameras that must have the common centre in view."""
+
+FORWARD_DEPTH = 10.0
+"""Depth of a forward-facing box in sizes of the camera array, when nothing else tells it."""
+
+
+def find_box(cameras: Sequence[Camera], frame: Frame, has_alpha: bool) -> tuple[np.ndarray, str]:
+    """Find the box of a scene.
+
+    Parameters
+    ----------
+    cameras : sequence of Camera
+        At least one.
+    frame : Frame
+        Its ``aabb``, ``aabb_scale``, ``scale`` and ``offset`` come first.
+    has_alpha : bool
+        The images show an object on transparent ground, so nothing beyond it is needed.
+
+    Returns
+    -------
+    box : (2, 3) float64 array
+        Minimum and maximum corner, dataset frame.
+    source : str
+        One sentence: where the box comes from.
+    """
+    if frame.aabb is not None:
+        return _box_from_aabb(frame)
+    if frame.aabb_scale is not None or frame.scale is not None or frame.offset is not None:
+        return _box_from_ngp(frame)
+    positions = np.array([camera.camera_to_world[:3, 3] for camera in cameras])
+    axes = np.array([_optical_axis(camera) for camera in cameras])
+    center = common_center(positions, axes)
+    if center is not None and _mostly_in_view(cameras, center):
+        return _box_around(cameras, positions, axes, center, has_alpha)
+    if np.linalg.norm(axes.mean(axis=0)) > 0.8:
+        return _box_ahead(cameras, positions)
+    return _box_about_cameras(positions)
+
+
+def common_center(positions: np.ndarray, axes: np.ndarray) -> np.ndarray | None:
+    """Find the point nearest, in the least-squares sense, to all optical axes.
+
+    Parameters
+    ----------
+    positions : (N, 3) array
+    axes : (N, 3) array
+        Unit vectors.
+
+    Returns
+    -------
+    (3,) array or None
+        None when the axes are so near parallel that the point is not to be trusted.
+    """
+    projectors = np.eye(3) - axes[:, :, None] * axes[:, None, :]
+    system = projectors.mean(axis=0)
+    if np.linalg.eigvalsh(system)[0] < MIN_SPREAD:
+        return None
+    return np.linalg.solve(system, np.einsum("nij,nj->i", projectors, positions) / len(positions))
+
+
+def _box_from_aabb(frame: Frame) -> tuple[np.ndarray, str]:
+    assert frame.aabb is not None
+    center = frame.aabb.mean(axis=0)
+    half = 0.5 * (frame.aabb[1] - frame.aabb[0]).max() * (frame.aabb_scale or 1.0)
+    return _cube(center, half), "The box is the file's aabb, made a cube as instant-ngp does."
+
+
+def _box_from_ngp(frame: Frame) -> tuple[np.ndarray, str]:
+    side = 1.0 if frame.aabb_scale is None else frame.aabb_scale
+    scale = NGP_SCALE if frame.scale is None else frame.scale
+    offset = np.array(NGP_OFFSET if frame.offset is None else frame.offset)
+    box = _cube((0.5 - offset) / scale, 0.5 * side / scale)
+    numbers = ", ".join(f"{value:g}" for value in offset)
+    return box, (
+        f"The box is instant-ngp's: aabb_scale {side:g}, scale {scale:g}, offset ({numbers})."
+    )
+
+
+def _box_around(
+    cameras: Sequence[Camera],
+    positions: np.ndarray,
+    axes: np.ndarray,
+    center: np.ndarray,
+    has_alpha: bool,
+) -> tuple[np.ndarray, str]:
+    if not has_alpha:
+        distance = np.linalg.norm(positions - center, axis=1)
+        half = max(SURROUNDINGS * float(np.median(distance)), MARGIN * float(distance.max()))
+        return _cube(center, half), (
+            "The box is a cube around the point that the cameras look at, large enough for "
+            "the cameras and the surroundings that their opaque images show."
+        )
+    depth = np.einsum("ni,ni->n", center - positions, axes)
+    framing = np.array([d * _smaller_tangent(c) for d, c in zip(depth, cameras, strict=True)])
+    half = MARGIN * float(np.quantile(framing[depth > 0], FRAMING_QUANTILE))
+    return _cube(center, half), (
+        "The box is a cube around the point that the cameras look at, as wide as what they "
+        "frame there."
+    )
+
+
+def _box_ahead(cameras: Sequence[Camera], positions: np.ndarray) -> tuple[np.ndarray, str]:
+    size = _spread(positions)
+    depth = FORWARD_DEPTH * (size if size > 0 else 1.0)
+    corners = [positions]
+    for camera, position in zip(cameras, positions, strict=True):
+        rotation = camera.camera_to_world[:3, :3]
+        tangent_x, tangent_y = 0.5 * camera.width / camera.fx, 0.5 * camera.height / camera.fy
+        for x in (-tangent_x, tangent_x):
+            for y in (-tangent_y, tangent_y):
+                corners.append((position + depth * rotation @ (x, y, -1.0))[None])
+    points = np.concatenate(corners)
+    return np.stack([points.min(axis=0), points.max(axis=0)]), (
+        f"The cameras look the same way, so the box holds what they see up to a depth of "
+        f"{depth:.4g} ({FORWARD_DEPTH:g} times the spread of the cameras)."
+    )
+
+
+def _box_about_cameras(positions: np.ndarray) -> tuple[np.ndarray, str]:
+    size = _spread(positions)
+    margin = size if size > 0 else 1.0
+    box = np.stack([positions.min(axis=0) - margin, positions.max(axis=0) + margin])
+    return box, (
+        f"The cameras look outwards, so the box holds them with {margin:.4g} to every side "
+        "(their own spread)."
+    )
+
+
+def _mostly_in_view(cameras: Sequence[Camera], point: np.ndarray) -> bool:
+    seen = 0
+    for camera in cameras:
+        rotation, position = camera.camera_to_world[:3, :3], camera.camera_to_world[:3, 3]
+        x, y, z = rotation.T @ (point - position)
+        if z < 0:
+            tangents = abs(x / z) * camera.fx, abs(y / z) * camera.fy
+            seen += tangents[0] < 0.5 * camera.width and tangents[1] < 0.5 * camera.height
+    return seen >= AGREEMENT * len(cameras)
+
+
+def _optical_axis(camera: Camera) -> np.ndarray:
+    axis = -camera.camera_to_world[:3, 2]
+    return axis / np.linalg.norm(axis)
+
+
+def _smaller_tangent(camera: Camera) -> float:
+    return 0.5 * min(camera.width / camera.fx, camera.height / camera.fy)
+
+
+def _spread(positions: np.ndarray) -> float:
+    return float(np.linalg.norm(positions.max(axis=0) - positions.min(axis=0)))
+
+
+def _cube(center: np.ndarray, half: float) -> np.ndarray:
+    return np.stack([center - half, center + half])

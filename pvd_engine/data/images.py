@@ -1,0 +1,193 @@
+"""Image files: header reads, decoding to 8-bit sRGB with straight alpha, atomic PNG writes."""
+
+import contextlib
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from ..errors import UserError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+"""File endings taken as images; anything else in a name counts as part of the name."""
+
+MAX_PIXELS = 256 * 1024 * 1024
+"""Images above this many pixels (16384 x 16384) are refused before they are decoded."""
+
+_HIGH_DEPTH_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+_SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What an image's header says, read without decoding the pixels.
+
+    Attributes
+    ----------
+    width, height : int
+        Of the pixels as stored.
+    has_alpha : bool
+        An alpha channel, or a palette or key colour that is transparent.
+    turned : bool
+        The EXIF orientation turns the stored pixels by a quarter, swapping width and height.
+    """
+
+    width: int
+    height: int
+    has_alpha: bool
+    turned: bool
+
+
+def read_header(path: Path) -> ImageHeader:
+    """Read an image's header.
+
+    Raises
+    ------
+    UserError
+        The file is missing, no image, or larger than `MAX_PIXELS`.
+    """
+    with _opened(path) as image:
+        return ImageHeader(
+            width=image.width,
+            height=image.height,
+            has_alpha=image.has_transparency_data,
+            turned=_orientation(image) in _SWAPPED_ORIENTATIONS,
+        )
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of the stored pixels, from the header only."""
+    header = read_header(path)
+    return header.width, header.height
+
+
+def has_alpha(path: Path) -> bool:
+    """Whether the image carries transparency, from the header only."""
+    return read_header(path).has_alpha
+
+
+def load_image(path: Path, expected_size: tuple[int, int] | None = None) -> np.ndarray:
+    """Decode an image to 8-bit sRGB with straight alpha.
+
+    Pixels come as they are stored, as the programs that find camera poses see them; a quarter
+    turn asked for by EXIF is made only when `expected_size` fits the turned image alone. Grey,
+    palette, CMYK and 16-bit images are converted; an image without transparency is opaque.
+
+    Parameters
+    ----------
+    path : Path
+    expected_size : (width, height), optional
+        The size that the camera states.
+
+    Returns
+    -------
+    (height, width, 4) uint8 array
+
+    Raises
+    ------
+    UserError
+        The file is missing, damaged, too large, or of another size than expected.
+    """
+    with _opened(path) as image:
+        size = image.size
+        if expected_size is not None and size != tuple(expected_size):
+            turned = _orientation(image) in _SWAPPED_ORIENTATIONS
+            if not turned or size[::-1] != tuple(expected_size):
+                raise UserError(
+                    f"{path} has {size[0]} x {size[1]} pixels, but its camera says "
+                    f"{expected_size[0]} x {expected_size[1]}; read the capture again."
+                )
+            image = ImageOps.exif_transpose(image)
+        return _to_rgba(image)
+
+
+def write_png(path: Path, array: np.ndarray) -> Path:
+    """Write an image as PNG under a temporary name, then rename it: never half a file.
+
+    Parameters
+    ----------
+    path : Path
+        Missing parent folders are made.
+    array : (H, W), (H, W, 3) or (H, W, 4) uint8 array
+        sRGB with straight alpha.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    UserError
+        The folder cannot be written (full, read-only).
+    ValueError
+        The array is not an 8-bit image.
+    """
+    path = Path(path)
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or 0 in array.shape:
+        raise ValueError(f"an 8-bit image was expected, not {array.dtype} {array.shape}")
+    image = Image.fromarray(np.ascontiguousarray(array))
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            image.save(file, format="PNG", compress_level=4)
+        Path(temporary).chmod(0o644)  # mkstemp's files are for their owner alone
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+    return path
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image and turn every way in which decoding can fail into a UserError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise UserError(
+                        f"{path} has {image.width} x {image.height} pixels, too many to read; "
+                        "make the images smaller."
+                    )
+                yield image
+    except UnidentifiedImageError as error:
+        raise UserError(f"{path} is not an image that can be read; replace it.") from error
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path} has too many pixels to read; make the images smaller.") from error
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist.") from error
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        # Pillow reports damaged pixel data with all of these, depending on the format.
+        raise UserError(f"{path} is damaged and cannot be read ({error}); replace it.") from error
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except (ValueError, TypeError, SyntaxError, OSError, KeyError):
+        return 1
+
+
+def _to_rgba(image: Image.Image) -> np.ndarray:
+    if image.mode in _HIGH_DEPTH_MODES:
+        grey = _eight_bits(np.asarray(image))
+        return np.dstack([grey, grey, grey, np.full_like(grey, 255)])
+    if image.mode == "F":
+        raise ValueError("floating-point pixels are not sRGB")
+    return np.array(image.convert("RGBA"))
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    """16-bit grey to 8 bits, rounded; Pillow's own conversion clips instead of scaling."""
+    return ((np.clip(values.astype(np.int64), 0, 65535) * 255 + 32767) // 65535).astype(np.uint8)

@@ -1,0 +1,197 @@
+"""Intrinsics and lens of one frame of a ``transforms.json``-like file.
+
+Every key may stand at the top of the file or in a frame; a frame's own value comes first. Names
+and meanings are instant-ngp's (``src/nerf_loader.cu``) and nerfstudio's
+(``nerfstudio_dataparser.py``): ``fl_x``, ``fl_y`` in pixels, ``camera_angle_x``,
+``camera_angle_y`` in radians, ``x_fov``, ``y_fov`` in degrees, ``cx``, ``cy`` with the pixel
+origin at the image's corner, ``w``, ``h``, ``k1`` to ``k4``, ``p1``, ``p2``, ``camera_model``,
+``is_fisheye``.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UserError
+from .json_input import finite_number, positive_number, text_value
+
+MAX_SIDE = 65536
+
+PERSPECTIVE_MODELS = ("SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV")
+FISHEYE_MODELS = ("OPENCV_FISHEYE",)
+_UNREAD_LENSES = {
+    "ftheta_p0": "F-theta",
+    "latlong": "latitude-longitude",
+    "equirectangular": "equirectangular",
+}
+_COEFFICIENTS = {
+    "opencv": ("k1", "k2", "p1", "p2", "k3", "k4"),
+    "opencv_fisheye": ("k1", "k2", "k3", "k4"),
+}
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """Intrinsics for an image of a known size, in pixels.
+
+    Attributes
+    ----------
+    fx, fy, cx, cy : float
+    distortion_model : str
+        As `Camera.distortion_model`.
+    distortion : dict of str to float
+        Only coefficients other than zero.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    distortion_model: str
+    distortion: dict[str, float]
+
+
+def stated_size(
+    shared: Mapping[str, Any], frame: Mapping[str, Any], where: str
+) -> tuple[int, int] | None:
+    """Width and height that the file states for a frame, or None when it states none.
+
+    Raises
+    ------
+    UserError
+        Only one of them is given, or they are no sensible pixel counts.
+    """
+    values = [frame.get(key, shared.get(key)) for key in ("w", "h")]
+    if values[0] is None and values[1] is None:
+        return None
+    if values[0] is None or values[1] is None:
+        raise UserError(f"{where}: w and h must be given together.")
+    sides = []
+    for key, value in zip("wh", values, strict=True):
+        side = positive_number(value, key, where)
+        if side > MAX_SIDE or round(side) < 1 or abs(side - round(side)) > 1e-3:
+            raise UserError(f"{where}: {key} must be a whole number of pixels, but is {side:g}.")
+        sides.append(round(side))
+    return sides[0], sides[1]
+
+
+def read_intrinsics(
+    shared: Mapping[str, Any],
+    frame: Mapping[str, Any],
+    stated: tuple[int, int] | None,
+    actual: tuple[int, int],
+    where: str,
+) -> Intrinsics:
+    """Intrinsics of a frame for its image's actual size.
+
+    Parameters
+    ----------
+    shared, frame : mapping
+        The file's top level and the frame.
+    stated : (width, height) or None
+        The size that the file's pixel values refer to; None means the actual one.
+    actual : (width, height)
+        The size of the image.
+    where : str
+        Names file and frame in messages.
+
+    Raises
+    ------
+    UserError
+        No focal length, one that is not above zero, or a lens that cannot be read.
+    """
+    reference = stated or actual
+    scale_x, scale_y = actual[0] / reference[0], actual[1] / reference[1]
+    fx, fy = _focal_lengths(shared, frame, reference, where)
+    cx = _principal(shared, frame, "cx", reference[0], where)
+    cy = _principal(shared, frame, "cy", reference[1], where)
+    model, distortion = _lens(shared, frame, where)
+    return Intrinsics(
+        fx=fx * scale_x,
+        fy=fy * scale_y,
+        cx=cx * scale_x,
+        cy=cy * scale_y,
+        distortion_model=model,
+        distortion=distortion,
+    )
+
+
+def _focal_lengths(
+    shared: Mapping[str, Any], frame: Mapping[str, Any], size: tuple[int, int], where: str
+) -> tuple[float, float]:
+    for level in (frame, shared):
+        fx = _focal_length(level, "x", size[0], where)
+        fy = _focal_length(level, "y", size[1], where)
+        if fx is not None or fy is not None:
+            fx = fy if fx is None else fx
+            fy = fx if fy is None else fy
+            assert fx is not None and fy is not None
+            return fx, fy
+    raise UserError(
+        f"{where}: there is no focal length; the file needs fl_x (in pixels) or camera_angle_x."
+    )
+
+
+def _focal_length(level: Mapping[str, Any], axis: str, side: int, where: str) -> float | None:
+    pixels, radians, degrees = f"fl_{axis}", f"camera_angle_{axis}", f"{axis}_fov"
+    if level.get(pixels) is not None:
+        focal = positive_number(level[pixels], pixels, where)
+    elif level.get(radians) is not None:
+        focal = _focal_of_angle(positive_number(level[radians], radians, where), side, where)
+    elif level.get(degrees) is not None:
+        angle = math.radians(positive_number(level[degrees], degrees, where))
+        focal = _focal_of_angle(angle, side, where)
+    else:
+        return None
+    if not 1e-3 * side <= focal <= 1e6 * side:
+        raise UserError(
+            f"{where}: a focal length of {focal:g} pixels does not fit an image of {side} pixels."
+        )
+    return focal
+
+
+def _focal_of_angle(angle: float, side: int, where: str) -> float:
+    if angle >= math.pi:
+        raise UserError(f"{where}: the camera angle must be below pi radians, but is {angle:g}.")
+    return 0.5 * side / math.tan(0.5 * angle)
+
+
+def _principal(
+    shared: Mapping[str, Any], frame: Mapping[str, Any], key: str, side: int, where: str
+) -> float:
+    value = frame.get(key, shared.get(key))
+    if value is None:
+        return 0.5 * side
+    center = finite_number(value, key, where)
+    if abs(center) > 100 * side:
+        raise UserError(f"{where}: {key} is {center:g}, far outside an image of {side} pixels.")
+    return center
+
+
+def _lens(
+    shared: Mapping[str, Any], frame: Mapping[str, Any], where: str
+) -> tuple[str, dict[str, float]]:
+    for key, lens in _UNREAD_LENSES.items():
+        if frame.get(key, shared.get(key)):
+            raise UserError(f"{where}: {lens} lenses cannot be read; use OPENCV or OPENCV_FISHEYE.")
+    stated = frame.get("camera_model", shared.get("camera_model"))
+    name = "" if stated is None else text_value(stated, "camera_model", where).upper()
+    if name and name not in PERSPECTIVE_MODELS + FISHEYE_MODELS:
+        raise UserError(
+            f"{where}: the camera model {name[:40]} cannot be read; "
+            f"known are {', '.join(PERSPECTIVE_MODELS + FISHEYE_MODELS)}."
+        )
+    fisheye = name in FISHEYE_MODELS or bool(frame.get("is_fisheye", shared.get("is_fisheye")))
+    model = "opencv_fisheye" if fisheye else "opencv"
+    distortion = {}
+    for key in _COEFFICIENTS[model]:
+        value = frame.get(key, shared.get(key))
+        coefficient = 0.0 if value is None else finite_number(value, key, where)
+        if abs(coefficient) > 1e3:
+            raise UserError(f"{where}: the distortion {key} is {coefficient:g}, which no lens has.")
+        if coefficient != 0:
+            distortion[key] = coefficient
+    if not fisheye and not distortion:
+        return "none", {}
+    return model, distortion

@@ -1,0 +1,86 @@
+"""The one-file ``transforms.json`` of instant-ngp and nerfstudio."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from .bounds import find_box
+from .capture import Capture, View
+from .frame_fields import read_frame_fields
+from .frames import (
+    FrameReport,
+    frame_list,
+    inside_path,
+    read_frame,
+    shows_transparency,
+    unique_names,
+)
+from .json_input import read_json_object
+from .splits import every_eighth, listed_splits
+
+
+def read_transforms(path: Path) -> Capture:
+    """Read a ``transforms.json``.
+
+    Parameters
+    ----------
+    path : Path
+        The file; images are looked up relative to its folder.
+
+    Raises
+    ------
+    UserError
+        The file or a frame is wrong, or no listed image exists.
+    """
+    content = read_json_object(path)
+    if content.get("normal_mts_args") is not None:
+        raise UserError(f"{path} was made for Mitsuba, whose cameras cannot be read.")
+    frame = read_frame_fields(content, path)
+    report = FrameReport()
+    views, notes = _views(content, path, report)
+    if not views:
+        raise UserError(
+            f"None of the {report.listed} images listed in {path} exists"
+            + (f" (the first is {report.missing[0]})" if report.missing else "")
+            + "; put the images where the file says."
+        )
+    has_alpha = shows_transparency(report.transparent)
+    box, box_source = find_box([view.camera for view in views], frame, has_alpha)
+    return Capture(
+        name=path.parent.absolute().name,
+        root=path.parent,
+        format="transforms",
+        views=tuple(unique_names(views)),
+        box=box,
+        box_source=box_source,
+        frame=frame,
+        has_alpha=has_alpha,
+        notes=tuple(report.notes() + notes),
+    )
+
+
+def _views(
+    content: dict[str, Any], path: Path, report: FrameReport
+) -> tuple[list[View], list[str]]:
+    splits = listed_splits(content, path)
+    views: list[View] = []
+    unlisted = 0
+    for index, entry in enumerate(frame_list(content, path)):
+        view = read_frame(content, entry, index, path, "train", report)
+        if view is None:
+            continue
+        if splits is not None:
+            where = f"{path.name}, frame {index}"
+            split = splits.get(inside_path(entry["file_path"], path.parent, where).as_posix())
+            if split is None:
+                unlisted += 1
+                continue
+            view = replace(view, split=split)
+        views.append(view)
+    if splits is None:
+        found, note = every_eighth([view.name for view in views])
+        return [replace(v, split=s) for v, s in zip(views, found, strict=True)], [note]
+    if unlisted:
+        return views, [f"{unlisted} frames stand in none of the file's split lists; left out."]
+    return views, []
