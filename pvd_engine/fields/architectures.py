@@ -103,8 +103,10 @@ def architecture(name: str, preset: str, decoder: str | None = None) -> dict[str
     return {"name": name, "preset": preset, **spec}
 
 
-def make_field(spec: dict[str, Any], box: Tensor) -> RadianceField:
-    """A new field with random parameters and an occupancy grid that excludes nothing.
+def make_field(
+    spec: dict[str, Any], box: Tensor, occupancy: OccupancyGrid | None = None
+) -> RadianceField:
+    """A new field with random parameters.
 
     Parameters
     ----------
@@ -112,9 +114,12 @@ def make_field(spec: dict[str, Any], box: Tensor) -> RadianceField:
         From `architecture`.
     box : (2, 3) float32
         Dataset frame.
+    occupancy : OccupancyGrid, optional
+        A grid over the same box; otherwise one that excludes nothing.
     """
     preset = spec["preset"]
-    occupancy = OccupancyGrid(box, OCCUPANCY_RESOLUTION[preset])
+    if occupancy is None:
+        occupancy = OccupancyGrid(box, OCCUPANCY_RESOLUTION[preset])
     half_side = float((box[1] - box[0]).max()) / 2
     step = 2 * 3**0.5 * half_side / STEPS_ACROSS[preset]
     return RadianceField(spec, occupancy, step)

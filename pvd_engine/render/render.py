@@ -1,0 +1,137 @@
+"""Rays and pictures of any field: march through occupied cells, drop hidden samples, composite."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.capture import Camera
+from ..fields.base import Field
+from ..kernels.compositing import Composited, composite, transmittance
+from ..kernels.marching import PackedSamples, march_rays, select
+from .rays import CameraBatch, Rays, generate_rays, image_pixels
+
+HIDDEN = 1e-3
+"""Samples with less transmittance before them than this are hidden: they are not evaluated."""
+
+RAYS_AT_ONCE = 1 << 14
+"""Rays an image is rendered in; bounds the memory."""
+
+
+@dataclass(frozen=True)
+class RenderedImage:
+    """A picture of a field.
+
+    Attributes
+    ----------
+    color : (H, W, 3) float32 array
+        In the field's colour space, premultiplied by alpha.
+    alpha : (H, W) float32 array
+    depth : (H, W) float32 array
+        Expected distance along the ray, dataset units; 0 where alpha is 0.
+    """
+
+    color: np.ndarray
+    alpha: np.ndarray
+    depth: np.ndarray
+
+    def over(self, background: float) -> np.ndarray:
+        """Colour (H, W, 3) composited on a grey background."""
+        return self.color + background * (1 - self.alpha[..., None])
+
+    def to_uint8(self) -> np.ndarray:
+        """Straight-alpha RGBA (H, W, 4) uint8, as a PNG file holds it."""
+        straight = self.color / np.maximum(self.alpha[..., None], 1e-6)
+        rgba = np.concatenate((straight, self.alpha[..., None]), axis=-1)
+        return (rgba.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def sample_positions(rays: Rays, samples: PackedSamples) -> tuple[Tensor, Tensor]:
+    """Points (S, 3) and directions (S, 3) of packed samples."""
+    directions = rays.directions.index_select(0, samples.ray_index)
+    origins = rays.origins.index_select(0, samples.ray_index)
+    return torch.addcmul(origins, directions, samples.t[:, None]), directions
+
+
+@torch.no_grad()
+def visible_samples(
+    field: Field, rays: Rays, jitter: Tensor, hidden: float = HIDDEN
+) -> PackedSamples:
+    """The samples of rays that lie in occupied cells and are not hidden behind others.
+
+    Parameters
+    ----------
+    field : Field
+    rays : Rays
+        Dataset frame, R of them.
+    jitter : (R,) float32
+        Where in the first step each ray starts, [0, 1).
+    hidden : float
+        Transmittance under which a sample is dropped.
+
+    Returns
+    -------
+    PackedSamples
+    """
+    occupancy = field.occupancy
+    samples = march_rays(
+        rays.origins, rays.directions, occupancy.binary, occupancy.box, field.step, jitter
+    )
+    if len(samples.t) == 0:
+        return samples
+    points, _ = sample_positions(rays, samples)
+    density = torch.cat([field.log_density(part) for part in points.split(1 << 17)])
+    return select(samples, transmittance(density, samples, field.step) > hidden)
+
+
+def render_rays(
+    field: Field, rays: Rays, jitter: Tensor, hidden: float = HIDDEN
+) -> tuple[Composited, PackedSamples]:
+    """Colour, alpha and depth of rays; differentiable in the field's parameters.
+
+    Parameters
+    ----------
+    field : Field
+    rays : Rays
+        Dataset frame, R of them.
+    jitter : (R,) float32
+        Where in the first step each ray starts, [0, 1); 0.5 for a picture.
+    hidden : float
+        Transmittance under which a sample is dropped.
+    """
+    samples = visible_samples(field, rays, jitter, hidden)
+    points, directions = sample_positions(rays, samples)
+    density, color = field(points, directions)
+    return composite(density, color, samples, field.step), samples
+
+
+@torch.no_grad()
+def render_image(
+    field: Field, camera: Camera, progress: Callable[[float], None] | None = None
+) -> RenderedImage:
+    """A field seen by a camera.
+
+    Parameters
+    ----------
+    field : Field
+    camera : Camera
+        Dataset frame.
+    progress : callable, optional
+        Called with the share that is done after each portion of rays; may raise to stop.
+    """
+    cameras = CameraBatch.from_cameras([camera], field.device)
+    pixels = image_pixels(camera.width, camera.height).to(field.device)
+    parts = []
+    for start in range(0, len(pixels), RAYS_AT_ONCE):
+        part = pixels[start : start + RAYS_AT_ONCE]
+        index = torch.zeros(len(part), dtype=torch.int64, device=field.device)
+        rays = generate_rays(cameras, index, part)
+        jitter = torch.full((len(part),), 0.5, device=field.device)
+        result, _ = render_rays(field, rays, jitter, hidden=1e-4)
+        parts.append(torch.cat((result.color, result.alpha[:, None], result.depth[:, None]), 1))
+        if progress is not None:
+            progress((start + len(part)) / len(pixels))
+    image = torch.cat(parts).view(camera.height, camera.width, 5).cpu().numpy()
+    return RenderedImage(image[..., :3], image[..., 3], image[..., 4])

@@ -1,0 +1,152 @@
+"""The optimisation loop that training and distillation share: budget, checkpoints, progress."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..errors import Cancelled
+from ..fields.radiance_field import RadianceField
+from ..jobs.budget import Budget
+from ..jobs.checkpoint import load_checkpoint, save_checkpoint
+from ..jobs.job import Job
+from .optimizer import FieldOptimizer
+
+CHECKPOINT_SECONDS = 30.0
+PROGRESS_SECONDS = 0.5
+PREVIEWS = 8
+"""Pictures of a validation view over the whole budget."""
+
+WARM_UP_STEPS = 20
+FINAL_RATE = 0.03
+"""The learning rate falls exponentially to this share of its start."""
+
+
+@dataclass
+class Training:
+    """All that an interrupted optimisation needs to go on.
+
+    Attributes
+    ----------
+    field : RadianceField
+        What is being optimised.
+    optimizer : FieldOptimizer
+    generator : torch.Generator
+        Source of all randomness.
+    step : int
+    elapsed : float
+        Seconds spent in the loop, interruptions not counted.
+    """
+
+    field: RadianceField
+    optimizer: FieldOptimizer
+    generator: torch.Generator
+    step: int = 0
+    elapsed: float = 0.0
+    recent: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls, radiance_field: RadianceField, seed: int) -> "Training":
+        """Begin at step 0."""
+        optimizer = FieldOptimizer(radiance_field.parameter_groups())
+        return cls(radiance_field, optimizer, torch.Generator().manual_seed(seed))
+
+    def renew_optimizer(self) -> None:
+        """Forget the moments, after parameters were replaced."""
+        self.optimizer = FieldOptimizer(self.field.parameter_groups())
+
+    def save(self, job: Job) -> None:
+        """Write a checkpoint into the job folder."""
+        tensors = {f"field.{k}": v for k, v in self.field.state_dict().items()}
+        tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.state().items()}
+        tensors["generator"] = self.generator.get_state()
+        header = {"step": self.step, "elapsed": self.elapsed}
+        save_checkpoint(job.checkpoints / "latest.safetensors", tensors, header)
+
+    def resume(self, job: Job) -> bool:
+        """Go on from the job folder's checkpoint; False when there is none."""
+        loaded = load_checkpoint(job.checkpoints / "latest.safetensors")
+        if loaded is None:
+            return False
+        tensors, header = loaded
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+        self.field.load_state_dict(part("field."))
+        self.renew_optimizer()
+        self.optimizer.load_state(part("optimizer."))
+        self.generator.set_state(tensors["generator"])
+        self.step, self.elapsed = header["step"], header["elapsed"]
+        return True
+
+
+def learning_rate_scale(step: int, fraction: float) -> float:
+    """Warm-up over the first steps, then exponential decay over the budget."""
+    return min(1.0, (step + 1) / WARM_UP_STEPS) * FINAL_RATE ** min(fraction, 1.0)
+
+
+def optimise(
+    training: Training,
+    objective: Callable[[int, float], tuple[Tensor, dict[str, float]]],
+    budget: Budget,
+    job: Job,
+    preview: Callable[[], object],
+) -> None:
+    """Minimise an objective until the budget is spent.
+
+    Parameters
+    ----------
+    training : Training
+        Changed in place.
+    objective : callable
+        (step, share of the budget spent) -> (loss, metrics to report).
+    budget : Budget
+    job : Job
+        Receives progress and checkpoints, and says when to stop.
+    preview : callable
+        Shows the state of the field; called `PREVIEWS` times over the budget.
+
+    Raises
+    ------
+    Cancelled
+        When the job was asked to stop; a checkpoint is written first.
+    """
+    start = time.monotonic() - training.elapsed
+    reported = saved = time.monotonic()
+    first_step, first_elapsed = training.step, training.elapsed
+    while not budget.done(training.step, training.elapsed):
+        fraction = budget.fraction(training.step, training.elapsed)
+        if training.field.refine(fraction):
+            training.renew_optimizer()
+        loss, metrics = objective(training.step, fraction)
+        training.optimizer.step(loss, learning_rate_scale(training.step, fraction))
+        training.step += 1
+        for name, value in metrics.items():
+            old = training.recent.get(name, value)
+            training.recent[name] = 0.9 * old + 0.1 * value
+        now = time.monotonic()
+        training.elapsed = now - start
+        if job.cancelled:
+            training.save(job)
+            raise Cancelled
+        done = budget.fraction(training.step, training.elapsed)
+        if now - reported > PROGRESS_SECONDS:
+            reported = now
+            steps, seconds = training.step - first_step, training.elapsed - first_elapsed
+            job.progress(
+                step=training.step,
+                fraction=done,
+                rate=steps / seconds,
+                unit="step",
+                seconds_left=training.elapsed * (1 - done) / max(done, 1e-6),
+                **training.recent,
+            )
+        if now - saved > CHECKPOINT_SECONDS:
+            saved = now
+            training.save(job)
+        if int(done * PREVIEWS) > int(fraction * PREVIEWS):
+            preview()
+            training.elapsed = time.monotonic() - start

@@ -1,0 +1,132 @@
+"""Train a field from the images of a capture."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..data.capture import Capture
+from ..data.readers import open_capture, require_trainable
+from ..fields.architectures import architecture, default_preset, make_field
+from ..fields.storage import save_field
+from ..data.poses import PoseDistribution
+from ..jobs.arguments import TrainArguments
+from ..jobs.budget import Budget
+from ..jobs.device import choose_device
+from ..jobs.job import Job
+from ..render.render import render_rays
+from .loop import Training, optimise
+from .pixels import PixelTable
+from .preview import Preview
+
+SAMPLES_PER_STEP = {"cpu": 1 << 15, "cuda": 1 << 18}
+"""Visible samples a step aims at; the number of rays follows."""
+
+OCCUPANCY_EVERY = 16
+OCCUPANCY_WARM_UP = 64
+"""Steps before the occupancy grid begins to exclude cells."""
+
+OCCUPANCY_CELLS = 1 << 16
+
+
+class ImageObjective:
+    """Squared error of rendered colour against the pixels of a capture.
+
+    Parameters
+    ----------
+    training : Training
+    pixels : PixelTable
+    random_background : bool
+        True for images with alpha: each ray gets a random background, so that empty space must be
+        empty to look right.
+    """
+
+    def __init__(self, training: Training, pixels: PixelTable, random_background: bool) -> None:
+        self.training = training
+        self.pixels = pixels
+        self.random_background = random_background
+        self.target_samples = SAMPLES_PER_STEP[training.field.device.type]
+        self.rays = 1024.0
+
+    def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
+        """Loss of one batch of rays, and its PSNR."""
+        field, generator = self.training.field, self.training.generator
+        if step % OCCUPANCY_EVERY == 0 and step >= OCCUPANCY_WARM_UP:
+            cells = field.occupancy.cells_to_update(OCCUPANCY_CELLS, generator)
+            field.occupancy.update(field.log_density, field.step, cells, generator)
+        count = int(self.rays)
+        rays, rgba = self.pixels.draw(count, generator)
+        device = rgba.device
+        jitter = torch.rand(count, generator=generator).to(device)
+        result, samples = render_rays(field, rays, jitter)
+        alpha = rgba[:, 3:]
+        if self.random_background:
+            background = torch.rand((count, 3), generator=generator).to(device)
+        else:
+            background = torch.ones((1, 3), device=device)
+        target = rgba[:, :3] * alpha + background * (1 - alpha)
+        color = result.color + background * (1 - result.alpha[:, None])
+        loss = (color - target).square().mean()
+        wanted = count * self.target_samples / max(len(samples.t), 1)
+        self.rays = min(max(wanted, self.rays / 2, 256), self.rays * 2, 1 << 16)
+        return loss, {"train_psnr": -10 * math.log10(max(loss.item(), 1e-10))}
+
+
+def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
+    """The verb ``train``: capture in, field file out."""
+    device = choose_device(arguments.device)
+    capture = open_capture(arguments.capture)
+    require_trainable(capture)
+    preset = arguments.preset or default_preset(device)
+    spec = architecture(arguments.arch, preset, arguments.decoder)
+    torch.manual_seed(arguments.seed)
+    box = torch.from_numpy(capture.box).float()
+    field = make_field(spec, box).to(device)
+    training = Training.start(field, arguments.seed)
+    training.resume(job)
+    train_from_images(training, capture, Budget.parse(arguments.budget, arguments.steps), job)
+    field.header["provenance"] = {
+        "made_by": f"pvd train {__version__}",
+        "capture": capture.name,
+        "seed": arguments.seed,
+        "steps": training.step,
+        "seconds": round(training.elapsed, 1),
+        "device": str(device),
+        "viewpoints": PoseDistribution.from_cameras(
+            [view.camera for view in capture.split("train")]
+        ).to_json(),
+    }
+    out = Path(arguments.out)
+    save_field(out, field)
+    return {
+        "out": str(out),
+        "arch": arguments.arch,
+        "preset": preset,
+        "steps": training.step,
+        "seconds": training.elapsed,
+        "size": out.stat().st_size,
+    }
+
+
+def train_from_images(training: Training, capture: Capture, budget: Budget, job: Job) -> None:
+    """Optimise a field on the train split until the budget is spent, then settle its occupancy.
+
+    Parameters
+    ----------
+    training : Training
+        Changed in place.
+    capture : Capture
+    budget : Budget
+    job : Job
+    """
+    field = training.field
+    pixels = PixelTable.load(capture.split("train"), field.device)
+    objective = ImageObjective(training, pixels, capture.has_alpha)
+    views = capture.split("val") or capture.split("train")
+    preview = Preview(views[0], field, job)
+    optimise(training, objective, budget, job, preview)
+    field.occupancy.rebuild(field.log_density, field.step)
+    preview()
