@@ -1,0 +1,63 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both make the two environments that the
+# product lives in, one for the engine and one for Blender, and need nothing but Python 3.11.
+
+PYTHON ?= python3.11
+# How pip finds torch; for a CUDA or a CPU-only build give the options that pytorch.org shows for it,
+# for example  make demo TORCH_OPTIONS="--index-url <address>"
+TORCH_OPTIONS ?=
+BPY ?= bpy==4.5.15
+OUT ?= demo_output
+
+ENGINE := .venv-engine
+BLENDER := .venv-blender
+ENGINE_PYTHON := $(abspath $(ENGINE)/bin/python)
+BLENDER_PYTHON := $(abspath $(BLENDER)/bin/python)
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test test-engine test-blender test-blenders lint addon setup clean
+
+demo: setup  ## Make a capture, train, edit and convert it inside Blender; leaves a folder
+	PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $(BLENDER_PYTHON) examples/demo.py --out $(OUT)
+
+test: setup lint test-engine test-blender  ## All checks on the engine and the add-on
+
+setup: $(ENGINE)/.ready $(BLENDER)/.ready  ## Both environments
+
+test-engine: $(ENGINE)/.ready
+	$(ENGINE_PYTHON) -m pytest tests/engine
+
+test-blender: setup addon
+	PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $(BLENDER_PYTHON) -m pytest tests/blender
+
+lint: $(ENGINE)/.ready
+	$(ENGINE_PYTHON) -m ruff format --check .
+	$(ENGINE_PYTHON) -m ruff check .
+	$(ENGINE_PYTHON) -m pyright --pythonpath $(ENGINE_PYTHON)
+
+addon: $(BLENDER)/.ready  ## The extension zip, checked by Blender's own validator
+	$(BLENDER_PYTHON) build_addon.py --out dist
+
+# The add-on's tests in every Blender at hand: `make test-blenders` also needs python3.13 for 5.2.
+test-blenders: $(ENGINE)/.ready
+	for pair in 3.11:4.2.23 3.11:4.5.15 3.11:5.0.1 3.13:5.2.3; do \
+	  version=$${pair#*:}; environment=.venv-blender-$$version; \
+	  [ -f $$environment/.ready ] || { python$${pair%:*} -m venv $$environment && \
+	    $$environment/bin/python $(PIP_INSTALL) bpy==$$version pytest pytest-timeout && \
+	    touch $$environment/.ready; } || exit 1; \
+	  PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $$environment/bin/python -m pytest tests/blender || exit 1; \
+	done
+
+$(ENGINE)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(ENGINE)
+	$(ENGINE_PYTHON) $(PIP_INSTALL) $(TORCH_OPTIONS) -c constraints.txt torch
+	$(ENGINE_PYTHON) $(PIP_INSTALL) -c constraints.txt -e .[fast,dev]
+	touch $@
+
+$(BLENDER)/.ready:
+	.ci/system-libraries
+	$(PYTHON) -m venv $(BLENDER)
+	$(BLENDER_PYTHON) $(PIP_INSTALL) $(BPY) pytest==9.2.0 pytest-timeout==2.4.0
+	touch $@
+
+clean:  ## Remove environments and everything made
+	rm -rf .venv-* build dist demo_output *.egg-info
