@@ -1,0 +1,5 @@
+"""Dataset values to Blender data and back: frame, cameras, volumes, edit shapes, exported captures.
+
+Every module here works on plain values and Blender objects and knows neither the engine nor the
+interface, so operators and scripts call the same functions.
+"""

@@ -1,0 +1,246 @@
+"""The cameras of a capture as Blender cameras, and Blender cameras as entries of ``cameras.json``.
+
+Blender keeps float32 matrices and one pixel aspect per scene, so each camera datablock also keeps
+the file's own float64 numbers as custom properties; what leaves Blender is read from those as long
+as the user has not changed the camera.
+"""
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+from bpy.types import Collection, Context, Object, Scene
+
+from .frame import NAME, frame_collection, parent_to_frame
+from .intrinsics import (
+    Intrinsics,
+    has_intrinsics,
+    pixel_aspect,
+    read_intrinsics,
+    set_intrinsics,
+)
+from .matrices import pose_in_frame, to_numpy
+from .undistort import is_distorted, undistorted_copy
+
+DATASET_CAMERA = "pvd_camera"
+WORK_FOLDER = "pvd_work_folder"
+SPLIT_COLLECTIONS = {"train": "Train", "val": "Val", "test": "Test"}
+SCALARS = ("fx", "fy", "cx", "cy")
+DISPLAY_SHARE = 0.06
+BACKGROUND_ALPHA = 0.5
+POSE_TOLERANCE = 2e-6
+# Above this many pixels in all, a capture's distorted images are undistorted one by one when they
+# are first looked through, so that importing a large capture does not hold Blender up.
+EAGER_PIXELS = 50_000_000
+
+
+def import_cameras(capture: dict, frame: Object, work_folder: Path) -> list[Object]:
+    """Create the cameras of a capture, one collection per split.
+
+    Parameters
+    ----------
+    capture : dict
+        What ``pvd info --json`` says of a capture.
+    frame : Object
+        The capture's frame, from `create_frame`.
+    work_folder : Path
+        Where undistorted copies of the images may be written.
+
+    Returns
+    -------
+    list of Object
+        The cameras in the capture's order, parented to the frame, each with its image as a
+        background image. The image's pixels are not read until Blender shows it.
+    """
+    parent = frame_collection(frame)
+    collections = {split: _split_collection(parent, frame, split) for split in SPLIT_COLLECTIONS}
+    frame[WORK_FOLDER] = str(work_folder)
+    size = _display_size(capture)
+    reach = _reach(capture)
+    eager = _distorted_pixels(capture) <= EAGER_PIXELS
+    cameras = []
+    for view in capture["views"]:
+        item = _create_camera(view)
+        item.data.display_size = size
+        item.data.clip_start = min(0.1, reach * 1e-3)
+        item.data.clip_end = max(1000.0, reach * 10)
+        collections[view["split"]].objects.link(item)
+        parent_to_frame(item, frame, np.asarray(view["camera"]["camera_to_world"]))
+        if eager or not is_distorted(view["camera"]):
+            attach_image(item, work_folder)
+        cameras.append(item)
+    bpy.context.view_layer.update()
+    return cameras
+
+
+def _split_collection(parent: Collection, frame: Object, split: str) -> Collection:
+    label = SPLIT_COLLECTIONS[split]
+    collection = bpy.data.collections.new(f"{frame[NAME]} {label}")
+    parent.children.link(collection)
+    return collection
+
+
+def _create_camera(view: dict) -> Object:
+    camera = view["camera"]
+    data = bpy.data.cameras.new(view["name"])
+    set_intrinsics(data, Intrinsics.from_dict(camera))
+    data[DATASET_CAMERA] = {
+        "name": view["name"],
+        "split": view["split"],
+        "image_path": view["image_path"] or "",
+        "camera_to_world": np.asarray(camera["camera_to_world"], dtype=np.float64).ravel().tolist(),
+        "width": int(camera["width"]),
+        "height": int(camera["height"]),
+        **{key: float(camera[key]) for key in SCALARS},
+        "distortion_model": camera.get("distortion_model", "none"),
+        "distortion": {k: float(v) for k, v in camera.get("distortion", {}).items()},
+    }
+    item = bpy.data.objects.new(view["name"], data)
+    # Quaternions keep a rotation to the last digit of float32 everywhere; Euler angles do not.
+    item.rotation_mode = "QUATERNION"
+    return item
+
+
+def _positions(capture: dict) -> np.ndarray:
+    return np.array(
+        [np.asarray(view["camera"]["camera_to_world"])[:3, 3] for view in capture["views"]]
+    ).reshape(-1, 3)
+
+
+def _display_size(capture: dict) -> float:
+    """A share of the typical distance between the cameras and the middle of the scene."""
+    box = np.asarray(capture["box"], dtype=np.float64)
+    distances = np.linalg.norm(_positions(capture) - box.mean(axis=0), axis=1)
+    typical = float(np.median(distances)) if len(distances) else 0.0
+    return DISPLAY_SHARE * max(typical, 0.1 * float(np.max(box[1] - box[0])))
+
+
+def _reach(capture: dict) -> float:
+    """The farthest that anything of the capture is from anything else, roughly."""
+    points = np.vstack([np.asarray(capture["box"], dtype=np.float64), _positions(capture)])
+    return float(np.linalg.norm(points.max(axis=0) - points.min(axis=0)))
+
+
+def _distorted_pixels(capture: dict) -> int:
+    cameras = [view["camera"] for view in capture["views"] if view["image_path"]]
+    return sum(c["width"] * c["height"] for c in cameras if is_distorted(c))
+
+
+def dataset_camera(item: Object) -> dict | None:
+    """Return the file's own numbers that a dataset camera carries, or None for any other camera.
+
+    Returns
+    -------
+    dict
+        name, split, image_path ("" for none), camera_to_world (4x4 nested list, float64), width,
+        height, fx, fy, cx, cy, distortion_model, distortion.
+    """
+    if item.type != "CAMERA" or DATASET_CAMERA not in item.data:
+        return None
+    values = item.data[DATASET_CAMERA].to_dict()
+    values["camera_to_world"] = np.reshape(values["camera_to_world"], (4, 4)).tolist()
+    values["distortion"] = dict(values.get("distortion", {}))
+    return values
+
+
+def attach_image(item: Object, work_folder: Path) -> None:
+    """Show a dataset camera's image behind it, undistorted when its lens is not a pinhole.
+
+    A camera without an image, or whose image is gone, is left without a background.
+    """
+    camera = dataset_camera(item)
+    if camera is None or not camera["image_path"] or item.data.background_images:
+        return
+    path = Path(camera["image_path"])
+    if not path.is_file():
+        return
+    if is_distorted(camera):
+        path = undistorted_copy(camera, Path(work_folder) / "undistorted")
+    background = item.data.background_images.new()
+    background.image = bpy.data.images.load(str(path), check_existing=True)
+    background.alpha = BACKGROUND_ALPHA
+    # The image covers the camera's frame exactly, whatever the pixel aspect.
+    background.frame_method = "STRETCH"
+    item.data.show_background_images = True
+
+
+def look_through(context: Context, camera: Object) -> None:
+    """Make a camera the active one; a dataset camera also sets the render size and pixel aspect."""
+    scene = context.scene
+    scene.camera = camera
+    values = dataset_camera(camera)
+    if values is not None:
+        k = Intrinsics.from_dict(values)
+        scene.render.resolution_x, scene.render.resolution_y = k.width, k.height
+        scene.render.resolution_percentage = 100
+        scene.render.pixel_aspect_x, scene.render.pixel_aspect_y = pixel_aspect(k)
+        if camera.parent is not None and WORK_FOLDER in camera.parent:
+            attach_image(camera, Path(camera.parent[WORK_FOLDER]))
+    for area in context.screen.areas if context.screen else ():
+        if area.type == "VIEW_3D":
+            area.spaces.active.region_3d.view_perspective = "CAMERA"
+
+
+def is_as_imported(item: Object, frame: Object) -> bool:
+    """Tell whether a dataset camera still has the pose and lens that it was imported with."""
+    values = dataset_camera(item)
+    if values is None or item.parent != frame or item.constraints:
+        return False
+    if not has_intrinsics(item.data, Intrinsics.from_dict(values)):
+        return False
+    # The pose in the frame, not in the world: moving the frame is no change of the camera.
+    basis = to_numpy(item.matrix_parent_inverse) @ to_numpy(item.matrix_basis)
+    original = np.asarray(values["camera_to_world"])
+    rotation = original[:3, :3] / np.linalg.norm(original[:3, :3], axis=0)
+    close_turn = np.abs(basis[:3, :3] - rotation).max() < 50 * POSE_TOLERANCE
+    reach = 1 + np.abs(original[:3, 3]).max()
+    return bool(
+        close_turn and np.abs(basis[:3, 3] - original[:3, 3]).max() < POSE_TOLERANCE * reach
+    )
+
+
+def camera_to_dict(item: Object, scene: Scene, frame: Object) -> dict:
+    """Return a camera as one entry of ``cameras.json``, in the dataset frame.
+
+    Parameters
+    ----------
+    item : Object
+        A camera. A dataset camera that has not been changed gives the file's own float64 numbers
+        with its lens distortion; any other camera gives Blender's values (any sensor fit, shift,
+        pixel aspect, resolution percentage).
+    scene : Scene
+        Whose render size and pixel aspect hold for cameras that are not the dataset's own.
+    frame : Object
+        The capture's frame.
+
+    Returns
+    -------
+    dict
+        name, width, height, fx, fy, cx, cy, camera_to_world (4x4 nested list), and
+        distortion_model and distortion where the lens is not a pinhole.
+
+    Raises
+    ------
+    SceneError
+        When the object is no perspective camera, or the frame is stretched.
+    """
+    bpy.context.view_layer.update()
+    if is_as_imported(item, frame):
+        return _entry_of_dataset_camera(dataset_camera(item))
+    k = read_intrinsics(item, scene)
+    pose = pose_in_frame(to_numpy(item.matrix_world), to_numpy(frame.matrix_world), item.name)
+    return {
+        "name": item.name,
+        "width": k.width,
+        "height": k.height,
+        **{key: getattr(k, key) for key in SCALARS},
+        "camera_to_world": pose.tolist(),
+    }
+
+
+def _entry_of_dataset_camera(values: dict) -> dict:
+    entry = {key: values[key] for key in ("name", "width", "height", *SCALARS, "camera_to_world")}
+    if is_distorted(values):
+        entry["distortion_model"] = values["distortion_model"]
+        entry["distortion"] = values["distortion"]
+    return entry

@@ -1,0 +1,116 @@
+"""The capture's frame: one Empty per dataset, to which all its objects are parented.
+
+Moving, turning or scaling the Empty moves the whole capture and nothing else. It carries what the
+dataset's files say about their own frame, so that an export gives the original numbers back.
+"""
+
+import bpy
+import numpy as np
+from bpy.types import Collection, Object
+
+from .errors import SceneError
+from .matrices import to_blender, to_numpy
+
+CAPTURE = "pvd_capture"
+NAME = "pvd_name"
+FORMAT = "pvd_format"
+BOX = "pvd_box"
+APPLIED_TRANSFORM = "pvd_applied_transform"
+OPTIONAL_FIELDS = ("aabb_scale", "scale", "offset")
+BOX_SIZE_SHARE = 0.25
+
+
+def create_frame(capture: dict) -> Object:
+    """Create the Empty of a capture in a collection of the capture's name.
+
+    Parameters
+    ----------
+    capture : dict
+        What ``pvd info --json`` says of a capture.
+
+    Returns
+    -------
+    Object
+        The Empty ``<name> frame``, at the world's origin. Custom properties: ``pvd_capture``
+        (path), ``pvd_name``, ``pvd_format``, ``pvd_box`` (minimum and maximum corner, 6 floats),
+        ``pvd_applied_transform`` (12 floats, row by row), and ``pvd_aabb_scale``, ``pvd_scale``
+        and ``pvd_offset`` where the file has them.
+    """
+    box = np.asarray(capture["box"], dtype=np.float64).reshape(2, 3)
+    frame = bpy.data.objects.new(f"{capture['name']} frame", None)
+    frame.empty_display_type = "PLAIN_AXES"
+    frame.empty_display_size = BOX_SIZE_SHARE * float(np.max(box[1] - box[0]))
+    frame[CAPTURE] = str(capture["root"])
+    frame[NAME] = capture["name"]
+    frame[FORMAT] = capture["format"]
+    frame[BOX] = box.ravel().tolist()
+    _keep_file_frame(frame, capture["frame"])
+    collection = bpy.data.collections.new(capture["name"])
+    bpy.context.scene.collection.children.link(collection)
+    collection.objects.link(frame)
+    return frame
+
+
+def _keep_file_frame(frame: Object, values: dict) -> None:
+    applied = np.asarray(values["applied_transform"], dtype=np.float64)[:3]
+    frame[APPLIED_TRANSFORM] = applied.ravel().tolist()
+    for key in OPTIONAL_FIELDS:
+        value = values.get(key)
+        if value is not None:
+            is_list = isinstance(value, list | tuple)
+            frame[f"pvd_{key}"] = [float(v) for v in value] if is_list else float(value)
+
+
+def file_frame(frame: Object) -> dict:
+    """Return the frame fields that the dataset's own file had, as the file had them."""
+    values: dict = {"applied_transform": np.array(frame[APPLIED_TRANSFORM]).reshape(3, 4).tolist()}
+    for key in OPTIONAL_FIELDS:
+        value = frame.get(f"pvd_{key}")
+        if value is not None:
+            values[key] = value if isinstance(value, float) else list(value)
+    return values
+
+
+def is_frame(item: Object | None) -> bool:
+    """Tell whether an object is the frame of a capture."""
+    return item is not None and item.type == "EMPTY" and CAPTURE in item
+
+
+def frame_of(item: Object | None) -> Object | None:
+    """Return the frame that an object is, or is parented to at any depth."""
+    while item is not None and not is_frame(item):
+        item = item.parent
+    return item
+
+
+def frame_collection(frame: Object) -> Collection:
+    """Return the collection of a capture: the one its frame is linked to."""
+    if not frame.users_collection:
+        raise SceneError(f"'{frame.name}' is in no collection; link it to the scene.")
+    return frame.users_collection[0]
+
+
+def frame_box(frame: Object) -> np.ndarray:
+    """Return the capture's box, (2, 3) float64, dataset frame."""
+    return np.array(frame[BOX], dtype=np.float64).reshape(2, 3)
+
+
+def parent_to_frame(item: Object, frame: Object, matrix: np.ndarray | None = None) -> None:
+    """Parent an object to the frame without an offset.
+
+    Parameters
+    ----------
+    item : Object
+    frame : Object
+    matrix : (4, 4) array, optional
+        The object's pose in the dataset frame; without it the pose stays.
+    """
+    item.parent = frame
+    item.matrix_parent_inverse.identity()
+    if matrix is not None:
+        item.matrix_basis = to_blender(matrix)
+
+
+def dataset_matrix(item: Object, frame: Object) -> np.ndarray:
+    """Return an object's matrix in the dataset frame, (4, 4) float64."""
+    return np.linalg.inv(to_numpy(frame.matrix_world)) @ to_numpy(item.matrix_world)

@@ -1,0 +1,85 @@
+"""Matrices between Blender (float32) and numpy (float64).
+
+Blender computes in float64 inside but stores float32, so everything here that is computed from
+Blender's matrices is computed in float64 from their exact float32 values.
+"""
+
+import numpy as np
+from mathutils import Matrix
+
+from .errors import SceneError
+
+SKEW_TOLERANCE = 1e-4
+
+
+def to_numpy(matrix: Matrix) -> np.ndarray:
+    """Return a Blender matrix as a float64 array of the same shape."""
+    return np.array([list(row) for row in matrix], dtype=np.float64)
+
+
+def to_blender(matrix: np.ndarray) -> Matrix:
+    """Return a (3, 4) or (4, 4) array as Blender's 4x4 matrix."""
+    full = np.eye(4)
+    full[: len(matrix)] = matrix
+    return Matrix(full.tolist())
+
+
+def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Transform points (N, 3) by an affine 4x4 matrix."""
+    return points @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def uniform_scale(matrix: np.ndarray) -> float | None:
+    """Return the scale of a similarity transform, or None when the matrix stretches or skews."""
+    linear = matrix[:3, :3]
+    gram = linear.T @ linear
+    square = np.trace(gram) / 3
+    if square <= 0 or np.abs(gram - square * np.eye(3)).max() > SKEW_TOLERANCE * square:
+        return None
+    return float(np.sqrt(square))
+
+
+def pose_in_frame(world: np.ndarray, frame_world: np.ndarray, name: str) -> np.ndarray:
+    """Return a camera's camera-to-world matrix in the frame of an object.
+
+    Parameters
+    ----------
+    world : (4, 4) float64 array
+        Camera-to-world in Blender's world; its scale is dropped, as Blender itself does.
+    frame_world : (4, 4) float64 array
+        The frame's matrix in Blender's world: any move, turn and uniform scale.
+    name : str
+        The camera's name, for the message.
+
+    Raises
+    ------
+    SceneError
+        When the frame is stretched or mirrored, because no camera there is a pinhole camera.
+    """
+    if uniform_scale(frame_world) is None or np.linalg.det(frame_world[:3, :3]) <= 0:
+        raise SceneError(
+            "The capture's frame is stretched or mirrored; give it one positive scale on all axes."
+        )
+    pose = np.linalg.inv(frame_world) @ world
+    lengths = np.linalg.norm(pose[:3, :3], axis=0)
+    if lengths.min() <= 0:
+        raise SceneError(f"Camera '{name}' has a scale of zero; set its scale to 1.")
+    # A camera of unit scale keeps its numbers exactly; rounding in a norm must not touch them.
+    if np.abs(lengths - 1).max() > 1e-6:
+        pose[:3, :3] /= lengths
+    return pose
+
+
+def look_at(position: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return a camera-to-world matrix (OpenGL axes) at `position` facing `target`, Z kept up."""
+    back = np.asarray(position, dtype=np.float64) - np.asarray(target, dtype=np.float64)
+    back /= np.linalg.norm(back)
+    right = np.cross([0.0, 0.0, 1.0], back)
+    length = np.linalg.norm(right)
+    right = np.array([1.0, 0.0, 0.0]) if length < 1e-9 else right / length
+    matrix = np.eye(4)
+    matrix[:3, 0] = right
+    matrix[:3, 1] = np.cross(back, right)
+    matrix[:3, 2] = back
+    matrix[:3, 3] = position
+    return matrix

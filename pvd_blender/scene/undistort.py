@@ -1,0 +1,171 @@
+"""Images without lens distortion, for the cameras of Blender, which are pinhole cameras.
+
+The copy has the size and the pinhole parameters of the original; a pixel that the original does
+not show is transparent. The engine itself casts distorted rays and never sees these copies.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from .errors import SceneError
+
+RADIAL = ("k1", "k2", "k3", "k4")
+
+
+def is_distorted(camera: dict) -> bool:
+    """Tell whether a camera's lens differs from a pinhole."""
+    model = camera.get("distortion_model", "none")
+    if model == "opencv_fisheye":
+        return True
+    return model != "none" and any(value != 0 for value in camera.get("distortion", {}).values())
+
+
+def distort(x: np.ndarray, y: np.ndarray, camera: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Map pinhole image-plane points to where the lens puts them.
+
+    Parameters
+    ----------
+    x, y : arrays of one shape
+        Points on the plane at depth 1, OpenCV axes (x right, y down).
+    camera : dict
+        ``distortion_model`` ("opencv" or "opencv_fisheye") and ``distortion``.
+
+    Returns
+    -------
+    tuple of arrays
+        Distorted x and y. OpenCV's models: Brown-Conrady with k1 to k4 on r^2 to r^8 and p1, p2;
+        Kannala-Brandt with k1 to k4 on theta^2 to theta^8.
+    """
+    coefficients = camera["distortion"]
+    k1, k2, k3, k4 = (float(coefficients.get(key, 0.0)) for key in RADIAL)
+    square = x * x + y * y
+    if camera["distortion_model"] == "opencv_fisheye":
+        radius = np.sqrt(square)
+        theta = np.arctan(radius)
+        t2 = theta * theta
+        bent = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
+        scale = np.where(radius > 1e-9, bent / np.maximum(radius, 1e-9), 1.0)
+        return x * scale, y * scale
+    p1, p2 = float(coefficients.get("p1", 0.0)), float(coefficients.get("p2", 0.0))
+    scale = 1 + square * (k1 + square * (k2 + square * (k3 + square * k4)))
+    cross = x * y
+    return (
+        x * scale + 2 * p1 * cross + p2 * (square + 2 * x * x),
+        y * scale + p1 * (square + 2 * y * y) + 2 * p2 * cross,
+    )
+
+
+def source_positions(camera: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Return where in the original image each pixel centre of the undistorted one lies.
+
+    Returns
+    -------
+    tuple of (height, width) float64 arrays
+        u and v in pixels of the stated size, corner origin, y down.
+    """
+    u = (np.arange(camera["width"]) + 0.5 - camera["cx"]) / camera["fx"]
+    v = (np.arange(camera["height"]) + 0.5 - camera["cy"]) / camera["fy"]
+    x, y = distort(*np.meshgrid(u, v), camera)
+    return x * camera["fx"] + camera["cx"], y * camera["fy"] + camera["cy"]
+
+
+def sample_bilinear(pixels: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Look an image up between its pixels; transparent outside.
+
+    Parameters
+    ----------
+    pixels : (H, W, 4) float32 array
+        Straight alpha, first row on top.
+    u, v : (h, w) arrays
+        Positions in pixels, corner origin.
+
+    Returns
+    -------
+    (h, w, 4) float32 array
+    """
+    height, width = pixels.shape[:2]
+    inside = (u >= 0) & (u <= width) & (v >= 0) & (v <= height)
+    x = np.clip(np.where(inside, u, 0.0) - 0.5, 0, width - 1)
+    y = np.clip(np.where(inside, v, 0.0) - 0.5, 0, height - 1)
+    x0 = np.minimum(x.astype(np.int64), max(width - 2, 0))
+    y0 = np.minimum(y.astype(np.int64), max(height - 2, 0))
+    x1, y1 = np.minimum(x0 + 1, width - 1), np.minimum(y0 + 1, height - 1)
+    right, down = (x - x0).astype(np.float32)[..., None], (y - y0).astype(np.float32)[..., None]
+    # Colours are weighed by their alpha: a transparent pixel's colour must not bleed in.
+    weighed = pixels.copy()
+    weighed[..., :3] *= pixels[..., 3:]
+    top = weighed[y0, x0] * (1 - right) + weighed[y0, x1] * right
+    bottom = weighed[y1, x0] * (1 - right) + weighed[y1, x1] * right
+    out = (top * (1 - down) + bottom * down) * inside[..., None]
+    out[..., :3] /= np.maximum(out[..., 3:], 1e-6)
+    return out.astype(np.float32)
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """Read an image file as (H, W, 4) float32 of the file's own values, first row on top.
+
+    Raises
+    ------
+    SceneError
+        When Blender cannot decode the file.
+    """
+    image = bpy.data.images.load(str(path), check_existing=False)
+    try:
+        width, height = image.size
+        if width == 0 or height == 0:
+            raise SceneError(f"The image {path} cannot be read; replace or remove it.")
+        values = np.empty(width * height * 4, dtype=np.float32)
+        image.pixels.foreach_get(values)
+    finally:
+        bpy.data.images.remove(image)
+    return values.reshape(height, width, 4)[::-1]
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    """Write (H, W, 4) values in [0, 1] as an 8-bit PNG; the file appears whole or not at all."""
+    height, width = pixels.shape[:2]
+    image = bpy.data.images.new(path.stem, width, height, alpha=True)
+    temporary = path.with_name(f".{path.stem}.part.png")
+    try:
+        image.alpha_mode = "STRAIGHT"
+        image.pixels.foreach_set(np.ascontiguousarray(pixels[::-1], dtype=np.float32).ravel())
+        image.filepath_raw = str(temporary)
+        image.file_format = "PNG"
+        image.save()
+        temporary.replace(path)
+    finally:
+        bpy.data.images.remove(image)
+        temporary.unlink(missing_ok=True)
+
+
+def undistorted_copy(camera: dict, folder: Path) -> Path:
+    """Return the undistorted copy of a camera's image, made once per lens and image.
+
+    Parameters
+    ----------
+    camera : dict
+        A dataset camera with its ``image_path``.
+    folder : Path
+        Where the copies lie; created when missing.
+    """
+    source = Path(camera["image_path"])
+    keys = ("width", "height", "fx", "fy", "cx", "cy", "distortion_model", "distortion")
+    numbers = json.dumps([str(source), *(camera[key] for key in keys)], sort_keys=True)
+    digest = hashlib.sha256(numbers.encode()).hexdigest()[:12]
+    stem = re.sub(r"[^\w.-]+", "_", camera["name"])[-80:]
+    copy = folder / f"{stem}_{digest}.png"
+    if copy.is_file() and copy.stat().st_mtime >= source.stat().st_mtime:
+        return copy
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = read_pixels(source)
+    u, v = source_positions(camera)
+    # A file may hold its images at another size than the one it states.
+    u *= pixels.shape[1] / camera["width"]
+    v *= pixels.shape[0] / camera["height"]
+    write_png(copy, sample_bilinear(pixels, u, v))
+    return copy
