@@ -16,9 +16,11 @@ from ..errors import UserError
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 """File endings taken as images; anything else in a name counts as part of the name."""
 
-MAX_PIXELS = 256 * 1024 * 1024
-"""Images above this many pixels (16384 x 16384) are refused before they are decoded."""
+MAX_PIXELS = 150_000_000
+"""Images above this many pixels are refused before they are decoded."""
 
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
+_ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 _HIGH_DEPTH_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
 
@@ -55,7 +57,7 @@ def read_header(path: Path) -> ImageHeader:
         return ImageHeader(
             width=image.width,
             height=image.height,
-            has_alpha=image.has_transparency_data,
+            has_alpha=image.mode in _ALPHA_MODES or "transparency" in image.info,
             turned=_orientation(image) in _SWAPPED_ORIENTATIONS,
         )
 
@@ -154,7 +156,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(path, formats=_FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise UserError(
                         f"{path} has {image.width} x {image.height} pixels, too many to read; "

@@ -20,7 +20,10 @@ NONE, OPENCV, FISHEYE = 0, 1, 2
 _MODELS = {"none": NONE, "opencv": OPENCV, "opencv_fisheye": FISHEYE}
 
 NEWTON_STEPS = 12
-"""Quadratic convergence needs 4 to 6 for real lenses; the rest serves the corners of strong ones."""
+"""Real lenses need 4 to 6 (convergence is quadratic); the rest serves corners of strong ones."""
+
+TOLERANCE = 1e-12
+"""Focal lengths: a nanopixel even for the longest lens."""
 
 MAX_FISHEYE_ANGLE = torch.pi
 """Beyond this angle from the axis a fisheye polynomial has no meaning."""
@@ -155,10 +158,10 @@ def image_pixels(width: int, height: int, device: torch.device | str = "cpu") ->
 
 
 def undistort_opencv(distorted: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
-    """Invert the OpenCV lens model (with nerfstudio's k4 r⁸ term) by Newton's method.
+    """Invert the OpenCV lens model (with nerfstudio's k4 r⁸ term) by damped Newton steps.
 
-    The step of a point is taken only as far as it brings the point nearer to its goal, so points
-    outside of what the lens can show stay finite.
+    A point moves only where that brings it nearer to its goal, so points beyond what the lens
+    can show stay finite.
 
     Parameters
     ----------
@@ -173,21 +176,17 @@ def undistort_opencv(distorted: torch.Tensor, coefficients: torch.Tensor) -> tor
     """
     points = distorted.clone()
     residual, jacobian = _opencv_residual(points, distorted, coefficients)
-    error = residual.abs().amax(dim=1)
+    damping = torch.ones_like(points[:, :1])
     for _ in range(NEWTON_STEPS):
-        step = _solve_2x2(jacobian, residual)
-        moved = points - step
-        new_residual, new_jacobian = _opencv_residual(moved, distorted, coefficients)
-        new_error = new_residual.abs().amax(dim=1)
-        better = new_error < error
-        halved = points - 0.25 * step
-        points = torch.where(better[:, None], moved, halved)
-        if not bool(better.all()):
-            new_residual, new_jacobian = _opencv_residual(points, distorted, coefficients)
-            new_error = new_residual.abs().amax(dim=1)
-        residual, jacobian, error = new_residual, new_jacobian, new_error
-        if points.numel() == 0 or float(error.max()) < 1e-12:
+        if points.numel() == 0 or float(residual.abs().max()) < TOLERANCE:
             break
+        moved = points - damping * _solve_2x2(jacobian, residual)
+        new_residual, new_jacobian = _opencv_residual(moved, distorted, coefficients)
+        better = (new_residual.square().sum(1) < residual.square().sum(1))[:, None]
+        points = torch.where(better, moved, points)
+        residual = torch.where(better, new_residual, residual)
+        jacobian = torch.where(better, new_jacobian, jacobian)
+        damping = torch.where(better, 1.0, 0.25 * damping)
     return points
 
 
@@ -224,22 +223,28 @@ def _in_camera(
     direction = torch.cat([plane, -torch.ones_like(plane[:, :1])], dim=1)
     if cameras.present == {NONE}:
         return direction
-    models = cameras.models[camera_index]
     coefficients = cameras.distortion[camera_index]
     flip = plane.new_tensor([1.0, -1.0])
+    if cameras.present == {OPENCV}:
+        direction[:, :2] = undistort_opencv(plane * flip, coefficients) * flip
+        return direction
+    models = cameras.models[camera_index]
     if OPENCV in cameras.present:
         chosen = models == OPENCV
         straight = undistort_opencv(plane[chosen] * flip, coefficients[chosen])
         direction[chosen, :2] = straight * flip
     if FISHEYE in cameras.present:
         chosen = models == FISHEYE
-        lens = plane[chosen]
-        radius = torch.linalg.vector_norm(lens, dim=1)
-        angle = undistort_fisheye(radius, coefficients[chosen, :4])
-        # sin(angle) / radius tends to 1 at the centre.
-        sine = torch.where(radius > 1e-12, torch.sin(angle) / radius.clamp(min=1e-12), 1.0)
-        direction[chosen] = torch.cat([lens * sine[:, None], -torch.cos(angle)[:, None]], dim=1)
+        direction[chosen] = _fisheye_direction(plane[chosen], coefficients[chosen, :4])
     return direction
+
+
+def _fisheye_direction(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
+    radius = torch.linalg.vector_norm(plane, dim=1)
+    angle = undistort_fisheye(radius, coefficients)
+    # sin(angle) / radius tends to 1 at the centre.
+    sine = torch.where(radius > 1e-12, torch.sin(angle) / radius.clamp(min=1e-12), 1.0)
+    return torch.cat([plane * sine[:, None], -torch.cos(angle)[:, None]], dim=1)
 
 
 def _opencv_residual(

@@ -1,0 +1,223 @@
+"""Cameras and captures as JSON: ``cameras.json``, and what ``pvd info --json`` says of a capture.
+
+A *camera* is an object with
+
+- ``camera_to_world``: 4 rows of 4 numbers, dataset frame, OpenGL axes (x right, y up, looking
+  down -z);
+- ``width``, ``height``: pixels;
+- ``fx``, ``fy``, ``cx``, ``cy``: pixels, origin at the image's top-left corner, y down, so that
+  the centre of the first pixel is (0.5, 0.5);
+- optionally ``distortion_model`` (``"none"``, ``"opencv"`` or ``"opencv_fisheye"``) and
+  ``distortion``, its coefficients by name (``k1``, ``k2``, ``p1``, ``p2``, ``k3``, ``k4``; a
+  fisheye has no p1 and p2). k1 to k4 multiply r² to r⁸ (fisheye: θ² to θ⁸).
+
+``cameras.json``, which ``pvd render --cameras`` reads, is ``{"cameras": [camera, ...]}`` where
+each camera also has a ``name``: the path of its picture below the output folder, without a suffix,
+and unique.
+
+A *capture* is an object with
+
+- ``name``, ``root`` (absolute path), ``format``;
+- ``views``: a list of ``{"name", "split", "image_path", "camera"}``; ``split`` is ``"train"``,
+  ``"val"`` or ``"test"``, ``image_path`` an absolute path or null;
+- ``counts``: number of views by split;
+- ``box``: minimum and maximum corner of the scene, dataset frame; ``box_source``: a sentence;
+- ``frame``: ``applied_transform`` (3 rows of 4 numbers) and ``aabb_scale``, ``scale``, ``offset``
+  (3 numbers), ``applied_scale``, ``aabb`` (two corners), each null where the file has none;
+- ``has_alpha``; ``notes``: sentences.
+
+Numbers are written so that reading them gives the same float64.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+from ..errors import UserError
+from .capture import SPLITS, Camera, Capture, Frame, View
+from .intrinsics import MAX_SIDE
+from .json_input import finite_number, pose, positive_number, read_json_object, text_value
+
+MAX_CAMERAS = 100_000
+
+_COEFFICIENTS = {
+    "none": (),
+    "opencv": ("k1", "k2", "p1", "p2", "k3", "k4"),
+    "opencv_fisheye": ("k1", "k2", "k3", "k4"),
+}
+
+
+def read_cameras(path: str | Path) -> tuple[View, ...]:
+    """Read a ``cameras.json``.
+
+    Returns
+    -------
+    tuple of View
+        Split ``"test"``, without images, in the file's order.
+
+    Raises
+    ------
+    UserError
+        The file or a camera in it is wrong.
+    """
+    path = Path(path)
+    entries = read_json_object(path).get("cameras")
+    if not isinstance(entries, list) or not entries:
+        raise UserError(
+            f'{path} has no cameras; it must be {{"cameras": [...]}} with at least one.'
+        )
+    if len(entries) > MAX_CAMERAS:
+        raise UserError(f"{path} has {len(entries)} cameras; at most {MAX_CAMERAS} can be read.")
+    views: list[View] = []
+    names: set[str] = set()
+    for index, entry in enumerate(entries):
+        where = f"{path.name}, camera {index}"
+        if not isinstance(entry, dict):
+            raise UserError(f"{where}: a camera must be a JSON object.")
+        name = _picture_name(entry.get("name"), where)
+        if name in names:
+            raise UserError(f"{where}: the name {name} is taken by an earlier camera.")
+        names.add(name)
+        camera = camera_from_dict(entry, f"{where} ({name})")
+        views.append(View(name=name, camera=camera, split="test", image_path=None))
+    return tuple(views)
+
+
+def write_cameras(path: str | Path, views: Sequence[View]) -> Path:
+    """Write views as a ``cameras.json``, under a temporary name and then renamed.
+
+    Raises
+    ------
+    UserError
+        The file cannot be written.
+    """
+    path = Path(path)
+    content = {"cameras": [{"name": v.name, **camera_to_dict(v.camera)} for v in views]}
+    text = json.dumps(content, indent=1, allow_nan=False)
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)  # mkstemp's files are for their owner alone
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+    return path
+
+
+def camera_to_dict(camera: Camera) -> dict[str, Any]:
+    """Return a camera in the form described at the top of this file."""
+    return {
+        "camera_to_world": camera.camera_to_world.tolist(),
+        "width": camera.width,
+        "height": camera.height,
+        "fx": camera.fx,
+        "fy": camera.fy,
+        "cx": camera.cx,
+        "cy": camera.cy,
+        "distortion_model": camera.distortion_model,
+        "distortion": dict(camera.distortion),
+    }
+
+
+def camera_from_dict(entry: Mapping[str, Any], where: str) -> Camera:
+    """Check an entry in the form described at the top of this file and return its camera.
+
+    Parameters
+    ----------
+    entry : mapping
+        Keys that it has beyond these are ignored.
+    where : str
+        Names file and camera in messages.
+
+    Raises
+    ------
+    UserError
+        Something is missing or wrong.
+    """
+    matrix, _ = pose(entry.get("camera_to_world"), "camera_to_world", where)
+    width, height = (_side(entry.get(key), key, where) for key in ("width", "height"))
+    model = entry.get("distortion_model", "none")
+    if not isinstance(model, str) or model not in _COEFFICIENTS:
+        raise UserError(f"{where}: distortion_model must be one of {', '.join(_COEFFICIENTS)}.")
+    return Camera(
+        camera_to_world=matrix,
+        width=width,
+        height=height,
+        fx=positive_number(entry.get("fx"), "fx", where),
+        fy=positive_number(entry.get("fy"), "fy", where),
+        cx=finite_number(entry.get("cx"), "cx", where),
+        cy=finite_number(entry.get("cy"), "cy", where),
+        distortion_model=model,
+        distortion=_distortion(entry.get("distortion"), model, where),
+    )
+
+
+def capture_to_dict(capture: Capture) -> dict[str, Any]:
+    """Return a capture in the form described at the top of this file, ready for ``json.dumps``."""
+    return {
+        "name": capture.name,
+        "root": str(capture.root.absolute()),
+        "format": capture.format,
+        "views": [
+            {
+                "name": view.name,
+                "split": view.split,
+                "image_path": None if view.image_path is None else str(view.image_path.absolute()),
+                "camera": camera_to_dict(view.camera),
+            }
+            for view in capture.views
+        ],
+        "counts": {split: len(capture.split(split)) for split in SPLITS},
+        "box": capture.box.tolist(),
+        "box_source": capture.box_source,
+        "frame": _frame_to_dict(capture.frame),
+        "has_alpha": capture.has_alpha,
+        "notes": list(capture.notes),
+    }
+
+
+def _frame_to_dict(frame: Frame) -> dict[str, Any]:
+    return {
+        "applied_transform": frame.applied_transform.tolist(),
+        "aabb_scale": frame.aabb_scale,
+        "scale": frame.scale,
+        "offset": None if frame.offset is None else list(frame.offset),
+        "applied_scale": frame.applied_scale,
+        "aabb": None if frame.aabb is None else frame.aabb.tolist(),
+    }
+
+
+def _picture_name(value: Any, where: str) -> str:
+    """Check a camera's name, which becomes a path below the output folder."""
+    name = text_value(value, "name", where)
+    parts = name.replace("\\", "/").split("/")
+    if any(part in ("", ".", "..") for part in parts) or PureWindowsPath(name).drive:
+        raise UserError(f"{where}: the name {name} must be a path below the output folder.")
+    return "/".join(parts)
+
+
+def _side(value: Any, what: str, where: str) -> int:
+    side = positive_number(value, what, where)
+    if side != round(side) or side > MAX_SIDE:
+        raise UserError(f"{where}: {what} must be a whole number of pixels up to {MAX_SIDE}.")
+    return round(side)
+
+
+def _distortion(value: Any, model: str, where: str) -> dict[str, float]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: distortion must be an object with coefficients by name.")
+    unknown = sorted(set(value) - set(_COEFFICIENTS[model]))
+    if unknown:
+        raise UserError(f"{where}: the model {model} has no coefficient {unknown[0]}.")
+    return {key: finite_number(number, key, where) for key, number in value.items()}
