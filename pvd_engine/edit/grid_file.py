@@ -1,0 +1,107 @@
+"""Density grids that come back from Blender (or anywhere) as ``.npz`` files."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from .regions import GridRegion, InvalidRegionError
+
+MAX_CELLS = 1 << 29
+"""Most cells of a grid: 4 GiB at 8 bytes, in a file that may be far smaller."""
+
+KEYS = ("density", "original", "box")
+
+
+def read_grid(path: Path) -> GridRegion:
+    """Read a grid file as a region.
+
+    Parameters
+    ----------
+    path : Path
+        An ``.npz`` with ``density`` (X, Y, Z), ``box`` (2, 3) in the dataset frame and, optionally,
+        ``original`` (X, Y, Z): the density before it was edited. Other arrays are not read.
+
+    Returns
+    -------
+    GridRegion
+        The cells whose density is greater than zero; see `filled_cells` for ``original``.
+
+    Raises
+    ------
+    InvalidRegionError
+        Missing or damaged file, missing array, wrong shape, too many cells, NaN or negative
+        density, a box without volume.
+    """
+    arrays = _load(path)
+    for key in ("density", "box"):
+        if key not in arrays:
+            raise InvalidRegionError(f"the grid '{path.name}' holds no array \"{key}\"")
+    density, original = arrays["density"], arrays.get("original")
+    if density.ndim != 3 or density.size == 0:
+        raise InvalidRegionError(f"\"density\" of the grid '{path.name}' must have three axes")
+    if original is not None and original.shape != density.shape:
+        raise InvalidRegionError(
+            f'"original" of the grid \'{path.name}\' must have the shape of "density"'
+        )
+    for name, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise InvalidRegionError(f"\"{name}\" of the grid '{path.name}' holds NaN or infinity")
+    for name, values in (("density", density), ("original", original)):
+        if values is not None and values.min() < 0:
+            raise InvalidRegionError(f"\"{name}\" of the grid '{path.name}' is negative somewhere")
+    return GridRegion(filled_cells(density, original), arrays["box"], path.name)
+
+
+def filled_cells(density: np.ndarray, original: np.ndarray | None = None) -> np.ndarray:
+    """Which cells belong to the region of a grid.
+
+    Without `original`: those whose density is greater than zero. A volume drops what is too thin
+    to see, so a keep by such a grid also erases the haze that the field has in empty cells.
+
+    With `original`: cells that were empty already say nothing of their own and go with the nearest
+    cell that was not. What the artist left alone keeps its haze, and what was cleared loses it.
+
+    Parameters
+    ----------
+    density, original : (X, Y, Z) array
+
+    Returns
+    -------
+    (X, Y, Z) bool array
+    """
+    filled = density > 0
+    if original is None:
+        return filled
+    known = filled | (original > 0)
+    if not known.any():
+        return filled
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return filled[tuple(np.asarray(nearest))]
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise InvalidRegionError(f"there is no grid file '{path}'")
+    try:
+        _refuse_bombs(path)
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in KEYS if key in file.files}
+    except InvalidRegionError:
+        raise
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise InvalidRegionError(f"the grid '{path.name}' is no readable .npz file") from error
+    for name, values in arrays.items():
+        if values.dtype.kind not in "fiu":
+            raise InvalidRegionError(f"\"{name}\" of the grid '{path.name}' must hold numbers")
+    return arrays
+
+
+def _refuse_bombs(path: Path) -> None:
+    """Raise when an array would unpack to more than the limit: a small file can hold zeros only."""
+    with zipfile.ZipFile(path) as archive:
+        members = {entry.filename: entry.file_size for entry in archive.infolist()}
+    for key in KEYS:
+        if members.get(f"{key}.npy", 0) > MAX_CELLS * 8:
+            raise InvalidRegionError(f"the grid '{path.name}' has more than {MAX_CELLS} cells")

@@ -1,0 +1,160 @@
+"""The inside of a closed mesh as a region."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.ndimage import label
+from torch import Tensor
+
+from ..kernels.launch import use_warp
+from .mesh_inside import TorchMeshQuery
+from .mesh_shape import closed_mesh
+from .regions import INSIDE, MIXED, OUTSIDE, Region, verdicts
+
+TABLE_CELLS = 48
+"""Cells of a `SideTable` along each axis."""
+
+TABLE_MARGIN = 1e-3
+"""Part of a cell by which it is enlarged before it is tested, to be safe from rounding."""
+
+
+def mesh_query(vertices: Tensor, triangles: Tensor) -> Any:
+    """The fastest query object at hand: Warp's where it serves, else the reference."""
+    if use_warp(vertices.device):
+        from .mesh_inside_warp import WarpMeshQuery
+
+        return WarpMeshQuery(vertices, triangles)
+    return TorchMeshQuery(vertices, triangles)
+
+
+class SideTable:
+    """Cells over a mesh's bounds that lie wholly on one side of it, for a quick first answer.
+
+    Cells that the surface does not cross and that touch are on the same side, so one inside test
+    for each connected group of them is enough.
+
+    Parameters
+    ----------
+    query : TorchMeshQuery or WarpMeshQuery
+    low, high : (3,) float32
+        Bounds of the mesh, in the frame of the query.
+    """
+
+    def __init__(self, query: Any, low: Tensor, high: Tensor) -> None:
+        self.low, self.size = low, (high - low) / TABLE_CELLS
+        axis = torch.arange(TABLE_CELLS, device=low.device)
+        cells = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(-1, 3)
+        margin = self.size * TABLE_MARGIN
+        crossed = query.crossed(
+            low + cells * self.size - margin, low + (cells + 1) * self.size + margin
+        )
+        labels = np.empty((TABLE_CELLS,) * 3, np.int32)
+        label(~crossed.view(labels.shape).cpu().numpy(), output=labels)
+        groups = torch.from_numpy(labels).long().view(-1).to(low.device)
+        member = torch.zeros(int(labels.max()) + 1, dtype=torch.int64, device=low.device)
+        member[groups] = torch.arange(len(groups), device=low.device)
+        inside = query.inside(low + (cells[member] + 0.5) * self.size)
+        self.verdict = torch.where(inside[groups], INSIDE, OUTSIDE).to(torch.int8)
+        self.verdict[crossed] = MIXED
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """`INSIDE`, `OUTSIDE` or `MIXED` (N,) int8 for points (N, 3) within the bounds."""
+        cell = ((points - self.low) / self.size).long().clamp(0, TABLE_CELLS - 1)
+        flat = (cell[:, 0] * TABLE_CELLS + cell[:, 1]) * TABLE_CELLS + cell[:, 2]
+        return self.verdict[flat]
+
+
+class MeshRegion(Region):
+    """The inside of a closed mesh; parts that overlap count as their union.
+
+    Parameters
+    ----------
+    vertices : (V, 3) array
+        Dataset frame.
+    faces : sequence of sequences of int, or (F, 3) array
+        Polygons, all facing the same way.
+    """
+
+    kind = "mesh"
+    vertices: Tensor
+    triangles: Tensor
+    bounds: Tensor
+    center: Tensor
+
+    def __init__(self, vertices: np.ndarray, faces: Sequence[Sequence[int]] | np.ndarray) -> None:
+        super().__init__()
+        corners, triangles = closed_mesh(vertices, faces)
+        bounds = np.stack((corners.min(axis=0), corners.max(axis=0)))
+        self.exact_vertices = corners
+        self.scale = float(np.ptp(bounds, axis=0).max())
+        self.register_buffer("vertices", torch.tensor(corners, dtype=torch.float32))
+        self.register_buffer("triangles", torch.from_numpy(triangles))
+        self.register_buffer("bounds", torch.tensor(bounds, dtype=torch.float32))
+        self.register_buffer("center", torch.tensor(bounds.mean(axis=0), dtype=torch.float32))
+        self._query: tuple[Any, SideTable] | None = None
+        self._query_device: torch.device | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies build their own query: it holds memory of another library."""
+        return {**self.__dict__, "_query": None, "_query_device": None}
+
+    @property
+    def query(self) -> tuple[Any, SideTable]:
+        """Query object and table in the mesh's own unit frame, on the device of the tensors."""
+        if self._query is None or self._query_device != self.vertices.device:
+            query = mesh_query(self._local(self.vertices), self.triangles)
+            self._query = query, SideTable(query, *self._local(self.bounds))
+            self._query_device = self.vertices.device
+        return self._query
+
+    def _local(self, points: Tensor) -> Tensor:
+        return (points - self.center) / self.scale
+
+    def contains(self, points: Tensor) -> Tensor:
+        """Only points near the surface are put to the mesh itself."""
+        found = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+        near = ((points >= self.bounds[0]) & (points <= self.bounds[1])).all(dim=-1)
+        near = near.nonzero().view(-1)
+        if len(near):
+            query, sides = self.query
+            local = self._local(points[near])
+            verdict = sides(local)
+            inside = verdict == INSIDE
+            unsure = (verdict == MIXED).nonzero().view(-1)
+            inside[unsure] = query.inside(local[unsure])
+            found[near] = inside
+        return found
+
+    def classify(self, low: Tensor, high: Tensor) -> Tensor:
+        """A cell that no triangle may cross lies where its centre lies."""
+        crossed = self.query[0].crossed(self._local(low), self._local(high))
+        clear = (~crossed).nonzero().view(-1)
+        inside = torch.zeros_like(crossed)
+        inside[clear] = self.contains((low[clear] + high[clear]) / 2)
+        return verdicts(inside, ~crossed & ~inside)
+
+    def data_hash(self) -> str:
+        """SHA-256 of vertices and triangles."""
+        digest = hashlib.sha256(self.exact_vertices.tobytes())
+        digest.update(self.triangles.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def description(self) -> dict[str, Any]:
+        """Counts and a hash of the mesh."""
+        return {
+            "mesh": {
+                "vertices": len(self.vertices),
+                "triangles": len(self.triangles),
+                "sha256": self.data_hash(),
+            }
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Vertices in float64, triangles in int32."""
+        return {
+            "vertices": torch.from_numpy(self.exact_vertices),
+            "triangles": self.triangles.to("cpu", torch.int32),
+        }

@@ -1,0 +1,313 @@
+"""Regions of space that an edit erases or keeps: box, sphere, density grid.
+
+Every region answers two questions in the dataset frame, on whatever device its tensors live:
+which points lie in it, and which axis-aligned cells lie *certainly* inside or outside. The second
+is what lets an edited field skip cells: "certainly" may be missed, never claimed in error. The
+closed mesh, a region as well, is in `mesh_region`.
+"""
+
+import hashlib
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .cell_counts import count_in_blocks, summed_volume
+
+INSIDE, MIXED, OUTSIDE = 1, 0, -1
+"""What `Region.classify` says of a cell."""
+
+LARGEST_COORDINATE = 1e9
+"""Coordinates beyond this would overflow float32 when squared and multiplied."""
+
+SMALLEST_VOLUME_RATIO = 1e-6
+"""A matrix whose columns span less than this share of the box of their lengths is singular."""
+
+
+class InvalidRegionError(ValueError):
+    """A region that makes no sense; the message names the field and what is wrong with it."""
+
+
+class Region(nn.Module):
+    """A set of points in the dataset frame.
+
+    Attributes
+    ----------
+    kind : str
+        The region's key in edits.json.
+    """
+
+    kind: ClassVar[str]
+
+    def contains(self, points: Tensor) -> Tensor:
+        """Whether each of points (N, 3) float32 lies in the region: (N,) bool."""
+        raise NotImplementedError
+
+    def classify(self, low: Tensor, high: Tensor) -> Tensor:
+        """Where axis-aligned cells lie.
+
+        Parameters
+        ----------
+        low, high : (M, 3) float32
+            Corners of the cells, dataset frame.
+
+        Returns
+        -------
+        (M,) int8
+            `INSIDE` or `OUTSIDE` where the whole cell certainly is, else `MIXED`.
+        """
+        raise NotImplementedError
+
+    def speaks_for(self, points: Tensor) -> Tensor:
+        """Where a *keep* with this region decides: (N,) bool; everywhere unless it is a grid."""
+        return torch.ones(len(points), dtype=torch.bool, device=points.device)
+
+    def speaks_for_cells(self, low: Tensor, high: Tensor) -> Tensor:
+        """Cells (M, 3), (M, 3) for all of which `speaks_for` certainly holds: (M,) bool."""
+        return torch.ones(len(low), dtype=torch.bool, device=low.device)
+
+    def description(self) -> dict[str, Any]:
+        """The region as JSON: whole for simple shapes, with sizes and a hash of large data."""
+        raise NotImplementedError
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The large data that `description` only names; empty for simple shapes."""
+        return {}
+
+
+def verdicts(inside: Tensor, outside: Tensor) -> Tensor:
+    """`INSIDE`, `OUTSIDE` or `MIXED` (M,) int8 from two (M,) bool."""
+    return inside.to(torch.int8) - outside.to(torch.int8)
+
+
+def boxes_apart(low: Tensor, high: Tensor, box: Tensor) -> Tensor:
+    """Cells (M, 3), (M, 3) that do not meet a box (2, 3): (M,) bool."""
+    return ((low > box[1]) | (high < box[0])).any(dim=-1)
+
+
+def require_finite(name: str, values: np.ndarray) -> None:
+    """Raise `InvalidRegionError` when a value is NaN, infinite or absurdly large."""
+    if not np.isfinite(values).all():
+        raise InvalidRegionError(f'"{name}" holds a value that is not a finite number')
+    if values.size and np.abs(values).max() > LARGEST_COORDINATE:
+        raise InvalidRegionError(f'"{name}" holds a value beyond {LARGEST_COORDINATE:g}')
+
+
+class BoxRegion(Region):
+    """An axis-aligned box, its border included.
+
+    Parameters
+    ----------
+    low, high : (3,) array
+        Minimum and maximum corner, dataset frame.
+    """
+
+    kind = "box"
+    box: Tensor
+
+    def __init__(self, low: np.ndarray, high: np.ndarray) -> None:
+        super().__init__()
+        corners = np.stack((np.asarray(low, np.float64), np.asarray(high, np.float64)))
+        require_finite("box", corners)
+        if not (corners[0] < corners[1]).all():
+            raise InvalidRegionError('"box.min" must be less than "box.max" on every axis')
+        self.corners = corners
+        self.register_buffer("box", torch.tensor(corners, dtype=torch.float32))
+
+    def contains(self, points: Tensor) -> Tensor:
+        """Points on the border are inside."""
+        return ((points >= self.box[0]) & (points <= self.box[1])).all(dim=-1)
+
+    def classify(self, low: Tensor, high: Tensor) -> Tensor:
+        """Exact."""
+        inside = ((low >= self.box[0]) & (high <= self.box[1])).all(dim=-1)
+        return verdicts(inside, boxes_apart(low, high, self.box))
+
+    def description(self) -> dict[str, Any]:
+        """As in edits.json."""
+        return {"box": {"min": self.corners[0].tolist(), "max": self.corners[1].tolist()}}
+
+
+class TransformedBoxRegion(Region):
+    """The cube [-1, 1]^3 under an affine map: a turned, scaled or sheared box.
+
+    Parameters
+    ----------
+    matrix : (4, 4) array
+        From the cube to the dataset frame; the last row is 0, 0, 0, 1.
+    """
+
+    kind = "box"
+    inverse: Tensor
+    center: Tensor
+    bounds: Tensor
+
+    def __init__(self, matrix: np.ndarray) -> None:
+        super().__init__()
+        matrix = np.asarray(matrix, np.float64)
+        require_finite("box.matrix", matrix)
+        if not np.array_equal(matrix[3], (0.0, 0.0, 0.0, 1.0)):
+            raise InvalidRegionError('the last row of "box.matrix" must be 0, 0, 0, 1')
+        linear = matrix[:3, :3]
+        lengths = np.linalg.norm(linear, axis=0)
+        volume = abs(np.linalg.det(linear))
+        if not volume > SMALLEST_VOLUME_RATIO * lengths.prod() or lengths.min() == 0:
+            raise InvalidRegionError('"box.matrix" is singular: the box has no volume')
+        self.matrix = matrix
+        reach = np.abs(linear).sum(axis=1)
+        bounds = np.stack((matrix[:3, 3] - reach, matrix[:3, 3] + reach))
+        inverse = np.linalg.inv(linear)
+        self.register_buffer("inverse", torch.tensor(inverse, dtype=torch.float32))
+        self.register_buffer("center", torch.tensor(matrix[:3, 3], dtype=torch.float32))
+        self.register_buffer("bounds", torch.tensor(bounds, dtype=torch.float32))
+
+    def contains(self, points: Tensor) -> Tensor:
+        """Points on the border are inside, up to rounding."""
+        local = (points - self.center) @ self.inverse.T
+        return (local.abs() <= 1).all(dim=-1)
+
+    def classify(self, low: Tensor, high: Tensor) -> Tensor:
+        """Inside is exact (a box is convex); outside looks at the six face normals only."""
+        local = ((low + high) / 2 - self.center) @ self.inverse.T
+        reach = (high - low) / 2 @ self.inverse.abs().T
+        inside = (local.abs() + reach <= 1).all(dim=-1)
+        outside = (local.abs() - reach > 1).any(dim=-1) | boxes_apart(low, high, self.bounds)
+        return verdicts(inside, outside)
+
+    def description(self) -> dict[str, Any]:
+        """As in edits.json."""
+        return {"box": {"matrix": self.matrix.tolist()}}
+
+
+class SphereRegion(Region):
+    """A ball, its surface included.
+
+    Parameters
+    ----------
+    center : (3,) array
+        Dataset frame.
+    radius : float
+        Dataset units.
+    """
+
+    kind = "sphere"
+    center: Tensor
+
+    def __init__(self, center: np.ndarray, radius: float) -> None:
+        super().__init__()
+        center = np.asarray(center, np.float64)
+        require_finite("sphere.center", center)
+        require_finite("sphere.radius", np.asarray(radius, np.float64))
+        if not radius > 0:
+            raise InvalidRegionError('"sphere.radius" must be greater than zero')
+        self.exact_center = center
+        self.radius = float(radius)
+        self.register_buffer("center", torch.tensor(center, dtype=torch.float32))
+
+    def contains(self, points: Tensor) -> Tensor:
+        """Points on the surface are inside, up to rounding."""
+        return (points - self.center).square().sum(dim=-1) <= self.radius**2
+
+    def classify(self, low: Tensor, high: Tensor) -> Tensor:
+        """Exact: the cell's farthest and nearest point decide."""
+        farthest = torch.maximum((low - self.center).abs(), (high - self.center).abs())
+        nearest = self.center.clamp(low, high) - self.center
+        inside = farthest.square().sum(dim=-1) <= self.radius**2
+        outside = nearest.square().sum(dim=-1) > self.radius**2
+        return verdicts(inside, outside)
+
+    def description(self) -> dict[str, Any]:
+        """As in edits.json."""
+        return {"sphere": {"center": self.exact_center.tolist(), "radius": self.radius}}
+
+
+class GridRegion(Region):
+    """The filled cells of a grid over a box.
+
+    A grid knows nothing outside its box: an edit by a grid leaves the rest of the field as it is,
+    also when it keeps.
+
+    Parameters
+    ----------
+    filled : (X, Y, Z) bool array
+        Which cells belong to the region.
+    box : (2, 3) array
+        Minimum and maximum corner of the grid, dataset frame.
+    source : str
+        Name of the file the grid came from.
+    """
+
+    kind = "grid"
+    filled: Tensor
+    box: Tensor
+    table: Tensor
+
+    def __init__(self, filled: np.ndarray, box: np.ndarray, source: str) -> None:
+        super().__init__()
+        box = np.asarray(box, np.float64)
+        if box.shape != (2, 3):
+            raise InvalidRegionError('"box" of the grid must have the shape (2, 3)')
+        require_finite("box", box)
+        if not (box[0] < box[1]).all():
+            raise InvalidRegionError('"box" of the grid must grow on every axis')
+        if filled.ndim != 3 or filled.size == 0:
+            raise InvalidRegionError('"density" of the grid must have three axes with cells')
+        self.exact_box = box
+        self.source = source
+        self.register_buffer("filled", torch.from_numpy(np.ascontiguousarray(filled, np.bool_)))
+        self.register_buffer("box", torch.tensor(box, dtype=torch.float32))
+        self.register_buffer("table", summed_volume(self.filled))
+
+    def cells(self, points: Tensor) -> Tensor:
+        """Cell (N, 3) int64 of each point (N, 3), not limited to the grid."""
+        size = torch.tensor(self.filled.shape, device=points.device)
+        return ((points - self.box[0]) / (self.box[1] - self.box[0]) * size).floor().long()
+
+    def contains(self, points: Tensor) -> Tensor:
+        """Points in filled cells; none outside the grid's box."""
+        inside = self.speaks_for(points)
+        size = torch.tensor(self.filled.shape, device=points.device)
+        index = self.cells(points[inside]).clamp(min=0).minimum(size - 1)
+        found = torch.zeros_like(inside)
+        found[inside] = self.filled[index[:, 0], index[:, 1], index[:, 2]]
+        return found
+
+    def speaks_for(self, points: Tensor) -> Tensor:
+        """Points within the grid's box."""
+        return ((points >= self.box[0]) & (points <= self.box[1])).all(dim=-1)
+
+    def speaks_for_cells(self, low: Tensor, high: Tensor) -> Tensor:
+        """Cells wholly within the grid's box."""
+        return ((low >= self.box[0]) & (high <= self.box[1])).all(dim=-1)
+
+    def classify(self, low: Tensor, high: Tensor) -> Tensor:
+        """Exact up to rounding: counts the filled cells that the cell touches."""
+        size = torch.tensor(self.filled.shape, device=low.device)
+        limit = torch.zeros_like(size)
+        first = self.cells(low).maximum(limit).minimum(size)
+        last = (self.cells(high) + 1).maximum(limit).minimum(size)
+        count = count_in_blocks(self.table, first, last)
+        full = count == (last - first).clamp(min=0).prod(dim=-1)
+        inside = full & (count > 0) & self.speaks_for_cells(low, high)
+        return verdicts(inside, count == 0)
+
+    def packed(self) -> np.ndarray:
+        """The filled cells as bits, in C order: (ceil(X Y Z / 8),) uint8."""
+        return np.packbits(self.filled.cpu().numpy().reshape(-1))
+
+    def description(self) -> dict[str, Any]:
+        """Source, shape, box and a hash of the cells."""
+        return {
+            "grid": {
+                "source": self.source,
+                "shape": list(self.filled.shape),
+                "box": self.exact_box.tolist(),
+                "filled": int(self.table[-1, -1, -1]),
+                "sha256": hashlib.sha256(self.packed().tobytes()).hexdigest(),
+            }
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The cells, eight to a byte."""
+        return {"filled": torch.from_numpy(self.packed())}
