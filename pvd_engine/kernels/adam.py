@@ -1,0 +1,159 @@
+"""Adam (Kingma and Ba, 2015) for tables of which a step touches few rows.
+
+As in instant-ngp, a row whose gradient is zero keeps its value and its moments: entries that no
+sample met neither drift on old momentum nor cost memory traffic.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .launch import launch, use_warp
+
+
+def adam_step_sparse(
+    parameter: Tensor,
+    gradient: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    learning_rate: float,
+    betas: tuple[float, float],
+    epsilon: float,
+    step: int,
+) -> None:
+    """One Adam step, in place, of the rows that have a gradient.
+
+    Parameters
+    ----------
+    parameter, gradient, mean, square : (N, ...) float32, contiguous
+        Values, their gradient, and its running mean and mean square; a row is all that one index
+        of the first axis selects.
+    learning_rate : float
+    betas : (float, float)
+        Decay of the two running means.
+    epsilon : float
+        Added to the denominator.
+    step : int
+        Number of this step, from 1, for the correction of the means' bias.
+    """
+    run = adam_step_sparse_warp if use_warp(parameter.device) else adam_step_sparse_reference
+    run(parameter, gradient, mean, square, learning_rate, betas, epsilon, step)
+
+
+def adam_step_sparse_reference(
+    parameter: Tensor,
+    gradient: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    learning_rate: float,
+    betas: tuple[float, float],
+    epsilon: float,
+    step: int,
+) -> None:
+    """`adam_step_sparse` in plain torch operations."""
+    beta1, beta2 = betas
+    rows = gradient.flatten(1).ne(0).any(dim=1).nonzero().view(-1)
+    g = gradient[rows]
+    m = mean[rows].lerp(g, 1 - beta1)
+    v = square[rows] * beta2 + (1 - beta2) * g * g
+    denominator = v.sqrt() / math.sqrt(1 - beta2**step) + epsilon
+    mean[rows] = m
+    square[rows] = v
+    parameter[rows] -= learning_rate / (1 - beta1**step) * m / denominator
+
+
+def adam_step_sparse_warp(
+    parameter: Tensor,
+    gradient: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    learning_rate: float,
+    betas: tuple[float, float],
+    epsilon: float,
+    step: int,
+) -> None:
+    """`adam_step_sparse` by the Warp kernel."""
+    from .sources import adam as source
+
+    beta1, beta2 = betas
+    rows = len(parameter)
+    columns = parameter.numel() // max(rows, 1)
+    constant = columns if columns in source.CONSTANT_COLUMNS else 0
+    launch(
+        source.step_kernel(constant),
+        rows,
+        [
+            columns,
+            parameter.detach(),
+            gradient,
+            mean,
+            square,
+            learning_rate / (1 - beta1**step),
+            beta1,
+            beta2,
+            1 / math.sqrt(1 - beta2**step),
+            epsilon,
+        ],
+        parameter.device,
+    )
+
+
+class SkipZeroAdam(torch.optim.Optimizer):
+    """Adam that skips rows whose gradient is all zero; for tables of features.
+
+    Parameters
+    ----------
+    parameters : iterable of tensors or of groups
+        As for any torch optimiser; float32 and contiguous.
+    lr : float
+        Learning rate.
+    betas : (float, float)
+        Decay of the running means; instant-ngp's 0.9 and 0.99 unless given.
+    eps : float
+        Added to the denominator; instant-ngp's 1e-15 unless given.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: float = 1e-2,
+        betas: tuple[float, float] = (0.9, 0.99),
+        eps: float = 1e-15,
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """Update every parameter that has a gradient; returns the closure's value, if given."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._update(parameter, group)
+        return loss
+
+    def _update(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.tensor(0.0)
+            state["exp_avg"] = torch.zeros_like(parameter)
+            state["exp_avg_sq"] = torch.zeros_like(parameter)
+        state["step"] += 1
+        gradient = parameter.grad
+        assert gradient is not None
+        adam_step_sparse(
+            parameter,
+            gradient.contiguous(),
+            state["exp_avg"],
+            state["exp_avg_sq"],
+            group["lr"],
+            group["betas"],
+            group["eps"],
+            int(state["step"]),
+        )

@@ -1,0 +1,211 @@
+"""Multiresolution hash-grid encoding (Müller et al., "Instant neural graphics primitives", 2022).
+
+The geometry is instant-ngp's and tiny-cuda-nn's, so that their tables mean the same here.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from .launch import launch, use_warp
+from .memory import POOL
+
+PRIMES = (1, 2654435761, 805459861)
+"""Factors of the spatial hash, one an axis."""
+
+FEATURE_COUNTS = (1, 2, 4, 8)
+"""Features a level for which there is a fast kernel."""
+
+
+@dataclass(frozen=True)
+class HashGridLayout:
+    """Where each level's entries are in one table of all levels.
+
+    Attributes
+    ----------
+    levels : int
+        Grids, from coarse to fine.
+    features : int
+        Numbers each entry holds: 1, 2, 4 or 8.
+    log2_table_size : int
+        A level has at most 2 to this power entries.
+    base_resolution : int
+        Vertices along an axis of the coarsest level, about.
+    per_level_scale : float
+        Growth of the resolution from one level to the next.
+    """
+
+    levels: int
+    features: int
+    log2_table_size: int
+    base_resolution: int
+    per_level_scale: float
+
+    def __post_init__(self) -> None:
+        if self.features not in FEATURE_COUNTS:
+            raise ValueError(f"features a level must be one of {FEATURE_COUNTS}")
+        if self.levels < 1 or self.base_resolution < 2 or not 3 <= self.log2_table_size <= 27:
+            raise ValueError("a hash grid needs a level, a base of 2 and a table of 2^3 to 2^27")
+
+    @property
+    def width(self) -> int:
+        """Features of a point: levels times features."""
+        return self.levels * self.features
+
+    @cached_property
+    def scales(self) -> tuple[float, ...]:
+        """Vertex spacings along [0, 1], for each level: base * growth ** level - 1."""
+        growth = math.log2(self.per_level_scale)
+        return tuple(2.0 ** (i * growth) * self.base_resolution - 1 for i in range(self.levels))
+
+    @cached_property
+    def resolutions(self) -> tuple[int, ...]:
+        """Vertices along each axis, for each level."""
+        # Rounded to float32 as instant-ngp computes it, lest 31.0000001 become 33 vertices.
+        return tuple(math.ceil(_float32(scale)) + 1 for scale in self.scales)
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Entries of each level, a multiple of 8."""
+        limit = 1 << self.log2_table_size
+        return tuple(min(-(-(r**3) // 8) * 8, limit) for r in self.resolutions)
+
+    @cached_property
+    def offsets(self) -> tuple[int, ...]:
+        """First row of each level in the table."""
+        return tuple(sum(self.sizes[:i]) for i in range(self.levels))
+
+    @property
+    def rows(self) -> int:
+        """Rows of the whole table."""
+        return sum(self.sizes)
+
+    @cached_property
+    def dense(self) -> tuple[bool, ...]:
+        """Whether a level has an entry for every vertex, so that nothing is hashed."""
+        return tuple(r**3 <= n for r, n in zip(self.resolutions, self.sizes, strict=True))
+
+    @cached_property
+    def _on_device(self) -> dict[torch.device, tuple[Tensor, ...]]:
+        return {}
+
+    def tensors(self, device: torch.device) -> tuple[Tensor, ...]:
+        """Scales, resolutions, sizes, offsets, dense: each (levels,), for the kernels."""
+        if device not in self._on_device:
+            integers = (self.resolutions, self.sizes, self.offsets, self.dense)
+            self._on_device[device] = (
+                torch.tensor(self.scales, dtype=torch.float32, device=device),
+                *(torch.tensor(v, dtype=torch.int32, device=device) for v in integers),
+            )
+        return self._on_device[device]
+
+
+def _float32(value: float) -> float:
+    return torch.tensor(value, dtype=torch.float32).item()
+
+
+def hash_encode(points: Tensor, table: Tensor, layout: HashGridLayout) -> Tensor:
+    """Interpolate every level's grid at every point.
+
+    Parameters
+    ----------
+    points : (N, 3) float32
+        In [0, 1]; others are clamped. They get no gradient.
+    table : (layout.rows, layout.features) float32
+    layout : HashGridLayout
+
+    Returns
+    -------
+    (N, levels * features) float32
+        Level-major along the second axis. The fast kernel writes it feature by feature: its
+        strides are (1, N), which a matrix product reads just as quickly.
+    """
+    _check(points, table, layout)
+    if use_warp(points.device):
+        return hash_encode_warp(points, table, layout)
+    return hash_encode_reference(points, table, layout)
+
+
+def _check(points: Tensor, table: Tensor, layout: HashGridLayout) -> None:
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise ValueError(f"points must be (N, 3), not {tuple(points.shape)}")
+    if table.shape != (layout.rows, layout.features):
+        raise ValueError(
+            f"the table must be ({layout.rows}, {layout.features}), not {tuple(table.shape)}"
+        )
+
+
+def hash_encode_reference(points: Tensor, table: Tensor, layout: HashGridLayout) -> Tensor:
+    """`hash_encode` in plain torch operations, differentiated by autograd."""
+    points = points.detach().clamp(0, 1)
+    corners = torch.tensor(
+        [[i & 1, i >> 1 & 1, i >> 2 & 1] for i in range(8)], device=points.device
+    )
+    encoded = []
+    for level in range(layout.levels):
+        position = points * _float32(layout.scales[level]) + 0.5
+        cell = position.floor()
+        fraction = (position - cell)[:, None]
+        weights = torch.where(corners.bool(), fraction, 1 - fraction).prod(dim=-1)
+        vertices = cell.long()[:, None] + corners
+        if layout.dense[level]:
+            resolution = layout.resolutions[level]
+            x, y, z = vertices.unbind(-1)
+            index = x + resolution * (y + resolution * z)
+        else:
+            hashed = (vertices * torch.tensor(PRIMES, device=points.device)) & 0xFFFFFFFF
+            index = hashed[..., 0] ^ hashed[..., 1] ^ hashed[..., 2]
+        rows = index % layout.sizes[level] + layout.offsets[level]
+        encoded.append((weights[..., None] * table[rows]).sum(dim=1))
+    return torch.cat(encoded, dim=-1)
+
+
+def hash_encode_warp(points: Tensor, table: Tensor, layout: HashGridLayout) -> Tensor:
+    """`hash_encode` by the Warp kernel, with its own backward pass."""
+    return _HashEncode.apply(points.detach(), table, layout)
+
+
+class _HashEncode(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, table: Tensor, layout: HashGridLayout) -> Tensor:
+        points = points.to(torch.float32).contiguous()
+        encoded = POOL.empty((layout.width, len(points)), points.device)
+        _run(points, table.detach().contiguous(), encoded, layout, backward=False)
+        ctx.save_for_backward(points)
+        ctx.layout = layout
+        return encoded.t()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor | None, None]:
+        if not ctx.needs_input_grad[1]:
+            return None, None, None
+        (points,) = ctx.saved_tensors
+        layout = ctx.layout
+        encoded = gradients[0].to(torch.float32).t().contiguous()
+        table = POOL.empty((layout.rows, layout.features), points.device).zero_()
+        _run(points, table, encoded, layout, backward=True)
+        return None, table, None
+
+
+def _run(
+    points: Tensor, table: Tensor, encoded: Tensor, layout: HashGridLayout, backward: bool
+) -> None:
+    from .sources import hash_grid as source
+
+    kernel = source.backward_kernel if backward else source.forward_kernel
+    count = len(points)
+    # Finest levels first: they take longest, and the short ones then even the threads out.
+    levels = [(i * count, (i + 1) * count) for i in reversed(range(layout.levels))]
+    launch(
+        kernel(layout.features),
+        layout.levels * count,
+        [count, points, table, encoded, *layout.tensors(points.device)],
+        points.device,
+        levels,
+    )

@@ -1,0 +1,170 @@
+"""Runs a Warp kernel: over the processor's threads, or on the current CUDA stream.
+
+A Warp launch on the CPU runs on one thread, but releases Python's lock. So a launch is cut into
+parts that write disjoint memory, and threads take the parts one after the other.
+"""
+
+import importlib.util
+import os
+import threading
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+REFERENCE_VARIABLE = "PVD_KERNELS"
+"""Environment variable; the value "reference" turns the Warp kernels off."""
+
+Part = tuple[int, int]
+"""A range of work items: first, and one past the last."""
+
+
+@cache
+def warp_available() -> bool:
+    """Whether Warp is installed and starts; initialises it quietly, and warns once if it is not."""
+    if importlib.util.find_spec("warp") is None:
+        warnings.warn(
+            "Warp is not installed, so slower PyTorch kernels serve instead; "
+            "install warp-lang to train several times faster.",
+            stacklevel=2,
+        )
+        return False
+    try:
+        import warp
+
+        warp.config.log_level = warp.LOG_ERROR
+        warp.init()
+    except (ImportError, OSError, RuntimeError) as error:
+        warnings.warn(
+            f"Warp does not start on this machine ({error}), "
+            "so slower PyTorch kernels serve instead.",
+            stacklevel=2,
+        )
+        return False
+    return True
+
+
+def use_warp(device: torch.device) -> bool:
+    """Whether kernels on `device` should run in Warp rather than as their torch reference."""
+    if os.environ.get(REFERENCE_VARIABLE, "").lower() == "reference":
+        return False
+    return device.type in ("cpu", "cuda") and warp_available()
+
+
+def thread_count() -> int:
+    """Threads that a launch on the CPU is split over: as many as torch uses."""
+    return torch.get_num_threads()
+
+
+def split(count: int, grain: int = 1024, parts_per_thread: int = 2) -> list[Part]:
+    """Cut `count` items into even parts of at least `grain` items (the last may be smaller)."""
+    parts = max(min(thread_count() * parts_per_thread, count // grain), 1)
+    if thread_count() == 1:
+        parts = 1
+    bounds = [count * i // parts for i in range(parts + 1)]
+    return list(zip(bounds[:-1], bounds[1:], strict=True))
+
+
+def launch(
+    kernel: Any,
+    count: int,
+    arguments: Sequence[Tensor | int | float],
+    device: torch.device,
+    parts: Sequence[Part] | None = None,
+) -> None:
+    """Run `kernel` over `count` work items.
+
+    Parameters
+    ----------
+    kernel : warp.Kernel
+        Takes `first`, `last`, `stride` (see `sources`), then `arguments`.
+    count : int
+        Work items; none is no launch.
+    arguments : sequence
+        Numbers as they are; tensors, which must be contiguous, as flat arrays of their element.
+    device : torch.device
+        Where all tensors are.
+    parts : sequence of (first, last), optional
+        CPU only: ranges that may run at the same time as they write disjoint memory, heaviest
+        first. Without it the items are taken to be independent, and cut evenly.
+    """
+    if count == 0:
+        return
+    warp_available()  # starts it quietly
+    import warp
+
+    packed = [_pack(value, device) for value in arguments]
+    if device.type == "cuda":
+        stream = warp.stream_from_torch(torch.cuda.current_stream(device))
+        warp.launch(kernel, dim=count, inputs=[0, count, 1, *packed], stream=stream)
+        return
+    _load(kernel)
+    pending = list(reversed(split(count) if parts is None else parts))
+
+    def work() -> None:
+        # Each thread takes the next part when it is done with one: list.pop is atomic.
+        while pending:
+            try:
+                first, last = pending.pop()
+            except IndexError:
+                return
+            inputs = [first, last, last - first, *packed]
+            warp.launch(kernel, dim=1, inputs=inputs, device="cpu", record_tape=False)
+
+    helpers = _start(work, min(thread_count(), len(pending)) - 1)
+    try:
+        work()
+    finally:
+        for helper in helpers:
+            helper.result()
+
+
+def _start(work: Any, helpers: int) -> list[Future]:
+    """Run `work` in so many threads beside the calling one."""
+    if helpers <= 0:
+        return []
+    pool = _thread_pool(thread_count(), os.getpid())
+    return [pool.submit(work) for _ in range(helpers)]
+
+
+@cache
+def _thread_pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """The helper threads; a forked process, whose threads are gone, gets its own."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="pvd-kernel")
+
+
+def _pack(value: Tensor | int | float, device: torch.device) -> Any:
+    """A kernel argument: a flat Warp array over the tensor's memory, or the number itself."""
+    if not isinstance(value, Tensor):
+        return value
+    import warp
+
+    if not value.is_contiguous():
+        raise ValueError("kernels take contiguous tensors")
+    return warp.array(
+        ptr=value.data_ptr(),
+        shape=(value.numel(),),
+        dtype=_element(value.dtype),
+        device="cpu" if device.type == "cpu" else str(value.device),
+    )
+
+
+@cache
+def _element(dtype: torch.dtype) -> Any:
+    """Warp's scalar type for a torch one."""
+    import warp
+
+    return warp.dtype_from_torch(dtype)
+
+
+_LOADING = threading.Lock()
+
+
+def _load(kernel: Any) -> None:
+    """Compile the kernel's module before several threads ask for it at once."""
+    with _LOADING:
+        kernel.module.load("cpu", 1)

@@ -1,0 +1,178 @@
+"""Sample distances along rays, only where an occupancy grid may hold density."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .launch import launch, use_warp
+
+TINY = 1e-12
+"""A direction's component below this is taken as parallel to the faces."""
+
+CANDIDATES = 1 << 21
+"""Candidates the reference looks at together."""
+
+
+@dataclass(frozen=True)
+class PackedSamples:
+    """Samples of many rays, one after the other, ray by ray and from near to far.
+
+    Attributes
+    ----------
+    ray_index : (S,) int64
+        The ray of each sample.
+    t : (S,) float32
+        Distance of each sample from its ray's origin, in units of the direction's length.
+    offsets : (R + 1,) int64
+        Samples of ray r are those from offsets[r] up to, but without, offsets[r + 1].
+    """
+
+    ray_index: Tensor
+    t: Tensor
+    offsets: Tensor
+
+    @property
+    def rays(self) -> int:
+        """Number of rays, with samples or without."""
+        return len(self.offsets) - 1
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+
+def select(samples: PackedSamples, keep: Tensor) -> PackedSamples:
+    """The samples where `keep` (S,) bool is true."""
+    before = torch.zeros(len(samples) + 1, dtype=torch.int64, device=keep.device)
+    torch.cumsum(keep, dim=0, out=before[1:])
+    kept = keep.nonzero().view(-1)
+    return PackedSamples(
+        samples.ray_index.index_select(0, kept),
+        samples.t.index_select(0, kept),
+        before.index_select(0, samples.offsets),
+    )
+
+
+@torch.no_grad()
+def march_rays(
+    origins: Tensor,
+    directions: Tensor,
+    occupancy: Tensor,
+    box: Tensor,
+    step: float,
+    jitter: Tensor,
+) -> PackedSamples:
+    """The candidates of each ray that lie in occupied cells.
+
+    Candidate k = 0, 1, ... of a ray lies at t = t_near + (k + jitter) * step < t_far, where
+    [t_near, t_far] is the ray's interval in the box, t_near not below 0.
+
+    Parameters
+    ----------
+    origins, directions : (R, 3) float32
+        Same frame as the box; directions of length 1.
+    occupancy : (X, Y, Z) uint8
+        Non-zero where there may be density; cells of equal size fill the box.
+    box : (2, 3) float32
+        Minimum and maximum corner.
+    step : float
+        Distance between candidates.
+    jitter : (R,) float32
+        In [0, 1): shifts a ray's candidates by that share of a step.
+
+    Returns
+    -------
+    PackedSamples
+        A ray that misses the box has none.
+    """
+    if occupancy.ndim != 3 or occupancy.dtype != torch.uint8:
+        raise ValueError("occupancy must be (X, Y, Z) uint8")
+    if not step > 0:
+        raise ValueError("the step must be greater than zero")
+    march = march_rays_warp if use_warp(origins.device) else march_rays_reference
+    return march(origins, directions, occupancy, box, step, jitter)
+
+
+def _cell_scale(occupancy: Tensor, box: Tensor) -> Tensor:
+    """Cells per unit of length along each axis: (3,)."""
+    return torch.tensor(occupancy.shape, device=box.device) / (box[1] - box[0])
+
+
+def march_rays_reference(
+    origins: Tensor,
+    directions: Tensor,
+    occupancy: Tensor,
+    box: Tensor,
+    step: float,
+    jitter: Tensor,
+) -> PackedSamples:
+    """`march_rays` in plain torch operations, which look at every candidate."""
+    near, far = _interval(origins, directions, box)
+    longest = float((far - near).clamp(min=0).max()) if len(near) else 0.0
+    candidates = int(longest / step) + 2
+    chunk = max(CANDIDATES // candidates, 1)
+    k = torch.arange(candidates, device=origins.device, dtype=torch.float32)
+    scale = _cell_scale(occupancy, box)
+    limit = torch.tensor(occupancy.shape, device=origins.device) - 1
+    found = [(torch.zeros(0, dtype=torch.int64, device=origins.device), origins.new_zeros(0))]
+    for start in range(0, len(origins), chunk):
+        part = slice(start, start + chunk)
+        t = near[part, None] + (k + jitter[part, None]) * step
+        ray, column = (t < far[part, None]).nonzero(as_tuple=True)
+        t = t[ray, column]
+        ray = ray + start
+        position = origins[ray] + t[:, None] * directions[ray]
+        cell = ((position - box[0]) * scale).long().clamp(min=0).minimum(limit)
+        kept = occupancy[cell[:, 0], cell[:, 1], cell[:, 2]] != 0
+        found.append((ray[kept], t[kept]))
+    ray_index = torch.cat([ray for ray, _ in found])
+    counts = torch.bincount(ray_index, minlength=len(origins))
+    offsets = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
+    return PackedSamples(ray_index, torch.cat([t for _, t in found]), offsets)
+
+
+def _interval(origins: Tensor, directions: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each ray is inside the box: entry, not before 0, and exit, each (R,)."""
+    factor = 1 / torch.where(directions.abs() < TINY, TINY, directions)
+    a = (box[0] - origins) * factor
+    b = (box[1] - origins) * factor
+    near = torch.minimum(a, b).amax(dim=-1).clamp(min=0)
+    return near, torch.maximum(a, b).amin(dim=-1)
+
+
+def march_rays_warp(
+    origins: Tensor,
+    directions: Tensor,
+    occupancy: Tensor,
+    box: Tensor,
+    step: float,
+    jitter: Tensor,
+) -> PackedSamples:
+    """`march_rays` by the Warp kernel, which crosses an empty cell in one move."""
+    device = origins.device
+    rays = len(origins)
+    starts = torch.empty(rays, dtype=torch.int32, device=device)
+    offsets = torch.zeros(rays + 1, dtype=torch.int64, device=device)
+    nothing = (offsets[:0], origins.new_zeros(0))
+    shared = [
+        *(x.contiguous() for x in (origins, directions, jitter, occupancy)),
+        *occupancy.shape,
+        box.contiguous(),
+        _cell_scale(occupancy, box),
+        step,
+    ]
+    _run(rays, [*shared, 0, starts, offsets[1:], *nothing], device)
+    offsets = offsets.cumsum(0)
+    samples = int(offsets[-1])
+    ray_index = torch.empty(samples, dtype=torch.int64, device=device)
+    t = torch.empty(samples, dtype=torch.float32, device=device)
+    _run(rays, [*shared, 1, starts, offsets, ray_index, t], device)
+    return PackedSamples(ray_index, t, offsets)
+
+
+def _run(rays: int, arguments: list, device: torch.device) -> None:
+    from .launch import split
+    from .sources.marching import march
+
+    # Rays differ much in work, so parts are small.
+    launch(march, rays, arguments, device, split(rays, grain=256, parts_per_thread=8))

@@ -1,0 +1,87 @@
+"""Large temporary arrays that are used again instead of being allocated anew.
+
+A fresh array of many megabytes costs a page fault every 4 KiB, which for a hash grid's gradient
+takes longer than computing it. `BufferPool` keeps such memory and hands it out again as soon as
+no tensor uses it any more.
+"""
+
+import math
+import threading
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SMALLEST = 1 << 20
+"""Bytes below which the allocator is as good."""
+
+
+@dataclass(eq=False)
+class _Block:
+    """Memory, and the array over it that a tensor keeps alive while it is in use."""
+
+    memory: np.ndarray
+    lent: weakref.ref[np.ndarray]
+
+
+class BufferPool:
+    """Uninitialised float32 tensors in memory that is used again once they are gone.
+
+    A tensor made here behaves as any other: its storage keeps a NumPy array alive, and a block is
+    lent again only when that array is gone, thus when no tensor, view or saved gradient needs it.
+
+    Parameters
+    ----------
+    idle_limit : int
+        Bytes of unused memory that are kept at most.
+    """
+
+    def __init__(self, idle_limit: int = 1 << 29) -> None:
+        self.idle_limit = idle_limit
+        self._blocks: list[_Block] = []
+        self._lock = threading.Lock()
+
+    def empty(self, shape: Sequence[int], device: torch.device) -> Tensor:
+        """A contiguous float32 tensor of `shape` with arbitrary content."""
+        count = math.prod(shape)
+        if device.type != "cpu" or count * 4 < SMALLEST:
+            return torch.empty(tuple(shape), dtype=torch.float32, device=device)
+        with self._lock:
+            block = self._unused_block(count)
+            view = block.memory[:count]
+            block.lent = weakref.ref(view)
+        return torch.from_numpy(view).view(tuple(shape))
+
+    def _unused_block(self, count: int) -> _Block:
+        """The smallest fitting block that nobody uses, or a new one."""
+        idle = [block for block in self._blocks if block.lent() is None]
+        fitting = [block for block in idle if count <= len(block.memory) <= 2 * count]
+        if fitting:
+            return min(fitting, key=lambda block: len(block.memory))
+        self._drop_oldest(idle)
+        # An eighth of headroom, since packed samples differ in number from step to step.
+        memory = np.empty(count + count // 8, dtype=np.float32)
+        block = _Block(memory, weakref.ref(memory))
+        self._blocks.append(block)
+        return block
+
+    def _drop_oldest(self, idle: list[_Block]) -> None:
+        """Forget unused blocks until the rest of them fit the limit."""
+        excess = sum(block.memory.nbytes for block in idle) - self.idle_limit
+        for block in idle:
+            if excess <= 0:
+                break
+            excess -= block.memory.nbytes
+            self._blocks.remove(block)
+
+    @property
+    def held(self) -> int:
+        """Bytes of all blocks, used and unused."""
+        return sum(block.memory.nbytes for block in self._blocks)
+
+
+POOL = BufferPool()
+"""The pool that all kernels share."""

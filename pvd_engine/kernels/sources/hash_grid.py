@@ -1,0 +1,177 @@
+"""Warp source of the hash-grid encoding (Müller et al. 2022, section 3; tiny-cuda-nn `grid.h`).
+
+Work items are level-major: item = level * points + point. A level at a time keeps its table in
+the cache, and indices and weights of a block of points are computed in vector registers before
+the table is touched one entry at a time, which beats the processor's gather instructions.
+"""
+
+from functools import cache
+from typing import Any
+
+import warp as wp
+
+PREAMBLE = """
+#if defined(__CUDA_ARCH__)
+    constexpr int BLOCK = 1;
+#else
+    constexpr int BLOCK = 128;
+#endif
+    constexpr int F = FEATURES;
+    const float* __restrict__ P = points.data;
+    unsigned int rows[8][BLOCK];
+    float weights[8][BLOCK];
+    for (int item = begin; item < end;) {
+        const int level = item / count;
+        const int stop = wp::min(end, (level + 1) * count) - level * count;
+        const float s = scales.data[level];
+        const unsigned int res = (unsigned int)resolutions.data[level];
+        const unsigned int size = (unsigned int)sizes.data[level];
+        const unsigned int mask = size - 1u;
+        const bool dense = is_dense.data[level] != 0;
+        float* __restrict__ T = table.data + (size_t)offsets.data[level] * F;
+        float* __restrict__ O = encoded.data + (size_t)level * F * count;
+        for (int start = item - level * count; start < stop; start += BLOCK) {
+            const int n = wp::min(BLOCK, stop - start);
+            for (int j = 0; j < n; ++j) {
+                const float* p = P + 3 * (size_t)(start + j);
+                float x = p[0] > 0.0f ? p[0] : 0.0f, y = p[1] > 0.0f ? p[1] : 0.0f;
+                float z = p[2] > 0.0f ? p[2] : 0.0f;
+                x = (x < 1.0f ? x : 1.0f) * s + 0.5f;
+                y = (y < 1.0f ? y : 1.0f) * s + 0.5f;
+                z = (z < 1.0f ? z : 1.0f) * s + 0.5f;
+                const int ix = (int)x, iy = (int)y, iz = (int)z;
+                const float fx = x - (float)ix, fy = y - (float)iy, fz = z - (float)iz;
+                const float gx = 1.0f - fx, gy = 1.0f - fy, gz = 1.0f - fz;
+                const float w0 = gy * gz, w1 = fy * gz, w2 = gy * fz, w3 = fy * fz;
+                weights[0][j] = gx * w0; weights[1][j] = fx * w0;
+                weights[2][j] = gx * w1; weights[3][j] = fx * w1;
+                weights[4][j] = gx * w2; weights[5][j] = fx * w2;
+                weights[6][j] = gx * w3; weights[7][j] = fx * w3;
+                const unsigned int x0 = (unsigned int)ix, x1 = x0 + 1u;
+                if (dense) {
+                    const unsigned int y0 = (unsigned int)iy * res, y1 = y0 + res;
+                    const unsigned int z0 = (unsigned int)iz * res * res, z1 = z0 + res * res;
+                    const unsigned int r[8] = {x0 + y0 + z0, x1 + y0 + z0, x0 + y1 + z0,
+                        x1 + y1 + z0, x0 + y0 + z1, x1 + y0 + z1, x0 + y1 + z1, x1 + y1 + z1};
+                    // Modulo size: an index is less than twice the size, and unsigned
+                    // subtraction makes a huge number of what would be negative.
+                    for (int k = 0; k < 8; ++k)
+                        rows[k][j] = wp::min(r[k], r[k] - size);
+                } else {
+                    const unsigned int y0 = (unsigned int)iy * 2654435761u, y1 = y0 + 2654435761u;
+                    const unsigned int z0 = (unsigned int)iz * 805459861u, z1 = z0 + 805459861u;
+                    rows[0][j] = (x0 ^ y0 ^ z0) & mask; rows[1][j] = (x1 ^ y0 ^ z0) & mask;
+                    rows[2][j] = (x0 ^ y1 ^ z0) & mask; rows[3][j] = (x1 ^ y1 ^ z0) & mask;
+                    rows[4][j] = (x0 ^ y0 ^ z1) & mask; rows[5][j] = (x1 ^ y0 ^ z1) & mask;
+                    rows[6][j] = (x0 ^ y1 ^ z1) & mask; rows[7][j] = (x1 ^ y1 ^ z1) & mask;
+                }
+            }
+"""
+
+EPILOGUE = """
+        }
+        item = level * count + stop;
+    }
+"""
+
+FORWARD = (
+    PREAMBLE
+    + """
+            for (int j = 0; j < n; ++j) {
+                float sum[F] = {};
+                for (int k = 0; k < 8; ++k) {
+                    const float* t = T + (size_t)rows[k][j] * F;
+                    for (int f = 0; f < F; ++f)
+                        sum[f] += weights[k][j] * t[f];
+                }
+                for (int f = 0; f < F; ++f)
+                    O[(size_t)f * count + start + j] = sum[f];
+            }
+"""
+    + EPILOGUE
+)
+
+BACKWARD = (
+    PREAMBLE
+    + """
+            for (int j = 0; j < n; ++j) {
+                float g[F];
+                for (int f = 0; f < F; ++f)
+                    g[f] = O[(size_t)f * count + start + j];
+                for (int k = 0; k < 8; ++k) {
+                    float* t = T + (size_t)rows[k][j] * F;
+                    for (int f = 0; f < F; ++f)
+                        wp::atomic_add(t + f, weights[k][j] * g[f]);
+                }
+            }
+"""
+    + EPILOGUE
+)
+
+
+@cache
+def forward_kernel(features: int) -> Any:
+    """Encode: reads `table`, writes `encoded`, both flat."""
+    return _kernel("hash_grid_forward", FORWARD, features)
+
+
+@cache
+def backward_kernel(features: int) -> Any:
+    """Gradient: reads `encoded` (the gradient of the encoding), adds to `table` (of the table).
+
+    On the CPU no two threads may work on the same level at once.
+    """
+    return _kernel("hash_grid_backward", BACKWARD, features)
+
+
+def _kernel(name: str, snippet: str, features: int) -> Any:
+    """The kernel around a native inner loop, specialised for the number of features."""
+
+    def body(
+        begin: int,
+        end: int,
+        count: int,
+        points: wp.array(dtype=wp.float32),
+        table: wp.array(dtype=wp.float32),
+        encoded: wp.array(dtype=wp.float32),
+        scales: wp.array(dtype=wp.float32),
+        resolutions: wp.array(dtype=wp.int32),
+        sizes: wp.array(dtype=wp.int32),
+        offsets: wp.array(dtype=wp.int32),
+        is_dense: wp.array(dtype=wp.int32),
+    ): ...
+
+    body.__name__ = body.__qualname__ = f"{name}_body_{features}"
+    levels_of_points = wp.func_native(snippet.replace("FEATURES", str(features)))(body)
+
+    def kernel(
+        first: int,
+        last: int,
+        stride: int,
+        count: int,
+        points: wp.array(dtype=wp.float32),
+        table: wp.array(dtype=wp.float32),
+        encoded: wp.array(dtype=wp.float32),
+        scales: wp.array(dtype=wp.float32),
+        resolutions: wp.array(dtype=wp.int32),
+        sizes: wp.array(dtype=wp.int32),
+        offsets: wp.array(dtype=wp.int32),
+        is_dense: wp.array(dtype=wp.int32),
+    ):
+        begin = first + wp.tid() * stride
+        levels_of_points(
+            begin,
+            wp.min(begin + stride, last),
+            count,
+            points,
+            table,
+            encoded,
+            scales,
+            resolutions,
+            sizes,
+            offsets,
+            is_dense,
+        )
+
+    kernel.__name__ = kernel.__qualname__ = f"{name}_{features}"
+    return wp.kernel(kernel, enable_backward=False, module="unique")
