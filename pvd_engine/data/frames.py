@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import UserError
 from .capture import Camera, View
-from .images import SUFFIXES, load_image, read_header
+from .images import SUFFIXES, ImageHeader, load_image, read_header
 from .intrinsics import read_intrinsics, stated_size
 from .json_input import pose, text_value
 
@@ -129,9 +129,7 @@ def read_frame(
         report.missing.append(listed)
         return None
     header = read_header(image_path)
-    actual = (header.width, header.height)
-    if header.turned and stated == actual[::-1]:
-        actual = actual[::-1]
+    actual = _size_to_use(header, stated)
     intrinsics = read_intrinsics(shared, frame, stated, actual, where)
     if change is not None:
         report.mended.append(f"{where} {change}")
@@ -241,6 +239,13 @@ def shows_transparency(paths: list[Path]) -> bool:
         if alpha.min() < 255:
             return True
     return bool(paths) and looked_at == 0
+
+
+def _size_to_use(header: ImageHeader, stated: tuple[int, int] | None) -> tuple[int, int]:
+    """Size of the stored pixels; turned as EXIF asks only where the file states that size."""
+    if header.turned and stated == (header.height, header.width):
+        return header.height, header.width
+    return header.width, header.height
 
 
 def _renamed(view: View, name: str) -> View:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import tempfile
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,15 +153,13 @@ def write_png(path: Path, array: np.ndarray) -> Path:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image and turn every way in which decoding can fail into a UserError."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise UserError(
-                        f"{path} has {image.width} x {image.height} pixels, too many to read; "
-                        "make the images smaller."
-                    )
-                yield image
+        with Image.open(path, formats=_FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UserError(
+                    f"{path} has {image.width} x {image.height} pixels, too many to read; "
+                    "make the images smaller."
+                )
+            yield image
     except UnidentifiedImageError as error:
         raise UserError(f"{path} is not an image that can be read; replace it.") from error
     except Image.DecompressionBombError as error:

@@ -1,6 +1,7 @@
 """How near a rendered image is to its target: PSNR and SSIM."""
 
 import math
+from typing import Any
 
 import numpy as np
 from skimage.metrics import structural_similarity
@@ -57,17 +58,16 @@ def ssim(image: np.ndarray, target: np.ndarray) -> float:
     _check(image, target)
     if min(image.shape[:2]) < SSIM_WINDOW:
         raise ValueError(f"SSIM needs images of at least {SSIM_WINDOW} pixels to a side")
-    return float(
-        structural_similarity(
-            np.asarray(image, np.float64),
-            np.asarray(target, np.float64),
-            gaussian_weights=True,
-            sigma=SSIM_SIGMA,
-            use_sample_covariance=False,
-            data_range=1.0,
-            channel_axis=2,
-        )
+    similarity: Any = structural_similarity(
+        np.asarray(image, np.float64),
+        np.asarray(target, np.float64),
+        gaussian_weights=True,
+        sigma=SSIM_SIGMA,
+        use_sample_covariance=False,
+        data_range=1.0,
+        channel_axis=2,
     )
+    return float(similarity)
 
 
 def _check(image: np.ndarray, target: np.ndarray) -> None:

@@ -1,0 +1,243 @@
+import json
+
+import pytest
+from capture_files import (
+    frames,
+    ring,
+    write_image,
+    write_json,
+    write_nerf_synthetic,
+    write_transforms,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pvd_engine.data.capture import Capture
+from pvd_engine.data.images import load_image
+from pvd_engine.data.readers import open_capture
+from pvd_engine.errors import UserError
+
+QUIET = settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def refuse(path, pattern):
+    with pytest.raises(UserError, match=pattern) as caught:
+        open_capture(path)
+    message = str(caught.value)
+    assert message.endswith(".")
+    assert "\n" not in message
+
+
+def changed(folder, change):
+    content = write_transforms(folder, 4)
+    change(content)
+    return write_json(folder / "transforms.json", content)
+
+
+def first_frame(**values):
+    return lambda content: content["frames"][0].update(values)
+
+
+def test_wrong_folders_are_told_apart(tmp_path):
+    refuse(tmp_path / "nowhere", "does not exist")
+    refuse(tmp_path, "holds no transforms")
+    write_nerf_synthetic(tmp_path / "lego", {"train": 2})
+    refuse(tmp_path, r"holds some \(lego\)")
+    (tmp_path / "notes.txt").write_text("hello")
+    refuse(tmp_path / "notes.txt", "not a capture")
+    write_nerf_synthetic(tmp_path / "halves", {"test": 2})
+    refuse(tmp_path / "halves", "no transforms_train.json")
+    (tmp_path / "colmap" / "sparse").mkdir(parents=True)
+    refuse(tmp_path / "colmap", "COLMAP")
+    refuse("bad\0path", "does not exist|cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ("", "not valid JSON"),
+        ("{", "line 1"),
+        ("[]", "JSON object"),
+        ("{}", "no list of frames"),
+        ('{"frames": []}', "empty list"),
+        ('{"frames": {}}', "no list of frames"),
+        ('{"frames": [3]}', "frame 0"),
+        ('{"fl_x": NaN, "frames": [{}]}', "NaN"),
+        ('{"fl_x": -Infinity, "frames": [{}]}', "Infinity"),
+        ('{"frames": ' + "[" * 200_000, "nested too deeply|not valid JSON"),
+        ('{"frames": ' + "[" * 40 + "]" * 40 + "}", "nested too deeply"),
+        ('{"fl_x": ' + "9" * 5000 + ', "frames": [{}]}', "not valid JSON"),
+        ("\udcff", "UTF-8"),
+    ],
+)
+def test_bad_json_is_one_sentence(tmp_path, text, pattern):
+    (tmp_path / "transforms.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    refuse(tmp_path, pattern)
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path):
+    write_transforms(tmp_path, 2)
+    path = tmp_path / "transforms.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(open_capture(tmp_path).views) == 2
+
+
+IDENTITY = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+
+
+def with_entry(row, column, value):
+    matrix = [list(line) for line in IDENTITY]
+    matrix[row][column] = value
+    return matrix
+
+
+@pytest.mark.parametrize(
+    ("matrix", "pattern"),
+    [
+        (None, "transform_matrix is missing"),
+        (IDENTITY[:2], "4 rows of 4"),
+        ([row[:3] for row in IDENTITY], "4 rows of 4"),
+        ("identity", "4 rows of 4"),
+        (with_entry(0, 0, "1"), "must be a number"),
+        (with_entry(0, 0, True), "must be a number"),
+        (with_entry(0, 3, 1e999), "Infinity|finite"),
+        (with_entry(3, 3, 2), "last row"),
+        (with_entry(2, 2, -1), "mirrored"),
+        (with_entry(2, 2, 0), "flat"),
+        (with_entry(2, 2, 3), "not a rotation"),
+        (with_entry(0, 1, 0.5), "not a rotation"),
+        ([[0] * 4, [0] * 4, [0] * 4, [0, 0, 0, 1]], "too small"),
+    ],
+)
+def test_a_matrix_that_is_no_pose_is_refused_by_the_name_of_its_frame(tmp_path, matrix, pattern):
+    path = changed(tmp_path, lambda c: c["frames"][2].update(transform_matrix=matrix))
+    refuse(path, pattern)
+    refuse(path, "frame 2" if "inf" not in str(matrix) else "Infinity")
+
+
+def test_a_number_too_large_for_float64_is_refused(tmp_path):
+    path = changed(tmp_path, lambda c: None)
+    path.write_text(path.read_text().replace('"fl_x": 10.0', '"fl_x": 1e999'))
+    refuse(path, "fl_x must be a finite number")
+
+
+@pytest.mark.parametrize(
+    ("change", "pattern"),
+    [
+        (lambda c: c.pop("fl_x"), "no focal length"),
+        (lambda c: c.update(fl_x=0), "above zero"),
+        (lambda c: c.update(fl_x=-5), "above zero"),
+        (lambda c: c.update(fl_x=1e-9), "does not fit"),
+        (first_frame(camera_angle_x=3.5), "below pi"),
+        (first_frame(fl_y="12"), "must be a number"),
+        (lambda c: c.update(w=8), "together"),
+        (lambda c: c.update(w=8, h=0.2), "whole number"),
+        (lambda c: c.update(w=8, h=1e9), "whole number"),
+        (lambda c: c.update(cx=1e9), "far outside"),
+        (lambda c: c.update(camera_model="EQUIRECTANGULAR"), "EQUIRECTANGULAR cannot be read"),
+        (lambda c: c.update(equirectangular=True), "equirectangular lenses"),
+        (lambda c: c.update(k1=1e6), "no lens"),
+        (lambda c: c.update(aabb_scale=0), "aabb_scale must be above zero"),
+        (lambda c: c.update(offset=[1, 2]), "offset must have three numbers"),
+        (lambda c: c.update(applied_transform=[[1]]), "applied_transform must have"),
+        (lambda c: c.update(train_filenames="all"), "must be a list"),
+        (lambda c: c.update(normal_mts_args={}), "Mitsuba"),
+        (first_frame(file_path=None), "file_path must be text"),
+        (first_frame(file_path="a\0b"), "no file name can have"),
+    ],
+)
+def test_wrong_values_are_one_sentence(tmp_path, change, pattern):
+    refuse(changed(tmp_path, change), pattern)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "../images/000.png",
+        "images/../../000.png",
+        "/etc/hostname",
+        "..\\images\\000.png",
+        "C:\\images\\000.png",
+        "\\\\server\\share\\000.png",
+    ],
+)
+def test_images_outside_of_the_dataset_are_refused(tmp_path, listed):
+    write_image(tmp_path / "images" / "000.png")
+    refuse(changed(tmp_path / "inner", first_frame(file_path=listed)), "leads out of the dataset")
+
+
+def test_no_listed_image_exists(tmp_path):
+    write_json(tmp_path / "transforms.json", {"fl_x": 10, "frames": frames(ring(3))})
+    refuse(tmp_path, r"None of the 3 images .* images/000.png")
+    write_json(tmp_path / "transforms_train.json", {"fl_x": 10, "frames": frames(ring(3))})
+    refuse(tmp_path, "None of the 3 images")
+
+
+def test_an_absurdly_long_name_is_a_missing_image(tmp_path):
+    path = changed(tmp_path, first_frame(file_path="x" * 5000 + ".png"))
+    assert len(open_capture(path).views) == 3
+
+
+def test_an_image_that_is_none_is_named(tmp_path):
+    write_transforms(tmp_path, 3)
+    (tmp_path / "images" / "001.png").write_bytes(b"not an image")
+    refuse(tmp_path, "001.png is not an image")
+
+
+def test_a_truncated_image_can_be_listed_but_not_loaded(tmp_path):
+    write_nerf_synthetic(tmp_path, {"train": 3}, size=(64, 64))
+    broken = tmp_path / "train" / "r_1.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    capture = open_capture(tmp_path)
+    assert len(capture.views) == 3
+    with pytest.raises(UserError, match=r"r_1\.png is damaged"):
+        load_image(broken)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=8,
+)
+INTRINSICS = ["fl_x", "fl_y", "cx", "cy", "w", "h", "k1", "k4", "p1", "camera_angle_x", "x_fov"]
+LENS_AND_FRAME = ["camera_model", "is_fisheye", "aabb_scale", "scale", "offset", "aabb"]
+TRANSFORMS = ["applied_transform", "applied_scale", "transform_matrix"]
+LISTS = ["frames", "train_filenames", "test_filenames", "file_path", "mask_path"]
+KEYS = st.sampled_from([*INTRINSICS, *LENS_AND_FRAME, *TRANSFORMS, *LISTS])
+
+
+@pytest.fixture(scope="module")
+def small_capture(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fuzzed")
+    return folder, json.dumps(write_transforms(folder, 3, w=8, h=6))
+
+
+@QUIET
+@given(key=KEYS, value=ANYTHING, in_frame=st.booleans())
+def test_any_value_anywhere_gives_a_capture_or_one_sentence(small_capture, key, value, in_frame):
+    folder, text = small_capture
+    content = json.loads(text)
+    (content["frames"][0] if in_frame else content)[key] = value
+    write_json(folder / "transforms.json", content)
+    try:
+        assert isinstance(open_capture(folder), Capture)
+    except UserError as error:
+        assert str(error).endswith(".")
+
+
+@QUIET
+@given(start=st.integers(0, 1500), length=st.integers(0, 40), patch=st.binary(max_size=12))
+def test_damaged_bytes_of_the_json_give_a_capture_or_one_sentence(
+    small_capture, start, length, patch
+):
+    folder, text = small_capture
+    data = text.encode()
+    (folder / "transforms.json").write_bytes(data[:start] + patch + data[start + length :])
+    try:
+        assert isinstance(open_capture(folder), Capture)
+    except UserError as error:
+        assert str(error).endswith(".")
