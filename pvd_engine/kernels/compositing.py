@@ -1,0 +1,177 @@
+"""Volume rendering of packed samples: weights, colour, opacity and depth of each ray.
+
+Max, "Optical models for direct volume rendering", 1995: a sample of extinction s over a step d has
+opacity 1 - exp(-s d), and weighs its opacity times the transmittance of all samples before it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from .launch import launch, split, use_warp
+from .marching import PackedSamples
+
+LARGEST_LOG_DENSITY = 15.0
+"""Exponents are cut here, as in instant-ngp, so that neither values nor gradients overflow."""
+
+
+@dataclass(frozen=True)
+class Composited:
+    """What the samples of each ray add up to.
+
+    Attributes
+    ----------
+    color : (R, 3) float32
+        Premultiplied by alpha.
+    alpha : (R,) float32
+        Opacity, the sum of the ray's weights.
+    depth : (R,) float32
+        Weighted sum of the distances; divided by alpha it is the expected distance.
+    weights : (S,) float32
+        Each sample's share in its ray.
+    """
+
+    color: Tensor
+    alpha: Tensor
+    depth: Tensor
+    weights: Tensor
+
+
+def composite(
+    log_density: Tensor, color: Tensor, samples: PackedSamples, step: float
+) -> Composited:
+    """Composite samples front to back; differentiable in log-density and colour.
+
+    Parameters
+    ----------
+    log_density : (S,) float32
+        Logarithm of the extinction per unit of `samples.t`.
+    color : (S, 3) float32
+    samples : PackedSamples
+    step : float
+        Length each sample stands for.
+    """
+    run = composite_warp if use_warp(color.device) else composite_reference
+    return run(log_density, color, samples, step)
+
+
+@torch.no_grad()
+def transmittance(log_density: Tensor, samples: PackedSamples, step: float) -> Tensor:
+    """Share of light (S,) that reaches each sample from its ray's origin; no gradient."""
+    run = transmittance_warp if use_warp(log_density.device) else transmittance_reference
+    return run(log_density, samples, step)
+
+
+class _TruncatedExp(torch.autograd.Function):
+    """exp with its argument cut from above; the gradient is the cut value, never zero."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        value = x.clamp(max=LARGEST_LOG_DENSITY).exp()
+        ctx.save_for_backward(value)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0] * ctx.saved_tensors[0]
+
+
+def composite_reference(
+    log_density: Tensor, color: Tensor, samples: PackedSamples, step: float
+) -> Composited:
+    """`composite` in plain torch operations, differentiated by autograd."""
+    thickness = _TruncatedExp.apply(log_density) * step
+    weights = -torch.expm1(-thickness) * _reaching(thickness, samples)
+    channels = torch.cat((color, torch.ones_like(color[:, :1]), samples.t[:, None]), dim=1)
+    sums = channels.new_zeros((samples.rays, 5)).index_add(
+        0, samples.ray_index, weights[:, None] * channels
+    )
+    return Composited(sums[:, :3], sums[:, 3], sums[:, 4], weights)
+
+
+def transmittance_reference(log_density: Tensor, samples: PackedSamples, step: float) -> Tensor:
+    """`transmittance` in plain torch operations."""
+    return _reaching(log_density.clamp(max=LARGEST_LOG_DENSITY).exp() * step, samples)
+
+
+def _reaching(thickness: Tensor, samples: PackedSamples) -> Tensor:
+    """Transmittance before each sample, from all samples' optical thickness."""
+    # One sum runs over all rays, so it needs float64 lest late rays lose their digits.
+    total = torch.cat((thickness.new_zeros(1), thickness)).double().cumsum(0)
+    before = total[:-1] - total[samples.offsets[:-1]][samples.ray_index]
+    return torch.exp(-before).to(thickness.dtype)
+
+
+def composite_warp(
+    log_density: Tensor, color: Tensor, samples: PackedSamples, step: float
+) -> Composited:
+    """`composite` by the Warp kernels, with their own backward pass."""
+    return Composited(*_Composite.apply(log_density, color, samples, step))
+
+
+def transmittance_warp(log_density: Tensor, samples: PackedSamples, step: float) -> Tensor:
+    """`transmittance` by the Warp kernel."""
+    from .sources.compositing import transmittance_kernel
+
+    thickness = _thickness(log_density, step)
+    reaching = torch.empty_like(thickness)
+    _run(transmittance_kernel(), [samples.offsets, torch.exp(-thickness), reaching], samples)
+    return reaching
+
+
+def _thickness(log_density: Tensor, step: float) -> Tensor:
+    """Optical thickness of each sample; torch's exp is vectorised, unlike a kernel's."""
+    return log_density.detach().clamp(max=LARGEST_LOG_DENSITY).exp_().mul_(step).contiguous()
+
+
+def _run(kernel: Any, arguments: list, samples: PackedSamples) -> None:
+    # Rays differ in samples, so parts are small.
+    parts = split(samples.rays, grain=256, parts_per_thread=4)
+    launch(kernel, samples.rays, arguments, samples.t.device, parts)
+
+
+class _Composite(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, log_density: Tensor, color: Tensor, samples: PackedSamples, step: float
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        from .sources.compositing import forward_kernel
+
+        thickness = _thickness(log_density, step)
+        opacity = torch.expm1(-thickness).neg_()
+        color = color.detach().contiguous()
+        weights = torch.empty_like(thickness)
+        rays = samples.rays
+        sums = (color.new_empty((rays, 3)), color.new_empty(rays), color.new_empty(rays))
+        _run(forward_kernel(), [samples.offsets, samples.t, opacity, color, weights, *sums], samples)
+        ctx.save_for_backward(thickness, opacity, color, weights)
+        ctx.samples = samples
+        return *sums, weights
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        from .sources.compositing import backward_kernel
+
+        thickness, opacity, color, weights = ctx.saved_tensors
+        samples = ctx.samples
+        of_thickness = torch.empty_like(thickness)
+        of_color = torch.empty_like(color)
+        _run(
+            backward_kernel(),
+            [
+                samples.offsets,
+                samples.t,
+                opacity,
+                color,
+                weights,
+                *(gradient.contiguous() for gradient in gradients),
+                of_thickness,
+                of_color,
+            ],
+            samples,
+        )
+        return of_thickness.mul_(thickness), of_color, None, None
