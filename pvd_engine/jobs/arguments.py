@@ -1,0 +1,359 @@
+"""The arguments of every verb: at once the command line and the schema of ``request.json``.
+
+Each verb has one dataclass. The docstring under a field is its help on the command line, and a
+field's name is its key in ``request.json``.
+"""
+
+import os
+import types
+from dataclasses import MISSING, dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from tyro.conf import Positional, arg
+
+from ..errors import UserError
+from .budget import Budget
+
+Device = Literal["auto", "cpu", "cuda"]
+Preset = Literal["small", "full"]
+Decoder = Literal["mlp", "sh"]
+Split = Literal["train", "val", "test"]
+
+CapturePath = Annotated[Path, arg(metavar="CAPTURE")]
+FieldPath = Annotated[Path, arg(metavar="FIELD")]
+
+MAX_SEED = 2**63 - 1
+MAX_RESOLUTION = 2048
+
+AnyArguments = TypeVar("AnyArguments")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoArguments:
+    """Describe a capture or a field file.
+
+    Says what a dataset holds (cameras by split, the scene's box and where it comes from, what had
+    to be guessed) or what a field file is (architecture, sizes, box, how it was made).
+
+    Example: pvd info lego --json
+    """
+
+    path: Positional[Annotated[Path, arg(metavar="CAPTURE|FIELD")]]
+    """A dataset's folder or its transforms.json, or a field's .safetensors file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainArguments:
+    """Train a field from the images of a capture.
+
+    Reads the train split of a NeRF-Synthetic or transforms.json dataset and writes one field file.
+    Progress and checkpoints go to the job folder beside the output: stop with Ctrl-C at any time,
+    and the same command goes on where it stopped.
+
+    Example: pvd train lego --arch hash --budget 120s --out lego.safetensors
+    """
+
+    capture: Positional[CapturePath]
+    """The dataset: its folder, or its transforms.json."""
+
+    out: Path
+    """The field file to write; ends in .safetensors."""
+
+    arch: str = "hash"
+    """The architecture: hash, mlp or sparse_tensor."""
+
+    preset: Preset | None = None
+    """Its size; small on a CPU and full on a GPU when not given."""
+
+    decoder: Decoder | None = None
+    """A decoder other than the architecture's own: mlp heads or sh, spherical harmonics."""
+
+    budget: str | None = None
+    """How long to train: 90s, 3m, 1h; three minutes when neither this nor --steps is given."""
+
+    steps: int | None = None
+    """How many steps to train, instead of a time."""
+
+    seed: int = 0
+    """Start of all random numbers."""
+
+    device: Device = "auto"
+    """Where to compute; auto takes the GPU where there is one."""
+
+    def __post_init__(self) -> None:
+        Budget.parse(self.budget, self.steps)
+        _check_seed(self.seed)
+        _check_suffix(self.out, ".safetensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertArguments:
+    """Convert a field into another architecture by Progressive Volume Distillation.
+
+    The field, edited or not, teaches a new one: first its features, then density and colour, then
+    rendered rays. Nothing of the teacher's weights is copied unless --inherit asks for it. Like
+    training, it can be stopped with Ctrl-C and resumed by the same command.
+
+    Example: pvd convert lego.safetensors --to mlp --budget 3m --out lego-mlp.safetensors
+    """
+
+    field: Positional[FieldPath]
+    """The teacher's field file."""
+
+    to: str
+    """The student's architecture: hash, mlp or sparse_tensor."""
+
+    out: Path
+    """The field file to write; ends in .safetensors."""
+
+    capture: CapturePath | None = None
+    """The dataset that the teacher was trained on; its cameras show where to look."""
+
+    preset: Preset | None = None
+    """The student's size; small on a CPU and full on a GPU when not given."""
+
+    decoder: Decoder | None = None
+    """A decoder other than the architecture's own: mlp heads or sh, spherical harmonics."""
+
+    budget: str | None = None
+    """How long to distil: 90s, 3m, 1h; three minutes when neither this nor --steps is given."""
+
+    steps: int | None = None
+    """How many steps to distil, instead of a time."""
+
+    inherit: bool = False
+    """Copy the parameters that teacher and student share by name and shape."""
+
+    through: Literal["sparse_tensor"] | None = None
+    """Distil first into this architecture, then on into the student: the published way to edit."""
+
+    seed: int = 0
+    """Start of all random numbers."""
+
+    device: Device = "auto"
+    """Where to compute; auto takes the GPU where there is one."""
+
+    def __post_init__(self) -> None:
+        Budget.parse(self.budget, self.steps)
+        _check_seed(self.seed)
+        _check_suffix(self.out, ".safetensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditArguments:
+    """Apply erase and keep regions to a field, without loss.
+
+    Writes an edited field: the field as it was, with the list of edits. It renders, becomes a
+    volume and converts like any other field. edits.json is a list of {"op": "erase" or "keep",
+    "region": {"box": ...} or {"sphere": ...} or {"mesh": ...} or {"grid": "file.npz"}} in the
+    dataset's frame.
+
+    Example: pvd edit lego.safetensors --edits edits.json --out lego-edited.safetensors
+    """
+
+    field: Positional[FieldPath]
+    """The field file to edit; may be an edited one."""
+
+    edits: Path
+    """The edits.json file."""
+
+    out: Path
+    """The field file to write; ends in .safetensors."""
+
+    device: Device = "auto"
+    """Where to compute; auto takes the GPU where there is one."""
+
+    def __post_init__(self) -> None:
+        _check_suffix(self.out, ".safetensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeArguments:
+    """Sample a field's density and display colour to a grid.
+
+    Density is extinction per unit length of the dataset's frame; the file also holds the grid's
+    box. Blender writes it as VDB.
+
+    Example: pvd volume lego.safetensors --resolution 128 --out lego.npz
+    """
+
+    field: Positional[FieldPath]
+    """The field file."""
+
+    out: Path
+    """The file to write; ends in .npz."""
+
+    resolution: int = 128
+    """Cells along the longest side of the scene's box."""
+
+    device: Device = "auto"
+    """Where to compute; auto takes the GPU where there is one."""
+
+    def __post_init__(self) -> None:
+        _check_suffix(self.out, ".npz")
+        if not 1 <= self.resolution <= MAX_RESOLUTION:
+            raise UserError(
+                f"--resolution must be from 1 to {MAX_RESOLUTION}, not {self.resolution}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderArguments:
+    """Render a field as PNG pictures.
+
+    The cameras come from a split of a capture or from a cameras.json. Each picture is an sRGB PNG
+    with straight alpha, named like the capture's image: the view test/r_0 becomes
+    OUT/test/r_0.png.
+
+    Example: pvd render lego.safetensors --capture lego --split test --out pictures
+    """
+
+    field: Positional[FieldPath]
+    """The field file."""
+
+    out: Path
+    """The folder for the pictures."""
+
+    capture: CapturePath | None = None
+    """The dataset whose cameras are used."""
+
+    split: Split = "test"
+    """Which of the capture's views."""
+
+    cameras: Path | None = None
+    """A cameras.json instead of a capture."""
+
+    device: Device = "auto"
+    """Where to compute; auto takes the GPU where there is one."""
+
+    def __post_init__(self) -> None:
+        if (self.capture is None) == (self.cameras is None):
+            raise UserError("Give either --capture or --cameras to say from where to render.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalArguments:
+    """Measure a field's renders against a capture's images.
+
+    Gives PSNR in decibel and SSIM, for each view and their means. Images with alpha and the
+    renders are compared on white.
+
+    Example: pvd eval lego.safetensors --capture lego --split test --json
+    """
+
+    field: Positional[FieldPath]
+    """The field file."""
+
+    capture: CapturePath
+    """The dataset to compare with."""
+
+    split: Split = "test"
+    """Which of the capture's views."""
+
+    device: Device = "auto"
+    """Where to compute; auto takes the GPU where there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchArguments:
+    """Measure how fast the kernels are on this machine, beside their plain-torch references.
+
+    Prints points per second of both and their ratio.
+
+    Example: pvd bench kernels
+    """
+
+    what: Positional[Literal["kernels"]]
+    """What to measure."""
+
+    device: Device = "auto"
+    """Where to compute; auto takes the GPU where there is one."""
+
+
+def to_json(arguments: Any) -> dict[str, Any]:
+    """JSON values of arguments by field name, as ``request.json`` holds them."""
+    values = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
+    return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+
+
+def from_json(kind: type[AnyArguments], values: Any, where: str) -> AnyArguments:
+    """Check decoded JSON strictly against a verb's arguments.
+
+    Parameters
+    ----------
+    kind : type
+        The verb's dataclass.
+    values : dict
+        JSON values by field name.
+    where : str
+        Names the file in messages.
+
+    Raises
+    ------
+    UserError
+        A key is unknown or missing, or a value has another type; the message names it.
+    """
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: 'arguments' must be an object with values by name.")
+    hints = get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        known = ", ".join(hints)
+        raise UserError(f"{where}: there is no argument '{unknown[0]}'; known are {known}.")
+    required = [field.name for field in fields(kind) if field.default is MISSING]  # type: ignore[arg-type]
+    missing = [name for name in required if name not in values]
+    if missing:
+        raise UserError(f"{where}: the argument '{missing[0]}' is missing.")
+    checked = {name: _checked(values[name], hints[name], name, where) for name in values}
+    return kind(**checked)
+
+
+def with_absolute_paths(arguments: AnyArguments, folder: Path) -> AnyArguments:
+    """The same arguments with every path absolute.
+
+    Parameters
+    ----------
+    arguments : dataclass of a verb
+    folder : Path
+        What relative paths are relative to.
+    """
+    changes = {
+        field.name: Path(os.path.abspath(folder / value.expanduser()))  # noqa: PTH100, keeps links
+        for field in fields(arguments)  # type: ignore[arg-type]
+        if isinstance(value := getattr(arguments, field.name), Path)
+    }
+    return replace(arguments, **changes)  # type: ignore[type-var]
+
+
+def _checked(value: Any, hint: Any, name: str, where: str) -> Any:
+    """A JSON value as the type of its field."""
+    if get_origin(hint) in (Union, types.UnionType):
+        if value is None:
+            return None
+        hint = next(option for option in get_args(hint) if option is not type(None))
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint) or isinstance(value, bool):
+            choices = ", ".join(get_args(hint))
+            raise UserError(f"{where}: '{name}' must be one of {choices}, not {value!r}.")
+        return value
+    if hint is Path:
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise UserError(f"{where}: '{name}' must be a path, not {value!r}.")
+        return Path(value)
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    # True is an int to Python, but not to whoever wrote the request.
+    fits = type(value) is hint or (hint is float and type(value) is int)
+    if not fits:
+        raise UserError(f"{where}: '{name}' must be {words[hint]}, not {value!r}.")
+    return hint(value)
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed <= MAX_SEED:
+        raise UserError(f"--seed must be from 0 to {MAX_SEED}, not {seed}.")
+
+
+def _check_suffix(path: Path, suffix: str) -> None:
+    if path.suffix != suffix:
+        raise UserError(f"--out must name a file that ends in {suffix}, not '{path}'.")

@@ -1,0 +1,83 @@
+"""How long an optimisation may take: seconds or steps."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from ..errors import UserError
+
+DEFAULT_SECONDS = 180.0
+"""When neither ``--budget`` nor ``--steps`` is given."""
+
+MAX_SECONDS = 30 * 86400.0
+
+_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A limit of time, of steps, or of both, whichever is reached first.
+
+    Attributes
+    ----------
+    seconds : float or None
+    steps : int or None
+    """
+
+    seconds: float | None
+    steps: int | None
+
+    @classmethod
+    def parse(cls, budget: str | None, steps: int | None) -> "Budget":
+        """The budget of ``--budget`` and ``--steps``; three minutes when neither is given.
+
+        Raises
+        ------
+        UserError
+            Both are given, or one makes no sense.
+        """
+        if budget is not None and steps is not None:
+            raise UserError("Give --budget or --steps, not both.")
+        if steps is not None:
+            if steps < 1:
+                raise UserError(f"--steps must be at least 1, not {steps}.")
+            return cls(None, steps)
+        return cls(DEFAULT_SECONDS if budget is None else parse_seconds(budget), None)
+
+    def fraction(self, step: int, elapsed: float) -> float:
+        """The share that is spent, 0 to 1.
+
+        Parameters
+        ----------
+        step : int
+            Steps done.
+        elapsed : float
+            Seconds spent.
+        """
+        spent = [0.0]
+        if self.seconds is not None:
+            spent.append(elapsed / self.seconds)
+        if self.steps is not None:
+            spent.append(step / self.steps)
+        return min(max(spent), 1.0)
+
+    def done(self, step: int, elapsed: float) -> bool:
+        """Whether nothing is left."""
+        return self.fraction(step, elapsed) >= 1.0
+
+
+def parse_seconds(text: str) -> float:
+    """Seconds of ``"90s"``, ``"3m"``, ``"1.5h"`` or ``"120"``.
+
+    Raises
+    ------
+    UserError
+        It is none of these, or not above zero.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([smh]?)", text.strip().lower(), re.ASCII)
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else math.nan
+    if not 0 < seconds <= MAX_SECONDS:
+        raise UserError(
+            f"The budget '{text}' is no duration; write it as 90s, 3m or 1h, thirty days at most."
+        )
+    return seconds

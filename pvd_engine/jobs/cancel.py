@@ -1,0 +1,160 @@
+"""Asking a job to stop, and making sure that it does."""
+
+import contextlib
+import faulthandler
+import logging
+import os
+import signal
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import IO
+
+log = logging.getLogger(__name__)
+
+SECONDS_AFTER_CANCEL = 12.0
+"""Time to write a checkpoint while the parent, or the user, waits."""
+
+SECONDS_AFTER_PARENT_DIED = 3.0
+"""Nobody waits any more, and a later start must not find this process still at work."""
+
+SECONDS_OF_LAST_RESORT = 1.0
+
+EXIT_CANCELLED = 130
+"""What a shell gives for Ctrl-C."""
+
+
+class Cancellation:
+    """A flag that the job should stop, with a deadline after which the process is ended.
+
+    Work looks at `requested`. Once cancelled, a process that is still there after the grace ends
+    hard: its files are written atomically, so nothing is harmed but the newest steps.
+
+    Parameters
+    ----------
+    last_words : callable, optional
+        Called in a thread of its own right before a hard end.
+    """
+
+    def __init__(self, last_words: Callable[[], None] | None = None) -> None:
+        self._flag = threading.Event()
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._disarmed = False
+        self._last_words = last_words
+
+    @property
+    def requested(self) -> bool:
+        """Whether the job should stop."""
+        return self._flag.is_set()
+
+    def request(self, grace: float | None = None) -> None:
+        """Ask to stop; may be called again, the last deadline counts.
+
+        Parameters
+        ----------
+        grace : float, optional
+            Seconds after which the process ends hard; it is left alone without.
+        """
+        self._flag.set()
+        if grace is None:
+            return
+        with self._lock:
+            if self._disarmed:
+                return
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = threading.Timer(grace, self._end_hard)
+            self._timer.daemon = True
+            self._timer.start()
+            # A timer needs Python's lock, which a call into C may hold; this one does not.
+            with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):
+                faulthandler.dump_traceback_later(grace + SECONDS_OF_LAST_RESORT, exit=True)
+
+    def disarm(self) -> None:
+        """The work has ended: no hard end any more."""
+        with self._lock:
+            self._disarmed = True
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+                faulthandler.cancel_dump_traceback_later()
+
+    def _end_hard(self) -> None:
+        with self._lock:
+            if self._disarmed:
+                return
+            try:
+                if self._last_words is not None:
+                    self._last_words()
+            finally:
+                os._exit(EXIT_CANCELLED)
+
+
+def listen_to_parent(cancellation: Cancellation, stream: IO[bytes]) -> threading.Thread:
+    """Watch a stream for a line ``cancel`` and for its end; both cancel.
+
+    Parameters
+    ----------
+    cancellation : Cancellation
+    stream : binary file
+        The read end of a pipe whose other end the parent holds as long as it lives.
+    """
+
+    def watch() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            for line in stream:
+                if line.strip() == b"cancel":
+                    log.info("asked to cancel")
+                    cancellation.request(SECONDS_AFTER_CANCEL)
+        log.info("standard input has ended")
+        cancellation.request(SECONDS_AFTER_PARENT_DIED)
+
+    thread = threading.Thread(target=watch, name="parent", daemon=True)
+    thread.start()
+    return thread
+
+
+def parent_pipe() -> IO[bytes] | None:
+    """Standard input, when it is a pipe or socket that a parent holds; else None.
+
+    A terminal, ``/dev/null``, a file, or none at all says nothing about a parent.
+    """
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return None
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        return None
+    # A file object of its own: interpreter shutdown waits for the lock of sys.stdin's buffer,
+    # which a thread that blocks in a read would hold for ever.
+    return open(0, "rb", buffering=0, closefd=False)
+
+
+@contextlib.contextmanager
+def interrupts_cancel(cancellation: Cancellation, say: Callable[[str], None]) -> Iterator[None]:
+    """Within, Ctrl-C and termination cancel the job; the second time they end the process.
+
+    Does nothing outside the main thread, where signals cannot be handled.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, _frame: object) -> None:
+        if cancellation.requested and number == signal.SIGINT:
+            os._exit(EXIT_CANCELLED)
+        if number == signal.SIGINT:
+            say("Stopping; press Ctrl-C again to stop at once.")
+        cancellation.request(SECONDS_AFTER_CANCEL)
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform == "win32":
+        numbers.append(signal.SIGBREAK)
+    previous = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,135 @@
+"""Files that are whole or not there: written under a temporary name, then renamed."""
+
+import contextlib
+import errno
+import json
+import math
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+
+_PART = ".part"
+_DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+_DISK_FULL_TEXT = ("os error 28", "os error 112", "os error 122", "No space left")
+"""How libraries that are not written in Python report a full disk or quota."""
+
+
+def write_atomic(path: Path, writer: Callable[[Path], object]) -> None:
+    """Write a file so that its name only ever holds the whole of it, the old or the new.
+
+    Parameters
+    ----------
+    path : Path
+        Missing parent folders are made.
+    writer : callable
+        Given a temporary path in the same folder and with the same suffix, writes the file there.
+
+    Raises
+    ------
+    UserError
+        The file cannot be written (disk full, no permission); nothing of it is left then, and an
+        older file of that name is as it was.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{_PART}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer(temporary)
+        _flush_to_disk(temporary)
+        temporary.replace(path)
+    except Exception as error:
+        if is_disk_full(error) or isinstance(error, OSError):
+            raise UserError(f"'{path}' cannot be written: {why_not_written(error)}.") from error
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write bytes as `write_atomic` does."""
+    write_atomic(path, lambda temporary: temporary.write_bytes(data))
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON as `write_atomic` does; numbers that JSON does not have become null."""
+    write_bytes(path, (json_text(data, indent=2) + "\n").encode())
+
+
+def json_text(data: Any, indent: int | None = None) -> str:
+    """JSON text of data; NaN and infinities, which JSON does not have, become null.
+
+    Paths become strings, and numbers of numpy plain numbers.
+    """
+    return json.dumps(_plain(data), indent=indent, allow_nan=False, ensure_ascii=False)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what writes that were cut off (power, ``kill -9``) left beside a file, or in a folder.
+
+    Parameters
+    ----------
+    path : Path
+        A folder, all of whose temporary files go, or a file that was to be written.
+    """
+    pattern = f".*{_PART}*" if path.is_dir() else f".{_escape(path.stem)}.*{_PART}{path.suffix}"
+    folder = path if path.is_dir() else path.parent
+    if folder.is_dir():
+        for leftover in folder.glob(pattern):
+            with contextlib.suppress(OSError):
+                leftover.unlink()
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error says that the disk or the user's share of it is full."""
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        return True
+    return any(text in str(error) for text in _DISK_FULL_TEXT)
+
+
+def why_not_written(error: BaseException) -> str:
+    """The reason of a failed write, as the end of a sentence."""
+    if is_disk_full(error):
+        return "the disk is full; free some space and run the same command again"
+    reason = error.strerror if isinstance(error, OSError) else None
+    return (reason or str(error)).rstrip(".")
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {str(key): _plain(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_plain(value) for value in data]
+    if isinstance(data, Path):
+        return str(data)
+    if isinstance(data, bool | int | str) or data is None:
+        return data
+    if hasattr(data, "tolist"):
+        return _plain(data.tolist())
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    raise TypeError(f"{type(data).__name__} has no JSON form")
+
+
+def _escape(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename outlive a power cut, where the system can (folders open on POSIX only)."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
