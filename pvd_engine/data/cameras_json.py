@@ -29,25 +29,17 @@ A *capture* is an object with
 Numbers are written so that reading them gives the same float64.
 """
 
-import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from ..errors import UserError
+from ..jobs.files import write_json
 from .capture import SPLITS, Camera, Capture, Frame, View
-from .intrinsics import MAX_SIDE
-from .json_input import finite_number, pose, positive_number, read_json_object, text_value
+from .intrinsics import COEFFICIENTS, MAX_SIDE, coefficient, focal_length, principal_point
+from .json_input import pose, positive_number, read_json_object, text_value
 
 MAX_CAMERAS = 100_000
-
-_COEFFICIENTS = {
-    "none": (),
-    "opencv": ("k1", "k2", "p1", "p2", "k3", "k4"),
-    "opencv_fisheye": ("k1", "k2", "k3", "k4"),
-}
 
 
 def read_cameras(path: str | Path) -> tuple[View, ...]:
@@ -94,23 +86,9 @@ def write_cameras(path: str | Path, views: Sequence[View]) -> Path:
     UserError
         The file cannot be written.
     """
-    path = Path(path)
     content = {"cameras": [{"name": v.name, **camera_to_dict(v.camera)} for v in views]}
-    text = json.dumps(content, indent=1, allow_nan=False)
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)  # mkstemp's files are for their owner alone
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-    return path
+    write_json(Path(path), content)
+    return Path(path)
 
 
 def camera_to_dict(camera: Camera) -> dict[str, Any]:
@@ -146,16 +124,16 @@ def camera_from_dict(entry: Mapping[str, Any], where: str) -> Camera:
     matrix, _ = pose(entry.get("camera_to_world"), "camera_to_world", where)
     width, height = (_side(entry.get(key), key, where) for key in ("width", "height"))
     model = entry.get("distortion_model", "none")
-    if not isinstance(model, str) or model not in _COEFFICIENTS:
-        raise UserError(f"{where}: distortion_model must be one of {', '.join(_COEFFICIENTS)}.")
+    if not isinstance(model, str) or model not in COEFFICIENTS:
+        raise UserError(f"{where}: distortion_model must be one of {', '.join(COEFFICIENTS)}.")
     return Camera(
         camera_to_world=matrix,
         width=width,
         height=height,
-        fx=positive_number(entry.get("fx"), "fx", where),
-        fy=positive_number(entry.get("fy"), "fy", where),
-        cx=finite_number(entry.get("cx"), "cx", where),
-        cy=finite_number(entry.get("cy"), "cy", where),
+        fx=focal_length(entry.get("fx"), "fx", width, where),
+        fy=focal_length(entry.get("fy"), "fy", height, where),
+        cx=principal_point(entry.get("cx"), "cx", width, where),
+        cy=principal_point(entry.get("cy"), "cy", height, where),
         distortion_model=model,
         distortion=_distortion(entry.get("distortion"), model, where),
     )
@@ -217,7 +195,7 @@ def _distortion(value: Any, model: str, where: str) -> dict[str, float]:
         return {}
     if not isinstance(value, dict):
         raise UserError(f"{where}: distortion must be an object with coefficients by name.")
-    unknown = sorted(set(value) - set(_COEFFICIENTS[model]))
+    unknown = sorted(set(value) - set(COEFFICIENTS[model]))
     if unknown:
         raise UserError(f"{where}: the model {model} has no coefficient {unknown[0]}.")
-    return {key: finite_number(number, key, where) for key, number in value.items()}
+    return {key: coefficient(number, key, where) for key, number in value.items()}

@@ -1,8 +1,6 @@
 """Image files: header reads, decoding to 8-bit sRGB with straight alpha, atomic PNG writes."""
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +9,16 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ..errors import UserError
+from ..jobs.files import write_atomic
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 """File endings taken as images; anything else in a name counts as part of the name."""
 
 MAX_PIXELS = 150_000_000
 """Images above this many pixels are refused before they are decoded."""
+
+PNG_COMPRESSION = 4
+"""zlib level: nearly as small as the default 6 in half the time."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
@@ -129,23 +131,13 @@ def write_png(path: Path, array: np.ndarray) -> Path:
     ValueError
         The array is not an 8-bit image.
     """
-    path = Path(path)
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or 0 in array.shape:
         raise ValueError(f"an 8-bit image was expected, not {array.dtype} {array.shape}")
     image = Image.fromarray(np.ascontiguousarray(array))
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            image.save(file, format="PNG", compress_level=4)
-        Path(temporary).chmod(0o644)  # mkstemp's files are for their owner alone
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+    write_atomic(
+        path,
+        lambda temporary: image.save(temporary, format="PNG", compress_level=PNG_COMPRESSION),
+    )
     return path
 
 

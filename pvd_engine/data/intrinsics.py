@@ -25,10 +25,13 @@ _UNREAD_LENSES = {
     "latlong": "latitude-longitude",
     "equirectangular": "equirectangular",
 }
-_COEFFICIENTS = {
+
+COEFFICIENTS = {
+    "none": (),
     "opencv": ("k1", "k2", "p1", "p2", "k3", "k4"),
     "opencv_fisheye": ("k1", "k2", "k3", "k4"),
 }
+"""Distortion coefficients of each `Camera.distortion_model`."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,32 @@ def read_intrinsics(
     )
 
 
+def focal_length(value: Any, what: str, side: int, where: str) -> float:
+    """Check a focal length in pixels for an image of `side` pixels, or raise UserError."""
+    focal = positive_number(value, what, where)
+    if not 1e-3 * side <= focal <= 1e6 * side:
+        raise UserError(
+            f"{where}: a focal length of {focal:g} pixels does not fit an image of {side} pixels."
+        )
+    return focal
+
+
+def principal_point(value: Any, what: str, side: int, where: str) -> float:
+    """Check a principal point's coordinate in pixels, or raise UserError."""
+    center = finite_number(value, what, where)
+    if abs(center) > 100 * side:
+        raise UserError(f"{where}: {what} is {center:g}, far outside an image of {side} pixels.")
+    return center
+
+
+def coefficient(value: Any, what: str, where: str) -> float:
+    """Check a distortion coefficient, or raise UserError."""
+    number = finite_number(value, what, where)
+    if abs(number) > 1e3:
+        raise UserError(f"{where}: the distortion {what} is {number:g}, which no lens has.")
+    return number
+
+
 def _focal_lengths(
     shared: Mapping[str, Any], frame: Mapping[str, Any], size: tuple[int, int], where: str
 ) -> tuple[float, float]:
@@ -136,37 +165,23 @@ def _focal_lengths(
 def _focal_length(level: Mapping[str, Any], axis: str, side: int, where: str) -> float | None:
     pixels, radians, degrees = f"fl_{axis}", f"camera_angle_{axis}", f"{axis}_fov"
     if level.get(pixels) is not None:
-        focal = positive_number(level[pixels], pixels, where)
-    elif level.get(radians) is not None:
-        focal = _focal_of_angle(positive_number(level[radians], radians, where), side, where)
+        return focal_length(level[pixels], pixels, side, where)
+    if level.get(radians) is not None:
+        angle = positive_number(level[radians], radians, where)
     elif level.get(degrees) is not None:
         angle = math.radians(positive_number(level[degrees], degrees, where))
-        focal = _focal_of_angle(angle, side, where)
     else:
         return None
-    if not 1e-3 * side <= focal <= 1e6 * side:
-        raise UserError(
-            f"{where}: a focal length of {focal:g} pixels does not fit an image of {side} pixels."
-        )
-    return focal
-
-
-def _focal_of_angle(angle: float, side: int, where: str) -> float:
     if angle >= math.pi:
         raise UserError(f"{where}: the camera angle must be below pi radians, but is {angle:g}.")
-    return 0.5 * side / math.tan(0.5 * angle)
+    return focal_length(0.5 * side / math.tan(0.5 * angle), "the focal length", side, where)
 
 
 def _principal(
     shared: Mapping[str, Any], frame: Mapping[str, Any], key: str, side: int, where: str
 ) -> float:
     value = frame.get(key, shared.get(key))
-    if value is None:
-        return 0.5 * side
-    center = finite_number(value, key, where)
-    if abs(center) > 100 * side:
-        raise UserError(f"{where}: {key} is {center:g}, far outside an image of {side} pixels.")
-    return center
+    return 0.5 * side if value is None else principal_point(value, key, side, where)
 
 
 def _lens(
@@ -185,13 +200,11 @@ def _lens(
     fisheye = name in FISHEYE_MODELS or bool(frame.get("is_fisheye", shared.get("is_fisheye")))
     model = "opencv_fisheye" if fisheye else "opencv"
     distortion = {}
-    for key in _COEFFICIENTS[model]:
+    for key in COEFFICIENTS[model]:
         value = frame.get(key, shared.get(key))
-        coefficient = 0.0 if value is None else finite_number(value, key, where)
-        if abs(coefficient) > 1e3:
-            raise UserError(f"{where}: the distortion {key} is {coefficient:g}, which no lens has.")
-        if coefficient != 0:
-            distortion[key] = coefficient
+        number = 0.0 if value is None else coefficient(value, key, where)
+        if number != 0:
+            distortion[key] = number
     if not fisheye and not distortion:
         return "none", {}
     return model, distortion

@@ -90,11 +90,7 @@ def _why_not(folder: Path) -> str:
     found = [name for name in _SPLIT_FILES if (folder / name).is_file()]
     if found:
         return f"{folder} has {found[0]} but no transforms_train.json, so nothing to learn from."
-    inside = sorted(
-        child.name
-        for child in folder.iterdir()
-        if (child / "transforms_train.json").is_file() or (child / "transforms.json").is_file()
-    )
+    inside = sorted(child.name for child in folder.iterdir() if _holds_capture(child))
     if inside:
         names = ", ".join(inside[:8])
         return f"{folder} is not a capture itself but holds some ({names}); give one of them."
@@ -103,3 +99,11 @@ def _why_not(folder: Path) -> str:
     if (folder / "sparse").is_dir():
         return f"{folder} is a COLMAP model, which cannot be read; give {_READABLE}."
     return f"{folder} holds no transforms_train.json or transforms.json; give {_READABLE}."
+
+
+def _holds_capture(folder: Path) -> bool:
+    try:
+        names = ("transforms_train.json", "transforms.json")
+        return any((folder / name).is_file() for name in names)
+    except OSError:  # a folder that may not be looked into
+        return False

@@ -80,6 +80,8 @@ def test_distortion_may_be_left_out(tmp_path):
         ({"cameras": [entry(height=10**9)]}, "whole number"),
         ({"cameras": [entry(fx="absent")]}, "fx must be a number, not missing"),
         ({"cameras": [entry(fy=-1)]}, "fy must be above zero"),
+        ({"cameras": [entry(fx=1e-300)]}, "does not fit"),
+        ({"cameras": [entry(cx=1e300)]}, "far outside"),
         ({"cameras": [entry(distortion_model="fov")]}, "distortion_model must be one of"),
         ({"cameras": [entry(distortion={"k1": 1})]}, "the model none has no coefficient k1"),
         ({"cameras": [entry(distortion=[1])]}, "distortion must be an object"),

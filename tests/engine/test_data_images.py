@@ -1,5 +1,6 @@
 import io
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,6 +135,22 @@ def test_a_failed_write_leaves_the_old_image_and_no_rest(tmp_path):
     blocked = path / "b.png"
     with pytest.raises(UserError, match="cannot be written"):
         write_png(blocked, RGBA)
+    np.testing.assert_array_equal(load_image(path), RGBA)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_one_sentence_and_leaves_the_old_image(tmp_path, monkeypatch):
+    path = write_png(tmp_path / "a.png", RGBA)
+    save = Image.Image.save
+
+    def save_on_a_full_disk(image, _, **options):
+        with Path("/dev/full").open("wb", buffering=0) as full:
+            save(image, full, **options)
+
+    monkeypatch.setattr(Image.Image, "save", save_on_a_full_disk)
+    with pytest.raises(UserError, match="disk is full"):
+        write_png(path, RGBA)
     np.testing.assert_array_equal(load_image(path), RGBA)
     assert list(tmp_path.iterdir()) == [path]
 
