@@ -44,7 +44,7 @@ class EditedField(Field):
     base : Field
         Radiance field or edited field.
     edits : sequence of Edit
-        A new list of edits, dataset frame.
+        A new list of edits, dataset frame; their regions move to the base's device.
     occupancy : OccupancyGrid, optional
         The edited field's own, where it is known already.
     """
@@ -52,7 +52,7 @@ class EditedField(Field):
     def __init__(
         self, base: Field, edits: Sequence[Edit], occupancy: OccupancyGrid | None = None
     ) -> None:
-        lists = [EditList(edits)]
+        lists = [EditList(edits).to(base.device)]
         if isinstance(base, EditedField):
             lists = [*base.edit_lists, *lists]  # type: ignore[list-item]
             base = base.base

@@ -1,0 +1,122 @@
+"""Edit a field: the verb ``edit``."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..errors import Cancelled
+from ..fields.base import Field
+from ..fields.storage import content_hash, load_field, save_field
+from ..jobs.arguments import EditArguments
+from ..jobs.device import choose_device
+from ..jobs.job import Job
+from .edit_list import ERASE, KEEP, Edit
+from .edited_field import EditedField, cell_corners
+from .edits_json import read_edits
+from .regions import OUTSIDE
+
+SAMPLES_A_SIDE = 4
+"""Samples along each side of an occupancy cell, to measure how much of it an edit removes."""
+
+CELLS_AT_ONCE = 1 << 14
+
+
+def run(arguments: EditArguments, job: Job) -> dict[str, Any]:
+    """The verb ``edit``: field file and edits.json in, edited field file out."""
+    device = choose_device(arguments.device)
+    path, out = Path(arguments.field), Path(arguments.out)
+    edits = read_edits(Path(arguments.edits))
+    parent = load_field(path, device)
+    edited = EditedField(parent, edits).to(device)
+    edited.header["provenance"] = edited_provenance(path, parent, edits)
+
+    def report(fraction: float) -> None:
+        if job.cancelled:
+            raise Cancelled("The edit was cancelled; nothing was written.")
+        job.progress(step=int(100 * fraction), fraction=fraction, unit="%")
+
+    removed = removed_fraction(parent, edited, report)
+    warnings = edit_warnings(parent, edits, removed)
+    for sentence in warnings:
+        job.emit("warning", message=sentence)
+    save_field(out, edited)
+    return {
+        "out": str(out),
+        "edits": len(edits),
+        "removed_fraction": removed,
+        "warnings": warnings,
+        "size": out.stat().st_size,
+    }
+
+
+def edited_provenance(path: Path, parent: Field, edits: tuple[Edit, ...]) -> dict[str, Any]:
+    """What an edited field's file says of its origin; viewpoints are those of the parent."""
+    origin = parent.header.get("provenance") or {}
+    provenance = {
+        "made_by": f"pvd edit {__version__}",
+        "parent": {"file": path.name, "hash": content_hash(path)},
+        "parent_provenance": origin,
+        "edits": [edit.description() for edit in edits],
+    }
+    if "viewpoints" in origin:
+        provenance["viewpoints"] = origin["viewpoints"]
+    return provenance
+
+
+@torch.no_grad()
+def removed_fraction(
+    parent: Field, edited: EditedField, report: Callable[[float], None] | None = None
+) -> float:
+    """Share of the parent's occupied volume that its edited field no longer has.
+
+    Parameters
+    ----------
+    parent : Field
+    edited : EditedField
+        Made from `parent`.
+    report : callable, optional
+        Called with the done fraction, 0 to 1; what it raises ends the work.
+    """
+    axis = (torch.arange(SAMPLES_A_SIDE, device=parent.device) + 0.5) / SAMPLES_A_SIDE
+    offsets = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(-1, 3)
+    cells = occupied(parent)
+    before = after = 0
+    for start in range(0, len(cells), CELLS_AT_ONCE):
+        if report is not None:
+            report(start / len(cells))
+        part = cells[start : start + CELLS_AT_ONCE]
+        points = parent.occupancy.points_in_cells(
+            part.repeat_interleave(len(offsets)), offsets.repeat(len(part), 1)
+        )
+        if isinstance(parent, EditedField):
+            points = points[parent.mask(points)]
+        before += len(points)
+        after += int(edited.mask(points).sum())
+    return 1 - after / before if before else 0.0
+
+
+def edit_warnings(parent: Field, edits: tuple[Edit, ...], removed: float) -> list[str]:
+    """A sentence for every edit that cannot be meant: it touches nothing, or leaves nothing."""
+    low, high = cell_corners(parent.occupancy, occupied(parent))
+    words = {ERASE: "touches no occupied part", KEEP: "holds no occupied part"}
+    warnings = [
+        f"Edit {number} ({edit.operation} {edit.region.kind}) {words[edit.operation]} of the field."
+        for number, edit in enumerate(edits, start=1)
+        if bool((edit.region.classify(low, high) == OUTSIDE).all())
+    ]
+    if removed == 1:
+        warnings.append(
+            "The edits leave nothing of the field; check that they are in the dataset frame."
+        )
+    elif removed == 0 and not warnings and all(edit.operation == KEEP for edit in edits):
+        warnings.append("The edits remove nothing of the field.")
+    return warnings
+
+
+def occupied(field: Field) -> Tensor:
+    """Flat occupied cells (N,) int64 of a field."""
+    return field.occupancy.binary.view(-1).nonzero().view(-1)

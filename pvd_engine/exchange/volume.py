@@ -1,0 +1,355 @@
+"""A field as a dense grid of density and display colour: what Blender writes as VDB.
+
+Density is the mean extinction of each cell per dataset unit, so that a volume absorbs as the field
+does. Colour, which in a field depends on the direction of view, is averaged over views along the
+six axes, each weighed by how much of the cell can be seen that way: a field never learned what its
+surfaces look like from behind.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..edit.cell_counts import count_in_blocks, summed_volume
+from ..errors import Cancelled, UserError
+from ..fields.base import Field
+from ..fields.storage import load_field
+from ..jobs.arguments import VolumeArguments
+from ..jobs.device import choose_device
+from ..jobs.files import write_atomic
+from ..jobs.job import Job
+
+DROPPED_OPACITY = 0.01
+"""Thin cells become exactly empty as long as no ray along an axis loses more opacity than this."""
+
+MAX_CELLS = 1 << 29
+"""Most cells of a volume: 8 GiB of density and colour."""
+
+LARGEST_LOG_DENSITY = 20.0
+"""Densities above e^20 are as opaque as any, and would overflow."""
+
+HIDDEN_WEIGHT = 1e-4
+"""Weight of a view from which a cell is hidden; decides the colour only inside of solids."""
+
+OPAQUE = 20.0
+"""Optical thickness that nothing is seen through; more would only cost precision in sums."""
+
+POINTS_AT_ONCE = 1 << 17
+LINEAR_TO_SRGB_CUT = 0.0031308
+
+
+def run(arguments: VolumeArguments, job: Job) -> dict[str, Any]:
+    """The verb ``volume``: field file in, ``.npz`` of density and colour out."""
+    path, out = Path(arguments.field), Path(arguments.out)
+    field = load_field(path, choose_device(arguments.device))
+
+    def report(fraction: float) -> None:
+        if job.cancelled:
+            raise Cancelled("The volume was cancelled; nothing was written.")
+        job.progress(step=int(100 * fraction), fraction=fraction, unit="%")
+
+    volume = sample_volume(field, arguments.resolution, report=report)
+    save_volume(out, volume, path.stem)
+    filled = volume.density > 0
+    warnings = [] if filled.any() else ["The field is empty, and so is its volume."]
+    for sentence in warnings:
+        job.emit("warning", message=sentence)
+    return {
+        "out": str(out),
+        "shape": list(volume.density.shape),
+        "box": volume.box.tolist(),
+        "cell": volume.cell,
+        "filled_fraction": float(filled.mean()),
+        "largest_density": float(volume.density.max()),
+        "warnings": warnings,
+        "size": out.stat().st_size,
+    }
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A field sampled on a grid of cubic cells.
+
+    Attributes
+    ----------
+    density : (X, Y, Z) float32 array
+        Mean extinction of each cell per dataset unit; exactly 0 in empty cells.
+    color : (X, Y, Z, 3) float32 array
+        Display colour, sRGB in [0, 1]; 0 in empty cells.
+    box : (2, 3) float64 array
+        Corners of the grid, dataset frame.
+    """
+
+    density: np.ndarray
+    color: np.ndarray
+    box: np.ndarray
+
+    @property
+    def cell(self) -> float:
+        """Side of a cell, dataset units."""
+        return float((self.box[1, 0] - self.box[0, 0]) / self.density.shape[0])
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the cells of a volume lie.
+
+    Attributes
+    ----------
+    low : (3,) float64 array
+        Corner of the first cell, dataset frame.
+    cell : float
+        Side of a cell.
+    shape : tuple of int
+    """
+
+    low: np.ndarray
+    cell: float
+    shape: tuple[int, int, int]
+
+    @classmethod
+    def over(cls, box: np.ndarray, resolution: int) -> "Layout":
+        """Cubic cells over a box (2, 3), so many along its longest side.
+
+        The other sides get as many as cover them, and stand out evenly at both ends.
+
+        Raises
+        ------
+        UserError
+            For a resolution below 1 or too many cells.
+        """
+        if resolution < 1:
+            raise UserError(f"A volume needs at least 1 cell a side, not {resolution}.")
+        sides = box[1] - box[0]
+        cell = float(sides.max()) / resolution
+        counts = np.maximum(np.ceil(sides / cell - 1e-6), 1).astype(int)
+        if math.prod(counts.tolist()) > MAX_CELLS:
+            raise UserError(
+                f"A volume of {' x '.join(map(str, counts))} cells is too large;"
+                " choose a lower resolution or a smaller crop box."
+            )
+        low = box.mean(axis=0) - counts * cell / 2
+        return cls(low, cell, (int(counts[0]), int(counts[1]), int(counts[2])))
+
+    @property
+    def box(self) -> np.ndarray:
+        """Corners of the grid, (2, 3) float64."""
+        return np.stack((self.low, self.low + np.array(self.shape) * self.cell))
+
+    def index(self, cells: Tensor) -> Tensor:
+        """Index (N, 3) int64 of flat cells (N,)."""
+        _, y, z = self.shape
+        return torch.stack((cells // (y * z), cells // z % y, cells % z), dim=-1)
+
+    def points(self, cells: Tensor, offsets: Tensor) -> Tensor:
+        """Points (N, S, 3) float32 at offsets (N or 1, S, 3) in [0, 1] of flat cells (N,)."""
+        low = torch.tensor(self.low, device=cells.device)
+        where = self.index(cells)[:, None] + offsets.double()
+        return (low + where * self.cell).float()
+
+
+@torch.no_grad()
+def sample_volume(
+    field: Field,
+    resolution: int = 128,
+    supersample: int = 2,
+    crop: np.ndarray | None = None,
+    report: Callable[[float], None] | None = None,
+) -> Volume:
+    """Sample a field.
+
+    Parameters
+    ----------
+    field : Field
+    resolution : int
+        Cells along the longest side of the sampled box.
+    supersample : int
+        Density samples along each side of a cell.
+    crop : (2, 3) array, optional
+        Box in the dataset frame to sample, as far as it lies in the field's; the field's box if
+        not given.
+    report : callable, optional
+        Called with the done fraction, 0 to 1, between chunks; what it raises ends the work.
+
+    Returns
+    -------
+    Volume
+
+    Raises
+    ------
+    UserError
+        For a crop box without volume or outside the field, or too many cells.
+    """
+    if not 1 <= supersample <= 8:
+        raise UserError(
+            f"Between 1 and 8 samples along a cell's side are possible, not {supersample}."
+        )
+    report = report or _ignore
+    layout = Layout.over(sampled_box(field, crop), resolution)
+    cells = occupied_cells(field, layout)
+    density, peak = sample_density(field, layout, cells, supersample, lambda f: report(f * 0.5))
+    filled = density * layout.cell >= DROPPED_OPACITY / max(layout.shape)
+    cells, density, peak = cells[filled], density[filled], peak[filled]
+    grid = torch.zeros(math.prod(layout.shape), device=field.device)
+    grid[cells] = density
+    grid = grid.view(layout.shape)
+    color = sample_color(field, layout, cells, peak, grid, lambda f: report(0.5 + f * 0.5))
+    colors = np.zeros((*layout.shape, 3), np.float32)
+    colors.reshape(-1, 3)[cells.cpu().numpy()] = color.cpu().numpy()
+    return Volume(grid.cpu().numpy(), colors, layout.box)
+
+
+def sampled_box(field: Field, crop: np.ndarray | None) -> np.ndarray:
+    """The part of the field's box that a crop box leaves, (2, 3) float64."""
+    box = field.box.double().cpu().numpy()
+    if crop is None:
+        return box
+    crop = np.asarray(crop, np.float64)
+    if crop.shape != (2, 3) or not np.isfinite(crop).all() or not (crop[0] < crop[1]).all():
+        raise UserError("The crop box needs a minimum corner below its maximum corner.")
+    box = np.stack((np.maximum(box[0], crop[0]), np.minimum(box[1], crop[1])))
+    if not (box[0] < box[1]).all():
+        raise UserError("The crop box lies outside the field's box; give it in the dataset frame.")
+    return box
+
+
+def occupied_cells(field: Field, layout: Layout) -> Tensor:
+    """Flat cells (N,) int64 of the layout that meet an occupied cell of the field."""
+    occupancy = field.occupancy
+    table = summed_volume(occupancy.binary)
+    low, high = occupancy.box.double()
+    limits = torch.tensor(occupancy.binary.shape, device=low.device)
+    size = (high - low) / limits
+    found = []
+    total = math.prod(layout.shape)
+    for start in range(0, total, POINTS_AT_ONCE):
+        part = torch.arange(start, min(start + POINTS_AT_ONCE, total), device=low.device)
+        corner = torch.tensor(layout.low, device=low.device) + layout.index(part) * layout.cell
+        zero = torch.zeros_like(limits)
+        first = ((corner - low) / size - 1e-3).floor().long().maximum(zero).minimum(limits)
+        last = ((corner + layout.cell - low) / size + 1e-3).ceil().long()
+        last = last.maximum(zero).minimum(limits)
+        found.append(part[count_in_blocks(table, first, last) > 0])
+    return torch.cat(found)
+
+
+def sample_density(
+    field: Field,
+    layout: Layout,
+    cells: Tensor,
+    supersample: int,
+    report: Callable[[float], None],
+) -> tuple[Tensor, Tensor]:
+    """Mean extinction of cells, and where in each it is densest.
+
+    Parameters
+    ----------
+    cells : (N,) int64
+        Flat, in the layout.
+    supersample : int
+        Samples along each side of a cell, at the centres of equal parts.
+
+    Returns
+    -------
+    density : (N,) float32
+        Extinction per dataset unit.
+    peak : (N, 3) float32
+        Offset of the densest sample in its cell, [0, 1].
+    """
+    axis = (torch.arange(supersample, device=cells.device) + 0.5) / supersample
+    offsets = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(-1, 3)
+    density = torch.zeros(len(cells), device=cells.device)
+    peak = torch.full((len(cells), 3), 0.5, device=cells.device)
+    rows = max(1, POINTS_AT_ONCE // len(offsets))
+    for start in range(0, len(cells), rows):
+        report(start / len(cells))
+        part = slice(start, start + rows)
+        points = layout.points(cells[part], offsets[None]).view(-1, 3)
+        values = torch.zeros(len(points), device=cells.device)
+        occupied = field.occupancy.contains(points).nonzero().view(-1)
+        if len(occupied):
+            log_density = field.log_density(points[occupied])
+            values[occupied] = log_density.clamp(max=LARGEST_LOG_DENSITY).exp()
+        values = values.view(-1, len(offsets))
+        density[part] = values.mean(dim=1)
+        peak[part] = offsets[values.argmax(dim=1)]
+    return density, peak
+
+
+def sample_color(
+    field: Field,
+    layout: Layout,
+    cells: Tensor,
+    peak: Tensor,
+    density: Tensor,
+    report: Callable[[float], None],
+) -> Tensor:
+    """Display colour (N, 3) of cells (N,), sRGB, at offsets `peak` (N, 3); `density` (X, Y, Z)."""
+    weights = visibility(density, layout.cell, cells) + HIDDEN_WEIGHT
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    color = torch.zeros((len(cells), 3), device=cells.device)
+    rows = POINTS_AT_ONCE // 4
+    for start in range(0, len(cells), rows):
+        report(start / len(cells))
+        part = slice(start, start + rows)
+        points = layout.points(cells[part], peak[part, None]).view(-1, 3)
+        features = field.features(points)
+        for view, direction in enumerate(axis_directions(points.device)):
+            seen = field.decode(points, direction.expand_as(points), features)[1]
+            color[part] += weights[part, view, None] * seen
+    color = color.clamp(0, 1)
+    return linear_to_srgb(color) if field.header.get("color_space") == "linear" else color
+
+
+def axis_directions(device: torch.device) -> Tensor:
+    """Six directions of view (6, 3): along x, y, z, then against them."""
+    return torch.cat((torch.eye(3, device=device), -torch.eye(3, device=device)))
+
+
+def visibility(density: Tensor, cell: float, cells: Tensor) -> Tensor:
+    """Transmittance before cells (N,) of a grid (X, Y, Z) along `axis_directions`: (N, 6)."""
+    result = torch.empty((len(cells), 6), device=density.device)
+    thickness = (density * cell).clamp(max=OPAQUE)
+    for axis in range(3):
+        along = thickness.cumsum(dim=axis)
+        total = along.select(axis, -1).unsqueeze(axis)
+        result[:, axis] = torch.exp((thickness - along).reshape(-1)[cells])
+        result[:, axis + 3] = torch.exp((along - total).reshape(-1)[cells])
+    return result
+
+
+def linear_to_srgb(color: Tensor) -> Tensor:
+    """IEC 61966-2-1 transfer function on values in [0, 1]."""
+    curve = 1.055 * color.clamp(min=LINEAR_TO_SRGB_CUT) ** (1 / 2.4) - 0.055
+    return torch.where(color <= LINEAR_TO_SRGB_CUT, color * 12.92, curve)
+
+
+def save_volume(path: Path, volume: Volume, name: str) -> None:
+    """Write a volume as ``.npz``, whole or not at all.
+
+    The arrays are ``density``, ``color``, ``box`` (see `Volume`), ``name`` and ``version``.
+    """
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.savez_compressed(
+                file,
+                density=volume.density,
+                color=volume.color,
+                box=volume.box,
+                name=np.array(name),
+                version=np.array(__version__),
+            )
+
+    write_atomic(path, write)
+
+
+def _ignore(fraction: float) -> None:
+    pass

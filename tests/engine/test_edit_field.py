@@ -1,0 +1,138 @@
+"""An edited field is its base, masked: nothing lost, nothing changed elsewhere."""
+
+import numpy as np
+import pytest
+import torch
+from analytic_field import AnalyticField, gaussian_blob, uniform_points
+from edit_shapes import torus, turned
+
+from pvd_engine.edit.apply import edit_warnings, removed_fraction
+from pvd_engine.edit.edit_list import Edit
+from pvd_engine.edit.edited_field import MASKED, EditedField
+from pvd_engine.edit.mesh_region import MeshRegion
+from pvd_engine.edit.regions import BoxRegion, GridRegion, SphereRegion, TransformedBoxRegion
+from pvd_engine.fields.architectures import architecture, make_field
+from pvd_engine.fields.storage import load_field, read_header, save_field
+
+LEFT = BoxRegion(np.array([-2.0, -2, -2]), np.array([0.0, 2, 2]))
+BALL = SphereRegion(np.array([0.3, 0, 0]), 0.4)
+
+
+def base_field() -> AnalyticField:
+    return AnalyticField(
+        gaussian_blob(20.0, 0.4), lambda points, directions: (points + directions) / 4 + 0.5
+    )
+
+
+def every_region() -> list[Edit]:
+    filled = np.random.default_rng(2).random((4, 5, 6)) > 0.5
+    return [
+        Edit("erase", MeshRegion(*torus())),
+        Edit("erase", TransformedBoxRegion(turned(0.5, (0.2, 0.3, 0.4), (0.4, 0.4, 0)))),
+        Edit("keep", GridRegion(filled, np.array([[-0.9, -0.9, -0.9], [0.5, 0.6, 0.7]]), "a.npz")),
+        Edit("keep", BALL),
+        Edit("erase", LEFT),
+    ]
+
+
+def test_an_edit_masks_density_and_leaves_features_and_colour():
+    base = base_field()
+    edited = EditedField(base, [Edit("erase", LEFT)])
+    points = uniform_points(4000)
+    directions = torch.nn.functional.normalize(uniform_points(4000, seed=1), dim=1)
+    features = edited.features(points)
+    assert torch.equal(features, base.features(points))
+    log_density, color = edited.decode(points, directions, features)
+    true_density, true_color = base.decode(points, directions, features)
+    gone = points[:, 0] <= 0
+    assert torch.equal(color, true_color)
+    assert torch.equal(log_density[~gone], true_density[~gone])
+    assert torch.equal(log_density[gone], true_density[gone] + MASKED)
+    assert torch.equal(edited.log_density(points), log_density)
+
+
+def test_gradients_reach_the_base_through_an_edit():
+    torch.manual_seed(0)
+    base = make_field(architecture("hash", "small"), torch.tensor([[-1.0] * 3, [1.0] * 3]))
+    edited = EditedField(base, [Edit("keep", BALL)])
+    edited(uniform_points(100), torch.eye(3)[:1].expand(100, 3))[0].sum().backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in base.parameters())
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_no_cell_that_still_holds_something_is_skipped(count):
+    base = base_field()
+    base.occupancy.binary[::3] = 0
+    edited = EditedField(base, every_region()[:count])
+    points = uniform_points(400_000)
+    stays = edited.mask(points) & base.occupancy.contains(points)
+    assert stays.any()
+    assert edited.occupancy.contains(points)[stays].all()
+    assert not (edited.occupancy.binary > base.occupancy.binary).any()
+
+
+def test_cells_wholly_erased_are_skipped():
+    edited = EditedField(base_field(), [Edit("erase", LEFT), Edit("keep", BALL)])
+    volume = 4 / 3 * np.pi * 0.4**3
+    kept = edited.occupancy.occupied_fraction() * 8
+    assert 0.5 * volume < kept < 1.5 * volume
+    assert edited.base.occupancy.occupied_fraction() == 1
+
+
+def test_editing_an_edited_field_keeps_one_base_and_both_lists():
+    base = base_field()
+    first = EditedField(base, [Edit("keep", BALL)])
+    second = EditedField(first, [Edit("keep", LEFT)])
+    assert second.base is base
+    assert [[edit.operation for edit in edits] for edits in second.edits] == [["keep"], ["keep"]]
+    points = uniform_points(5000)
+    assert torch.equal(second.mask(points), BALL.contains(points) & LEFT.contains(points))
+    assert len(second.header["edits"]) == 2 and len(first.header["edits"]) == 1
+
+
+@pytest.mark.parametrize("name", ["hash", "sparse_tensor"])
+def test_a_saved_edited_field_answers_as_before_and_holds_its_base(tmp_path, name):
+    torch.manual_seed(1)
+    base = make_field(architecture(name, "small"), torch.tensor([[-1.0] * 3, [1.0] * 3]))
+    edited = EditedField(EditedField(base, every_region()), [Edit("erase", BALL)])
+    edited.header["provenance"] = {"parent": {"hash": "sha256:0"}}
+    path = tmp_path / "edited.safetensors"
+    save_field(path, edited)
+    loaded = load_field(path)
+    assert isinstance(loaded, EditedField)
+    points = uniform_points(5000)
+    directions = torch.nn.functional.normalize(uniform_points(5000, seed=1), dim=1)
+    for field, again in ((edited, loaded), (edited.base, loaded.base)):
+        for value, other in zip(field(points, directions), again(points, directions), strict=True):
+            assert torch.equal(value, other)
+        assert torch.equal(field.occupancy.binary, again.occupancy.binary)
+    header = read_header(path)
+    assert header["kind"] == "edited_field"
+    assert header["architecture"]["name"] == name
+    assert header["edits"] == loaded.header["edits"] == edited.header["edits"]
+    assert loaded.header["provenance"] == {"parent": {"hash": "sha256:0"}}
+
+
+def test_the_removed_fraction_is_that_of_the_occupied_volume():
+    base = base_field()
+    base.occupancy.binary[:, 16:] = 0
+    edited = EditedField(base, [Edit("erase", LEFT)])
+    assert removed_fraction(base, edited) == pytest.approx(0.5, abs=1e-6)
+    quarter = BoxRegion(np.array([0.0, -2, -2]), np.array([0.5, 2, 2]))
+    assert removed_fraction(edited, EditedField(edited, [Edit("erase", quarter)])) == pytest.approx(
+        0.5, abs=1e-6
+    )
+
+
+def test_edits_that_touch_nothing_are_said():
+    base = base_field()
+    base.occupancy.binary[16:] = 0
+    away = BoxRegion(np.array([0.5, -1, -1]), np.array([1.0, 1, 1]))
+    assert edit_warnings(base, (Edit("erase", LEFT), Edit("erase", away)), 0.9) == [
+        "Edit 2 (erase box) touches no occupied part of the field."
+    ]
+    assert len(edit_warnings(base, (Edit("keep", away),), 1.0)) == 2
+    assert edit_warnings(base, (Edit("keep", LEFT),), 0.0) == [
+        "The edits remove nothing of the field."
+    ]
+    assert edit_warnings(base, (Edit("erase", BALL),), 0.1) == []
