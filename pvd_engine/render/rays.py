@@ -22,8 +22,8 @@ _MODELS = {"none": NONE, "opencv": OPENCV, "opencv_fisheye": FISHEYE}
 NEWTON_STEPS = 12
 """Real lenses need 4 to 6 (convergence is quadratic); the rest serves corners of strong ones."""
 
-TOLERANCE = 1e-12
-"""Focal lengths: a nanopixel even for the longest lens."""
+TOLERANCE = 1e-10
+"""In focal lengths: a millionth of a pixel for the longest lens."""
 
 MAX_FISHEYE_ANGLE = torch.pi
 """Beyond this angle from the axis a fisheye polynomial has no meaning."""
