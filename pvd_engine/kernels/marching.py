@@ -1,11 +1,12 @@
 """Sample distances along rays, only where an occupancy grid may hold density."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .launch import launch, use_warp
+from .launch import launch, split, use_warp
 
 TINY = 1e-12
 """A direction's component below this is taken as parallel to the faces."""
@@ -149,30 +150,30 @@ def march_rays_warp(
     jitter: Tensor,
 ) -> PackedSamples:
     """`march_rays` by the Warp kernel, which crosses an empty cell in one move."""
+    from .sources.marching import BLOCK, RUNS, gather_blocks, march
+
     device = origins.device
     rays = len(origins)
-    starts = torch.empty(rays, dtype=torch.int32, device=device)
+    occupancy = occupancy.contiguous()
+    block_counts = [-(-cells // int(BLOCK)) for cells in occupancy.shape]
+    blocks = torch.empty(math.prod(block_counts), dtype=torch.uint8, device=device)
+    launch(gather_blocks, len(blocks), [occupancy, *occupancy.shape, blocks], device)
+    runs = torch.empty((rays, int(RUNS), 2), dtype=torch.int32, device=device)
     offsets = torch.zeros(rays + 1, dtype=torch.int64, device=device)
-    nothing = (offsets[:0], origins.new_zeros(0))
     shared = [
         *(x.contiguous() for x in (origins, directions, jitter, occupancy)),
         *occupancy.shape,
+        blocks,
         box.contiguous(),
         _cell_scale(occupancy, box),
         step,
     ]
-    _run(rays, [*shared, 0, starts, offsets[1:], *nothing], device)
+    # Rays differ much in work, so parts are small.
+    parts = split(rays, grain=256, parts_per_thread=8)
+    launch(march, rays, [*shared, 0, runs, offsets[1:], offsets[:0], jitter[:0]], device, parts)
     offsets = offsets.cumsum(0)
     samples = int(offsets[-1])
     ray_index = torch.empty(samples, dtype=torch.int64, device=device)
     t = torch.empty(samples, dtype=torch.float32, device=device)
-    _run(rays, [*shared, 1, starts, offsets, ray_index, t], device)
+    launch(march, rays, [*shared, 1, runs, offsets, ray_index, t], device, parts)
     return PackedSamples(ray_index, t, offsets)
-
-
-def _run(rays: int, arguments: list, device: torch.device) -> None:
-    from .launch import split
-    from .sources.marching import march
-
-    # Rays differ much in work, so parts are small.
-    launch(march, rays, arguments, device, split(rays, grain=256, parts_per_thread=8))

@@ -15,10 +15,16 @@ MARGIN = wp.constant(1.0e-5)
 
 TINY = wp.constant(1.0e-12)
 
+BLOCK = wp.constant(8)
+"""Cells along an axis of the blocks that are crossed in one move where they are all empty."""
+
+RUNS = wp.constant(16)
+"""Runs of successive candidates that are noted for a ray when its samples are counted."""
+
 
 @wp.func
 def inverse(direction: float) -> float:
-    """1 / direction, of a very small direction where it is zero."""
+    """1 / direction; where that is near zero, of a small direction."""
     if wp.abs(direction) < TINY:
         return 1.0 / TINY
     return 1.0 / direction
@@ -31,65 +37,97 @@ def cell_of(position: float, low: float, scale: float, cells: int) -> int:
 
 
 @wp.func
-def distance_to_face(cell: int, origin: float, direction: float, low: float, scale: float) -> float:
-    """Ray parameter where the ray leaves the cell along one axis."""
-    if wp.abs(direction) < TINY:
-        return 1.0e30
-    face = float(cell)
+def blocks_along(cells: int) -> int:
+    """Blocks along an axis of so many cells."""
+    return (cells + BLOCK - 1) / BLOCK
+
+
+@wp.func
+def last_in_block(cell: int, direction: float) -> int:
+    """The cell of the same block that a ray along `direction` leaves last."""
+    start = cell - cell % BLOCK
     if direction > 0.0:
-        face = float(cell + 1)
-    return (low + face / scale - origin) / direction
+        return start + BLOCK - 1
+    return start
+
+
+@wp.kernel
+def gather_blocks(
+    first: int,
+    last: int,
+    stride: int,
+    occupancy: wp.array(dtype=wp.uint8),
+    cells_x: int,
+    cells_y: int,
+    cells_z: int,
+    blocks: wp.array(dtype=wp.uint8),
+):
+    """Whether any cell of each block is occupied; work items are blocks."""
+    begin = first + wp.tid() * stride
+    along_y = blocks_along(cells_y)
+    along_z = blocks_along(cells_z)
+    for block in range(begin, wp.min(begin + stride, last)):
+        x0 = block / (along_y * along_z) * BLOCK
+        y0 = (block / along_z) % along_y * BLOCK
+        z0 = block % along_z * BLOCK
+        occupied = wp.uint8(0)
+        for x in range(x0, wp.min(x0 + BLOCK, cells_x)):
+            for y in range(y0, wp.min(y0 + BLOCK, cells_y)):
+                row = (x * cells_y + y) * cells_z
+                for z in range(z0, wp.min(z0 + BLOCK, cells_z)):
+                    occupied |= occupancy[row + z]
+        blocks[block] = occupied
 
 
 @wp.func
 def next_occupied(
     k: int,
-    limit: float,
     near: float,
+    far: float,
+    skip_limit: float,
     offset: float,
     step: float,
+    per_step: float,
     origin: wp.vec3,
     direction: wp.vec3,
     occupancy: wp.array(dtype=wp.uint8),
     cells: wp.vec3i,
+    blocks: wp.array(dtype=wp.uint8),
     low: wp.vec3,
     scale: wp.vec3,
-    margin: float,
-) -> int:
-    """The first candidate from the k-th on that lies in an occupied cell; -1 if there is none."""
+    face_start: wp.vec3,
+    face_growth: wp.vec3,
+) -> wp.vec2i:
+    """The first candidates from the k-th on in an occupied cell: first, one past the last.
+
+    The first is -1 if there is none. A ray leaves cell i of an axis at
+    `face_start + face_growth * i`, made a little smaller so that all candidates before it are in
+    the cell despite rounding.
+    """
     t = near + (float(k) + offset) * step
-    while t < limit:
+    while t < far:
         x = cell_of(origin[0] + t * direction[0], low[0], scale[0], cells[0])
         y = cell_of(origin[1] + t * direction[1], low[1], scale[1], cells[1])
         z = cell_of(origin[2] + t * direction[2], low[2], scale[2], cells[2])
-        if occupancy[(x * cells[1] + y) * cells[2] + z] != wp.uint8(0):
-            return k
+        occupied = occupancy[(x * cells[1] + y) * cells[2] + z] != wp.uint8(0)
+        if not occupied:
+            row = (x / BLOCK) * blocks_along(cells[1]) + y / BLOCK
+            if blocks[row * blocks_along(cells[2]) + z / BLOCK] == wp.uint8(0):
+                x = last_in_block(x, direction[0])
+                y = last_in_block(y, direction[1])
+                z = last_in_block(z, direction[2])
         leave = wp.min(
-            distance_to_face(x, origin[0], direction[0], low[0], scale[0]),
+            wp.min(face_start[0] + face_growth[0] * float(x), skip_limit),
             wp.min(
-                distance_to_face(y, origin[1], direction[1], low[1], scale[1]),
-                distance_to_face(z, origin[2], direction[2], low[2], scale[2]),
+                face_start[1] + face_growth[1] * float(y), face_start[2] + face_growth[2] * float(z)
             ),
         )
-        # Every candidate skipped lies before the face by more than rounding can move it.
-        leave = wp.min(leave, limit) - margin
-        k = wp.max(k + 1, int((leave - near) / step - offset))
+        after = wp.max(k + 1, int((leave - near) * per_step - offset))
+        if occupied:
+            return wp.vec2i(k, after)
+        k = after
         t = near + (float(k) + offset) * step
-    return -1
-
-
-@wp.func
-def interval(origin: wp.vec3, direction: wp.vec3, low: wp.vec3, high: wp.vec3) -> wp.vec2:
-    """Where the ray is inside the box: entry, not before 0, and exit."""
-    near = 0.0
-    far = 1.0e30
-    for axis in range(3):
-        factor = inverse(direction[axis])
-        a = (low[axis] - origin[axis]) * factor
-        b = (high[axis] - origin[axis]) * factor
-        near = wp.max(near, wp.min(a, b))
-        far = wp.min(far, wp.max(a, b))
-    return wp.vec2(near, far)
+    return wp.vec2i(-1, -1)
 
 
 @wp.kernel
@@ -104,75 +142,107 @@ def march(
     cells_x: int,
     cells_y: int,
     cells_z: int,
+    blocks: wp.array(dtype=wp.uint8),
     box: wp.array(dtype=wp.float32),
     scales: wp.array(dtype=wp.float32),
     step: float,
     fill: int,
-    starts: wp.array(dtype=wp.int32),
+    runs: wp.array(dtype=wp.int32),
     counts: wp.array(dtype=wp.int64),
     ray_index: wp.array(dtype=wp.int64),
     distances: wp.array(dtype=wp.float32),
 ):
-    """Count a ray's samples and note the first (fill 0), or write them (fill 1).
+    """Count a ray's samples (fill 0), or write them (fill 1).
 
-    When filling, `counts` holds the place of each ray's first sample.
+    Counting notes the first `RUNS` runs of successive candidates in `runs`, so that filling
+    marches only through what is behind them. When filling, `counts` holds the place of each ray's
+    first sample.
     """
     low = wp.vec3(box[0], box[1], box[2])
     high = wp.vec3(box[3], box[4], box[5])
     scale = wp.vec3(scales[0], scales[1], scales[2])
     cells = wp.vec3i(cells_x, cells_y, cells_z)
+    per_step = 1.0 / step
     begin = first + wp.tid() * stride
     for ray in range(begin, wp.min(begin + stride, last)):
         origin = wp.vec3(origins[3 * ray], origins[3 * ray + 1], origins[3 * ray + 2])
         direction = wp.vec3(directions[3 * ray], directions[3 * ray + 1], directions[3 * ray + 2])
-        inside = interval(origin, direction, low, high)
-        near = inside[0]
-        far = inside[1]
-        margin = MARGIN * (wp.abs(near) + wp.abs(far) + wp.length(high - low))
         offset = jitter[ray]
-        if fill == 0:
-            count = wp.int64(0)
-            k = next_occupied(
-                0, far, near, offset, step, origin, direction, occupancy, cells, low, scale, margin
-            )
-            starts[ray] = k
-            while k >= 0:
-                count += wp.int64(1)
-                k = next_occupied(
-                    k + 1,
-                    far,
-                    near,
-                    offset,
-                    step,
-                    origin,
-                    direction,
-                    occupancy,
-                    cells,
-                    low,
-                    scale,
-                    margin,
-                )
-            counts[ray] = count
-        else:
+        near = float(0.0)
+        far = float(1.0e30)
+        for axis in range(3):
+            factor = inverse(direction[axis])
+            a = (low[axis] - origin[axis]) * factor
+            b = (high[axis] - origin[axis]) * factor
+            near = wp.max(near, wp.min(a, b))
+            far = wp.min(far, wp.max(a, b))
+        margin = MARGIN * (near + wp.abs(far) + wp.length(high - low))
+        face_start = wp.vec3()
+        face_growth = wp.vec3()
+        for axis in range(3):
+            if wp.abs(direction[axis]) < TINY:
+                face_start[axis] = 1.0e30
+            else:
+                factor = inverse(direction[axis])
+                face_growth[axis] = factor / scale[axis]
+                face_start[axis] = (low[axis] - origin[axis]) * factor - margin
+                if factor > 0.0:
+                    face_start[axis] = face_start[axis] + face_growth[axis]
+        place = wp.int64(0)
+        stop = wp.int64(0x7FFFFFFFFFFFFFFF)
+        k = int(0)
+        if fill != 0:
             place = counts[ray]
             stop = counts[ray + 1]
-            k = starts[ray]
-            while place < stop:
-                ray_index[place] = wp.int64(ray)
-                distances[place] = near + (float(k) + offset) * step
-                place += wp.int64(1)
-                if place < stop:
-                    k = next_occupied(
-                        k + 1,
-                        far,
-                        near,
-                        offset,
-                        step,
-                        origin,
-                        direction,
-                        occupancy,
-                        cells,
-                        low,
-                        scale,
-                        margin,
-                    )
+            for run in range(RUNS):
+                start_of_run = runs[2 * (RUNS * ray + run)]
+                end_of_run = runs[2 * (RUNS * ray + run) + 1]
+                if place < stop and start_of_run < end_of_run:
+                    for i in range(start_of_run, end_of_run):
+                        ray_index[place] = wp.int64(ray)
+                        distances[place] = near + (float(i) + offset) * step
+                        place += wp.int64(1)
+                    k = end_of_run
+        noted = int(0)
+        start = int(0)
+        end = int(0)
+        while place < stop and k >= 0:
+            found = next_occupied(
+                k,
+                near,
+                far,
+                far - margin,
+                offset,
+                step,
+                per_step,
+                origin,
+                direction,
+                occupancy,
+                cells,
+                blocks,
+                low,
+                scale,
+                face_start,
+                face_growth,
+            )
+            k = found[1]
+            if fill == 0:
+                if found[0] != end:
+                    if start < end and noted < RUNS:
+                        runs[2 * (RUNS * ray + noted)] = start
+                        runs[2 * (RUNS * ray + noted) + 1] = end
+                        noted += 1
+                    start = found[0]
+                end = found[1]
+                if k >= 0:
+                    place += wp.int64(end - found[0])
+            elif k >= 0:
+                for i in range(found[0], found[1]):
+                    ray_index[place] = wp.int64(ray)
+                    distances[place] = near + (float(i) + offset) * step
+                    place += wp.int64(1)
+        if fill == 0:
+            counts[ray] = place
+            if noted < RUNS:
+                runs[2 * (RUNS * ray + noted)] = 0
+                runs[2 * (RUNS * ray + noted) + 1] = 0
