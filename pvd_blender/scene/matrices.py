@@ -10,6 +10,7 @@ from mathutils import Matrix
 from .errors import SceneError
 
 SKEW_TOLERANCE = 1e-4
+IDENTITY = np.eye(4)
 
 
 def to_numpy(matrix: Matrix) -> np.ndarray:

@@ -1,0 +1,183 @@
+"""Erase and keep shapes: objects of the scene that say which part of a field goes or stays.
+
+A box or a sphere is an Empty, so it never shows in renders; any closed mesh (or curve, text,
+metaball: whatever has a closed surface after its modifiers) can be marked as a shape, too.
+"""
+
+from collections.abc import Iterable
+
+import bpy
+import numpy as np
+from bpy.types import Object
+from mathutils import Vector
+
+from .edit_meshes import box_of_mesh, closed_mesh, sphere_mesh
+from .errors import SceneError
+from .frame import dataset_matrix, frame_box, frame_collection, frame_of
+from .matrices import apply, uniform_scale
+
+OPERATION = "pvd_edit"
+SHAPE = "pvd_shape"
+FRAME = "pvd_edit_frame"
+OPERATIONS = ("erase", "keep")
+EMPTY_DISPLAYS = {"box": "CUBE", "sphere": "SPHERE"}
+MESH = "mesh"
+SURFACE_TYPES = ("MESH", "CURVE", "SURFACE", "META", "FONT")
+NEW_SIZE_SHARE = 0.125
+SMALLEST_VOLUME = 1e-9
+
+
+def add_shape(op: str, shape: str, location: tuple[float, float, float], frame: Object) -> Object:
+    """Add a box or a sphere to a capture.
+
+    Parameters
+    ----------
+    op : str
+        ``"erase"`` or ``"keep"``.
+    shape : str
+        ``"box"`` or ``"sphere"``.
+    location : 3 floats
+        World space.
+    frame : Object
+        The capture's frame, to which the shape is parented.
+
+    Returns
+    -------
+    Object
+        An Empty that shows [-1, 1]^3 or the unit sphere, scaled to an eighth of the capture's
+        box; move, turn and scale it as any object.
+    """
+    _require_operation(op)
+    if shape not in EMPTY_DISPLAYS:
+        raise SceneError(f"There is no shape '{shape}'; use one of {', '.join(EMPTY_DISPLAYS)}.")
+    item = bpy.data.objects.new(f"{op.capitalize()} {shape}", None)
+    item.empty_display_type = EMPTY_DISPLAYS[shape]
+    item.empty_display_size = 1.0
+    frame_collection(frame).objects.link(item)
+    item.parent = frame
+    item.matrix_parent_inverse.identity()
+    item.location = frame.matrix_world.inverted_safe() @ Vector(location)
+    item.scale = (NEW_SIZE_SHARE * float(np.max(np.diff(frame_box(frame), axis=0))),) * 3
+    _mark(item, op, shape, frame)
+    return item
+
+
+def mark_meshes(objects: Iterable[Object], op: str, frame: Object) -> None:
+    """Make objects with a closed surface erase or keep shapes of a capture.
+
+    They are drawn as wires and left out of renders from then on.
+
+    Raises
+    ------
+    SceneError
+        When one of them has no closed surface; then none is marked.
+    """
+    _require_operation(op)
+    items = list(objects)
+    bpy.context.view_layer.update()
+    for item in items:
+        _mesh_region(item, frame)
+    for item in items:
+        item.display_type = "WIRE"
+        item.hide_render = True
+        _mark(item, op, MESH, frame)
+
+
+def unmark(item: Object) -> None:
+    """Make an object a plain object again; a marked mesh is drawn and rendered as before."""
+    for key in (OPERATION, FRAME):
+        if key in item:
+            del item[key]
+    if item.pop(SHAPE, None) == MESH:
+        item.display_type = "TEXTURED"
+        item.hide_render = False
+
+
+def _mark(item: Object, op: str, shape: str, frame: Object) -> None:
+    item[OPERATION] = op
+    item[SHAPE] = shape
+    item[FRAME] = frame
+
+
+def _require_operation(op: str) -> None:
+    if op not in OPERATIONS:
+        raise SceneError(f"There is no edit '{op}'; use one of {', '.join(OPERATIONS)}.")
+
+
+def shape_operation(item: Object) -> str | None:
+    """Return ``"erase"`` or ``"keep"``, or None for an object that is no edit shape."""
+    return item.get(OPERATION)
+
+
+def edit_shapes(frame: Object) -> list[Object]:
+    """Return a capture's shapes in the scene, by name.
+
+    A copy of a shape is a shape as well. Shapes that are switched off in the viewport (the screen
+    icon, or their collection's tick) are left out; hiding one with the eye changes nothing.
+    """
+    present = bpy.context.view_layer.objects
+    return sorted(
+        (
+            item
+            for item in present
+            if OPERATION in item
+            and not item.hide_viewport
+            and (item.get(FRAME) or frame_of(item)) == frame
+        ),
+        key=lambda item: item.name,
+    )
+
+
+def collect_edits(frame: Object) -> list[dict]:
+    """Return a capture's shapes as the content of an ``edits.json``, in the dataset frame.
+
+    Returns
+    -------
+    list of dict
+        ``{"op": "erase"|"keep", "region": ...}`` where the region is ``{"box": {"matrix"}}`` with
+        a 4x4 matrix from [-1, 1]^3, ``{"sphere": {"center", "radius"}}``, or ``{"mesh":
+        {"vertices", "faces"}}`` with triangles that face outwards.
+
+    Raises
+    ------
+    SceneError
+        Naming the shape that encloses no volume or is not closed.
+    """
+    bpy.context.view_layer.update()
+    return [{"op": item[OPERATION], "region": _region(item, frame)} for item in edit_shapes(frame)]
+
+
+def _region(item: Object, frame: Object) -> dict:
+    if item.type != "EMPTY":
+        return _mesh_region(item, frame)
+    matrix = dataset_matrix(item, frame)
+    # An Empty shows its form at its display size, which the user may have changed.
+    matrix = matrix @ np.diag([item.empty_display_size] * 3 + [1.0])
+    if abs(np.linalg.det(matrix[:3, :3])) < SMALLEST_VOLUME**3:
+        raise SceneError(f"'{item.name}' is flat; scale it up on every axis, or delete it.")
+    if item.empty_display_type == "CUBE":
+        return {"box": {"matrix": matrix.tolist()}}
+    if item.empty_display_type != "SPHERE":
+        raise SceneError(f"'{item.name}' is neither a cube nor a sphere; set how it is shown.")
+    radius = uniform_scale(matrix)
+    if radius is not None:
+        return {"sphere": {"center": matrix[:3, 3].tolist(), "radius": radius}}
+    vertices, faces = sphere_mesh()
+    return _mesh(apply(matrix, vertices), faces, np.linalg.det(matrix[:3, :3]) < 0)
+
+
+def _mesh_region(item: Object, frame: Object) -> dict:
+    if item.type not in SURFACE_TYPES:
+        raise SceneError(f"'{item.name}' has no surface; use a mesh, or a box or sphere shape.")
+    vertices, faces = closed_mesh(item)
+    matrix = dataset_matrix(item, frame)
+    box = box_of_mesh(vertices)
+    if box is not None:
+        return {"box": {"matrix": (matrix @ box).tolist()}}
+    return _mesh(apply(matrix, vertices), faces, np.linalg.det(matrix[:3, :3]) < 0)
+
+
+def _mesh(vertices: np.ndarray, faces: np.ndarray, mirrored: bool) -> dict:
+    if mirrored:
+        faces = faces[:, ::-1]
+    return {"mesh": {"vertices": vertices.tolist(), "faces": faces.tolist()}}
