@@ -1,0 +1,374 @@
+"""What scripts call: everything that the panels' buttons do.
+
+Every function that needs the engine blocks and prints its progress, and returns what it made.
+With ``wait=False``, which only a Blender with a window can, it starts a job and returns None; the
+result comes into the scene when it is there, and the panels show how far it is. One job runs at
+a time.
+
+A capture is named by its *frame*: the Empty that `import_capture` returns. A field is named by its
+file, a ``.safetensors``; without one, the field that is selected in the capture's list is taken,
+which is the one made last.
+
+Every failure is a `ConvertFieldError` (or a `SceneError`, when something in the scene is not as it
+must be): one sentence that says what is wrong and what to do.
+
+Examples
+--------
+>>> frame = api.import_capture("lego")
+>>> api.train(frame, "hash", budget=120)
+>>> api.extract_volume(frame)
+>>> api.add_shape(frame, "erase", "box", location=(0.3, 0.0, 0.5))
+>>> api.apply_edits(frame)
+>>> student = api.convert(frame, "mlp", budget=120)
+>>> api.render(frame).save_render("lego.png")
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import bpy
+from bpy.types import Image, Object, Scene
+
+from . import tasks
+from .errors import ConvertFieldError, JobCancelledError
+from .preferences import engine_settings, preferences
+from .scene import cameras, edit_shapes
+from .scene import export_capture as exporting
+from .scene.errors import SceneError
+from .scene.frame import frame_of, is_frame
+from .session import session
+from .tasks import FieldSettings, Task, source_field
+
+__all__ = [
+    "ConvertFieldError",
+    "JobCancelledError",
+    "SceneError",
+    "add_shape",
+    "apply_edits",
+    "cancel",
+    "check_engine",
+    "collect_edits",
+    "configure",
+    "convert",
+    "export_capture",
+    "extract_volume",
+    "import_capture",
+    "look_through",
+    "mark_meshes",
+    "render",
+    "resume",
+    "train",
+]
+
+
+def configure(
+    engine_python: str | Path | None = None,
+    device: str | None = None,
+    work_folder: str | Path | None = None,
+) -> None:
+    """Set the preferences; what is None stays.
+
+    Parameters
+    ----------
+    engine_python : path, optional
+        Python program of the engine's environment.
+    device : str, optional
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    work_folder : path, optional
+        Where jobs, fields and volumes are kept.
+    """
+    values = preferences()
+    if engine_python is not None:
+        values.engine_python = str(engine_python)
+    if device is not None:
+        values.device = device
+    if work_folder is not None:
+        values.work_folder = str(work_folder)
+
+
+def import_capture(path: str | Path, wait: bool = True) -> Object | None:
+    """Import a capture: its cameras, its images behind them, its crop box.
+
+    Parameters
+    ----------
+    path : path
+        The capture's folder, or a ``transforms.json``.
+    wait : bool
+
+    Returns
+    -------
+    Object or None
+        The frame: the Empty that all the capture's objects are parented to.
+    """
+    return _do(tasks.importing(Path(bpy.path.abspath(str(path))).absolute()), wait)
+
+
+def train(
+    frame: Object,
+    arch: str = "hash",
+    *,
+    preset: str | None = None,
+    budget: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    volume_resolution: int | None = None,
+    wait: bool = True,
+) -> Path | None:
+    """Train a teacher from the capture's images.
+
+    Parameters
+    ----------
+    frame : Object
+    arch : str
+        ``"hash"``, ``"mlp"`` or ``"sparse_tensor"``.
+    preset : str, optional
+        ``"small"`` or ``"full"``; without it, small on a CPU and full on a GPU.
+    budget : float, optional
+        Seconds to train for.
+    steps : int, optional
+        Steps to train for, instead of the budget.
+    seed : int
+    volume_resolution : int, optional
+        Extract the volume, too, when the field is there.
+    wait : bool
+
+    Returns
+    -------
+    Path or None
+        The field's file.
+    """
+    settings = FieldSettings(arch, preset, budget, steps, seed)
+    return _do(tasks.training(_frame(frame), settings, _device(), volume_resolution), wait)
+
+
+def extract_volume(
+    frame: Object, field: str | Path | None = None, resolution: int = 128, wait: bool = True
+) -> Object | None:
+    """Show a field as a Volume object with a Principled Volume material.
+
+    Parameters
+    ----------
+    frame : Object
+    field : path, optional
+    resolution : int
+        Voxels along the longest side of the capture's box.
+    wait : bool
+
+    Returns
+    -------
+    Object or None
+        The Volume object; extracting again updates the one that is there.
+    """
+    source = _source(frame, field)
+    return _do(tasks.extracting(_frame(frame), source, resolution, _device()), wait)
+
+
+def add_shape(
+    frame: Object, op: str = "erase", shape: str = "box", location: Sequence[float] | None = None
+) -> Object:
+    """Add an erase or keep shape to a capture.
+
+    Parameters
+    ----------
+    frame : Object
+    op : str
+        ``"erase"`` or ``"keep"``.
+    shape : str
+        ``"box"`` or ``"sphere"``; `mark_meshes` makes a shape of any closed mesh.
+    location : 3 floats, optional
+        World space; without it, the 3D cursor.
+    """
+    where = bpy.context.scene.cursor.location if location is None else location
+    return edit_shapes.add_shape(op, shape, tuple(where), _frame(frame))
+
+
+def mark_meshes(frame: Object, meshes: Iterable[Object], op: str = "erase") -> None:
+    """Make closed meshes erase or keep shapes of a capture."""
+    edit_shapes.mark_meshes(list(meshes), op, _frame(frame))
+
+
+def collect_edits(frame: Object) -> list[dict]:
+    """Return the capture's shapes as the content of an ``edits.json``, in the dataset frame."""
+    return edit_shapes.collect_edits(_frame(frame))
+
+
+def apply_edits(
+    frame: Object,
+    field: str | Path | None = None,
+    edits: Sequence[dict] | None = None,
+    *,
+    volume_resolution: int | None = None,
+    wait: bool = True,
+) -> Path | None:
+    """Apply erase and keep shapes to a field: a new, edited field without any loss.
+
+    Parameters
+    ----------
+    frame : Object
+    field : path, optional
+        Without it, the selected field; of an edited field, what it was made from.
+    edits : list of dict, optional
+        Content of an ``edits.json``; without it, the capture's shapes in the scene.
+    volume_resolution : int, optional
+        Extract the volume, too, when the field is there.
+    wait : bool
+
+    Returns
+    -------
+    Path or None
+        The edited field's file.
+    """
+    source = Path(field) if field else source_field(_frame(frame), for_edits=True)
+    task = tasks.editing(frame, source, edits, _device(), volume_resolution)
+    return _do(task, wait)
+
+
+def convert(
+    frame: Object,
+    to: str = "mlp",
+    field: str | Path | None = None,
+    *,
+    preset: str | None = None,
+    budget: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    inherit: bool = False,
+    through: str | None = None,
+    volume_resolution: int | None = None,
+    wait: bool = True,
+) -> Path | None:
+    """Distil a field into another architecture.
+
+    Parameters
+    ----------
+    frame : Object
+    to : str
+        ``"hash"``, ``"mlp"`` or ``"sparse_tensor"``.
+    field : path, optional
+    preset, budget, steps, seed
+        As in `train`.
+    inherit : bool
+        Copy the parts of the teacher that fit the student.
+    through : str, optional
+        ``"sparse_tensor"`` distils into that first and then on: the published way to edit.
+    volume_resolution : int, optional
+        Extract the volume, too, when the field is there.
+    wait : bool
+
+    Returns
+    -------
+    Path or None
+        The student's file.
+    """
+    settings = FieldSettings(to, preset, budget, steps, seed)
+    source = _source(frame, field)
+    task = tasks.converting(
+        _frame(frame), source, settings, _device(), inherit, through, volume_resolution
+    )
+    return _do(task, wait)
+
+
+def render(
+    frame: Object,
+    camera: Object | None = None,
+    field: str | Path | None = None,
+    scene: Scene | None = None,
+    wait: bool = True,
+) -> Image | None:
+    """Render a field as a camera sees it, at the scene's render size.
+
+    Parameters
+    ----------
+    frame : Object
+    camera : Object, optional
+        Without it, the scene's camera.
+    field : path, optional
+    scene : Scene, optional
+        Without it, the current one.
+    wait : bool
+
+    Returns
+    -------
+    Image or None
+        The picture, with alpha; an open image editor shows it.
+    """
+    scene = scene or bpy.context.scene
+    camera = camera or scene.camera
+    if camera is None:
+        raise ConvertFieldError("The scene has no camera; add one or look through a dataset's.")
+    source = _source(frame, field)
+    return _do(tasks.rendering(_frame(frame), source, scene, camera, _device()), wait)
+
+
+def look_through(camera: Object) -> None:
+    """Look through a camera; a dataset camera sets the render size and pixel aspect, too."""
+    cameras.look_through(bpy.context, camera)
+
+
+def export_capture(
+    folder: str | Path,
+    splits: Mapping[str, Sequence[Object]],
+    *,
+    scene: Scene | None = None,
+    **settings: object,
+) -> Path:
+    """Render a scene as a NeRF-Synthetic capture.
+
+    Parameters
+    ----------
+    folder : path
+    splits : dict of str to list of Object
+        Cameras by split: ``"train"``, ``"val"``, ``"test"``.
+    scene : Scene, optional
+    settings
+        As in `scene.export_capture.export_capture`.
+    """
+    where = Path(bpy.path.abspath(str(folder)))
+    return exporting.export_capture(scene or bpy.context.scene, splits, where, **settings)
+
+
+def check_engine(wait: bool = True) -> str | None:
+    """Start the engine and say what it is.
+
+    Returns
+    -------
+    str or None
+        Its version, PyTorch's and the device, in one sentence.
+    """
+    return session().check_engine(wait)
+
+
+def resume(folder: str | Path, wait: bool = True) -> object:
+    """Go on with a job that was cancelled or cut short, and return what its step returns."""
+    return _do(tasks.resuming(Path(folder)), wait)
+
+
+def cancel() -> None:
+    """Ask the running job to stop at a checkpoint; `resume` goes on from there."""
+    if not session().busy:
+        raise ConvertFieldError("No job is running.")
+    session().job.cancel()
+
+
+def _do(task: Task, wait: bool) -> object:
+    if wait:
+        return session().run(task)
+    if bpy.app.background:
+        raise ConvertFieldError("In background mode Blender can only wait for a job.")
+    session().start(task)
+    return None
+
+
+def _device() -> str:
+    return engine_settings().device
+
+
+def _frame(frame: Object | None) -> Object:
+    owner = frame if is_frame(frame) else frame_of(frame)
+    if owner is None:
+        raise ConvertFieldError("There is no capture; import one first.")
+    return owner
+
+
+def _source(frame: Object, field: str | Path | None) -> Path:
+    return Path(field) if field else source_field(_frame(frame))

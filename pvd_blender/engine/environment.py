@@ -1,0 +1,88 @@
+"""Where the engine is: its interpreter, its sources, and how it is called."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROTOCOL_VERSION = 1
+"""Version of the job folder and of the events that this add-on speaks."""
+
+PACKAGE = "pvd_engine"
+BUNDLE = "engine_sources"
+"""Folder of the extension that holds the engine's sources.
+
+They lie in a folder of their own, because that folder becomes the engine's import path and must
+not offer the add-on's modules to it.
+"""
+
+DEVICES = ("auto", "cpu", "cuda")
+MISSING = "The engine's Python is not set; name it in the add-on's preferences."
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """What the preferences say about the engine.
+
+    Attributes
+    ----------
+    python : str
+        The interpreter of the environment that has the engine's libraries.
+    device : str
+        One of `DEVICES`; ``"auto"`` leaves the choice to the engine.
+    work_folder : Path
+        Where job folders are made.
+    """
+
+    python: str
+    device: str
+    work_folder: Path
+
+
+def engine_sources() -> Path:
+    """Return the folder to import the engine from: the extension's bundle, or the repository.
+
+    Raises
+    ------
+    FileNotFoundError
+        When neither holds the engine, so the add-on is incomplete.
+    """
+    package_root = Path(__file__).resolve().parents[1]
+    candidates = (package_root / BUNDLE, package_root.parent)
+    for folder in candidates:
+        if (folder / PACKAGE / "__init__.py").is_file():
+            return folder
+    raise FileNotFoundError(f"The add-on is incomplete: {PACKAGE} is missing; install it again.")
+
+
+def problem_with_python(python: str) -> str | None:
+    """Return in one sentence why an interpreter cannot be used, or None; never starts it."""
+    if not python.strip():
+        return MISSING
+    path = Path(python)
+    if path.is_dir():
+        return f"The engine's Python is a folder ({path}); name the python program in it."
+    if not path.is_file():
+        return f"The engine's Python does not exist: {path}; correct it in the preferences."
+    if not os.access(path, os.X_OK):
+        return f"The engine's Python may not be run: {path}; correct it in the preferences."
+    return None
+
+
+def engine_command(python: str, job_folder: Path) -> list[str]:
+    """Return the argument list that runs a job folder."""
+    return [python, "-m", PACKAGE, "run", str(job_folder)]
+
+
+def engine_variables(sources: Path) -> dict[str, str]:
+    """Return the environment variables of the engine.
+
+    The parent's own Python settings must not reach it, its import path is the bundled sources
+    alone, and the folder it is started in must not be one (a capture may hold a ``json.py``).
+    """
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONHOME"}
+    return kept | {
+        "PYTHONPATH": str(sources),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+    }

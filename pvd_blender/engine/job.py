@@ -1,0 +1,289 @@
+"""One job of the engine, seen from the add-on: its state, its progress and its end."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from ..errors import ConvertFieldError, JobCancelledError
+from .environment import (
+    PROTOCOL_VERSION,
+    EngineSettings,
+    engine_command,
+    engine_sources,
+    engine_variables,
+    problem_with_python,
+)
+from .job_folder import LOG, Request, read_result
+from .process import EngineProcess, read_tail
+
+POLL_SECONDS = 0.05
+
+
+class State(Enum):
+    """Where a job stands."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+FINISHED = (State.DONE, State.CANCELLED, State.FAILED)
+
+
+@dataclass
+class Progress:
+    """The last progress event.
+
+    Attributes
+    ----------
+    step : int
+    fraction : float
+        0 to 1.
+    rate : float or None
+        Units per second.
+    unit : str
+    seconds_left : float or None
+    metrics : dict of str to float
+        What the engine measured as it went, such as ``psnr``.
+    """
+
+    step: int = 0
+    fraction: float = 0.0
+    rate: float | None = None
+    unit: str = ""
+    seconds_left: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+class Job:
+    """A job that the engine works on; starts at once.
+
+    Parameters
+    ----------
+    request : Request
+    folder : Path
+        Its job folder, which holds the request already.
+    settings : EngineSettings
+
+    Attributes
+    ----------
+    state : State
+    progress : Progress
+    metrics : dict of str to float
+        What the engine measured last on a validation view, such as ``psnr``.
+    preview : Path or None
+        The newest picture that the engine wrote as it went.
+    hello : dict
+        What the engine said about itself: versions and device.
+    result : dict or None
+        What the engine wrote last, once the job is done.
+    error : ConvertFieldError or None
+        Why the job has no result, once it has failed or was cancelled.
+
+    Raises
+    ------
+    ConvertFieldError
+        When the engine cannot be started.
+    """
+
+    def __init__(self, request: Request, folder: Path, settings: EngineSettings) -> None:
+        self.request = request
+        self.folder = folder
+        self.state = State.STARTING
+        self.progress = Progress()
+        self.metrics: dict[str, float] = {}
+        self.preview: Path | None = None
+        self.hello: dict = {}
+        self.result: dict | None = None
+        self.error: ConvertFieldError | None = None
+        self.started = time.monotonic()
+        self._process = _start(folder, settings)
+
+    @property
+    def log(self) -> Path:
+        """The engine's log."""
+        return self.folder / LOG
+
+    @property
+    def finished(self) -> bool:
+        """True once the engine has ended and `result` or `error` is set."""
+        return self.state in FINISHED
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the job was started."""
+        return time.monotonic() - self.started
+
+    @property
+    def process_id(self) -> int:
+        """The engine's process id."""
+        return self._process.pid
+
+    def pump(self) -> bool:
+        """Take in what the engine said since the last call; return True once it has ended."""
+        if self.finished:
+            return True
+        # The exit code is asked first: what was printed before the end is then in the queue.
+        exit_code = self._process.exit_code
+        for message in self._process.take():
+            self._take_in(message)
+        if exit_code is not None:
+            self._finish(exit_code)
+        else:
+            self._process.press()
+        return self.finished
+
+    def wait(self, report: Callable[["Job"], None] | None = None) -> dict:
+        """Block until the engine has ended and return its result.
+
+        Parameters
+        ----------
+        report : callable, optional
+            Called with the job about every 0.05 seconds.
+
+        Raises
+        ------
+        ConvertFieldError
+            When the job failed or was cancelled.
+        """
+        try:
+            while not self.pump():
+                if report is not None:
+                    report(self)
+                time.sleep(POLL_SECONDS)
+        except BaseException:
+            self.close()
+            raise
+        if self.error is not None:
+            raise self.error
+        return self.result or {}
+
+    def cancel(self) -> None:
+        """Ask the engine to write a checkpoint and stop; `pump` sees to it that it does."""
+        if not self.finished:
+            self.state = State.CANCELLING
+            self._process.ask_to_stop()
+
+    def close(self) -> None:
+        """End the engine now and for certain, as when Blender quits."""
+        self._process.close()
+
+    def _take_in(self, message: dict | str) -> None:
+        if isinstance(message, str):
+            with self.log.open("a", encoding="utf-8") as log:
+                log.write(f"{message}\n")
+            return
+        kind = message["type"]
+        payload = message.get("payload")
+        payload = payload if isinstance(payload, dict) else {}
+        if kind == "hello":
+            self._check_hello(payload)
+        elif kind == "progress":
+            self.progress = _progress(payload)
+        elif kind == "metrics":
+            self.metrics |= _numbers(payload)
+        elif kind == "preview" and "path" in payload:
+            self.preview = self.folder / payload["path"]
+
+    def _check_hello(self, hello: dict) -> None:
+        self.hello = hello
+        if hello.get("protocol") != PROTOCOL_VERSION:
+            self.error = ConvertFieldError(
+                f"The engine speaks protocol {hello.get('protocol')} and this add-on "
+                f"{PROTOCOL_VERSION}; install the engine's environment again.",
+                self.log,
+            )
+            self.cancel()
+        elif self.state is State.STARTING:
+            self.state = State.RUNNING
+
+    def _finish(self, exit_code: int) -> None:
+        self._process.close()
+        result = read_result(self.folder)
+        status = result.get("status") if result else None
+        if self.error is not None:
+            self.state = State.FAILED
+        elif status == "done":
+            self.state = State.DONE
+            self.result = result
+        elif status == "cancelled" or (status is None and self.state is State.CANCELLING):
+            self.state = State.CANCELLED
+            self.error = JobCancelledError(f"{self.request.verb} was cancelled.", None)
+        else:
+            self.state = State.FAILED
+            self.error = ConvertFieldError(self._why_failed(result, exit_code), self.log)
+
+    def _why_failed(self, result: dict | None, exit_code: int) -> str:
+        error = (result or {}).get("error")
+        if isinstance(error, dict) and error.get("message"):
+            return str(error["message"])
+        last = read_tail(self.log)
+        if not self.hello and "No module named" in last:
+            return f"The engine's Python lacks a library ({last}); install the engine into it."
+        ended = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended ({exit_code})"
+        return f"The engine {ended} without a result{': ' + last if last else ''}."
+
+
+def _start(folder: Path, settings: EngineSettings) -> EngineProcess:
+    problem = problem_with_python(settings.python)
+    if problem:
+        raise ConvertFieldError(problem)
+    try:
+        sources = engine_sources()
+        return EngineProcess(
+            engine_command(settings.python, folder),
+            engine_variables(sources),
+            folder,
+            folder / LOG,
+        )
+    except OSError as error:
+        raise ConvertFieldError(f"The engine could not be started: {error}.") from error
+
+
+def _progress(payload: dict) -> Progress:
+    known = {"step", "fraction", "rate", "unit", "seconds_left"}
+    metrics = {key: value for key, value in _numbers(payload).items() if key not in known}
+    return Progress(
+        step=int(payload.get("step") or 0),
+        fraction=min(max(float(payload.get("fraction") or 0.0), 0.0), 1.0),
+        rate=payload.get("rate"),
+        unit=str(payload.get("unit") or ""),
+        seconds_left=payload.get("seconds_left"),
+        metrics=metrics,
+    )
+
+
+def _numbers(payload: dict) -> dict[str, float]:
+    return {key: float(value) for key, value in payload.items() if isinstance(value, int | float)}
+
+
+def describe_seconds(seconds: float) -> str:
+    """Return a duration as ``"45 s"``, ``"2:05 min"`` or ``"1:02:05 h"``."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{whole % 60:02d} h"
+    return f"{minutes}:{whole % 60:02d} min" if minutes else f"{whole} s"
+
+
+def describe_progress(job: Job) -> str:
+    """Return a job's progress in one line: step, quality and time left, as far as known."""
+    if job.state is State.STARTING:
+        return f"Starting the engine, {describe_seconds(job.seconds)}"
+    if job.state is State.CANCELLING:
+        return "Stopping at a checkpoint"
+    progress = job.progress
+    parts = [f"{progress.fraction:.0%}"]
+    if progress.step:
+        parts.append(f"step {progress.step}")
+    psnr = job.metrics.get("psnr", progress.metrics.get("train_psnr"))
+    if psnr is not None:
+        parts.append(f"{psnr:.1f} dB")
+    if progress.seconds_left is not None:
+        parts.append(f"{describe_seconds(progress.seconds_left)} left")
+    return " · ".join(parts)

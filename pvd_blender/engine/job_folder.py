@@ -1,0 +1,137 @@
+"""The files of a job folder that the add-on writes and reads.
+
+- ``request.json``: what to do; written once, by the add-on
+- ``blender.json``: what the add-on does with the result; the engine ignores it
+- ``events.jsonl``: every event, by the engine
+- ``result.json``: written last, by the engine
+- ``engine.log``: standard error of the engine
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from .environment import PROTOCOL_VERSION
+
+REQUEST = "request.json"
+CLIENT = "blender.json"
+RESULT = "result.json"
+EVENTS = "events.jsonl"
+LOG = "engine.log"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a job is to do.
+
+    Attributes
+    ----------
+    verb : str
+        ``"info"``, ``"train"``, ``"convert"``, ``"edit"``, ``"volume"`` or ``"render"``.
+    arguments : dict
+        JSON values by the name of the command's option.
+    client : dict
+        JSON values that the add-on needs again when the result comes, perhaps in another session.
+    """
+
+    verb: str
+    arguments: dict
+    client: dict = field(default_factory=dict)
+
+
+def safe_name(name: str) -> str:
+    """Return a name that every file system takes as a folder's name."""
+    kept = re.sub(r"[^\w.-]+", "_", name).strip("._")
+    return kept or "capture"
+
+
+def next_folder(parent: Path, verb: str) -> Path:
+    """Make and return the next ``<verb>-<n>`` folder; finished ones are never used again."""
+    parent.mkdir(parents=True, exist_ok=True)
+    pattern = re.compile(rf"{re.escape(verb)}-(\d+)$")
+    taken = [int(found[1]) for path in parent.iterdir() if (found := pattern.match(path.name))]
+    number = max(taken, default=0) + 1
+    while True:
+        folder = parent / f"{verb}-{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:  # another Blender was quicker
+            number += 1
+        else:
+            return folder
+
+
+def write_request(folder: Path, request: Request, add_on_version: str) -> None:
+    """Write the request and the add-on's own notes into a new job folder."""
+    values = asdict(request)
+    client = values.pop("client")
+    _write_json(folder / CLIENT, client)
+    _write_json(folder / REQUEST, values | {"protocol": PROTOCOL_VERSION, "engine": add_on_version})
+
+
+def read_request(folder: Path) -> Request:
+    """Read a job folder's request and the add-on's notes.
+
+    Raises
+    ------
+    ValueError
+        When a file is missing or is not what it should be.
+    """
+    try:
+        values = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+        client = json.loads((folder / CLIENT).read_text(encoding="utf-8"))
+        return Request(values["verb"], dict(values["arguments"]), dict(client))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder} is not a job of this add-on; start the step again.") from error
+
+
+def read_result(folder: Path) -> dict | None:
+    """Return what the engine wrote last, or None when it wrote nothing whole."""
+    try:
+        value = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def read_last_event(folder: Path, kind: str) -> dict:
+    """Return what the last event of a kind carried; nothing when there was none."""
+    path = folder / EVENTS
+    if not path.is_file():
+        return {}
+    for line in reversed(path.read_text(encoding="utf-8", errors="replace").splitlines()):
+        try:
+            event = json.loads(line)
+        except ValueError:  # the engine was killed in the middle of a line
+            continue
+        if event.get("type") == kind:
+            return event.get("payload") or {}
+    return {}
+
+
+def unfinished_folders(parent: Path) -> list[Path]:
+    """Return the job folders in a folder that can be resumed, the newest first.
+
+    A job can be resumed when it started, has a checkpoint and has no result.
+    """
+    if not parent.is_dir():
+        return []
+    found = [path for path in parent.iterdir() if _is_resumable(path)]
+    return sorted(found, key=lambda path: (path / REQUEST).stat().st_mtime, reverse=True)
+
+
+def _is_resumable(folder: Path) -> bool:
+    if not (folder / REQUEST).is_file() or not (folder / CLIENT).is_file():
+        return False
+    checkpoints = folder / "checkpoints"
+    if not checkpoints.is_dir() or not any(checkpoints.iterdir()):
+        return False
+    result = read_result(folder)
+    return result is None or result.get("status") == "cancelled"
+
+
+def _write_json(path: Path, value: dict) -> None:
+    temporary = path.with_name(f"{path.name}.part")
+    temporary.write_text(json.dumps(value, indent=2), encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,168 @@
+"""One engine process: started, listened to, asked to stop, and in the end stopped by force.
+
+A reader thread puts what the engine prints into a queue and does nothing else. The process has
+its standard input open as long as the parent lives: its end tells the engine that the parent is
+gone, however that happened.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import IO
+
+SECONDS_TO_ANSWER = 15.0
+"""After a cancel the engine may take this long to write its checkpoint."""
+
+SECONDS_TO_TERMINATE = 4.0
+SECONDS_TO_CLOSE = 4.5
+"""When Blender quits; an engine whose input has ended ends itself within this time."""
+
+
+class EngineProcess:
+    """A running engine.
+
+    Parameters
+    ----------
+    command : list of str
+        Argument list; no shell is involved.
+    variables : dict of str to str
+        Its environment.
+    folder : Path
+        Its working folder.
+    log : Path
+        Its standard error is appended here.
+
+    Raises
+    ------
+    OSError
+        When the program cannot be started.
+    """
+
+    def __init__(
+        self, command: list[str], variables: dict[str, str], folder: Path, log: Path
+    ) -> None:
+        self._queue: SimpleQueue[dict | str] = SimpleQueue()
+        self._asked_at: float | None = None
+        self._terminated_at: float | None = None
+        with log.open("ab") as log_file:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log_file,
+                cwd=folder,
+                env=variables,
+                **_own_group(),
+            )
+        self._reader = threading.Thread(
+            target=_read_lines, args=(self._process.stdout, self._queue), daemon=True
+        )
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code once everything that the engine printed is in the queue, else None."""
+        return None if self._reader.is_alive() else self._process.poll()
+
+    def take(self) -> list[dict | str]:
+        """Return what has been printed since the last call: events, and lines that are none."""
+        taken: list[dict | str] = []
+        with contextlib.suppress(Empty):
+            while True:
+                taken.append(self._queue.get_nowait())
+        return taken
+
+    def ask_to_stop(self) -> None:
+        """Ask the engine to checkpoint and end; `press` insists when it does not."""
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
+            self._write("cancel\n")
+
+    def press(self) -> None:
+        """Terminate, later kill, an engine that was asked to stop and did not; call repeatedly."""
+        if self._asked_at is None or self._process.poll() is not None:
+            return
+        now = time.monotonic()
+        if self._terminated_at is None:
+            if now - self._asked_at > SECONDS_TO_ANSWER:
+                self._terminated_at = now
+                self._process.terminate()
+        elif now - self._terminated_at > SECONDS_TO_TERMINATE:
+            self._kill()
+
+    def close(self, seconds: float = SECONDS_TO_CLOSE) -> None:
+        """End the engine now: end its input, wait, terminate, kill; returns when it is gone."""
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        if not self._gone_within(seconds):
+            self._process.terminate()
+            if not self._gone_within(1.0):
+                self._kill()
+                self._process.wait()
+        self._reader.join(timeout=1.0)
+
+    def _gone_within(self, seconds: float) -> bool:
+        try:
+            self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _write(self, text: str) -> None:
+        # A broken pipe means that the engine has just ended, which the exit code tells.
+        with contextlib.suppress(OSError, ValueError):
+            self._process.stdin.write(text.encode())
+            self._process.stdin.flush()
+
+    def _kill(self) -> None:
+        # The group is the engine's own, so that helpers it started go with it.
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+
+
+def _own_group() -> dict:
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        return {"creationflags": flags}
+    return {"start_new_session": True}
+
+
+def _read_lines(stream: IO[bytes], queue: SimpleQueue) -> None:
+    with stream:
+        for raw in stream:
+            text = raw.decode("utf-8", "replace").rstrip()
+            if text:
+                queue.put(_event_or_text(text))
+
+
+def _event_or_text(text: str) -> dict | str:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, dict) and "type" in value else text
+
+
+def read_tail(path: Path, lines: int = 1) -> str:
+    """Return the last lines of a text file that are not empty, or nothing when it has none."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 8192))
+        text = file.read().decode("utf-8", "replace")
+    return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])

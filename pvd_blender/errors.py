@@ -1,0 +1,23 @@
+"""The failures that the add-on tells its user about."""
+
+from pathlib import Path
+
+
+class ConvertFieldError(RuntimeError):
+    """A failure in one sentence: what is wrong and what to do.
+
+    Parameters
+    ----------
+    sentence : str
+    log : Path, optional
+        The engine's log that says more; its path becomes part of the message.
+    """
+
+    def __init__(self, sentence: str, log: Path | None = None) -> None:
+        self.sentence = sentence
+        self.log = log
+        super().__init__(f"{sentence} Log: {log}" if log else sentence)
+
+
+class JobCancelledError(ConvertFieldError):
+    """The job was cancelled; what it had is kept, and it can be resumed."""

@@ -1,0 +1,195 @@
+"""Operators of the first step: import a capture, look through its cameras, export one."""
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
+from bpy.types import Context, Event, Object
+
+from .. import api
+from ..properties import active_frame
+from ..scene.cameras import dataset_camera
+from ..scene.frame import frame_of
+from .base import GuardedOperator, JobOperator, why_no_capture
+
+
+class CONVERTFIELD_OT_import_capture(JobOperator):
+    """Import a capture: its cameras with their images, its frame and its crop box."""
+
+    bl_idname = "convert_field.import_capture"
+    bl_label = "Import Capture"
+    bl_description = (
+        "Choose a capture's folder or its transforms JSON file (NeRF-Synthetic, instant-ngp, "
+        "nerfstudio) and import its cameras with their images"
+    )
+    bl_options = {"REGISTER"}
+
+    filepath: StringProperty(name="Capture", subtype="FILE_PATH", options={"SKIP_SAVE"})
+    directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+    filter_folder: BoolProperty(default=True, options={"HIDDEN"})
+
+    def invoke(self, context: Context, _event: Event) -> set[str]:
+        """Ask for the folder or the file."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def act(self, context: Context) -> None:
+        """Import what was chosen: a JSON file, or else the folder."""
+        api.import_capture(self._chosen(), wait=self.wait)
+
+    def _chosen(self) -> Path:
+        path = Path(bpy.path.abspath(self.filepath)) if self.filepath else None
+        if path is not None and (path.exists() or not self.directory):
+            return path
+        return Path(bpy.path.abspath(self.directory))
+
+
+class CONVERTFIELD_OT_look_through(GuardedOperator):
+    """Look through a camera of the capture."""
+
+    bl_idname = "convert_field.look_through"
+    bl_label = "Look Through"
+    bl_options = {"REGISTER", "UNDO"}
+
+    offset: IntProperty(
+        name="Offset",
+        description="0 looks through the selected camera, 1 through the next one, -1 through the "
+        "one before",
+        default=0,
+    )
+
+    @classmethod
+    def description(cls, _context: Context, properties: bpy.types.OperatorProperties) -> str:
+        """Return the tooltip of each of the three buttons."""
+        which = {-1: "the previous camera", 0: "the selected camera", 1: "the next camera"}
+        chosen = which.get(properties.offset, "another camera")
+        return f"Look through {chosen}; sets the render size and pixel aspect of its image"
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why there is no camera."""
+        return why_no_capture(context)
+
+    def act(self, context: Context) -> None:
+        """Look through the camera that was meant."""
+        camera = self._camera(context)
+        if camera is None:
+            raise api.ConvertFieldError("The capture has no camera to look through.")
+        api.look_through(camera)
+
+    def _camera(self, context: Context) -> Object | None:
+        frame = active_frame(context)
+        cameras = dataset_cameras(frame)
+        selected = context.active_object
+        if self.offset == 0 and selected is not None and selected.type == "CAMERA":
+            return selected
+        if not cameras:
+            return None
+        current = context.scene.camera
+        if current not in cameras:
+            return cameras[0]
+        return cameras[(cameras.index(current) + self.offset) % len(cameras)]
+
+
+class CONVERTFIELD_OT_export_capture(GuardedOperator):
+    """Render the scene as a capture that can be imported and trained on."""
+
+    bl_idname = "convert_field.export_capture"
+    bl_label = "Export Capture from Scene"
+    bl_description = (
+        "Render the scene with Cycles from the selected cameras as a NeRF-Synthetic capture; "
+        "Blender waits until all pictures are rendered"
+    )
+    bl_options = {"REGISTER"}
+
+    directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE"})
+    filter_folder: BoolProperty(default=True, options={"HIDDEN"})
+    resolution: IntProperty(
+        name="Resolution", description="Width and height of the pictures", default=200, min=8
+    )
+    samples: IntProperty(
+        name="Samples", description="Cycles samples per pixel", default=64, min=1, max=65536
+    )
+    cameras: EnumProperty(
+        name="Cameras",
+        description="Which cameras to render from",
+        items=(
+            ("SELECTED", "Selected", "The selected cameras; every 8th becomes a test view"),
+            ("CAPTURE", "Capture", "The cameras of the active capture, in its own splits"),
+        ),
+    )
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why there is nothing to render from."""
+        if _selected_cameras(context) or dataset_cameras(active_frame(context)):
+            return None
+        return "Select the cameras to render from"
+
+    def invoke(self, context: Context, _event: Event) -> set[str]:
+        """Ask for the folder."""
+        if not _selected_cameras(context):
+            self.cameras = "CAPTURE"
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def act(self, context: Context) -> None:
+        """Render and write."""
+        splits = self._splits(context)
+        if not any(splits.values()):
+            raise api.ConvertFieldError("There is no camera to render from; select some.")
+        resolution = (self.resolution, self.resolution)
+        folder = api.export_capture(
+            self.directory, splits, resolution=resolution, samples=self.samples
+        )
+        self.report({"INFO"}, f"Exported a capture to {folder}")
+
+    def _splits(self, context: Context) -> dict[str, list[Object]]:
+        splits: dict[str, list[Object]] = {"train": [], "val": [], "test": []}
+        if self.cameras == "CAPTURE":
+            for camera in dataset_cameras(active_frame(context)):
+                splits[dataset_camera(camera)["split"]].append(camera)
+        else:
+            for index, camera in enumerate(_selected_cameras(context)):
+                splits["test" if index % 8 == 0 else "train"].append(camera)
+        return splits
+
+
+def dataset_cameras(frame: Object | None) -> list[Object]:
+    """Return the cameras that were imported with a capture, in the capture's order."""
+    if frame is None:
+        return []
+    return [item for item in frame.children if dataset_camera(item) is not None]
+
+
+def _selected_cameras(context: Context) -> list[Object]:
+    return [item for item in context.selected_objects if item.type == "CAMERA"]
+
+
+class CONVERTFIELD_OT_use_capture(GuardedOperator):
+    """Work on the capture that the active object belongs to."""
+
+    bl_idname = "convert_field.use_capture"
+    bl_label = "Use Capture of Active Object"
+    bl_description = "Work on the capture that the active object belongs to"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why there is no such capture."""
+        if frame_of(context.active_object) is None:
+            return "The active object belongs to no capture"
+        return None
+
+    def act(self, context: Context) -> None:
+        """Choose it."""
+        context.scene.convert_field.frame = frame_of(context.active_object)
+
+
+CLASSES = (
+    CONVERTFIELD_OT_import_capture,
+    CONVERTFIELD_OT_look_through,
+    CONVERTFIELD_OT_export_capture,
+    CONVERTFIELD_OT_use_capture,
+)

@@ -1,0 +1,122 @@
+"""Operators on jobs and on the engine itself: cancel, resume, the log, checking the engine."""
+
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+from bpy.types import Context
+
+from .. import api
+from ..session import session
+from .base import GuardedOperator, JobOperator, why_no_job
+
+
+class CONVERTFIELD_OT_cancel(GuardedOperator):
+    """Stop the running job."""
+
+    bl_idname = "convert_field.cancel"
+    bl_label = "Cancel"
+    bl_description = "Stop the running job at a checkpoint; it can be resumed"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def why_not(cls, _context: Context) -> str | None:
+        """Return why there is nothing to cancel."""
+        return None if session().busy else "No job is running"
+
+    def act(self, _context: Context) -> None:
+        """Cancel."""
+        api.cancel()
+
+
+class CONVERTFIELD_OT_resume(JobOperator):
+    """Go on with a job that was stopped."""
+
+    bl_idname = "convert_field.resume"
+    bl_label = "Resume"
+    bl_description = "Go on from the checkpoint of the job that was stopped last"
+    bl_options = {"REGISTER"}
+
+    folder: StringProperty(
+        name="Job", description="The job's folder", subtype="DIR_PATH", options={"SKIP_SAVE"}
+    )
+
+    def act(self, _context: Context) -> None:
+        """Resume."""
+        unfinished = session().unfinished
+        if not self.folder and not unfinished:
+            raise api.ConvertFieldError("There is no unfinished job.")
+        api.resume(self.folder or unfinished[0], wait=self.wait)
+
+
+class CONVERTFIELD_OT_open_log(GuardedOperator):
+    """Open the log of the job that failed."""
+
+    bl_idname = "convert_field.open_log"
+    bl_label = "Open Log"
+    bl_description = "Show what the engine wrote in a text editor, or in the system's own"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def why_not(cls, _context: Context) -> str | None:
+        """Return why there is no log."""
+        log = _log()
+        return None if log is not None and log.is_file() else "There is no log"
+
+    def act(self, context: Context) -> None:
+        """Open it."""
+        for area in context.screen.areas if context.screen else ():
+            if area.type == "TEXT_EDITOR":
+                area.spaces.active.text = bpy.data.texts.load(str(_log()))
+                return
+        bpy.ops.wm.path_open(filepath=str(_log()))
+
+
+class CONVERTFIELD_OT_dismiss(GuardedOperator):
+    """Take the message of a failure away."""
+
+    bl_idname = "convert_field.dismiss"
+    bl_label = "Dismiss"
+    bl_description = "Take this message away"
+    bl_options = {"INTERNAL"}
+
+    def act(self, _context: Context) -> None:
+        """Dismiss."""
+        session().error = None
+        session().message = ""
+
+
+class CONVERTFIELD_OT_check_engine(JobOperator):
+    """Start the engine and say what it is."""
+
+    bl_idname = "convert_field.check_engine"
+    bl_label = "Check Engine"
+    bl_description = "Start the engine and show its versions and device"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def why_not(cls, _context: Context) -> str | None:
+        """Return why the engine cannot be checked now."""
+        return "The engine is being checked" if session().check else why_no_job()
+
+    def act(self, _context: Context) -> None:
+        """Check."""
+        report = api.check_engine(wait=self.wait)
+        if report:
+            self.report({"INFO"}, report)
+
+
+def _log() -> Path | None:
+    running = session()
+    if running.job is not None:
+        return running.job.log
+    return running.error.log if running.error else None
+
+
+CLASSES = (
+    CONVERTFIELD_OT_cancel,
+    CONVERTFIELD_OT_resume,
+    CONVERTFIELD_OT_open_log,
+    CONVERTFIELD_OT_dismiss,
+    CONVERTFIELD_OT_check_engine,
+)

@@ -1,0 +1,209 @@
+"""The N-panel "Convert Field": what runs, the capture's fields, and the four steps."""
+
+from bpy.types import Context, Object, Panel, UILayout, UIList
+
+from .operators.base import why_no_capture, why_no_field, why_no_job
+from .operators.capture import dataset_cameras
+from .properties import NO_MEASURE, ConvertFieldScene, active_field, active_frame
+from .scene.edit_shapes import edit_shapes, shape_operation
+from .session import session
+from .status import draw_status, draw_wrapped
+
+ROLE_ICONS = {"TEACHER": "LIGHTPROBE_VOLUME", "EDITED": "MOD_BOOLEAN", "STUDENT": "OUTPUT"}
+OPERATION_ICONS = {"erase": "SELECT_SUBTRACT", "keep": "SELECT_INTERSECT"}
+BIG = 1.4
+
+
+class CONVERTFIELD_UL_fields(UIList):
+    """The fields of a capture, each with how it came to be and its quality."""
+
+    bl_idname = "CONVERTFIELD_UL_fields"
+
+    def draw_item(  # noqa: D102
+        self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0
+    ) -> None:  # fmt: skip
+        row = layout.row(align=True)
+        row.prop(item, "name", text="", emboss=False, icon=ROLE_ICONS[item.role])
+        quality = row.row()
+        quality.alignment = "RIGHT"
+        quality.label(text="" if item.psnr == NO_MEASURE else f"{item.psnr:.1f} dB")
+        if item.volume is not None:
+            row.prop(item.volume, "hide_viewport", text="", emboss=False)
+
+
+class _ConvertFieldPanel:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Convert Field"
+
+
+class CONVERTFIELD_PT_main(_ConvertFieldPanel, Panel):
+    """The capture that is worked on, what runs, and the fields that there are."""
+
+    bl_idname = "CONVERTFIELD_PT_main"
+    bl_label = "Convert Field"
+
+    def draw(self, context: Context) -> None:
+        """Draw it."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        draw_status(layout, context)
+        layout.prop(context.scene.convert_field, "frame", icon="EMPTY_AXIS")
+        frame = active_frame(context)
+        if frame is not None and len(frame.convert_field.fields):
+            state = frame.convert_field
+            layout.template_list(
+                "CONVERTFIELD_UL_fields", "", state, "fields", state, "active_field", rows=3
+            )
+
+
+class _StepPanel(_ConvertFieldPanel):
+    bl_parent_id = "CONVERTFIELD_PT_main"
+
+    def draw(self, context: Context) -> None:
+        """Draw the step in Blender's layout of labels left, values right."""
+        self.layout.use_property_split = True
+        self.layout.use_property_decorate = False
+        self.draw_step(self.layout, context, context.scene.convert_field)
+
+
+class CONVERTFIELD_PT_capture(_StepPanel, Panel):
+    """First step: import a capture and look at it."""
+
+    bl_label = "Capture"
+    bl_order = 0
+
+    def draw_step(self, layout: UILayout, context: Context, _values: ConvertFieldScene) -> None:
+        """Draw it."""
+        frame = active_frame(context)
+        _big(layout).operator("convert_field.import_capture", icon="IMPORT")
+        if frame is None:
+            _draw_reason(layout, context, why_no_job())
+        else:
+            state = frame.convert_field
+            layout.label(text=state.summary, icon="CAMERA_DATA")
+            for note in filter(None, state.notes.split("\n")):
+                draw_wrapped(layout, context, note, icon="INFO")
+            if dataset_cameras(frame):
+                row = layout.row(align=True)
+                row.operator("convert_field.look_through", text="", icon="TRIA_LEFT").offset = -1
+                row.operator("convert_field.look_through", icon="VIEW_CAMERA").offset = 0
+                row.operator("convert_field.look_through", text="", icon="TRIA_RIGHT").offset = 1
+        layout.operator("convert_field.export_capture", icon="EXPORT")
+
+
+class CONVERTFIELD_PT_teacher(_StepPanel, Panel):
+    """Second step: train a teacher and show it."""
+
+    bl_label = "Teacher"
+    bl_order = 1
+
+    def draw_step(self, layout: UILayout, context: Context, values: ConvertFieldScene) -> None:
+        """Draw it."""
+        _draw_field_settings(layout, values, "train")
+        _big(layout).operator("convert_field.train", icon="PLAY")
+        _draw_reason(layout, context, why_no_capture(context) or why_no_job())
+        layout.separator()
+        layout.prop(values, "volume_resolution")
+        layout.prop(values, "show_volume")
+        layout.operator("convert_field.extract_volume", icon="VOLUME_DATA")
+
+
+class CONVERTFIELD_PT_edit(_StepPanel, Panel):
+    """Third step: erase and keep."""
+
+    bl_label = "Edit"
+    bl_order = 2
+
+    def draw_step(self, layout: UILayout, context: Context, _values: ConvertFieldScene) -> None:
+        """Draw it."""
+        frame = active_frame(context)
+        column = layout.column(align=True)
+        for op, label in (("erase", "Erase"), ("keep", "Keep")):
+            _draw_shape_buttons(column, op, label)
+        if frame is not None:
+            _draw_shapes(layout, edit_shapes(frame))
+        _big(layout).operator("convert_field.apply_edits", icon="CHECKMARK")
+        _draw_reason(layout, context, why_no_field(context) or why_no_job())
+
+
+class CONVERTFIELD_PT_convert(_StepPanel, Panel):
+    """Fourth step: distil into another architecture, and render."""
+
+    bl_label = "Convert"
+    bl_order = 3
+
+    def draw_step(self, layout: UILayout, context: Context, values: ConvertFieldScene) -> None:
+        """Draw it."""
+        item = active_field(active_frame(context))
+        if item is not None:
+            row = layout.split(factor=0.4)
+            label = row.row()
+            label.alignment = "RIGHT"
+            label.label(text="From")
+            row.label(text=item.name, icon=ROLE_ICONS[item.role])
+        _draw_field_settings(layout, values, "convert")
+        column = layout.column(heading="Method")
+        column.prop(values, "convert_inherit")
+        column.prop(values, "convert_through")
+        _big(layout).operator("convert_field.convert", icon="FILE_REFRESH")
+        _draw_reason(layout, context, why_no_field(context) or why_no_job())
+        layout.separator()
+        layout.operator("convert_field.render", icon="RENDER_STILL")
+
+
+def _big(layout: UILayout) -> UILayout:
+    row = layout.row()
+    row.scale_y = BIG
+    return row
+
+
+def _draw_reason(layout: UILayout, context: Context, reason: str | None) -> None:
+    """Say under a greyed-out button why it is; a running job is on show already."""
+    if reason and not session().busy:
+        draw_wrapped(layout, context, reason, icon="INFO")
+
+
+def _draw_field_settings(layout: UILayout, values: ConvertFieldScene, step: str) -> None:
+    column = layout.column()
+    column.prop(values, f"{step}_architecture")
+    column.prop(values, f"{step}_preset")
+    row = column.row()
+    row.prop(values, f"{step}_limit", expand=True)
+    in_time = getattr(values, f"{step}_limit") == "TIME"
+    column.prop(values, f"{step}_seconds" if in_time else f"{step}_steps")
+    column.prop(values, "seed")
+
+
+def _draw_shape_buttons(column: UILayout, op: str, label: str) -> None:
+    split = column.split(factor=0.25, align=True)
+    split.label(text=label, icon=OPERATION_ICONS[op])
+    row = split.row(align=True)
+    for shape, text, icon in (
+        ("box", "Box", "MESH_CUBE"),
+        ("sphere", "Sphere", "MESH_UVSPHERE"),
+        ("meshes", "Meshes", "MESH_DATA"),
+    ):
+        button = row.operator("convert_field.add_shape", text=text, icon=icon)
+        button.op, button.shape = op, shape
+
+
+def _draw_shapes(layout: UILayout, shapes: list[Object]) -> None:
+    if not shapes:
+        return
+    column = layout.box().column(align=True)
+    for item in shapes:
+        row = column.row(align=True)
+        row.prop(item, "name", text="", emboss=False, icon=OPERATION_ICONS[shape_operation(item)])
+        row.operator("convert_field.remove_shape", text="", icon="X", emboss=False).name = item.name
+
+
+CLASSES = (
+    CONVERTFIELD_UL_fields,
+    CONVERTFIELD_PT_main,
+    CONVERTFIELD_PT_capture,
+    CONVERTFIELD_PT_teacher,
+    CONVERTFIELD_PT_edit,
+    CONVERTFIELD_PT_convert,
+)

@@ -1,0 +1,39 @@
+"""What is registered with Blender, in order; an explicit list, no discovery."""
+
+import bpy
+
+from . import commands, handlers, panels, preferences, properties, session
+from .operators import CLASSES as OPERATORS
+
+CLASSES = (
+    *properties.CLASSES,
+    *preferences.CLASSES,
+    *OPERATORS,
+    *panels.CLASSES,
+)
+MODULES = (properties, session, handlers, commands)
+"""Modules with something of their own to register, after the classes."""
+
+
+def register() -> None:
+    """Register everything; a failure is raised, with what was registered taken back."""
+    done = []
+    try:
+        for cls in CLASSES:
+            bpy.utils.register_class(cls)
+            done.append(lambda cls=cls: bpy.utils.unregister_class(cls))
+        for module in MODULES:
+            module.register()
+            done.append(module.unregister)
+    except Exception:
+        for undo in reversed(done):
+            undo()
+        raise
+
+
+def unregister() -> None:
+    """Take everything back, the last first."""
+    for module in reversed(MODULES):
+        module.unregister()
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,267 @@
+"""What lives only while Blender runs: the running job and what the panels say about jobs.
+
+Exactly one session exists while the add-on is registered. Jobs run one at a time, because each
+uses the whole machine. In the interface a persistent timer takes in what the engine says (a timer
+that is not persistent dies when another file is opened); in background mode, where timers never
+fire, the same job is waited for.
+"""
+
+import atexit
+import contextlib
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import bpy
+
+from .engine.check import EngineCheck
+from .engine.job import Job, State, describe_progress, describe_seconds
+from .engine.job_folder import unfinished_folders
+from .errors import ConvertFieldError, JobCancelledError
+from .preferences import engine_settings
+from .scene.errors import SceneError
+from .tasks import Outcome, Task, capture_folder, finish
+
+TICK_SECONDS = 0.2
+PRINT_SECONDS = 2.0
+
+
+class Session:
+    """The running job, its last outcome, and what else the panels show.
+
+    Attributes
+    ----------
+    job : Job or None
+        The job that runs now.
+    task : Task or None
+        What it is for.
+    message : str
+        One sentence about the last job that ended well.
+    error : ConvertFieldError or None
+        The last failure, until it is dismissed.
+    unfinished : list of Path
+        Job folders of the active capture that can be resumed.
+    engine_report : str
+        What Check Engine found.
+    check : EngineCheck or None
+        The check that runs now.
+    """
+
+    def __init__(self) -> None:
+        self.job: Job | None = None
+        self.task: Task | None = None
+        self.message = ""
+        self.error: ConvertFieldError | None = None
+        self.unfinished: list[Path] = []
+        self.engine_report = ""
+        self.check: EngineCheck | None = None
+        self._previews: bpy.utils.previews.ImagePreviewCollection | None = None
+
+    @property
+    def busy(self) -> bool:
+        """True while a job runs."""
+        return self.job is not None
+
+    def run(self, task: Task) -> object:
+        """Do a task, block until it is done, print its progress, and return its value.
+
+        Raises
+        ------
+        ConvertFieldError
+            When it fails, is cancelled, or another job runs.
+        """
+        job = self._begin(task)
+        try:
+            result = job.wait(_Printer(task.label))
+        finally:
+            self._end_job()
+        outcome = finish(job.request, job.folder, result)
+        print(f"{task.label}: {outcome.message} ({describe_seconds(job.seconds)})", flush=True)
+        self.message = outcome.message
+        if outcome.next_task is not None:
+            self.run(outcome.next_task)
+        return outcome.value
+
+    def start(self, task: Task) -> None:
+        """Start a task; its end is taken in by the timer.
+
+        Raises
+        ------
+        ConvertFieldError
+            When it cannot be started or another job runs.
+        """
+        self._begin(task)
+        _start_timer()
+
+    def check_engine(self, wait: bool) -> str | None:
+        """Check the engine; without waiting, `engine_report` or `error` has the answer later."""
+        self.engine_report, self.error = "", None
+        check = EngineCheck(engine_settings())
+        if wait:
+            self.engine_report = check.wait()
+            return self.engine_report
+        self.check = check
+        _start_timer()
+        return None
+
+    def pump(self) -> bool:
+        """Take in what the engine said; on its end, put the result into the scene.
+
+        Returns
+        -------
+        bool
+            True while something runs.
+        """
+        if self.check is not None and self.check.pump():
+            self.engine_report, self.error = self.check.report, self.check.error
+            self.check = None
+        if self.job is not None and self.job.pump():
+            job, task = self.job, self.task
+            self._end_job()
+            self._take_result(job, task)
+        redraw_panels()
+        return self.busy or self.check is not None
+
+    def look_for_unfinished(self, capture_name: str | None) -> None:
+        """Look on disk for jobs of a capture that can be resumed."""
+        self.unfinished = []
+        if capture_name:
+            with contextlib.suppress(ConvertFieldError, OSError):
+                work = engine_settings().work_folder
+                self.unfinished = unfinished_folders(capture_folder(work, capture_name))
+
+    def preview_icon(self) -> int:
+        """Return the icon of the newest picture of the running job, or 0."""
+        path = self.job.preview if self.job else None
+        if path is None or self._previews is None or not path.is_file():
+            return 0
+        key = f"{path}:{path.stat().st_mtime_ns}"
+        if key not in self._previews:
+            self._previews.clear()
+            self._previews.load(key, str(path), "IMAGE")
+        return self._previews[key].icon_id
+
+    def open(self) -> None:
+        """Begin the session."""
+        import bpy.utils.previews
+
+        self._previews = bpy.utils.previews.new()
+        atexit.register(self.close_job)
+
+    def close(self) -> None:
+        """End the session: the running job is stopped at a checkpoint."""
+        atexit.unregister(self.close_job)
+        self.close_job()
+        if bpy.app.timers.is_registered(_tick):
+            bpy.app.timers.unregister(_tick)
+        if self._previews is not None:
+            bpy.utils.previews.remove(self._previews)
+            self._previews = None
+
+    def close_job(self) -> None:
+        """Stop what runs now; a job leaves a checkpoint and no process."""
+        if self.check is not None:
+            self.check.close()
+            self.check = None
+        if self.job is not None:
+            self.job.close()
+            self._end_job()
+
+    def _begin(self, task: Task) -> Job:
+        if self.job is not None:
+            raise ConvertFieldError("A job is running; wait for its end or cancel it first.")
+        settings = engine_settings()
+        self.message, self.error = "", None
+        try:
+            folder, request = task.prepare(settings.work_folder)
+        except OSError as error:
+            raise ConvertFieldError(
+                f"The work folder cannot be written ({error}); choose another in the preferences."
+            ) from error
+        job = Job(request, folder, settings)
+        self.job, self.task = job, task
+        return job
+
+    def _end_job(self) -> None:
+        task, self.job, self.task = self.task, None, None
+        self.look_for_unfinished(task.capture_name if task else None)
+
+    def _take_result(self, job: Job, task: Task) -> None:
+        if isinstance(job.error, JobCancelledError):
+            self.message = f"{task.label} was cancelled"
+            return
+        if job.error is not None:
+            self.error = job.error
+            return
+        try:
+            outcome = finish(job.request, job.folder, job.result or {})
+            self._show(task, outcome)
+        except (ConvertFieldError, SceneError) as error:
+            self.error = ConvertFieldError(str(error), job.log)
+        except Exception as error:
+            # A timer has no caller: without this the failure would only be on a terminal.
+            traceback.print_exc()
+            self.error = ConvertFieldError(f"{task.label} ended, but: {error}.", job.log)
+
+    def _show(self, task: Task, outcome: Outcome) -> None:
+        self.message = outcome.message
+        bpy.ops.ed.undo_push(message=task.label)
+        if outcome.next_task is not None:
+            self.start(outcome.next_task)
+
+
+class _Printer:
+    """Prints a job's progress, seldom enough for a terminal or a log."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._last_time = time.monotonic()
+        self._last_text = ""
+
+    def __call__(self, job: Job) -> None:
+        now = time.monotonic()
+        if now - self._last_time < PRINT_SECONDS or job.state is State.STARTING:
+            return
+        self._last_time = now
+        text = describe_progress(job)
+        if text != self._last_text:
+            self._last_text = text
+            print(f"{self._label}: {text}", file=sys.stdout, flush=True)
+
+
+_sessions: list[Session] = []
+
+
+def session() -> Session:
+    """Return the session; exists while the add-on is registered."""
+    return _sessions[0]
+
+
+def redraw_panels() -> None:
+    """Have every window draw its 3D views' panels and its preferences anew."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in ("VIEW_3D", "PREFERENCES"):
+                area.tag_redraw()
+
+
+def _start_timer() -> None:
+    if not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=TICK_SECONDS, persistent=True)
+
+
+def _tick() -> float | None:
+    return TICK_SECONDS if _sessions and session().pump() else None
+
+
+def register() -> None:
+    """Begin the session."""
+    _sessions.append(Session())
+    session().open()
+
+
+def unregister() -> None:
+    """End it."""
+    session().close()
+    _sessions.clear()

@@ -1,0 +1,75 @@
+"""What the panel says at its top: the engine, the running job, failures, unfinished jobs."""
+
+import textwrap
+
+from bpy.types import Context, UILayout
+
+from .engine.job import State, describe_progress
+from .preferences import engine_problem
+from .session import Session, session
+
+PIXELS_PER_LETTER = 7.0
+PANEL_MARGIN = 60.0
+PREVIEW_SCALE = 7.0
+
+
+def draw_wrapped(layout: UILayout, context: Context, text: str, icon: str = "NONE") -> None:
+    """Draw a sentence in as many lines as the panel's width asks for."""
+    scale = context.preferences.system.ui_scale
+    width = context.region.width if context.region else 300
+    letters = max(20, int((width / scale - PANEL_MARGIN) / PIXELS_PER_LETTER))
+    column = layout.column(align=True)
+    for number, line in enumerate(textwrap.wrap(text, letters)):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1")
+
+
+def draw_status(layout: UILayout, context: Context) -> None:
+    """Draw what needs the user's eye; nothing when all is quiet."""
+    running = session()
+    problem = engine_problem()
+    if problem:
+        _draw_problem(layout, context, problem)
+    if running.busy:
+        _draw_job(layout.box(), running)
+        return
+    if running.error is not None:
+        _draw_error(layout.box(), context, running)
+    elif running.message:
+        row = layout.row()
+        draw_wrapped(row, context, running.message, icon="CHECKMARK")
+        row.operator("convert_field.dismiss", text="", icon="X", emboss=False)
+    if running.unfinished:
+        row = layout.row()
+        row.label(text=f"{running.unfinished[0].name} is unfinished", icon="PAUSE")
+        row.operator("convert_field.resume", icon="PLAY")
+
+
+def _draw_problem(layout: UILayout, context: Context, problem: str) -> None:
+    box = layout.box()
+    box.alert = True
+    draw_wrapped(box, context, problem, icon="ERROR")
+    box.operator(
+        "preferences.addon_show", text="Open Preferences", icon="PREFERENCES"
+    ).module = __package__
+
+
+def _draw_job(box: UILayout, running: Session) -> None:
+    job = running.job
+    box.label(text=running.task.label, icon="SORTTIME")
+    icon = running.preview_icon()
+    if icon:
+        box.template_icon(icon, scale=PREVIEW_SCALE)
+    box.progress(factor=job.progress.fraction, type="BAR", text=describe_progress(job))
+    row = box.row()
+    row.enabled = job.state is not State.CANCELLING
+    row.operator("convert_field.cancel", icon="CANCEL")
+
+
+def _draw_error(box: UILayout, context: Context, running: Session) -> None:
+    column = box.column()
+    column.alert = True
+    draw_wrapped(column, context, running.error.sentence, icon="ERROR")
+    row = box.row()
+    if running.error.log is not None:
+        row.operator("convert_field.open_log", icon="TEXT")
+    row.operator("convert_field.dismiss", icon="X")
