@@ -114,6 +114,28 @@ class OccupancyGrid(nn.Module):
         self.refresh()
 
     @torch.no_grad()
+    def update_everywhere(
+        self,
+        log_density: Callable[[Tensor], Tensor],
+        step: float,
+        generator: torch.Generator,
+        block: int = 2,
+    ) -> None:
+        """As `update` for all cells, with one sample for each cube of `block`^3 cells.
+
+        Early in training, when every cell has to be looked at and densities are smooth.
+        """
+        coarse = OccupancyGrid(self.box, -(-self.resolution // block)).to(self.box.device)
+        cells = torch.arange(coarse.resolution**3, device=self.box.device)
+        coarse.update(log_density, step, cells, generator)
+        fine = coarse.values
+        for axis in range(3):
+            fine = fine.repeat_interleave(block, dim=axis).narrow(axis, 0, self.resolution)
+        seen = torch.maximum(self.values * DECAY, fine)
+        self.values.copy_(torch.where(self.values < 0, self.values, seen))
+        self.refresh()
+
+    @torch.no_grad()
     def refresh(self) -> None:
         """Set the bits from the values: occupied above the mean, at most `MAX_THRESHOLD`."""
         threshold = min(MAX_THRESHOLD, float(self.values.clamp(min=0).mean()))
@@ -135,20 +157,28 @@ class OccupancyGrid(nn.Module):
     def rebuild(
         self, log_density: Callable[[Tensor], Tensor], step: float, samples: int = 4
     ) -> None:
-        """Measure every cell afresh with `samples` points each (a fixed low-discrepancy set).
+        """Measure the occupied cells and their neighbours afresh; all others become empty.
 
         Cells that no camera sees (negative values) stay empty.
+
+        Parameters
+        ----------
+        log_density : callable
+            (N, 3) points, dataset frame -> (N,) log extinction per dataset unit.
+        step : float
+            Ray-marching step, dataset units.
+        samples : int
+            Points in each cell, a fixed low-discrepancy set.
         """
         device = self.box.device
-        unseen = self.values < 0
+        near = nn.functional.max_pool3d(self.binary[None, None].float(), 3, stride=1, padding=1)
+        candidates = ((near[0, 0] > 0) & (self.values >= 0)).view(-1).nonzero().view(-1)
         peak = torch.zeros(self.resolution**3, device=device)
         offsets = torch.quasirandom.SobolEngine(3, scramble=True, seed=0).draw(samples).to(device)
-        for start in range(0, len(peak), CHUNK):
-            cells = torch.arange(start, min(start + CHUNK, len(peak)), device=device)
+        for cells in candidates.split(CHUNK):
             for offset in offsets:
                 points = self.points_in_cells(cells, offset.expand(len(cells), 3))
                 thickness = log_density(points).clamp(max=15).exp() * step
                 peak[cells] = torch.maximum(peak[cells], thickness)
-        self.values.copy_(peak.view_as(self.values))
-        self.values[unseen] = -1
+        self.values.copy_(torch.where(self.values < 0, self.values, peak.view_as(self.values)))
         self.refresh()

@@ -16,7 +16,7 @@ from .optimizer import FieldOptimizer
 
 CHECKPOINT_SECONDS = 30.0
 PROGRESS_SECONDS = 0.5
-PREVIEWS = 8
+PREVIEWS = 4
 """Pictures of a validation view over the whole budget."""
 
 WARM_UP_STEPS = 20

@@ -26,8 +26,8 @@ SAMPLES_PER_STEP = {"cpu": 1 << 15, "cuda": 1 << 18}
 """Visible samples a step aims at; the number of rays follows."""
 
 OCCUPANCY_EVERY = 16
-OCCUPANCY_WARM_UP = 64
-"""Steps before the occupancy grid begins to exclude cells."""
+OCCUPANCY_WARM_UP = 128
+"""Steps during which every update looks at all cells."""
 
 OCCUPANCY_CELLS = 1 << 16
 
@@ -49,14 +49,13 @@ class ImageObjective:
         self.pixels = pixels
         self.random_background = random_background
         self.target_samples = SAMPLES_PER_STEP[training.field.device.type]
-        self.rays = 1024.0
+        self.rays = 64.0
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
         """Loss of one batch of rays, and its PSNR."""
         field, generator = self.training.field, self.training.generator
-        if step % OCCUPANCY_EVERY == 0 and step >= OCCUPANCY_WARM_UP:
-            cells = field.occupancy.cells_to_update(OCCUPANCY_CELLS, generator)
-            field.occupancy.update(field.log_density, field.step, cells, generator)
+        if step % OCCUPANCY_EVERY == 0 and step > 0:
+            self._update_occupancy(step)
         count = int(self.rays)
         rays, rgba = self.pixels.draw(count, generator)
         device = rgba.device
@@ -71,8 +70,16 @@ class ImageObjective:
         color = result.color + background * (1 - result.alpha[:, None])
         loss = (color - target).square().mean()
         wanted = count * self.target_samples / max(len(samples.t), 1)
-        self.rays = min(max(wanted, self.rays / 2, 256), self.rays * 2, 1 << 16)
+        self.rays = min(max(wanted, self.rays / 2, 64), self.rays * 2, 1 << 16)
         return loss, {"train_psnr": -10 * math.log10(max(loss.item(), 1e-10))}
+
+    def _update_occupancy(self, step: int) -> None:
+        field, generator = self.training.field, self.training.generator
+        if step <= OCCUPANCY_WARM_UP:
+            field.occupancy.update_everywhere(field.log_density, field.step, generator)
+        else:
+            cells = field.occupancy.cells_to_update(OCCUPANCY_CELLS, generator)
+            field.occupancy.update(field.log_density, field.step, cells, generator)
 
 
 def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:

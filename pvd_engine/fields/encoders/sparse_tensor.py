@@ -115,11 +115,29 @@ class SparseTensorEncoder(Encoder):
             (N, 3) engine-frame points -> (N,) bool.
         """
         vertices = self._vertices_of_occupied_voxels(resolution, occupied)
-        points = 2 * self._coordinates(vertices, resolution) / (resolution - 1) - 1
+        points = self._points(vertices, resolution)
         self.values = nn.Parameter(torch.cat([self(part) for part in points.split(1 << 17)]))
         self.vertices = vertices
         self.size.fill_(resolution)
         self._link()
+
+    @torch.no_grad()
+    def keep_vertices(self, kept: Callable[[Tensor], Tensor]) -> None:
+        """Drop the values of all vertices but some.
+
+        Parameters
+        ----------
+        kept : callable
+            (M, 3) engine-frame points -> (M,) bool.
+        """
+        chosen = kept(self._points(self.vertices, self.resolution))
+        self.values = nn.Parameter(self.values[chosen])
+        self.vertices = self.vertices[chosen]
+        self._link()
+
+    @classmethod
+    def _points(cls, vertices: Tensor, resolution: int) -> Tensor:
+        return 2 * cls._coordinates(vertices, resolution) / (resolution - 1) - 1
 
     @staticmethod
     def _coordinates(vertices: Tensor, resolution: int) -> Tensor:
