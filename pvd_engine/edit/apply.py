@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..errors import Cancelled
 from ..fields.base import Field
 from ..fields.storage import content_hash, load_field, save_field
 from ..jobs.arguments import EditArguments
 from ..jobs.device import choose_device
+from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
 from .edit_list import ERASE, KEEP, Edit
 from .edited_field import EditedField, cell_corners
@@ -33,13 +33,9 @@ def run(arguments: EditArguments, job: Job) -> dict[str, Any]:
     parent = load_field(path, device)
     edited = EditedField(parent, edits).to(device)
     edited.header["provenance"] = edited_provenance(path, parent, edits)
-
-    def report(fraction: float) -> None:
-        if job.cancelled:
-            raise Cancelled("The edit was cancelled; nothing was written.")
-        job.progress(step=int(100 * fraction), fraction=fraction, unit="%")
-
+    report = fraction_reporter(job)
     removed = removed_fraction(parent, edited, report)
+    report(1.0)
     warnings = edit_warnings(parent, edits, removed)
     for sentence in warnings:
         job.emit("warning", message=sentence)
@@ -81,22 +77,33 @@ def removed_fraction(
     report : callable, optional
         Called with the done fraction, 0 to 1; what it raises ends the work.
     """
-    axis = (torch.arange(SAMPLES_A_SIDE, device=parent.device) + 0.5) / SAMPLES_A_SIDE
-    offsets = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(-1, 3)
+    before = after = 0.0
     cells = occupied(parent)
-    before = after = 0
     for start in range(0, len(cells), CELLS_AT_ONCE):
         if report is not None:
             report(start / len(cells))
         part = cells[start : start + CELLS_AT_ONCE]
-        points = parent.occupancy.points_in_cells(
-            part.repeat_interleave(len(offsets)), offsets.repeat(len(part), 1)
-        )
-        if isinstance(parent, EditedField):
-            points = points[parent.mask(points)]
-        before += len(points)
-        after += int(edited.mask(points).sum())
+        had, has = remaining(parent, part), remaining(edited, part)
+        before += float(had.sum())
+        after += float(has.sum())
     return 1 - after / before if before else 0.0
+
+
+def remaining(field: Field, cells: Tensor) -> Tensor:
+    """Share (N,) of flat occupancy cells (N,) that edits left; sampled only where it is unclear."""
+    share = torch.ones(len(cells), dtype=torch.float64, device=cells.device)
+    if not isinstance(field, EditedField):
+        return share
+    cleared, untouched = field.classify(*cell_corners(field.occupancy, cells))
+    share[cleared] = 0
+    mixed = (~cleared & ~untouched).nonzero().view(-1)
+    axis = (torch.arange(SAMPLES_A_SIDE, device=cells.device) + 0.5) / SAMPLES_A_SIDE
+    offsets = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(-1, 3)
+    points = field.occupancy.points_in_cells(
+        cells[mixed].repeat_interleave(len(offsets)), offsets.repeat(len(mixed), 1)
+    )
+    share[mixed] = field.mask(points).view(len(mixed), len(offsets)).double().mean(dim=1)
+    return share
 
 
 def edit_warnings(parent: Field, edits: tuple[Edit, ...], removed: float) -> list[str]:

@@ -5,7 +5,7 @@ log-density, `MASKED` is added where the mask is 0), and cells of the occupancy 
 certainly nothing stays are skipped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,15 @@ class EditedField(Field):
             stays &= edits.mask(points)  # type: ignore[operator]
         return stays
 
+    def classify(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Cells (M, 3), (M, 3) of which certainly nothing, or certainly everything, stays.
+
+        Returns
+        -------
+        cleared, untouched : (M,) bool
+        """
+        return classify_cells(self.edit_lists, low, high)  # type: ignore[arg-type]
+
     def features(self, points: Tensor) -> Tensor:
         """Block 1 of the base: edits do not change features."""
         return self.base.features(points)
@@ -92,6 +101,17 @@ class EditedField(Field):
         return (~self.mask(points)).to(points.dtype) * MASKED
 
 
+def classify_cells(lists: Iterable[EditList], low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """`EditList.classify` for lists that apply one after the other."""
+    cleared = torch.zeros(len(low), dtype=torch.bool, device=low.device)
+    untouched = torch.ones_like(cleared)
+    for edits in lists:
+        gone, whole = edits.classify(low, high)
+        cleared |= gone
+        untouched &= whole
+    return cleared, untouched
+
+
 @torch.no_grad()
 def edited_occupancy(occupancy: OccupancyGrid, lists: Sequence[EditList]) -> OccupancyGrid:
     """A copy of an occupancy grid without the cells in which certainly nothing stays.
@@ -103,10 +123,7 @@ def edited_occupancy(occupancy: OccupancyGrid, lists: Sequence[EditList]) -> Occ
     edited.load_state_dict(occupancy.state_dict())
     cells = edited.binary.view(-1).nonzero().view(-1)
     for part in cells.split(CELLS_AT_ONCE):
-        low, high = cell_corners(edited, part)
-        cleared = torch.zeros(len(part), dtype=torch.bool, device=part.device)
-        for edits in lists:
-            cleared |= edits.classify(low, high)[0]
+        cleared, _ = classify_cells(lists, *cell_corners(edited, part))
         edited.binary.view(-1)[part[cleared]] = 0
         edited.values.view(-1)[part[cleared]] = -1
     return edited

@@ -18,12 +18,13 @@ from torch import Tensor
 
 from .. import __version__
 from ..edit.cell_counts import count_in_blocks, summed_volume
-from ..errors import Cancelled, UserError
+from ..errors import UserError
 from ..fields.base import Field
 from ..fields.storage import load_field
 from ..jobs.arguments import VolumeArguments
 from ..jobs.device import choose_device
 from ..jobs.files import write_atomic
+from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
 
 DROPPED_OPACITY = 0.01
@@ -49,13 +50,9 @@ def run(arguments: VolumeArguments, job: Job) -> dict[str, Any]:
     """The verb ``volume``: field file in, ``.npz`` of density and colour out."""
     path, out = Path(arguments.field), Path(arguments.out)
     field = load_field(path, choose_device(arguments.device))
-
-    def report(fraction: float) -> None:
-        if job.cancelled:
-            raise Cancelled("The volume was cancelled; nothing was written.")
-        job.progress(step=int(100 * fraction), fraction=fraction, unit="%")
-
+    report = fraction_reporter(job)
     volume = sample_volume(field, arguments.resolution, report=report)
+    report(1.0)
     save_volume(out, volume, path.stem)
     filled = volume.density > 0
     warnings = [] if filled.any() else ["The field is empty, and so is its volume."]
