@@ -21,6 +21,8 @@ SECONDS_AFTER_PARENT_DIED = 3.0
 
 SECONDS_OF_LAST_RESORT = 1.0
 
+STANDARD_ERROR = 2
+
 EXIT_CANCELLED = 130
 """What a shell gives for Ctrl-C."""
 
@@ -39,7 +41,8 @@ class Cancellation:
 
     def __init__(self, last_words: Callable[[], None] | None = None) -> None:
         self._flag = threading.Event()
-        self._lock = threading.Lock()
+        # Reentrant, because a signal may arrive while the main thread holds it.
+        self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
         self._disarmed = False
         self._last_words = last_words
@@ -69,8 +72,9 @@ class Cancellation:
             self._timer.daemon = True
             self._timer.start()
             # A timer needs Python's lock, which a call into C may hold; this one does not.
-            with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):
-                faulthandler.dump_traceback_later(grace + SECONDS_OF_LAST_RESORT, exit=True)
+            with contextlib.suppress(OSError, ValueError, RuntimeError):
+                last = grace + SECONDS_OF_LAST_RESORT
+                faulthandler.dump_traceback_later(last, exit=True, file=STANDARD_ERROR)
 
     def disarm(self) -> None:
         """The work has ended: no hard end any more."""

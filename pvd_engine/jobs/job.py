@@ -14,6 +14,7 @@ The folder of a job:
 import re
 import time
 from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -178,5 +179,5 @@ class Job:
 
     def _keep(self, values: dict[str, Any]) -> None:
         for name, value in values.items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            if isinstance(value, Real) and not isinstance(value, bool):
                 self.metrics[name] = float(value)

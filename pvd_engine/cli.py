@@ -1,0 +1,121 @@
+"""The command line: ``pvd VERB ...``."""
+
+import inspect
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar, Union
+
+import tyro
+
+from . import __version__
+from .errors import UserError
+from .jobs.arguments import with_absolute_paths
+from .jobs.cancel import EXIT_CANCELLED
+from .jobs.driven import run_driven
+from .jobs.folder import Request
+from .jobs.foreground import Options, run_in_foreground
+from .jobs.verbs import VERBS
+
+DESCRIPTION = f"""Convert, edit and render radiance fields (version {__version__}).
+
+A capture (images with cameras) becomes a field; a field becomes another of a different
+architecture, an edited one, a volume for Blender, or pictures.
+
+Example: pvd train lego --arch hash --out lego.safetensors
+
+Each command explains itself: pvd train --help
+"""
+
+EXIT_FAILED = 1
+
+_CONFIG = (tyro.conf.FlagCreatePairsOff,)
+
+VerbArguments = TypeVar("VerbArguments")
+
+
+@dataclass(frozen=True)
+class Command(Generic[VerbArguments]):
+    """What follows a verb on the command line."""
+
+    arguments: Annotated[VerbArguments, tyro.conf.arg(name="")]
+    options: Annotated[Options, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCommand:
+    """Run a job folder, or go on with one that was stopped.
+
+    This is how Blender drives the engine. The folder holds a request.json; events are printed as
+    lines of JSON and kept in events.jsonl, and result.json comes last. When standard input is a
+    pipe, a line "cancel" on it, or its end, stops the job at a checkpoint.
+
+    Example: pvd run jobs/train-1
+    """
+
+    job: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="JOB")]]
+    """The job folder."""
+
+    json: bool = False
+    """Print the result as one JSON object as the last thing on standard output."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process when not given.
+
+    Returns
+    -------
+    int
+        The exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(words)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_CANCELLED
+
+
+def _dispatch(words: list[str]) -> int:
+    name = words[0] if words else None
+    if name == "--version":
+        print(__version__)
+        return 0
+    if name == "run":
+        command = _parse(RunCommand, "run", words[1:])
+        return run_driven(command.job, command.json)
+    if name in VERBS:
+        verb = VERBS[name]
+        command = _parse(Command[verb.arguments], name, words[1:], verb.arguments)
+        request = Request(verb, with_absolute_paths(command.arguments, Path.cwd()))
+        return run_in_foreground(request, command.options)
+    return _explain(words or ["--help"])
+
+
+def _parse(kind: Any, name: str, words: list[str], documented: type | None = None) -> Any:
+    """Parse a verb's words; wrong ones end the process with a short message and exit code 2."""
+    description = inspect.cleandoc((documented or kind).__doc__ or "")
+    return tyro.cli(kind, prog=f"pvd {name}", description=description, args=words, config=_CONFIG)
+
+
+def _explain(words: list[str]) -> int:
+    """Print help on all verbs, or that there is no such verb; tyro ends the process."""
+    documented = {name: verb.arguments for name, verb in VERBS.items()} | {"run": RunCommand}
+    verbs = tuple(
+        Annotated[
+            kind,
+            tyro.conf.subcommand(name, description=(kind.__doc__ or "").splitlines()[0]),
+        ]
+        for name, kind in documented.items()
+    )
+    choice: Any = Union[verbs]  # noqa: UP007, of as many as there are
+    tyro.cli(choice, prog="pvd", description=DESCRIPTION, args=words, config=_CONFIG)
+    return 2

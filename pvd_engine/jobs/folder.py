@@ -1,0 +1,151 @@
+"""The job folder between runs: what was asked, how far it came, what becomes of it."""
+
+import contextlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import PROTOCOL_VERSION, __version__
+from ..errors import UserError
+from .arguments import from_json, to_json, with_absolute_paths
+from .files import remove_leftovers, write_json
+from .job import CHECKPOINTS, EVENTS, LOG, PREVIEWS, REQUEST, RESULT
+from .verbs import VERBS, Verb
+
+_REQUEST_KEYS = {"verb", "arguments", "protocol", "engine"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a job is to do.
+
+    Attributes
+    ----------
+    verb : Verb
+    arguments : dataclass of the verb
+        Paths are absolute.
+    """
+
+    verb: Verb
+    arguments: Any
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``request.json`` holds."""
+        return {
+            "verb": self.verb.name,
+            "arguments": to_json(self.arguments),
+            "protocol": PROTOCOL_VERSION,
+            "engine": __version__,
+        }
+
+
+def read_request(folder: Path) -> Request:
+    """Read and check ``request.json``; relative paths in it are relative to the folder.
+
+    Raises
+    ------
+    UserError
+        It is missing, or something in it is unknown, missing or of the wrong type.
+    """
+    path = folder / REQUEST
+    values = _read_object(path)
+    if values is None:
+        raise UserError(f"'{path}' is missing or is no JSON object, so there is nothing to do.")
+    unknown = sorted(set(values) - _REQUEST_KEYS)
+    missing = sorted(_REQUEST_KEYS - set(values))
+    if unknown or missing:
+        problem = f"'{unknown[0]}' is unknown" if unknown else f"'{missing[0]}' is missing"
+        raise UserError(f"'{path}' is no request of this protocol: {problem}.")
+    if values["protocol"] != PROTOCOL_VERSION:
+        raise UserError(
+            f"'{path}' speaks protocol {values['protocol']} and this engine {PROTOCOL_VERSION}; "
+            "bring the add-on and the engine to the same version."
+        )
+    verb = VERBS.get(values["verb"]) if isinstance(values["verb"], str) else None
+    if verb is None:
+        known = ", ".join(VERBS)
+        raise UserError(f"'{path}' asks for the verb {values['verb']!r}; known are {known}.")
+    arguments = from_json(verb.arguments, values["arguments"], f"'{path}'")
+    return Request(verb, with_absolute_paths(arguments, folder.absolute()))
+
+
+def start_or_resume(folder: Path, request: Request, restart: bool) -> bool:
+    """Make a folder ready for a request from the command line; True when it goes on with one.
+
+    A folder with an unfinished job (it has checkpoints and no result, or was cancelled or failed)
+    goes on when the request is the same; the device may differ. Everything else starts anew and
+    replaces what the folder held.
+
+    Raises
+    ------
+    UserError
+        The folder holds an unfinished job with another request, and `restart` is not given.
+    """
+    if has_checkpoints(folder) and not restart and _status(folder) != "done":
+        difference = _difference(_read_object(folder / REQUEST) or {}, request.to_json())
+        if difference is None:
+            return True
+        raise UserError(
+            f"'{folder}' holds an unfinished job that differs in {difference}; go on with it by "
+            "its own command, or start anew with --restart, or give another --job."
+        )
+    for name in (EVENTS, RESULT, LOG, REQUEST):
+        (folder / name).unlink(missing_ok=True)
+    for name in (CHECKPOINTS, PREVIEWS):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    write_json(folder / REQUEST, request.to_json())
+    return False
+
+
+def begin(folder: Path, request: Request) -> None:
+    """Remove the last run's result and what a run that was cut off left behind."""
+    (folder / RESULT).unlink(missing_ok=True)
+    for part in (folder, folder / CHECKPOINTS, folder / PREVIEWS):
+        remove_leftovers(part)
+    if getattr(request.arguments, "out", None) is not None:
+        remove_leftovers(request.arguments.out)
+
+
+def has_checkpoints(folder: Path) -> bool:
+    """Whether a later run can go on from where the last one stopped."""
+    checkpoints = folder / CHECKPOINTS
+    return checkpoints.is_dir() and any(
+        not path.name.startswith(".") for path in checkpoints.iterdir()
+    )
+
+
+def drop_checkpoints(folder: Path) -> None:
+    """Remove the state of a job that is done; it may be large."""
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+
+
+def finished_result(folder: Path) -> dict[str, Any] | None:
+    """The result of a job that is done, else None."""
+    result = _read_object(folder / RESULT)
+    return result if result is not None and result.get("status") == "done" else None
+
+
+def _status(folder: Path) -> Any:
+    return (_read_object(folder / RESULT) or {}).get("status")
+
+
+def _read_object(path: Path) -> dict[str, Any] | None:
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(values, dict):
+            return values
+    return None
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
+    """What differs between two requests, in words; None when one can go on with the other."""
+    if old.get("verb") != new["verb"]:
+        return f"its verb ({old.get('verb')})"
+    before = old.get("arguments")
+    before = before if isinstance(before, dict) else {}
+    for name, value in new["arguments"].items():
+        if name != "device" and before.get(name) != value:
+            return f"'{name}' ({before.get(name)} there, {value} now)"
+    return None

@@ -1,0 +1,130 @@
+"""A job on the command line: the same folder and the same code, with a progress bar."""
+
+import contextlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UserError
+from .cancel import Cancellation, interrupts_cancel
+from .files import json_text
+from .folder import Request, has_checkpoints, start_or_resume
+from .job import LOCK, LOG
+from .lock import hold_lock
+from .progress_bar import ProgressBar
+from .runner import Outcome, log_to_file, run_request, write_cancelled
+from .streams import Terminal, prints_to_log
+from .summary import summary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a command runs and answers."""
+
+    job: Path | None = None
+    """The job folder, with progress, checkpoints and log. By default train and convert use
+    OUT.job; the others need none that stays. The same command on it goes on where it stopped."""
+
+    restart: bool = False
+    """Start anew, whatever the job folder holds."""
+
+    json: bool = False
+    """Print one JSON object as the last thing on standard output."""
+
+
+def run_in_foreground(request: Request, options: Options) -> int:
+    """Run a request for someone who waits for it.
+
+    Parameters
+    ----------
+    request : Request
+    options : Options
+
+    Returns
+    -------
+    int
+        The process's exit code.
+
+    Raises
+    ------
+    UserError
+        The job could not begin: its folder cannot be used, is in use, or holds another job.
+    """
+    wanted = options.job.expanduser().absolute() if options.job else _default_folder(request)
+    existed = wanted is not None and wanted.exists()
+    folder = _make_folder(wanted)
+    keep = existed
+    try:
+        outcome = _run_locked(folder, request, options)
+        keep = outcome.unexpected or (
+            wanted is not None and (existed or outcome.status == "done" or has_checkpoints(folder))
+        )
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    return outcome.exit_code
+
+
+def _default_folder(request: Request) -> Path | None:
+    if not request.verb.resumable:
+        return None
+    out: Path = request.arguments.out
+    return out.with_name(f"{out.name}.job")
+
+
+def _make_folder(wanted: Path | None) -> Path:
+    """Make the job folder, or one that goes when the job has ended."""
+    try:
+        if wanted is None:
+            return Path(tempfile.mkdtemp(prefix="pvd-"))
+        wanted.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"The job folder '{wanted}' cannot be made: {reason}.") from error
+    return wanted
+
+
+def _run_locked(folder: Path, request: Request, options: Options) -> Outcome:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(hold_lock(folder / LOCK))
+            resumed = start_or_resume(folder, request, options.restart)
+            terminal = stack.enter_context(prints_to_log(folder / LOG))
+            stack.enter_context(log_to_file(folder / LOG))
+        except OSError as error:
+            reason = error.strerror or error
+            raise UserError(f"The job folder '{folder}' cannot be used: {reason}.") from error
+        if resumed:
+            terminal.say(f"Going on with the job in '{folder}'.")
+
+        def last_words() -> None:
+            write_cancelled(folder)
+            terminal.say("Stopped at once.")
+
+        cancellation = Cancellation(last_words)
+        with (
+            interrupts_cancel(cancellation, terminal.say),
+            contextlib.closing(ProgressBar(request.verb.name, terminal.err)) as bar,
+        ):
+            outcome = run_request(folder, request, [bar], cancellation)
+        _report(terminal, outcome, options.json)
+        if outcome.status == "cancelled":
+            resumable = has_checkpoints(folder)
+            terminal.say(
+                f"Stopped at a checkpoint in '{folder}'; the same command goes on from there."
+                if resumable
+                else "Stopped; nothing was written."
+            )
+        return outcome
+
+
+def _report(terminal: Terminal, outcome: Outcome, as_json: bool) -> None:
+    """Print a result or say why there is none."""
+    if outcome.message is not None:
+        terminal.say(outcome.message)
+    if as_json:
+        done = outcome.status == "done"
+        terminal.print(json_text(outcome.outputs if done else outcome.to_json()))
+    elif outcome.status == "done":
+        terminal.print(summary(outcome.outputs))

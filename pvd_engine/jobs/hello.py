@@ -1,0 +1,52 @@
+"""What the engine says of itself before anything else."""
+
+import importlib.metadata
+import platform
+from typing import Any
+
+from .. import PROTOCOL_VERSION, __version__
+
+
+def hello(device: str | None) -> dict[str, Any]:
+    """Versions of the engine and of what it stands on.
+
+    Parameters
+    ----------
+    device : str or None
+        What ``--device`` says; None for a verb that computes nothing, which then does not wait
+        for torch to be imported.
+
+    Returns
+    -------
+    dict
+        ``engine``, ``protocol``, ``python``, ``platform``; ``torch`` and ``warp``, null where
+        they are not installed; ``device``, null or its ``type``, ``name`` and ``cuda`` version.
+    """
+    return {
+        "engine": __version__,
+        "protocol": PROTOCOL_VERSION,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "torch": _version("torch"),
+        "warp": _version("warp-lang"),
+        "device": None if device is None else _describe_device(device),
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _describe_device(name: str) -> dict[str, Any] | None:
+    try:
+        import torch
+    except ImportError:
+        return None  # the verb says what is missing
+    available = torch.cuda.is_available()
+    if name == "cpu" or not available:
+        processor = platform.processor() or platform.machine()
+        return {"type": "cpu", "name": processor, "cuda": None}
+    return {"type": "cuda", "name": torch.cuda.get_device_name(), "cuda": torch.version.cuda}

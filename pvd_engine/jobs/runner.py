@@ -1,0 +1,197 @@
+"""Run one verb in a job folder: hello, the work, and its end in one sentence."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import Cancelled, UserError
+from .cancel import EXIT_CANCELLED, Cancellation
+from .events import Listener
+from .files import is_disk_full, write_json
+from .folder import Request, begin, drop_checkpoints
+from .hello import hello
+from .job import LOG, RESULT, Job
+
+log = logging.getLogger(__name__)
+
+_EXIT_CODES = {"done": 0, "failed": 1, "cancelled": EXIT_CANCELLED}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    Attributes
+    ----------
+    status : str
+        ``"done"``, ``"failed"`` or ``"cancelled"``.
+    outputs : dict
+        What the verb returned.
+    metrics : dict of str to float
+        The last value of each number that was reported.
+    message : str or None
+        One sentence: why it failed.
+    cause : str or None
+        What lies behind it, for a report of a fault.
+    unexpected : bool
+        It failed in a way that the engine should have foreseen; the log has the details.
+    """
+
+    status: str
+    outputs: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    message: str | None = None
+    cause: str | None = None
+    unexpected: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """Of the process."""
+        return _EXIT_CODES[self.status]
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``result.json`` holds."""
+        failed = self.status == "failed"
+        return {
+            "status": self.status,
+            "outputs": self.outputs,
+            "metrics": self.metrics,
+            "error": {"message": self.message, "cause": self.cause} if failed else None,
+        }
+
+
+def run_request(
+    folder: Path, request: Request, listeners: Sequence[Listener], cancellation: Cancellation
+) -> Outcome:
+    """Do what a request asks, from hello to ``result.json``; never raises.
+
+    Parameters
+    ----------
+    folder : Path
+        The job folder, locked by the caller.
+    request : Request
+    listeners : sequence of callable
+        Each is called with every event.
+    cancellation : Cancellation
+    """
+    try:
+        begin(folder, request)
+        job = Job(folder, listeners, cancellation)
+    except (OSError, UserError) as error:
+        return _failure(error, folder)
+    with contextlib.closing(job):
+        try:
+            computes = request.verb.needs_torch
+            job.emit("hello", **hello(request.arguments.device if computes else None))
+            _check_output(request)
+            outputs = request.verb.load()(request.arguments, job)
+            outcome = Outcome("done", outputs, job.metrics)
+        except (Cancelled, KeyboardInterrupt):
+            outcome = Outcome("cancelled", metrics=job.metrics)
+        except Exception as error:
+            outcome = _failure(error, folder)
+        cancellation.disarm()
+        _finish(job, outcome)
+    return outcome
+
+
+def report_failure(folder: Path, error: UserError, listeners: Sequence[Listener]) -> Outcome:
+    """End a job that could not even begin, such as one with a wrong request."""
+    outcome = _failure(error, folder)
+    with contextlib.closing(Job(folder, listeners)) as job:
+        job.emit("hello", **hello(None))
+        _finish(job, outcome)
+    return outcome
+
+
+def repeat_result(folder: Path, result: dict[str, Any], listeners: Sequence[Listener]) -> Outcome:
+    """Tell again how a job that is done ended."""
+    with contextlib.closing(Job(folder, listeners)) as job:
+        job.emit("hello", **hello(None))
+        job.emit("end", status="done", message=None)
+    return Outcome("done", result.get("outputs") or {}, result.get("metrics") or {})
+
+
+def write_cancelled(folder: Path) -> None:
+    """Write the result of a job that is about to be ended hard."""
+    with contextlib.suppress(OSError, UserError):
+        write_json(folder / RESULT, Outcome("cancelled").to_json())
+
+
+@contextlib.contextmanager
+def log_to_file(path: Path) -> Iterator[None]:
+    """Within, log records and warnings are appended to a file, with time and level."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.setLevel(level)
+        root.removeHandler(handler)
+        # A full disk shows at the last flush; the job has told it by then.
+        with contextlib.suppress(OSError):
+            handler.close()
+
+
+def _finish(job: Job, outcome: Outcome) -> None:
+    """Say how the job ended, then write ``result.json``, last of all."""
+    # On a full disk neither may be possible; the sentence still reaches the terminal and the
+    # parent, which has the event by its standard output.
+    with contextlib.suppress(OSError):
+        job.emit("end", status=outcome.status, message=outcome.message)
+    if outcome.status == "done":
+        drop_checkpoints(job.folder)
+    with contextlib.suppress(UserError):
+        write_json(job.folder / RESULT, outcome.to_json())
+
+
+def _check_output(request: Request) -> None:
+    """Find out before the work, not after it, that its output cannot be written."""
+    out = getattr(request.arguments, "out", None)
+    if out is None:
+        return
+    if request.verb.makes_folder:
+        if out.exists() and not out.is_dir():
+            raise UserError(f"'{out}' is a file; --out must name a folder.")
+    elif out.is_dir():
+        raise UserError(f"'{out}' is a folder; --out must name a file.")
+
+
+def _failure(error: Exception, folder: Path) -> Outcome:
+    """The sentence of an error; the log gets the rest."""
+    cause = error.__cause__ if isinstance(error, UserError) else error
+    named = None if cause is None else f"{type(cause).__name__}: {cause}"
+    message = _sentence(error)
+    if message is not None:
+        log.error("%s", message)
+        if cause is not None:
+            log.info("caused by", exc_info=cause)
+        return Outcome("failed", message=message, cause=named)
+    log.error("unexpected failure", exc_info=error)
+    first = named.splitlines()[0].rstrip(".") if named else type(error).__name__
+    message = f"The engine failed unexpectedly ({first}); '{folder / LOG}' has the details."
+    return Outcome("failed", message=message, cause=named, unexpected=True)
+
+
+def _sentence(error: Exception) -> str | None:
+    """One sentence for an error that the user can mend; None for any other."""
+    if isinstance(error, UserError):
+        return str(error)
+    if is_disk_full(error):
+        return "The disk is full; free some space and run the same command again."
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "The memory is not enough; choose --preset small, or close other programs."
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("pvd_engine"):
+        return f"The library '{error.name}' is missing; install the engine's environment again."
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"'{error.filename}' cannot be used: {error.strerror}."
+    return None

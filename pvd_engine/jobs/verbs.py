@@ -1,0 +1,55 @@
+"""The verbs of the engine: their arguments, and where their work is done."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import arguments as kinds
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb.
+
+    Attributes
+    ----------
+    name : str
+    arguments : type
+        Its dataclass.
+    function : str
+        ``"module:function"`` below the package; imported only when the verb runs.
+    needs_torch : bool
+        False for verbs that answer at once and must not wait for torch.
+    resumable : bool
+        It writes checkpoints; on the command line it gets a job folder beside its output.
+    makes_folder : bool
+        Its ``out`` is a folder, not a file.
+    """
+
+    name: str
+    arguments: type
+    function: str
+    needs_torch: bool = True
+    resumable: bool = False
+    makes_folder: bool = False
+
+    def load(self) -> Callable[[Any, Any], dict[str, Any]]:
+        """Import the function ``run(arguments, job) -> dict``."""
+        module, name = self.function.split(":")
+        return getattr(importlib.import_module(f"..{module}", __package__), name)
+
+
+VERBS = {
+    verb.name: verb
+    for verb in (
+        Verb("info", kinds.InfoArguments, "jobs.info:run", needs_torch=False),
+        Verb("train", kinds.TrainArguments, "train.train:run", resumable=True),
+        Verb("convert", kinds.ConvertArguments, "distill.convert:run", resumable=True),
+        Verb("edit", kinds.EditArguments, "edit.apply:run"),
+        Verb("volume", kinds.VolumeArguments, "exchange.volume:run"),
+        Verb("render", kinds.RenderArguments, "render.render_verb:run", makes_folder=True),
+        Verb("eval", kinds.EvalArguments, "metrics.evaluate:run"),
+        Verb("bench", kinds.BenchArguments, "bench.kernels:run"),
+    )
+}

@@ -1,0 +1,72 @@
+"""The verb ``eval``: a field's renders against the images of a capture."""
+
+from typing import Any
+
+import numpy as np
+
+from ..data.capture import View
+from ..data.images import load_image
+from ..data.readers import open_capture
+from ..errors import UserError
+from ..fields.storage import load_field
+from ..jobs.arguments import EvalArguments
+from ..jobs.device import choose_device
+from ..jobs.job import Job
+from ..render.view_loop import render_views
+from .image_metrics import SSIM_WINDOW, psnr, ssim
+
+
+def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
+    """Measure every view of a split that has an image.
+
+    Images with alpha and renders are laid on white; a render's colours are clipped to [0, 1] as a
+    picture file would hold them, but not rounded.
+
+    Returns
+    -------
+    dict
+        ``psnr`` (decibel) and ``ssim``, means over the views, and ``views``: a list of ``name``,
+        ``psnr``, ``ssim``.
+    """
+    device = choose_device(arguments.device)
+    capture = open_capture(arguments.capture)
+    views = [view for view in capture.split(arguments.split) if view.image_path is not None]
+    if not views:
+        raise UserError(
+            f"The capture {capture.name} has no {arguments.split} views with images; choose "
+            "another --split."
+        )
+    if any(min(view.camera.width, view.camera.height) < SSIM_WINDOW for view in views):
+        raise UserError(
+            f"The capture {capture.name} has images of less than {SSIM_WINDOW} pixels to a side, "
+            "which are too small to compare."
+        )
+    field = load_field(arguments.field, device)
+    measured = []
+    for view, image in render_views(field, views, job):
+        picture, truth = image.over(1.0).clip(0, 1), image_on_white(view)
+        entry = {"name": view.name, "psnr": psnr(picture, truth), "ssim": ssim(picture, truth)}
+        measured.append(entry)
+        job.emit("metrics", view=view.name, psnr=entry["psnr"], ssim=entry["ssim"])
+    return {
+        "psnr": float(np.mean([entry["psnr"] for entry in measured])),
+        "ssim": float(np.mean([entry["ssim"] for entry in measured])),
+        "views": measured,
+    }
+
+
+def image_on_white(view: View) -> np.ndarray:
+    """A view's image, (H, W, 3) float32 in [0, 1], laid on white where it is transparent.
+
+    Raises
+    ------
+    UserError
+        It cannot be read, or has another size than its camera.
+    ValueError
+        The view has no image.
+    """
+    if view.image_path is None:
+        raise ValueError(f"the view {view.name} has no image")
+    size = (view.camera.width, view.camera.height)
+    rgba = load_image(view.image_path, expected_size=size).astype(np.float32) / 255
+    return rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]

@@ -1,0 +1,57 @@
+"""The verb ``render``: pictures of a field from the cameras of a capture or of a cameras.json."""
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from ..data.cameras_json import read_cameras
+from ..data.capture import View
+from ..data.images import write_png
+from ..data.readers import open_capture
+from ..errors import UserError
+from ..fields.storage import load_field
+from ..jobs.arguments import RenderArguments
+from ..jobs.device import choose_device
+from ..jobs.job import Job
+from .view_loop import render_views
+
+
+def run(arguments: RenderArguments, job: Job) -> dict[str, Any]:
+    """Render each view into one PNG with straight alpha, sRGB.
+
+    Returns
+    -------
+    dict
+        ``out``, the folder, and ``images``, the pictures' paths below it, in order of the views.
+    """
+    device = choose_device(arguments.device)
+    views = _views(arguments)
+    field = load_field(arguments.field, device)
+    out = arguments.out
+    images = []
+    for view, image in render_views(field, views, job):
+        name = picture_name(view)
+        write_png(out / name, image.to_uint8())
+        images.append(name)
+    return {"out": str(out), "images": images}
+
+
+def picture_name(view: View) -> str:
+    """Path of a view's picture below the output folder, such as ``"test/r_0.png"``.
+
+    A name that would lead out of that folder is kept within it.
+    """
+    name = view.name.replace("\\", "/").replace(":", "_")
+    parts = [part for part in PurePosixPath(name).parts if part not in ("/", ".", "..")]
+    return f"{'/'.join(parts)}.png"
+
+
+def _views(arguments: RenderArguments) -> tuple[View, ...]:
+    if arguments.cameras is not None:
+        return read_cameras(arguments.cameras)
+    capture = open_capture(arguments.capture or "")
+    views = capture.split(arguments.split)
+    if not views:
+        raise UserError(
+            f"The capture {capture.name} has no {arguments.split} views; choose another --split."
+        )
+    return views

@@ -1,0 +1,54 @@
+"""Rendering many views one after another, with progress, as a job that can be cancelled."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+from ..data.capture import View
+from ..fields.base import Field
+from ..jobs.job import Job
+from .render import RenderedImage, render_image
+
+
+def render_views(
+    field: Field, views: Sequence[View], job: Job
+) -> Iterator[tuple[View, RenderedImage]]:
+    """Render views in order; progress counts pixels, so that large views weigh more.
+
+    Parameters
+    ----------
+    field : Field
+    views : sequence of View
+    job : Job
+
+    Yields
+    ------
+    view : View
+    image : RenderedImage
+
+    Raises
+    ------
+    Cancelled
+        The job was asked to stop.
+    """
+    pixels = [view.camera.width * view.camera.height for view in views]
+    total = sum(pixels)
+    start = time.monotonic()
+    before = 0
+    for number, view in enumerate(views):
+
+        def report(share: float, done: int = before, index: int = number) -> None:
+            job.raise_if_cancelled()
+            fraction = (done + share * pixels[index]) / total
+            elapsed = time.monotonic() - start
+            job.progress(
+                fraction=fraction,
+                step=index + (share >= 1),
+                rate=fraction * len(pixels) / max(elapsed, 1e-9),
+                unit="view",
+                seconds_left=elapsed * (1 - fraction) / max(fraction, 1e-9),
+            )
+
+        job.raise_if_cancelled()
+        image = render_image(field, view.camera, progress=report)
+        before += pixels[number]
+        yield view, image
