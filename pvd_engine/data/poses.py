@@ -85,13 +85,16 @@ class PoseDistribution:
         distance = random.uniform(*self.distance, size=count)
         origins = self.center + (local * distance[:, None]) @ _basis(np.array(self.up)).T
         targets = self.center + random.normal(scale=self.spread + 1e-9, size=(count, 3))
-        size = {name: self.camera[name] for name in ("fx", "fy", "cx", "cy")}
+        size = self.camera
         return [
             Camera(
-                look_at(origin, target, np.array(self.up)),
-                int(self.camera["width"]),
-                int(self.camera["height"]),
-                **size,
+                camera_to_world=look_at(origin, target, np.array(self.up)),
+                width=int(size["width"]),
+                height=int(size["height"]),
+                fx=size["fx"],
+                fy=size["fy"],
+                cx=size["cx"],
+                cy=size["cy"],
             )
             for origin, target in zip(origins, targets, strict=True)
         ]

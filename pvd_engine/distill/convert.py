@@ -1,7 +1,7 @@
 """Convert a field into another architecture: the verb ``convert``."""
 
 import copy
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,13 @@ import torch
 
 from .. import __version__
 from ..data.capture import Capture, View
+from ..data.poses import PoseDistribution
 from ..data.readers import open_capture
+from ..edit.edited_field import EditedField, edited_occupancy
 from ..errors import UserError
 from ..fields.architectures import architecture, default_preset, make_field
 from ..fields.base import Field
+from ..fields.encoders.sparse_tensor import SparseTensorEncoder
 from ..fields.radiance_field import RadianceField
 from ..fields.storage import content_hash, load_field, save_field
 from ..jobs.arguments import ConvertArguments
@@ -25,49 +28,74 @@ from ..render.render import render_image
 from ..train.loop import Training, optimise
 from ..train.preview import Preview
 from .objective import DistillObjective, RaySource, Stages
-from ..data.poses import PoseDistribution
 
 SAMPLES_PER_STEP = {"cpu": 1 << 14, "cuda": 1 << 18}
+
+BRIDGE_SHARE = 0.4
+"""Share of the budget that a conversion through a sparse tensor spends on reaching it."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a student is taught from.
+
+    Attributes
+    ----------
+    teacher : Field
+    poses : PoseDistribution
+        From where it is looked at.
+    capture : Capture or None
+        Its training cameras give half of the rays.
+    """
+
+    teacher: Field
+    poses: PoseDistribution
+    capture: Capture | None
 
 
 def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     """The verb ``convert``: field file in, field file of another architecture out."""
     device = choose_device(arguments.device)
-    teacher_path = Path(arguments.field)
-    teacher = load_field(teacher_path, device)
+    teacher = load_field(arguments.field, device)
     capture = open_capture(arguments.capture) if arguments.capture else None
-    poses = viewpoints(teacher, capture)
+    lesson = Lesson(teacher, viewpoints(teacher, capture), capture)
     preset = arguments.preset or default_preset(device)
     spec = architecture(arguments.to, preset, arguments.decoder)
-    torch.manual_seed(arguments.seed)
-    student = make_student(spec, teacher).to(device)
-    inherited = inherit(student, teacher) if arguments.inherit else []
-    training = Training.start(student, arguments.seed)
-    training.resume(job)
     budget = Budget.parse(arguments.budget, arguments.steps)
-    report = distil(training, teacher, poses, capture, budget, job)
+    seed = arguments.seed
+    if arguments.through is not None:
+        lesson = through_sparse_tensor(lesson, preset, share_of(budget, BRIDGE_SHARE), seed, job)
+        budget = share_of(budget, 1 - BRIDGE_SHARE)
+    torch.manual_seed(seed)
+    student = make_student(spec, lesson.teacher).to(device)
+    inherited = inherit(student, lesson.teacher) if arguments.inherit else []
+    training = Training.start(student, seed)
+    training.resume(job)
+    report = distil(training, lesson, budget, job)
     student.header["provenance"] = {
         "made_by": f"pvd convert {__version__}",
-        "teacher": {"file": teacher_path.name, "hash": content_hash(teacher_path)},
+        "teacher": {"file": arguments.field.name, "hash": content_hash(arguments.field)},
         "teacher_provenance": teacher.header.get("provenance"),
         "edits": teacher.header.get("edits"),
-        "seed": arguments.seed,
+        "through": arguments.through,
+        "inherited": inherited,
+        "seed": seed,
         "steps": training.step,
         "seconds": round(training.elapsed, 1),
         "device": str(device),
-        "inherited": inherited,
-        "viewpoints": poses.to_json(),
+        "viewpoints": lesson.poses.to_json(),
+        **report,
     }
-    out = Path(arguments.out)
-    save_field(out, student)
+    save_field(arguments.out, student)
     return {
-        "out": str(out),
+        "out": str(arguments.out),
         "to": arguments.to,
         "preset": preset,
+        "through": arguments.through,
+        "inherited": inherited,
         "steps": training.step,
         "seconds": training.elapsed,
-        "size": out.stat().st_size,
-        "inherited": inherited,
+        "size": arguments.out.stat().st_size,
         **report,
     }
 
@@ -113,24 +141,14 @@ def inherit(student: RadianceField, teacher: Field) -> list[str]:
     return copied
 
 
-def distil(
-    training: Training,
-    teacher: Field,
-    poses: PoseDistribution,
-    capture: Capture | None,
-    budget: Budget,
-    job: Job,
-) -> dict[str, Any]:
+def distil(training: Training, lesson: Lesson, budget: Budget, job: Job) -> dict[str, Any]:
     """Teach a student until the budget is spent, then settle its occupancy.
 
     Parameters
     ----------
     training : Training
         Of the student; changed in place.
-    teacher : Field
-    poses : PoseDistribution
-    capture : Capture or None
-        Its training cameras give half of the rays.
+    lesson : Lesson
     budget : Budget
     job : Job
 
@@ -139,18 +157,16 @@ def distil(
     dict
         ``psnr_to_teacher`` on one view and whether the features stage took part.
     """
-    student = training.field
-    for parameter in teacher.parameters():
-        parameter.requires_grad_(False)
+    student, teacher = training.field, lesson.teacher
+    teacher.requires_grad_(False)
     cameras = None
-    if capture is not None:
-        known = [view.camera for view in capture.split("train")]
+    if lesson.capture is not None:
+        known = [view.camera for view in lesson.capture.split("train")]
         cameras = CameraBatch.from_cameras(known, student.device)
-    source = RaySource(poses, cameras, student.device, training.generator)
+    source = RaySource(lesson.poses, cameras, student.device, training.generator)
     samples = SAMPLES_PER_STEP[student.device.type]
     objective = DistillObjective(training, teacher, source, Stages(), samples)
-    view = _preview_view(capture, poses)
-    preview = Preview(view, student, job)
+    preview = Preview(_preview_view(lesson), student, job)
     optimise(training, objective, budget, job, preview)
     student.occupancy.rebuild(student.log_density, student.step)
     preview()
@@ -162,8 +178,52 @@ def distil(
     }
 
 
-def _preview_view(capture: Capture | None, poses: PoseDistribution) -> View:
-    if capture is not None:
-        return (capture.split("val") or capture.split("train"))[0]
-    camera = poses.sample(1, np.random.default_rng(0))[0]
+def through_sparse_tensor(
+    lesson: Lesson, preset: str, budget: Budget, seed: int, job: Job
+) -> Lesson:
+    """The published way to edit: a sparse tensor learns the field, and its tensors are edited.
+
+    An unedited teacher is just passed on through the sparse tensor. PVD, section 4.4.
+
+    Returns
+    -------
+    Lesson
+        With the edited sparse tensor as teacher.
+    """
+    path = job.checkpoints / "sparse_tensor-field.safetensors"
+    if path.is_file():
+        return replace(lesson, teacher=load_field(path, lesson.teacher.device))
+    edited = lesson.teacher if isinstance(lesson.teacher, EditedField) else None
+    base = lesson.teacher if edited is None else edited.base
+    torch.manual_seed(seed)
+    bridge = make_student(architecture("sparse_tensor", preset), base).to(base.device)
+    training = Training.start(bridge, seed, checkpoint="sparse_tensor")
+    training.resume(job)
+    distil(training, replace(lesson, teacher=base), budget, job)
+    if edited is not None:
+        carve(bridge, edited)
+    save_field(path, bridge)
+    return replace(lesson, teacher=bridge)
+
+
+def carve(field: RadianceField, edited: EditedField) -> None:
+    """Drop the values of a sparse tensor where the edits of another field leave nothing."""
+    if not isinstance(field.encoder, SparseTensorEncoder):
+        raise TypeError("only a sparse tensor can be carved")
+    field.encoder.keep_vertices(lambda points: edited.mask(field.from_engine(points)))
+    field.occupancy = edited_occupancy(field.occupancy, edited.lists)
+
+
+def share_of(budget: Budget, share: float) -> Budget:
+    """A part of a budget."""
+    return Budget(
+        None if budget.seconds is None else budget.seconds * share,
+        None if budget.steps is None else max(round(budget.steps * share), 1),
+    )
+
+
+def _preview_view(lesson: Lesson) -> View:
+    if lesson.capture is not None:
+        return (lesson.capture.split("val") or lesson.capture.split("train"))[0]
+    camera = lesson.poses.sample(1, np.random.default_rng(0))[0]
     return View("view", camera, "val", None)

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..data.poses import PoseDistribution
 from ..fields.base import Field
 from ..kernels.compositing import composite
 from ..render.rays import CameraBatch, Rays, generate_rays
-from ..render.render import render_rays, sample_positions, visible_samples
+from ..render.render import sample_positions, visible_samples
 from ..train.loop import Training
-from ..data.poses import PoseDistribution
 
 LOG_DENSITY_RANGE = (-2.0, 7.0)
 """PVD's density constraint, per engine unit; here it bounds the loss and never the rendering, so

@@ -62,9 +62,7 @@ class Field(nn.Module):
         """
         raise NotImplementedError
 
-    def decode(
-        self, points: Tensor, directions: Tensor, features: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """Block 2: density and colour from features.
 
         Parameters

@@ -3,6 +3,7 @@
 The first feature is the log-density in the engine frame; the others make the colour.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -53,7 +54,23 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
     return torch.stack(basis, dim=-1)
 
 
-class MlpDecoder(nn.Module):
+class Decoder(nn.Module):
+    """Block 2's colour: features after the first, and the view direction.
+
+    Attributes
+    ----------
+    input_width : int
+        Features it needs from the encoder, the log-density included.
+    """
+
+    input_width: int
+
+    def forward(self, features: Tensor, directions: Tensor) -> Tensor:
+        """Colour (N, 3) in [0, 1] from features (N, input_width - 1), directions (N, 3)."""
+        raise NotImplementedError
+
+
+class MlpDecoder(Decoder):
     """Spherical harmonics of the direction and 15 features through a small network.
 
     Instant-NGP's colour network, the block 2 that PVD shares between its architectures.
@@ -71,9 +88,7 @@ class MlpDecoder(nn.Module):
     def __init__(self, hidden: int = 64, layers: int = 2) -> None:
         super().__init__()
         widths = [16 + self.input_width - 1] + [hidden] * layers + [3]
-        self.layers = nn.ModuleList(
-            nn.Linear(a, b, bias=False) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in pairwise(widths))
 
     def forward(self, features: Tensor, directions: Tensor) -> Tensor:
         """Colour (N, 3) in [0, 1] from colour features (N, 15) and directions (N, 3)."""
@@ -85,7 +100,7 @@ class MlpDecoder(nn.Module):
         return torch.sigmoid(x.float())
 
 
-class ShDecoder(nn.Module):
+class ShDecoder(Decoder):
     """Spherical-harmonics coefficients dotted with the basis: Plenoxels' identity block 2.
 
     Parameters
@@ -106,12 +121,10 @@ class ShDecoder(nn.Module):
         return torch.sigmoid((coefficients * basis[:, None, :]).sum(dim=-1))
 
 
-DECODERS: dict[str, type[nn.Module]] = {"mlp": MlpDecoder, "sh": ShDecoder}
+DECODERS: dict[str, type[Decoder]] = {"mlp": MlpDecoder, "sh": ShDecoder}
 
 
-def make_decoder(spec: dict[str, Any]) -> nn.Module:
+def make_decoder(spec: dict[str, Any]) -> Decoder:
     """Build a decoder from its JSON description, ``{"type": ..., **sizes}``."""
     sizes = {key: value for key, value in spec.items() if key != "type"}
     return DECODERS[spec["type"]](**sizes)
-
-

@@ -27,7 +27,7 @@ class RadianceField(Field):
     def __init__(self, spec: dict[str, Any], occupancy: OccupancyGrid, step: float) -> None:
         super().__init__(occupancy, step, {"architecture": spec, "color_space": "srgb"})
         self.decoder = make_decoder(spec["decoder"])
-        self.encoder = make_encoder(spec["encoder"], width=int(self.decoder.input_width))
+        self.encoder = make_encoder(spec["encoder"], width=self.decoder.input_width)
 
     def to_engine(self, points: Tensor) -> Tensor:
         """Dataset-frame points (N, 3) in the engine frame, the cube [-1, 1]^3."""
@@ -41,9 +41,7 @@ class RadianceField(Field):
         """Block 1 at points (N, 3), dataset frame: (N, F)."""
         return self.encoder(self.to_engine(points))
 
-    def decode(
-        self, points: Tensor, directions: Tensor, features: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """Block 2: log-density (N,) per dataset unit and colour (N, 3)."""
         log_density = features[:, 0] - math.log(self.half_side)
         return log_density, self.decoder(features[:, 1:], directions)

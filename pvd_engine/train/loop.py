@@ -1,8 +1,9 @@
 """The optimisation loop that training and distillation share: budget, checkpoints, progress."""
 
+import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ FINAL_RATE = 0.03
 """The learning rate falls exponentially to this share of its start."""
 
 
-@dataclass
+@dataclasses.dataclass
 class Training:
     """All that an interrupted optimisation needs to go on.
 
@@ -35,6 +36,8 @@ class Training:
     optimizer : FieldOptimizer
     generator : torch.Generator
         Source of all randomness.
+    checkpoint : str
+        Name of its checkpoint in the job folder.
     step : int
     elapsed : float
         Seconds spent in the loop, interruptions not counted.
@@ -43,15 +46,22 @@ class Training:
     field: RadianceField
     optimizer: FieldOptimizer
     generator: torch.Generator
+    checkpoint: str = "latest"
     step: int = 0
     elapsed: float = 0.0
-    recent: dict[str, float] = field(default_factory=dict)
+    recent: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def start(cls, radiance_field: RadianceField, seed: int) -> "Training":
+    def start(
+        cls, radiance_field: RadianceField, seed: int, checkpoint: str = "latest"
+    ) -> "Training":
         """Begin at step 0."""
         optimizer = FieldOptimizer(radiance_field.parameter_groups())
-        return cls(radiance_field, optimizer, torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        return cls(radiance_field, optimizer, generator, checkpoint)
+
+    def _path(self, job: Job) -> Path:
+        return job.checkpoints / f"{self.checkpoint}.safetensors"
 
     def renew_optimizer(self) -> None:
         """Forget the moments, after parameters were replaced."""
@@ -63,11 +73,11 @@ class Training:
         tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.state().items()}
         tensors["generator"] = self.generator.get_state()
         header = {"step": self.step, "elapsed": self.elapsed}
-        save_checkpoint(job.checkpoints / "latest.safetensors", tensors, header)
+        save_checkpoint(self._path(job), tensors, header)
 
     def resume(self, job: Job) -> bool:
         """Go on from the job folder's checkpoint; False when there is none."""
-        loaded = load_checkpoint(job.checkpoints / "latest.safetensors")
+        loaded = load_checkpoint(self._path(job))
         if loaded is None:
             return False
         tensors, header = loaded

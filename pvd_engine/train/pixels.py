@@ -40,17 +40,18 @@ class PixelTable:
         UserError
             When an image cannot be read.
         """
-        views = [view for view in views if view.image_path is not None]
-        images = []
+        cameras, images = [], []
         for view in views:
-            size = (view.camera.width, view.camera.height)
-            images.append(load_image(view.image_path, expected_size=size).reshape(-1, 4))
+            if view.image_path is not None:
+                size = (view.camera.width, view.camera.height)
+                images.append(load_image(view.image_path, expected_size=size).reshape(-1, 4))
+                cameras.append(view.camera)
         starts = np.cumsum([0] + [len(image) for image in images])
         return cls(
-            CameraBatch.from_cameras([view.camera for view in views], device),
+            CameraBatch.from_cameras(cameras, device),
             torch.from_numpy(np.concatenate(images)).to(device),
             torch.from_numpy(starts).to(device),
-            torch.tensor([view.camera.width for view in views], device=device),
+            torch.tensor([camera.width for camera in cameras], device=device),
         )
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Rays, Tensor]:

@@ -1,6 +1,7 @@
 """A small picture of one view, shown while a field is being made."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -47,11 +48,11 @@ class Preview:
         self.field = field
         self.job = job
         self.camera = scale_camera(view.camera, LONGEST_SIDE)
-        self.truth = None if view.image_path is None else self._on_white(view)
+        self.truth = None if view.image_path is None else self._on_white(view.image_path)
 
-    def _on_white(self, view: View) -> np.ndarray:
-        size = (view.camera.width, view.camera.height)
-        rgba = load_image(view.image_path, expected_size=size).astype(np.float32) / 255
+    def _on_white(self, path: Path) -> np.ndarray:
+        size = (self.view.camera.width, self.view.camera.height)
+        rgba = load_image(path, expected_size=size).astype(np.float32) / 255
         white = rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]
         picture = Image.fromarray((white * 255 + 0.5).astype(np.uint8))
         picture = picture.resize((self.camera.width, self.camera.height), Image.Resampling.BOX)

@@ -1,7 +1,6 @@
 """Train a field from the images of a capture."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,10 +8,10 @@ from torch import Tensor
 
 from .. import __version__
 from ..data.capture import Capture
+from ..data.poses import PoseDistribution
 from ..data.readers import open_capture, require_trainable
 from ..fields.architectures import architecture, default_preset, make_field
 from ..fields.storage import save_field
-from ..data.poses import PoseDistribution
 from ..jobs.arguments import TrainArguments
 from ..jobs.budget import Budget
 from ..jobs.device import choose_device
@@ -106,15 +105,14 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
             [view.camera for view in capture.split("train")]
         ).to_json(),
     }
-    out = Path(arguments.out)
-    save_field(out, field)
+    save_field(arguments.out, field)
     return {
-        "out": str(out),
+        "out": str(arguments.out),
         "arch": arguments.arch,
         "preset": preset,
         "steps": training.step,
         "seconds": training.elapsed,
-        "size": out.stat().st_size,
+        "size": arguments.out.stat().st_size,
     }
 
 

@@ -15,7 +15,7 @@ ENCODERS: dict[str, type[Encoder]] = {
 
 
 def make_encoder(spec: dict[str, Any], width: int) -> Encoder:
-    """Build an encoder of `width` features from its JSON description, ``{"type": ..., **sizes}``."""
+    """Build an encoder of `width` features from its description, ``{"type": ..., **sizes}``."""
     sizes = {key: value for key, value in spec.items() if key != "type"}
     return ENCODERS[spec["type"]](width=width, **sizes)
 

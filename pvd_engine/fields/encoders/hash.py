@@ -61,5 +61,7 @@ class HashEncoder(Encoder):
         """Tables skip untouched rows, as in the paper; the network does not."""
         return [
             ParameterGroup([self.table], learning_rate=1e-2, rows=True),
-            ParameterGroup([self.hidden.weight, self.output.weight], learning_rate=1e-2),
+            ParameterGroup(
+                [*self.hidden.parameters(), *self.output.parameters()], learning_rate=1e-2
+            ),
         ]

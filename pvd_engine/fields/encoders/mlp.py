@@ -57,9 +57,7 @@ class MlpEncoder(Encoder):
         encoded = 3 + 6 * frequencies
         inputs = [encoded] + [hidden + (encoded if i == skip else 0) for i in range(1, layers)]
         outputs = [hidden] * (layers - 1) + [bottleneck]
-        self.trunk = nn.ModuleList(
-            nn.Linear(a, b) for a, b in zip(inputs, outputs, strict=True)
-        )
+        self.trunk = nn.ModuleList(nn.Linear(a, b) for a, b in zip(inputs, outputs, strict=True))
         self.hidden = nn.Linear(bottleneck, 64, bias=False)
         self.output = nn.Linear(64, width, bias=False)
 
