@@ -146,7 +146,9 @@ class _Composite(torch.autograd.Function):
         weights = torch.empty_like(thickness)
         rays = samples.rays
         sums = (color.new_empty((rays, 3)), color.new_empty(rays), color.new_empty(rays))
-        _run(forward_kernel(), [samples.offsets, samples.t, opacity, color, weights, *sums], samples)
+        _run(
+            forward_kernel(), [samples.offsets, samples.t, opacity, color, weights, *sums], samples
+        )
         ctx.save_for_backward(thickness, opacity, color, weights)
         ctx.samples = samples
         return *sums, weights

@@ -5,6 +5,7 @@ parts that write disjoint memory, and threads take the parts one after the other
 """
 
 import importlib.util
+import itertools
 import os
 import threading
 import warnings
@@ -66,7 +67,7 @@ def split(count: int, grain: int = 1024, parts_per_thread: int = 2) -> list[Part
     if thread_count() == 1:
         parts = 1
     bounds = [count * i // parts for i in range(parts + 1)]
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(itertools.pairwise(bounds))
 
 
 def launch(

@@ -23,14 +23,10 @@ STEP = """
         const float* __restrict__ G = gradient.data + offset;
         float* __restrict__ M = mean.data + offset;
         float* __restrict__ V = square.data + offset;
-        unsigned int any = 0u;
-        // The bits of a float without its sign are zero for 0 and -0 alone.
-        for (int e = 0; e < n * C; ++e) {
-            unsigned int bits;
-            __builtin_memcpy(&bits, G + e, 4);
-            any |= bits << 1;
-        }
-        if (any == 0u)
+        int nonzero = 0;
+        for (int e = 0; e < n * C; ++e)
+            nonzero |= G[e] != 0.0f;
+        if (!nonzero)
             continue;
         for (int row = 0; row < n; ++row) {
             bool live = false;

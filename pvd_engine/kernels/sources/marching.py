@@ -6,6 +6,9 @@ afresh in each cell). Products and sums are not fused, so that a candidate's pos
 number that the reference computes.
 """
 
+# Warp makes a variable of int(0), but a constant of 0.
+# ruff: noqa: UP018
+
 import warp as wp
 
 wp.set_module_options({"fuse_fp": False, "enable_backward": False})
@@ -51,6 +54,39 @@ def last_in_block(cell: int, direction: float) -> int:
     return start
 
 
+@wp.func_native("""
+    unsigned char any[8] = {};
+    for (int x = x0; x < x1; ++x) {
+        for (int y = y0; y < y1; ++y) {
+            const unsigned char* row = occupancy.data + ((size_t)x * cells_y + y) * cells_z;
+            if (z1 - z0 == 8)
+                for (int i = 0; i < 8; ++i)
+                    any[i] |= row[z0 + i];
+            else
+                for (int z = z0; z < z1; ++z)
+                    any[0] |= row[z];
+        }
+    }
+    unsigned char all = 0;
+    for (int i = 0; i < 8; ++i)
+        all |= any[i];
+    return all;
+""")
+def any_in_box(
+    occupancy: wp.array(dtype=wp.uint8),
+    x0: int,
+    x1: int,
+    y0: int,
+    y1: int,
+    z0: int,
+    z1: int,
+    cells_y: int,
+    cells_z: int,
+) -> wp.uint8:
+    """Non-zero if any cell of a box of cells is; eight cells along z are read as one number."""
+    ...
+
+
 @wp.kernel
 def gather_blocks(
     first: int,
@@ -70,13 +106,17 @@ def gather_blocks(
         x0 = block / (along_y * along_z) * BLOCK
         y0 = (block / along_z) % along_y * BLOCK
         z0 = block % along_z * BLOCK
-        occupied = wp.uint8(0)
-        for x in range(x0, wp.min(x0 + BLOCK, cells_x)):
-            for y in range(y0, wp.min(y0 + BLOCK, cells_y)):
-                row = (x * cells_y + y) * cells_z
-                for z in range(z0, wp.min(z0 + BLOCK, cells_z)):
-                    occupied |= occupancy[row + z]
-        blocks[block] = occupied
+        blocks[block] = any_in_box(
+            occupancy,
+            x0,
+            wp.min(x0 + BLOCK, cells_x),
+            y0,
+            wp.min(y0 + BLOCK, cells_y),
+            z0,
+            wp.min(z0 + BLOCK, cells_z),
+            cells_y,
+            cells_z,
+        )
 
 
 @wp.func

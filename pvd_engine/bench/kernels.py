@@ -1,0 +1,312 @@
+"""Measures every fast kernel against its plain-torch reference, turn by turn in one process."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import UserError
+from ..kernels import adam, compositing, hash_grid, launch, marching, sparse_grid
+from . import nerfstudio_hash
+
+ROUNDS = 3
+"""Turns of each contest; the fast side runs `FAST_RUNS` times in a turn."""
+
+FAST_RUNS = 5
+
+LEVELS, FEATURES, LOG2_ENTRIES, COARSEST, FINEST = 16, 2, 19, 16, 2048
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One kernel, and what it is compared with, on the same input.
+
+    Attributes
+    ----------
+    name, rival : str
+        The kernel, and the other side.
+    unit : str
+        What `count` counts.
+    count : int
+        Work in one call.
+    fast, slow : callable
+        One call of either side.
+    """
+
+    name: str
+    rival: str
+    unit: str
+    count: int
+    fast: Callable[[], Any]
+    slow: Callable[[], Any]
+
+
+def run(points: int = 131072, seed: int = 0) -> dict[str, Any]:
+    """Measure all kernels on the processor, or on the GPU where there is one.
+
+    Parameters
+    ----------
+    points : int
+        Points of the encodings; rays are a sixteenth of them.
+    seed : int
+        For the input.
+
+    Returns
+    -------
+    dict
+        device, threads, points, seed, and "kernels": a list of name, rival, unit, the rates of
+        both sides in units per second, and their ratio. JSON-able.
+
+    Raises
+    ------
+    UserError
+        If Warp is missing, or there are no points.
+    """
+    if points < 16:
+        raise UserError("The kernel benchmark needs at least 16 points; ask for more.")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not launch.warp_available():
+        raise UserError(
+            "Warp is not installed, so there are no fast kernels to measure; install warp-lang."
+        )
+    generator = torch.Generator().manual_seed(seed)
+    measured = []
+    for make in (
+        _hash_forward,
+        _hash_training,
+        _hash_reference,
+        _sparse,
+        _march,
+        _composite,
+        _adam,
+    ):
+        measured.append(_measure(make(points, generator, device), device))
+    return {
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "threads": launch.thread_count(),
+        "points": points,
+        "seed": seed,
+        "kernels": measured,
+    }
+
+
+def format_table(result: dict[str, Any]) -> str:
+    """The result of `run` as lines of text: millions of units per second, and the ratio."""
+    lines = [
+        f"device {result['device']}, {result['threads']} threads, {result['points']} points",
+        f"{'kernel':<34}{'fast':>9}{'other':>9}{'ratio':>8}  unit, other",
+    ]
+    for row in result["kernels"]:
+        fast, other = row["fast_per_second"] / 1e6, row["other_per_second"] / 1e6
+        lines.append(
+            f"{row['name']:<34}{fast:>9.3f}{other:>9.3f}{row['ratio']:>7.1f}x"
+            f"  M {row['unit']}/s, {row['rival']}"
+        )
+    return "\n".join(lines)
+
+
+def _measure(contest: Contest, device: torch.device) -> dict[str, Any]:
+    """Median times of both sides, alternating, after one call of each to warm up."""
+    _seconds(contest.fast, device)
+    _seconds(contest.slow, device)
+    fast, slow = [], []
+    for _ in range(ROUNDS):
+        fast += [_seconds(contest.fast, device) for _ in range(FAST_RUNS)]
+        slow.append(_seconds(contest.slow, device))
+    fast_seconds, slow_seconds = statistics.median(fast), statistics.median(slow)
+    return {
+        "name": contest.name,
+        "rival": contest.rival,
+        "unit": contest.unit,
+        "count": contest.count,
+        "fast_per_second": contest.count / fast_seconds,
+        "other_per_second": contest.count / slow_seconds,
+        "ratio": slow_seconds / fast_seconds,
+    }
+
+
+def _seconds(call: Callable[[], Any], device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    start = time.perf_counter()
+    call()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def _random(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:
+    return torch.rand(shape, generator=generator).to(device)
+
+
+def _gradient(encode: Callable[[], Tensor], parameter: Tensor, seed: Tensor) -> None:
+    """One forward and backward pass; the gradient lives no longer than a step's would."""
+    parameter.grad = None
+    encode().backward(seed)
+    parameter.grad = None
+
+
+def _layout() -> hash_grid.HashGridLayout:
+    growth = math.exp(math.log(FINEST / COARSEST) / (LEVELS - 1))
+    return hash_grid.HashGridLayout(LEVELS, FEATURES, LOG2_ENTRIES, COARSEST, growth)
+
+
+def _hash_input(
+    points: int, generator: torch.Generator, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Points, table of our layout, and the gradient that comes back."""
+    return (
+        _random((points, 3), generator, device),
+        _random((_layout().rows, FEATURES), generator, device).requires_grad_(),
+        _random((points, LEVELS * FEATURES), generator, device),
+    )
+
+
+def _nerfstudio_input(generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Table and scalings of nerfstudio's layout: all levels full."""
+    rows = LEVELS << LOG2_ENTRIES
+    scales = nerfstudio_hash.scalings(LEVELS, COARSEST, FINEST).to(device)
+    return _random((rows, FEATURES), generator, device).requires_grad_(), scales
+
+
+def _hash_forward(points: int, generator: torch.Generator, device: torch.device) -> Contest:
+    at, table, _ = _hash_input(points, generator, device)
+    other, scales = _nerfstudio_input(generator, device)
+    return Contest(
+        "hash encoding, forward",
+        "nerfstudio's torch operations",
+        "points",
+        points,
+        partial(hash_grid.hash_encode_warp, at, table.detach(), _layout()),
+        partial(nerfstudio_hash.encode, at, other.detach(), scales),
+    )
+
+
+def _hash_training(points: int, generator: torch.Generator, device: torch.device) -> Contest:
+    at, table, back = _hash_input(points, generator, device)
+    other, scales = _nerfstudio_input(generator, device)
+    return Contest(
+        "hash encoding, forward + backward",
+        "nerfstudio's torch operations",
+        "points",
+        points,
+        lambda: _gradient(lambda: hash_grid.hash_encode_warp(at, table, _layout()), table, back),
+        lambda: _gradient(lambda: nerfstudio_hash.encode(at, other, scales), other, back),
+    )
+
+
+def _hash_reference(points: int, generator: torch.Generator, device: torch.device) -> Contest:
+    at, table, back = _hash_input(points, generator, device)
+    layout = _layout()
+    return Contest(
+        "hash encoding, forward + backward",
+        "our torch reference",
+        "points",
+        points,
+        lambda: _gradient(lambda: hash_grid.hash_encode_warp(at, table, layout), table, back),
+        lambda: _gradient(lambda: hash_grid.hash_encode_reference(at, table, layout), table, back),
+    )
+
+
+def _sparse(points: int, generator: torch.Generator, device: torch.device) -> Contest:
+    """A grid of 128 vertices an axis and 28 channels, a tenth of it in use, sampled there."""
+    size, channels = 128, 28
+    vertices = torch.arange(size**3).view(size, size, size)
+    used = vertices[: size // 2, : size // 2, : size // 2 - 10].reshape(-1)
+    links = torch.full((size**3,), -1, dtype=torch.int32)
+    links[used] = torch.arange(len(used), dtype=torch.int32)
+    links = links.view(size, size, size).to(device)
+    values = _random((len(used), channels), generator, device).requires_grad_()
+    empty = torch.zeros(channels, device=device)
+    at = _random((points, 3), generator, device) * 0.5
+    back = _random((points, channels), generator, device)
+
+    def call(sample: Callable[..., Tensor]) -> Callable[[], None]:
+        return lambda: _gradient(lambda: sample(at, links, values, empty), values, back)
+
+    return Contest(
+        "sparse grid, forward + backward",
+        "our torch reference",
+        "points",
+        points,
+        call(sparse_grid.sparse_sample_warp),
+        call(sparse_grid.sparse_sample_reference),
+    )
+
+
+def _rays(
+    points: int, generator: torch.Generator, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, Tensor, float, Tensor]:
+    """Rays from around into a box of 128 cells an axis that holds a hollow sphere."""
+    size, rays = 128, points // 16
+    axis = (torch.arange(size) + 0.5) / size * 2 - 1
+    radius = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij")).norm(dim=0)
+    occupancy = ((radius > 0.4) & (radius < 0.55)).to(torch.uint8)
+    origins = torch.nn.functional.normalize(torch.randn((rays, 3), generator=generator), dim=-1) * 4
+    targets = torch.rand((rays, 3), generator=generator) - 0.5
+    directions = torch.nn.functional.normalize(targets - origins, dim=-1)
+    box = torch.tensor([[-1.0] * 3, [1.0] * 3])
+    jitter = torch.rand(rays, generator=generator)
+    tensors = (x.to(device) for x in (origins, directions, occupancy, box, jitter))
+    origins, directions, occupancy, box, jitter = tensors
+    return origins, directions, occupancy, box, 2 * math.sqrt(3) / 1024, jitter
+
+
+def _march(points: int, generator: torch.Generator, device: torch.device) -> Contest:
+    arguments = _rays(points, generator, device)
+    return Contest(
+        "ray marching",
+        "our torch reference",
+        "rays",
+        len(arguments[0]),
+        partial(marching.march_rays_warp, *arguments),
+        partial(marching.march_rays_reference, *arguments),
+    )
+
+
+def _composite(points: int, generator: torch.Generator, device: torch.device) -> Contest:
+    samples = marching.march_rays_warp(*_rays(points, generator, device))
+    count = len(samples)
+    log_density = (_random((count,), generator, device) * 4).requires_grad_()
+    color = _random((count, 3), generator, device).requires_grad_()
+    back = _random((samples.rays, 3), generator, device)
+
+    def call(composite: Callable[..., compositing.Composited]) -> Callable[[], None]:
+        def once() -> None:
+            result = composite(log_density, color, samples, 0.004)
+            torch.autograd.grad(result.color, (log_density, color), back)
+
+        return once
+
+    return Contest(
+        "compositing, forward + backward",
+        "our torch reference",
+        "samples",
+        count,
+        call(compositing.composite_warp),
+        call(compositing.composite_reference),
+    )
+
+
+def _adam(points: int, generator: torch.Generator, device: torch.device) -> Contest:
+    """The hash table's optimiser step with the gradient of one batch of points."""
+    at, table, back = _hash_input(points, generator, device)
+    hash_grid.hash_encode_warp(at, table, _layout()).backward(back)
+    gradient = table.grad
+    assert gradient is not None
+    tensors = (table.detach(), gradient, torch.zeros_like(gradient), torch.zeros_like(gradient))
+    settings = (1e-2, (0.9, 0.99), 1e-15, 1)
+    return Contest(
+        "Adam step of the hash table",
+        "our torch reference",
+        "rows",
+        len(gradient),
+        partial(adam.adam_step_sparse_warp, *tensors, *settings),
+        partial(adam.adam_step_sparse_reference, *tensors, *settings),
+    )
