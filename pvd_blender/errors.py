@@ -10,13 +10,14 @@ class ConvertFieldError(RuntimeError):
     ----------
     sentence : str
     log : Path, optional
-        The engine's log that says more; its path becomes part of the message.
+        The engine's log that says more; the message names it.
     """
 
     def __init__(self, sentence: str, log: Path | None = None) -> None:
         self.sentence = sentence
         self.log = log
-        super().__init__(f"{sentence} Log: {log}" if log else sentence)
+        told = log is None or str(log) in sentence
+        super().__init__(sentence if told else f"{sentence} Log: {log}")
 
 
 class JobCancelledError(ConvertFieldError):

@@ -2,14 +2,14 @@
 
 from bpy.types import Context, Object, Panel, UILayout, UIList
 
-from .operators.base import why_no_capture, why_no_field, why_no_job
+from .operators.base import why_no_capture, why_no_field
 from .operators.capture import dataset_cameras
 from .properties import NO_MEASURE, ConvertFieldScene, active_field, active_frame
 from .scene.edit_shapes import edit_shapes, shape_operation
 from .session import session
 from .status import draw_status, draw_wrapped
 
-ROLE_ICONS = {"TEACHER": "LIGHTPROBE_VOLUME", "EDITED": "MOD_BOOLEAN", "STUDENT": "OUTPUT"}
+ROLE_ICONS = {"TEACHER": "LIGHTPROBE_VOLUME", "EDITED": "MOD_BOOLEAN", "STUDENT": "FILE_REFRESH"}
 OPERATION_ICONS = {"erase": "SELECT_SUBTRACT", "keep": "SELECT_INTERSECT"}
 BIG = 1.4
 
@@ -78,9 +78,7 @@ class CONVERTFIELD_PT_capture(_StepPanel, Panel):
         """Draw it."""
         frame = active_frame(context)
         _big(layout).operator("convert_field.import_capture", icon="IMPORT")
-        if frame is None:
-            _draw_reason(layout, context, why_no_job())
-        else:
+        if frame is not None:
             state = frame.convert_field
             layout.label(text=state.summary, icon="CAMERA_DATA")
             for note in filter(None, state.notes.split("\n")):
@@ -103,7 +101,7 @@ class CONVERTFIELD_PT_teacher(_StepPanel, Panel):
         """Draw it."""
         _draw_field_settings(layout, values, "train")
         _big(layout).operator("convert_field.train", icon="PLAY")
-        _draw_reason(layout, context, why_no_capture(context) or why_no_job())
+        _draw_reason(layout, context, why_no_capture(context))
         layout.separator()
         layout.prop(values, "volume_resolution")
         layout.prop(values, "show_volume")
@@ -125,7 +123,7 @@ class CONVERTFIELD_PT_edit(_StepPanel, Panel):
         if frame is not None:
             _draw_shapes(layout, edit_shapes(frame))
         _big(layout).operator("convert_field.apply_edits", icon="CHECKMARK")
-        _draw_reason(layout, context, why_no_field(context) or why_no_job())
+        _draw_reason(layout, context, why_no_field(context))
 
 
 class CONVERTFIELD_PT_convert(_StepPanel, Panel):
@@ -148,7 +146,7 @@ class CONVERTFIELD_PT_convert(_StepPanel, Panel):
         column.prop(values, "convert_inherit")
         column.prop(values, "convert_through")
         _big(layout).operator("convert_field.convert", icon="FILE_REFRESH")
-        _draw_reason(layout, context, why_no_field(context) or why_no_job())
+        _draw_reason(layout, context, why_no_field(context))
         layout.separator()
         layout.operator("convert_field.render", icon="RENDER_STILL")
 
@@ -160,7 +158,7 @@ def _big(layout: UILayout) -> UILayout:
 
 
 def _draw_reason(layout: UILayout, context: Context, reason: str | None) -> None:
-    """Say under a greyed-out button why it is; a running job is on show already."""
+    """Say under a greyed-out button why it is; what the status says already is not repeated."""
     if reason and not session().busy:
         draw_wrapped(layout, context, reason, icon="INFO")
 
@@ -177,15 +175,11 @@ def _draw_field_settings(layout: UILayout, values: ConvertFieldScene, step: str)
 
 
 def _draw_shape_buttons(column: UILayout, op: str, label: str) -> None:
-    split = column.split(factor=0.25, align=True)
+    split = column.split(factor=0.3, align=True)
     split.label(text=label, icon=OPERATION_ICONS[op])
     row = split.row(align=True)
-    for shape, text, icon in (
-        ("box", "Box", "MESH_CUBE"),
-        ("sphere", "Sphere", "MESH_UVSPHERE"),
-        ("meshes", "Meshes", "MESH_DATA"),
-    ):
-        button = row.operator("convert_field.add_shape", text=text, icon=icon)
+    for shape, text in (("box", "Box"), ("sphere", "Sphere"), ("meshes", "Meshes")):
+        button = row.operator("convert_field.add_shape", text=text)
         button.op, button.shape = op, shape
 
 

@@ -105,13 +105,16 @@ class ConvertFieldScene(PropertyGroup):
     )
     train_preset: EnumProperty(name="Size", description="Size of the teacher", items=PRESETS)
     train_limit: EnumProperty(name="Limit", description="When training ends", items=LIMITS)
-    train_seconds: IntProperty(
-        name="Seconds",
-        description="Training time in seconds",
-        default=180,
-        min=1,
-        soft_max=3600,
-        step=30,
+    train_seconds: FloatProperty(
+        name="Duration",
+        description="Training time; 90s, 5min and 1h can be typed as well",
+        default=180.0,
+        min=1.0,
+        soft_max=3600.0,
+        step=1000,
+        precision=1,
+        subtype="TIME_ABSOLUTE",
+        unit="TIME_ABSOLUTE",
     )
     train_steps: IntProperty(
         name="Steps", description="Training steps", default=5000, min=1, soft_max=100000
@@ -143,13 +146,16 @@ class ConvertFieldScene(PropertyGroup):
     )
     convert_preset: EnumProperty(name="Size", description="Size of the student", items=PRESETS)
     convert_limit: EnumProperty(name="Limit", description="When conversion ends", items=LIMITS)
-    convert_seconds: IntProperty(
-        name="Seconds",
-        description="Conversion time in seconds",
-        default=180,
-        min=1,
-        soft_max=3600,
-        step=30,
+    convert_seconds: FloatProperty(
+        name="Duration",
+        description="Conversion time; 90s, 5min and 1h can be typed as well",
+        default=180.0,
+        min=1.0,
+        soft_max=3600.0,
+        step=1000,
+        precision=1,
+        subtype="TIME_ABSOLUTE",
+        unit="TIME_ABSOLUTE",
     )
     convert_steps: IntProperty(
         name="Steps", description="Conversion steps", default=5000, min=1, soft_max=100000
@@ -160,7 +166,7 @@ class ConvertFieldScene(PropertyGroup):
         default=False,
     )
     convert_through: BoolProperty(
-        name="Through Sparse Tensor",
+        name="Via Sparse Tensor",
         description="Distil into a sparse tensor first and from that into the student, which is "
         "the published way; straight conversion is quicker",
         default=False,

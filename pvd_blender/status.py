@@ -8,7 +8,7 @@ from .engine.job import State, describe_progress
 from .preferences import engine_problem
 from .session import Session, session
 
-PIXELS_PER_LETTER = 7.0
+PIXELS_PER_LETTER = 6.4
 PANEL_MARGIN = 60.0
 PREVIEW_SCALE = 7.0
 

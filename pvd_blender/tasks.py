@@ -15,7 +15,6 @@ from bpy.types import Object, Scene
 from .engine.job_folder import (
     Request,
     next_folder,
-    read_last_event,
     read_request,
     safe_name,
     write_request,
@@ -269,13 +268,13 @@ def finish(request: Request, folder: Path, result: dict) -> Outcome:
     folder : Path
         The job's folder.
     result : dict
-        What the engine's verb returned.
+        ``outputs``, what the engine's verb returned, and ``metrics``, what it measured.
     """
     return _FINISHERS[request.verb](request, folder, result)
 
 
 def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
-    capture = result.get("capture")
+    capture = result["outputs"].get("capture")
     if not isinstance(capture, dict):
         raise ConvertFieldError(f"{request.arguments['path']} is no capture; choose its folder.")
     frame = create_frame(capture)
@@ -295,10 +294,10 @@ def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outco
         path = request.arguments["out"]
         item = find_field(frame, path) or _add_field(frame, path, role)
         item.parent = request.arguments.get("field", "")
-        psnr = _quality(folder, result)
+        psnr = _quality(result)
         item.psnr = NO_MEASURE if psnr is None else psnr
         message = f"{made} '{item.name}'" + ("" if psnr is None else f" with {psnr:.1f} dB")
-        warnings = [str(warning) for warning in result.get("warnings") or ()]
+        warnings = [str(warning) for warning in result["outputs"].get("warnings") or ()]
         return Outcome(Path(path), ". ".join([message, *warnings]), _volume_next(request, frame))
 
     return finish_one
@@ -346,11 +345,9 @@ _FINISHERS = {
 }
 
 
-def _quality(folder: Path, result: dict) -> float | None:
+def _quality(result: dict) -> float | None:
     """Return the PSNR of a student against its teacher, or of a teacher on a validation view."""
-    psnr = result.get("psnr_to_teacher")
-    if psnr is None:
-        psnr = read_last_event(folder, "metrics").get("psnr")
+    psnr = result["outputs"].get("psnr_to_teacher", result["metrics"].get("psnr"))
     return float(psnr) if isinstance(psnr, int | float) else None
 
 

@@ -81,7 +81,7 @@ class Job:
     hello : dict
         What the engine said about itself: versions and device.
     result : dict or None
-        What the engine wrote last, once the job is done.
+        ``outputs``, what the verb returned, and ``metrics``, once the job is done.
     error : ConvertFieldError or None
         Why the job has no result, once it has failed or was cancelled.
 
@@ -97,6 +97,7 @@ class Job:
         self.state = State.STARTING
         self.progress = Progress()
         self.metrics: dict[str, float] = {}
+        self._end: dict = {}
         self.preview: Path | None = None
         self.hello: dict = {}
         self.result: dict | None = None
@@ -187,6 +188,8 @@ class Job:
             self.progress = _progress(payload)
         elif kind == "metrics":
             self.metrics |= _numbers(payload)
+        elif kind == "end":
+            self._end = payload
         elif kind == "preview" and "path" in payload:
             self.preview = self.folder / payload["path"]
 
@@ -204,11 +207,12 @@ class Job:
 
     def _finish(self, exit_code: int) -> None:
         self._process.close()
+        # On a full disk the engine cannot write its result, but still says how it ended.
         result = read_result(self.folder)
-        status = result.get("status") if result else None
+        status = result.get("status") if result else self._end.get("status")
         if self.error is not None:
             self.state = State.FAILED
-        elif status == "done":
+        elif status == "done" and result is not None:
             self.state = State.DONE
             self.result = result
         elif status == "cancelled" or (status is None and self.state is State.CANCELLING):
@@ -219,8 +223,8 @@ class Job:
             self.error = ConvertFieldError(self._why_failed(result, exit_code), self.log)
 
     def _why_failed(self, result: dict | None, exit_code: int) -> str:
-        error = (result or {}).get("error")
-        if isinstance(error, dict) and error.get("message"):
+        error = (result or {}).get("error") or self._end
+        if error.get("message"):
             return str(error["message"])
         last = read_tail(self.log)
         if not self.hello and "No module named" in last:

@@ -17,7 +17,6 @@ from .environment import PROTOCOL_VERSION
 REQUEST = "request.json"
 CLIENT = "blender.json"
 RESULT = "result.json"
-EVENTS = "events.jsonl"
 LOG = "engine.log"
 
 
@@ -95,25 +94,10 @@ def read_result(folder: Path) -> dict | None:
     return value if isinstance(value, dict) else None
 
 
-def read_last_event(folder: Path, kind: str) -> dict:
-    """Return what the last event of a kind carried; nothing when there was none."""
-    path = folder / EVENTS
-    if not path.is_file():
-        return {}
-    for line in reversed(path.read_text(encoding="utf-8", errors="replace").splitlines()):
-        try:
-            event = json.loads(line)
-        except ValueError:  # the engine was killed in the middle of a line
-            continue
-        if event.get("type") == kind:
-            return event.get("payload") or {}
-    return {}
-
-
 def unfinished_folders(parent: Path) -> list[Path]:
     """Return the job folders in a folder that can be resumed, the newest first.
 
-    A job can be resumed when it started, has a checkpoint and has no result.
+    A job can be resumed when it has a checkpoint, which the engine removes once a job is done.
     """
     if not parent.is_dir():
         return []
@@ -127,8 +111,7 @@ def _is_resumable(folder: Path) -> bool:
     checkpoints = folder / "checkpoints"
     if not checkpoints.is_dir() or not any(checkpoints.iterdir()):
         return False
-    result = read_result(folder)
-    return result is None or result.get("status") == "cancelled"
+    return (read_result(folder) or {}).get("status") != "done"
 
 
 def _write_json(path: Path, value: dict) -> None:
