@@ -12,6 +12,9 @@ from torch import Tensor
 PAIRS_AT_ONCE = 1 << 19
 """Point-triangle pairs in memory at once."""
 
+CELLS_AT_ONCE = 1 << 11
+"""Cells for which the triangles near them are looked for together."""
+
 
 class TorchMeshQuery:
     """Questions to a closed mesh.
@@ -49,22 +52,27 @@ class TorchMeshQuery:
         -------
         (M,) bool
         """
-        rows = max(1, PAIRS_AT_ONCE // len(self.corners))
         result = torch.zeros(len(low), dtype=torch.bool, device=low.device)
-        for start in range(0, len(low), rows):
-            part = slice(start, start + rows)
-            result[part] = self._crossed_part(low[part], high[part])
+        for start in range(0, len(low), CELLS_AT_ONCE):
+            part = slice(start, start + CELLS_AT_ONCE)
+            near = (self.low <= high[part].amax(dim=0)) & (self.high >= low[part].amin(dim=0))
+            faces = near.all(dim=1).nonzero().view(-1)
+            if len(faces):
+                result[part] = self._crossed_part(low[part], high[part], faces)
         return result
 
-    def _crossed_part(self, low: Tensor, high: Tensor) -> Tensor:
-        near = ((self.low <= high.amax(dim=0)) & (self.high >= low.amin(dim=0))).all(dim=1)
-        center, half = (low + high)[:, None] / 2, (high - low)[:, None] / 2
-        low, high = low[:, None], high[:, None]
-        meets = ((self.low[near] <= high) & (self.high[near] >= low)).all(dim=-1)
-        normals = self.normals[near]
-        distance = ((self.corners[near, 0] - center) * normals).sum(dim=-1)
-        reach = (half * normals.abs()).sum(dim=-1)
-        return (meets & (distance.abs() <= reach)).any(dim=1)
+    def _crossed_part(self, low: Tensor, high: Tensor, faces: Tensor) -> Tensor:
+        first, last, corner = self.low[faces], self.high[faces], self.corners[faces, 0]
+        normals = self.normals[faces]
+        parts = []
+        rows = max(1, PAIRS_AT_ONCE // len(faces))
+        for lower, upper in zip(low.split(rows), high.split(rows), strict=True):
+            lower, upper = lower[:, None], upper[:, None]
+            meets = ((first <= upper) & (last >= lower)).all(dim=-1)
+            distance = ((corner - (lower + upper) / 2) * normals).sum(dim=-1)
+            reach = ((upper - lower) / 2 * normals.abs()).sum(dim=-1)
+            parts.append((meets & (distance.abs() <= reach)).any(dim=1))
+        return torch.cat(parts)
 
 
 def winding_number(points: Tensor, corners: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..kernels.launch import use_warp
 from .mesh_inside import TorchMeshQuery
 from .mesh_shape import closed_mesh
-from .regions import INSIDE, MIXED, OUTSIDE, Region, verdicts
+from .regions import INSIDE, MIXED, OUTSIDE, Region, boxes_apart, verdicts
 
 TABLE_CELLS = 48
 """Cells of a `SideTable` along each axis."""
@@ -130,11 +130,16 @@ class MeshRegion(Region):
 
     def classify(self, low: Tensor, high: Tensor) -> Tensor:
         """A cell that no triangle may cross lies where its centre lies."""
-        crossed = self.query[0].crossed(self._local(low), self._local(high))
-        clear = (~crossed).nonzero().view(-1)
-        inside = torch.zeros_like(crossed)
-        inside[clear] = self.contains((low[clear] + high[clear]) / 2)
-        return verdicts(inside, ~crossed & ~inside)
+        outside = boxes_apart(low, high, self.bounds)
+        near = (~outside).nonzero().view(-1)
+        inside = torch.zeros_like(outside)
+        if len(near):
+            low, high = low[near], high[near]
+            clear = ~self.query[0].crossed(self._local(low), self._local(high))
+            within = self.contains((low + high) / 2)
+            inside[near] = clear & within
+            outside[near] = clear & ~within
+        return verdicts(inside, outside)
 
     def data_hash(self) -> str:
         """SHA-256 of vertices and triangles."""
