@@ -7,11 +7,14 @@ parts that write disjoint memory, and threads take the parts one after the other
 import importlib.util
 import itertools
 import os
+import sys
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -38,7 +41,8 @@ def warp_available() -> bool:
         import warp
 
         warp.config.log_level = warp.LOG_ERROR
-        warp.init()
+        with _silent_start():
+            warp.init()
     except (ImportError, OSError, RuntimeError) as error:
         warnings.warn(
             f"Warp does not start on this machine ({error}), "
@@ -47,6 +51,23 @@ def warp_available() -> bool:
         )
         return False
     return True
+
+
+@contextmanager
+def _silent_start() -> Iterator[None]:
+    """Hide what Warp's C++ code prints where there is no NVIDIA driver: nobody asked for one."""
+    if torch.cuda.is_available():
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def use_warp(device: torch.device) -> bool:

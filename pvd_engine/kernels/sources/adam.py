@@ -4,10 +4,17 @@ Work items are rows. Rows go in blocks: one without any gradient is only read, a
 updated in vector registers with the untouched rows masked out.
 """
 
+# Warp reads annotations as values, and kernels in a language of its own, unknown to type checkers.
+# pyright: basic, reportInvalidTypeForm=false, reportOperatorIssue=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportIndexIssue=false, reportFunctionMemberAccess=false
+
 from functools import cache
 from typing import Any
 
 import warp as wp
+
+from .arrays import Floats
 
 STEP = """
 #if defined(__CUDA_ARCH__)
@@ -58,10 +65,10 @@ def step_kernel(columns: int) -> Any:
         begin: int,
         end: int,
         columns: int,
-        parameter: wp.array(dtype=wp.float32),
-        gradient: wp.array(dtype=wp.float32),
-        mean: wp.array(dtype=wp.float32),
-        square: wp.array(dtype=wp.float32),
+        parameter: Floats,
+        gradient: Floats,
+        mean: Floats,
+        square: Floats,
         rate: float,
         beta1: float,
         beta2: float,
@@ -78,10 +85,10 @@ def step_kernel(columns: int) -> Any:
         last: int,
         stride: int,
         columns: int,
-        parameter: wp.array(dtype=wp.float32),
-        gradient: wp.array(dtype=wp.float32),
-        mean: wp.array(dtype=wp.float32),
-        square: wp.array(dtype=wp.float32),
+        parameter: Floats,
+        gradient: Floats,
+        mean: Floats,
+        square: Floats,
         rate: float,
         beta1: float,
         beta2: float,

@@ -1,9 +1,16 @@
 """Warp source of compositing, forward and backward; work items are rays."""
 
+# Warp reads annotations as values, and kernels in a language of its own, unknown to type checkers.
+# pyright: basic, reportInvalidTypeForm=false, reportOperatorIssue=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportIndexIssue=false, reportFunctionMemberAccess=false
+
 from functools import cache
 from typing import Any
 
 import warp as wp
+
+from .arrays import Floats, Longs
 
 FORWARD = """
     for (int ray = begin; ray < end; ++ray) {
@@ -73,14 +80,14 @@ def forward_kernel() -> Any:
     def composite_rays(
         begin: int,
         end: int,
-        offsets: wp.array(dtype=wp.int64),
-        t: wp.array(dtype=wp.float32),
-        opacity: wp.array(dtype=wp.float32),
-        color: wp.array(dtype=wp.float32),
-        weights: wp.array(dtype=wp.float32),
-        ray_color: wp.array(dtype=wp.float32),
-        ray_alpha: wp.array(dtype=wp.float32),
-        ray_depth: wp.array(dtype=wp.float32),
+        offsets: Longs,
+        t: Floats,
+        opacity: Floats,
+        color: Floats,
+        weights: Floats,
+        ray_color: Floats,
+        ray_alpha: Floats,
+        ray_depth: Floats,
     ): ...
 
     @wp.kernel(enable_backward=False, module="unique")
@@ -88,14 +95,14 @@ def forward_kernel() -> Any:
         first: int,
         last: int,
         stride: int,
-        offsets: wp.array(dtype=wp.int64),
-        t: wp.array(dtype=wp.float32),
-        opacity: wp.array(dtype=wp.float32),
-        color: wp.array(dtype=wp.float32),
-        weights: wp.array(dtype=wp.float32),
-        ray_color: wp.array(dtype=wp.float32),
-        ray_alpha: wp.array(dtype=wp.float32),
-        ray_depth: wp.array(dtype=wp.float32),
+        offsets: Longs,
+        t: Floats,
+        opacity: Floats,
+        color: Floats,
+        weights: Floats,
+        ray_color: Floats,
+        ray_alpha: Floats,
+        ray_depth: Floats,
     ):
         begin = first + wp.tid() * stride
         end = wp.min(begin + stride, last)
@@ -114,17 +121,17 @@ def backward_kernel() -> Any:
     def differentiate_rays(
         begin: int,
         end: int,
-        offsets: wp.array(dtype=wp.int64),
-        t: wp.array(dtype=wp.float32),
-        opacity: wp.array(dtype=wp.float32),
-        color: wp.array(dtype=wp.float32),
-        weights: wp.array(dtype=wp.float32),
-        of_ray_color: wp.array(dtype=wp.float32),
-        of_ray_alpha: wp.array(dtype=wp.float32),
-        of_ray_depth: wp.array(dtype=wp.float32),
-        of_weights: wp.array(dtype=wp.float32),
-        of_thickness: wp.array(dtype=wp.float32),
-        of_color: wp.array(dtype=wp.float32),
+        offsets: Longs,
+        t: Floats,
+        opacity: Floats,
+        color: Floats,
+        weights: Floats,
+        of_ray_color: Floats,
+        of_ray_alpha: Floats,
+        of_ray_depth: Floats,
+        of_weights: Floats,
+        of_thickness: Floats,
+        of_color: Floats,
     ): ...
 
     @wp.kernel(enable_backward=False, module="unique")
@@ -132,17 +139,17 @@ def backward_kernel() -> Any:
         first: int,
         last: int,
         stride: int,
-        offsets: wp.array(dtype=wp.int64),
-        t: wp.array(dtype=wp.float32),
-        opacity: wp.array(dtype=wp.float32),
-        color: wp.array(dtype=wp.float32),
-        weights: wp.array(dtype=wp.float32),
-        of_ray_color: wp.array(dtype=wp.float32),
-        of_ray_alpha: wp.array(dtype=wp.float32),
-        of_ray_depth: wp.array(dtype=wp.float32),
-        of_weights: wp.array(dtype=wp.float32),
-        of_thickness: wp.array(dtype=wp.float32),
-        of_color: wp.array(dtype=wp.float32),
+        offsets: Longs,
+        t: Floats,
+        opacity: Floats,
+        color: Floats,
+        weights: Floats,
+        of_ray_color: Floats,
+        of_ray_alpha: Floats,
+        of_ray_depth: Floats,
+        of_weights: Floats,
+        of_thickness: Floats,
+        of_color: Floats,
     ):
         begin = first + wp.tid() * stride
         end = wp.min(begin + stride, last)
@@ -173,9 +180,9 @@ def transmittance_kernel() -> Any:
     def attenuate_rays(
         begin: int,
         end: int,
-        offsets: wp.array(dtype=wp.int64),
-        passing: wp.array(dtype=wp.float32),
-        reaching: wp.array(dtype=wp.float32),
+        offsets: Longs,
+        passing: Floats,
+        reaching: Floats,
     ): ...
 
     @wp.kernel(enable_backward=False, module="unique")
@@ -183,9 +190,9 @@ def transmittance_kernel() -> Any:
         first: int,
         last: int,
         stride: int,
-        offsets: wp.array(dtype=wp.int64),
-        passing: wp.array(dtype=wp.float32),
-        reaching: wp.array(dtype=wp.float32),
+        offsets: Longs,
+        passing: Floats,
+        reaching: Floats,
     ):
         begin = first + wp.tid() * stride
         attenuate_rays(begin, wp.min(begin + stride, last), offsets, passing, reaching)

@@ -5,10 +5,17 @@ the cache, and indices and weights of a block of points are computed in vector r
 the table is touched one entry at a time, which beats the processor's gather instructions.
 """
 
+# Warp reads annotations as values, and kernels in a language of its own, unknown to type checkers.
+# pyright: basic, reportInvalidTypeForm=false, reportOperatorIssue=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportIndexIssue=false, reportFunctionMemberAccess=false
+
 from functools import cache
 from typing import Any
 
 import warp as wp
+
+from .arrays import Floats, Integers
 
 PREAMBLE = """
 #if defined(__CUDA_ARCH__)
@@ -131,14 +138,14 @@ def _kernel(name: str, snippet: str, features: int) -> Any:
         begin: int,
         end: int,
         count: int,
-        points: wp.array(dtype=wp.float32),
-        table: wp.array(dtype=wp.float32),
-        encoded: wp.array(dtype=wp.float32),
-        scales: wp.array(dtype=wp.float32),
-        resolutions: wp.array(dtype=wp.int32),
-        sizes: wp.array(dtype=wp.int32),
-        offsets: wp.array(dtype=wp.int32),
-        is_dense: wp.array(dtype=wp.int32),
+        points: Floats,
+        table: Floats,
+        encoded: Floats,
+        scales: Floats,
+        resolutions: Integers,
+        sizes: Integers,
+        offsets: Integers,
+        is_dense: Integers,
     ): ...
 
     body.__name__ = body.__qualname__ = f"{name}_body_{features}"
@@ -149,14 +156,14 @@ def _kernel(name: str, snippet: str, features: int) -> Any:
         last: int,
         stride: int,
         count: int,
-        points: wp.array(dtype=wp.float32),
-        table: wp.array(dtype=wp.float32),
-        encoded: wp.array(dtype=wp.float32),
-        scales: wp.array(dtype=wp.float32),
-        resolutions: wp.array(dtype=wp.int32),
-        sizes: wp.array(dtype=wp.int32),
-        offsets: wp.array(dtype=wp.int32),
-        is_dense: wp.array(dtype=wp.int32),
+        points: Floats,
+        table: Floats,
+        encoded: Floats,
+        scales: Floats,
+        resolutions: Integers,
+        sizes: Integers,
+        offsets: Integers,
+        is_dense: Integers,
     ):
         begin = first + wp.tid() * stride
         levels_of_points(

@@ -6,10 +6,17 @@ afresh in each cell). Products and sums are not fused, so that a candidate's pos
 number that the reference computes.
 """
 
+# Warp reads annotations as values, and kernels in a language of its own, unknown to type checkers.
+# pyright: basic, reportInvalidTypeForm=false, reportOperatorIssue=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportIndexIssue=false, reportFunctionMemberAccess=false
+
 # Warp makes a variable of int(0), but a constant of 0.
-# ruff: noqa: UP018
+# ruff: noqa: UP018, RUF046
 
 import warp as wp
+
+from .arrays import Bytes, Floats, Integers, Longs
 
 wp.set_module_options({"fuse_fp": False, "enable_backward": False})
 
@@ -73,7 +80,7 @@ def last_in_block(cell: int, direction: float) -> int:
     return all;
 """)
 def any_in_box(
-    occupancy: wp.array(dtype=wp.uint8),
+    occupancy: Bytes,
     x0: int,
     x1: int,
     y0: int,
@@ -92,11 +99,11 @@ def gather_blocks(
     first: int,
     last: int,
     stride: int,
-    occupancy: wp.array(dtype=wp.uint8),
+    occupancy: Bytes,
     cells_x: int,
     cells_y: int,
     cells_z: int,
-    blocks: wp.array(dtype=wp.uint8),
+    blocks: Bytes,
 ):
     """Whether any cell of each block is occupied; work items are blocks."""
     begin = first + wp.tid() * stride
@@ -130,9 +137,9 @@ def next_occupied(
     per_step: float,
     origin: wp.vec3,
     direction: wp.vec3,
-    occupancy: wp.array(dtype=wp.uint8),
+    occupancy: Bytes,
     cells: wp.vec3i,
-    blocks: wp.array(dtype=wp.uint8),
+    blocks: Bytes,
     low: wp.vec3,
     scale: wp.vec3,
     face_start: wp.vec3,
@@ -175,22 +182,22 @@ def march(
     first: int,
     last: int,
     stride: int,
-    origins: wp.array(dtype=wp.float32),
-    directions: wp.array(dtype=wp.float32),
-    jitter: wp.array(dtype=wp.float32),
-    occupancy: wp.array(dtype=wp.uint8),
+    origins: Floats,
+    directions: Floats,
+    jitter: Floats,
+    occupancy: Bytes,
     cells_x: int,
     cells_y: int,
     cells_z: int,
-    blocks: wp.array(dtype=wp.uint8),
-    box: wp.array(dtype=wp.float32),
-    scales: wp.array(dtype=wp.float32),
+    blocks: Bytes,
+    box: Floats,
+    scales: Floats,
     step: float,
     fill: int,
-    runs: wp.array(dtype=wp.int32),
-    counts: wp.array(dtype=wp.int64),
-    ray_index: wp.array(dtype=wp.int64),
-    distances: wp.array(dtype=wp.float32),
+    runs: Integers,
+    counts: Longs,
+    ray_index: Longs,
+    distances: Floats,
 ):
     """Count a ray's samples (fill 0), or write them (fill 1).
 

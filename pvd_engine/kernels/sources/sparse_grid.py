@@ -1,9 +1,16 @@
 """Warp source of sparse-grid interpolation, forward and backward."""
 
+# Warp reads annotations as values, and kernels in a language of its own, unknown to type checkers.
+# pyright: basic, reportInvalidTypeForm=false, reportOperatorIssue=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportIndexIssue=false, reportFunctionMemberAccess=false
+
 from functools import cache
 from typing import Any
 
 import warp as wp
+
+from .arrays import Floats, Integers
 
 WEIGHTS = """
             const float* p = points.data + 3 * (size_t)i;
@@ -94,16 +101,16 @@ def forward_kernel() -> Any:
         begin: int,
         end: int,
         channels: int,
-        points: wp.array(dtype=wp.float32),
-        links: wp.array(dtype=wp.int32),
+        points: Floats,
+        links: Integers,
         size_x: int,
         size_y: int,
         size_z: int,
-        values: wp.array(dtype=wp.float32),
-        empty: wp.array(dtype=wp.float32),
-        sampled: wp.array(dtype=wp.float32),
+        values: Floats,
+        empty: Floats,
+        sampled: Floats,
         save: int,
-        rows: wp.array(dtype=wp.int32),
+        rows: Integers,
     ): ...
 
     @wp.kernel(enable_backward=False, module="unique")
@@ -112,16 +119,16 @@ def forward_kernel() -> Any:
         last: int,
         stride: int,
         channels: int,
-        points: wp.array(dtype=wp.float32),
-        links: wp.array(dtype=wp.int32),
+        points: Floats,
+        links: Integers,
         size_x: int,
         size_y: int,
         size_z: int,
-        values: wp.array(dtype=wp.float32),
-        empty: wp.array(dtype=wp.float32),
-        sampled: wp.array(dtype=wp.float32),
+        values: Floats,
+        empty: Floats,
+        sampled: Floats,
         save: int,
-        rows: wp.array(dtype=wp.int32),
+        rows: Integers,
     ):
         begin = first + wp.tid() * stride
         sample_points(
@@ -153,13 +160,13 @@ def backward_kernel() -> Any:
         end: int,
         count: int,
         channels: int,
-        points: wp.array(dtype=wp.float32),
+        points: Floats,
         size_x: int,
         size_y: int,
         size_z: int,
-        rows: wp.array(dtype=wp.int32),
-        gradient: wp.array(dtype=wp.float32),
-        of_values: wp.array(dtype=wp.float32),
+        rows: Integers,
+        gradient: Floats,
+        of_values: Floats,
     ): ...
 
     @wp.kernel(enable_backward=False, module="unique")
@@ -169,13 +176,13 @@ def backward_kernel() -> Any:
         stride: int,
         count: int,
         channels: int,
-        points: wp.array(dtype=wp.float32),
+        points: Floats,
         size_x: int,
         size_y: int,
         size_z: int,
-        rows: wp.array(dtype=wp.int32),
-        gradient: wp.array(dtype=wp.float32),
-        of_values: wp.array(dtype=wp.float32),
+        rows: Integers,
+        gradient: Floats,
+        of_values: Floats,
     ):
         begin = first + wp.tid() * stride
         scatter_points(

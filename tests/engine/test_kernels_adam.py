@@ -1,0 +1,88 @@
+import pytest
+import torch
+
+from pvd_engine.kernels.adam import (
+    SkipZeroAdam,
+    adam_step_sparse_reference,
+    adam_step_sparse_warp,
+)
+
+BOTH = pytest.mark.parametrize("step", [adam_step_sparse_warp, adam_step_sparse_reference])
+
+
+@BOTH
+@pytest.mark.parametrize("columns", [1, 2, 3, 8, 28])
+def test_steps_equal_torch_adam_where_every_row_has_a_gradient(step, columns):
+    torch.manual_seed(columns)
+    ours = torch.randn(1500, columns)
+    theirs = torch.nn.Parameter(ours.clone())
+    mean, square = torch.zeros_like(ours), torch.zeros_like(ours)
+    optimizer = torch.optim.Adam([theirs], lr=1e-2, betas=(0.9, 0.99), eps=1e-8)
+    for number in range(1, 6):
+        gradient = torch.randn_like(ours)
+        theirs.grad = gradient
+        optimizer.step()
+        step(ours, gradient, mean, square, 1e-2, (0.9, 0.99), 1e-8, number)
+    assert torch.allclose(ours, theirs.detach(), rtol=1e-5, atol=1e-6)
+
+
+@BOTH
+def test_rows_without_gradient_keep_value_and_moments(step):
+    torch.manual_seed(0)
+    tensors = [torch.rand(1000, 2) + 0.1 for _ in range(4)]
+    parameter, gradient, mean, square = tensors
+    gradient[torch.rand(1000) < 0.7] = 0
+    gradient[200:600] = 0
+    gradient[5] = torch.tensor([0.0, 1.0])  # half a gradient is one
+    untouched = ~gradient.bool().any(dim=1)
+    before = [x.clone() for x in (parameter, mean, square)]
+    step(*tensors, 1e-2, (0.9, 0.99), 1e-15, 3)
+    for old, new in zip(before, (parameter, mean, square), strict=True):
+        assert torch.equal(old[untouched], new[untouched])
+        assert (old[~untouched] != new[~untouched]).any(dim=1).all()
+
+
+def test_fast_kernel_equals_reference():
+    torch.manual_seed(1)
+    fast = [torch.randn(3000, 4) for _ in range(4)]
+    fast[3].abs_()
+    fast[1][torch.rand(3000) < 0.9] = 0
+    reference = [x.clone() for x in fast]
+    adam_step_sparse_warp(*fast, 1e-2, (0.9, 0.99), 1e-15, 7)
+    adam_step_sparse_reference(*reference, 1e-2, (0.9, 0.99), 1e-15, 7)
+    for a, b in zip(fast, reference, strict=True):
+        assert (a - b).abs().max() <= 1e-5 * b.abs().max()
+
+
+@BOTH
+def test_an_empty_table_takes_a_step(step):
+    step(*(torch.zeros(0, 2) for _ in range(4)), 1e-2, (0.9, 0.99), 1e-15, 1)
+
+
+def test_optimizer_goes_on_from_its_state():
+    torch.manual_seed(2)
+    gradients = torch.randn(6, 50, 2)
+
+    def train(parameter, optimizer, steps):
+        for gradient in steps:
+            parameter.grad = gradient.clone()
+            optimizer.step()
+
+    whole = torch.nn.Parameter(torch.ones(50, 2))
+    train(whole, SkipZeroAdam([whole], lr=1e-2), gradients)
+    first = torch.nn.Parameter(torch.ones(50, 2))
+    optimizer = SkipZeroAdam([first], lr=1e-2)
+    train(first, optimizer, gradients[:3])
+    second = torch.nn.Parameter(first.detach().clone())
+    resumed = SkipZeroAdam([second], lr=1e-2)
+    resumed.load_state_dict(optimizer.state_dict())
+    train(second, resumed, gradients[3:])
+    assert torch.equal(whole, second)
+
+
+def test_optimizer_leaves_parameters_without_gradient_alone():
+    used, unused = torch.nn.Parameter(torch.ones(4, 2)), torch.nn.Parameter(torch.ones(4, 2))
+    optimizer = SkipZeroAdam([used, unused], lr=0.1)
+    used.square().sum().backward()
+    optimizer.step()
+    assert torch.allclose(used, torch.full((4, 2), 0.9)) and torch.equal(unused, torch.ones(4, 2))
