@@ -31,7 +31,7 @@ BACKGROUND_ALPHA = 0.5
 POSE_TOLERANCE = 2e-6
 # Above this many pixels in all, a capture's distorted images are undistorted one by one when they
 # are first looked through, so that importing a large capture does not hold Blender up.
-EAGER_PIXELS = 50_000_000
+EAGER_PIXELS = 12_000_000
 
 
 def import_cameras(capture: dict, frame: Object, work_folder: Path) -> list[Object]:

@@ -16,7 +16,15 @@ NAME = "pvd_name"
 FORMAT = "pvd_format"
 BOX = "pvd_box"
 APPLIED_TRANSFORM = "pvd_applied_transform"
-OPTIONAL_FIELDS = ("aabb_scale", "scale", "offset")
+OPTIONAL_FIELDS = {
+    "aabb_scale": (),
+    "scale": (),
+    "offset": (3,),
+    "applied_scale": (),
+    "aabb": (2, 3),
+}
+"""Fields that a file may have, and the shapes of their values; () is one number."""
+
 BOX_SIZE_SHARE = 0.25
 
 
@@ -33,8 +41,8 @@ def create_frame(capture: dict) -> Object:
     Object
         The Empty ``<name> frame``, at the world's origin. Custom properties: ``pvd_capture``
         (path), ``pvd_name``, ``pvd_format``, ``pvd_box`` (minimum and maximum corner, 6 floats),
-        ``pvd_applied_transform`` (12 floats, row by row), and ``pvd_aabb_scale``, ``pvd_scale``
-        and ``pvd_offset`` where the file has them.
+        ``pvd_applied_transform`` (12 floats, row by row), and where the file has them
+        ``pvd_aabb_scale``, ``pvd_scale``, ``pvd_offset``, ``pvd_applied_scale`` and ``pvd_aabb``.
     """
     box = np.asarray(capture["box"], dtype=np.float64).reshape(2, 3)
     frame = bpy.data.objects.new(f"{capture['name']} frame", None)
@@ -54,20 +62,20 @@ def create_frame(capture: dict) -> Object:
 def _keep_file_frame(frame: Object, values: dict) -> None:
     applied = np.asarray(values["applied_transform"], dtype=np.float64)[:3]
     frame[APPLIED_TRANSFORM] = applied.ravel().tolist()
-    for key in OPTIONAL_FIELDS:
+    for key, shape in OPTIONAL_FIELDS.items():
         value = values.get(key)
         if value is not None:
-            is_list = isinstance(value, list | tuple)
-            frame[f"pvd_{key}"] = [float(v) for v in value] if is_list else float(value)
+            flat = np.asarray(value, dtype=np.float64).ravel().tolist()
+            frame[f"pvd_{key}"] = flat if shape else flat[0]
 
 
 def file_frame(frame: Object) -> dict:
     """Return the frame fields that the dataset's own file had, as the file had them."""
     values: dict = {"applied_transform": np.array(frame[APPLIED_TRANSFORM]).reshape(3, 4).tolist()}
-    for key in OPTIONAL_FIELDS:
+    for key, shape in OPTIONAL_FIELDS.items():
         value = frame.get(f"pvd_{key}")
         if value is not None:
-            values[key] = value if isinstance(value, float) else list(value)
+            values[key] = np.reshape(value, shape).tolist() if shape else value
     return values
 
 

@@ -244,16 +244,22 @@ def test_cameras_lie_in_collections_by_split_and_hang_on_the_frame(tmp_path):
 
 def test_the_frame_carries_the_files_own_numbers():
     applied = (np.arange(12).reshape(3, 4) / 7).tolist()
-    capture = captures.capture(
-        "f", [], applied_transform=applied, scale=0.33, offset=[0.1, 0.2, 0.3], aabb_scale=4
-    )
-    capture["frame"]["applied_transform"] = applied
-    assert frame.file_frame(frame.create_frame(capture)) == {
+    capture = captures.capture("f", [])
+    capture["frame"] = {
         "applied_transform": applied,
         "aabb_scale": 4.0,
         "scale": 0.33,
         "offset": [0.1, 0.2, 0.3],
+        "applied_scale": 1 / 3,
+        "aabb": [[-1.0, -2.0, -3.0], [0.1, 0.2, 0.3]],
     }
+    assert frame.file_frame(frame.create_frame(capture)) == capture["frame"]
+
+
+def test_fields_that_the_file_lacks_are_not_made_up():
+    capture = captures.capture("f", [], scale=None, offset=None, aabb_scale=None)
+    kept = frame.file_frame(frame.create_frame(capture))
+    assert kept == {"applied_transform": np.eye(4)[:3].tolist()}
 
 
 def test_the_crop_box_maps_the_unit_cube_to_the_captures_box():
@@ -276,6 +282,20 @@ def test_a_distorted_camera_shows_an_undistorted_background(tmp_path):
     assert Path(image.filepath).parent == tmp_path / "undistorted"
     assert tuple(image.size) == (270, 480)
     assert items[0].data.show_background_images
+
+
+@needs_fox
+def test_images_of_a_large_distorted_capture_are_undistorted_when_looked_through(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cameras, "EAGER_PIXELS", 100_000)
+    capture = captures.read_transforms(FOX)
+    capture["views"] = capture["views"][:2]
+    items = cameras.import_cameras(capture, frame.create_frame(capture), tmp_path)
+    assert not list(tmp_path.iterdir())
+    cameras.look_through(bpy.context, items[1])
+    assert [len(item.data.background_images) for item in items] == [0, 1]
+    assert len(list((tmp_path / "undistorted").iterdir())) == 1
 
 
 @needs_lego

@@ -23,7 +23,7 @@ SHAPE = (24, 20, 16)
 CELL = np.array([0.125, 0.125, 0.125])
 LOW = np.array([-1.0, -1.2, 0.3])
 BLOCK = (slice(4, 9), slice(6, 8), slice(3, 10))
-SIZE = 96
+SIZE = 64
 
 
 @pytest.fixture(autouse=True)
