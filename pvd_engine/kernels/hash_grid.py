@@ -3,6 +3,7 @@
 The geometry is instant-ngp's and tiny-cuda-nn's, so that their tables mean the same here.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,11 +13,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .launch import launch, use_warp
+from .launch import Part, launch, thread_count, use_warp
 from .memory import POOL
 
 PRIMES = (1, 2654435761, 805459861)
 """Factors of the spatial hash, one an axis."""
+
+SMALL = 1 << 14
+"""Points times levels below which one thread is as quick as several."""
 
 FEATURE_COUNTS = (1, 2, 4, 8)
 """Features a level for which there is a fast kernel."""
@@ -200,12 +204,28 @@ def _run(
 
     kernel = source.backward_kernel if backward else source.forward_kernel
     count = len(points)
-    # Finest levels first: they take longest, and the short ones then even the threads out.
-    levels = [(i * count, (i + 1) * count) for i in reversed(range(layout.levels))]
+    parts = _parts(layout.levels, count, backward)
     launch(
         kernel(layout.features),
         layout.levels * count,
         [count, points, table, encoded, *layout.tensors(points.device)],
         points.device,
-        levels,
+        parts,
     )
+
+
+def _parts(levels: int, count: int, backward: bool) -> list[Part]:
+    """Ranges of level-major items for the processor's threads, finest level first.
+
+    The finest levels take longest, so the short ones then even the threads out. In a backward
+    pass a level is one thread's alone, which therefore needs no atomic addition.
+    """
+    if levels * count < SMALL:
+        return [(0, levels * count)]
+    pieces = 1 if backward else -(-thread_count() // levels)
+    bounds = [count * i // pieces for i in range(pieces + 1)]
+    return [
+        (level * count + first, level * count + last)
+        for level in reversed(range(levels))
+        for first, last in itertools.pairwise(bounds)
+    ]

@@ -1,4 +1,5 @@
 import itertools
+import platform
 import subprocess
 import sys
 import warnings
@@ -76,6 +77,37 @@ hash_encode(torch.rand(5, 3), torch.rand(layout.rows, 2), layout)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "" and done.stderr == ""
+
+
+def every_kernel():
+    if not launch.warp_available():
+        return []
+    from pvd_engine.kernels.sources import adam, compositing, hash_grid, marching, sparse_grid
+
+    return [
+        hash_grid.forward_kernel(2),
+        hash_grid.backward_kernel(2),
+        adam.step_kernel(2),
+        sparse_grid.forward_kernel(),
+        sparse_grid.backward_kernel(),
+        compositing.forward_kernel(),
+        compositing.backward_kernel(),
+        compositing.transmittance_kernel(),
+        marching.march,
+    ]
+
+
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"),
+    reason="Warp's wheel for this platform has no CUDA compiler",
+)
+@pytest.mark.parametrize("kernel", every_kernel(), ids=lambda kernel: kernel.key)
+def test_the_same_source_compiles_for_cuda(kernel, tmp_path):
+    import warp
+
+    warp.compile_aot_module(kernel.module, arch=80, module_dir=str(tmp_path), use_ptx=True)
+    (code,) = tmp_path.glob("*.ptx")
+    assert ".target sm_80" in code.read_text()
 
 
 def test_a_pooled_tensor_in_use_is_never_lent_again():
