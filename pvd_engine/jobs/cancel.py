@@ -149,9 +149,9 @@ def interrupts_cancel(cancellation: Cancellation, say: Callable[[str], None]) ->
     def handle(number: int, _frame: object) -> None:
         if cancellation.requested and number == signal.SIGINT:
             os._exit(EXIT_CANCELLED)
+        cancellation.request(SECONDS_AFTER_CANCEL)
         if number == signal.SIGINT:
             say("Stopping; press Ctrl-C again to stop at once.")
-        cancellation.request(SECONDS_AFTER_CANCEL)
 
     numbers = [signal.SIGINT, signal.SIGTERM]
     if sys.platform == "win32":

@@ -10,6 +10,8 @@ from .events import Event
 SECONDS_BETWEEN_LINES = 10.0
 """Where the output is no terminal, and each update stays as a line of its own."""
 
+_BAR = "{desc} {percentage:3.0f}%|{bar}| "
+
 _PLAIN = ("step", "fraction", "rate", "unit", "seconds_left")
 
 
@@ -38,7 +40,7 @@ class ProgressBar:
         if self._bar is None:
             self._bar = self._new_bar()
         payload = event["payload"]
-        self._bar.bar_format = "{desc} {percentage:3.0f}%|{bar}| " + describe(payload)
+        self._bar.bar_format = _BAR + describe(payload)
         self._bar.update(payload["fraction"] - self._bar.n)
 
     def close(self) -> None:
@@ -53,6 +55,7 @@ class ProgressBar:
         return tqdm(
             total=1.0,
             desc=self._label,
+            bar_format=_BAR,
             file=self._stream,
             mininterval=0.1 if steady else SECONDS_BETWEEN_LINES,
             miniters=0,

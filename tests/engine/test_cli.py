@@ -1,0 +1,311 @@
+"""The command line as its user meets it: real processes, real files."""
+
+import inspect
+import json
+import subprocess
+import sys
+
+import pytest
+from capture_files import write_json
+from engine_process import (
+    change_capture,
+    environment,
+    files_below,
+    pvd,
+    read_json,
+    write_ball_capture,
+    write_request,
+)
+
+from pvd_engine.cli import RunCommand, main
+from pvd_engine.jobs.verbs import VERBS
+
+HELP = {name: verb.arguments for name, verb in VERBS.items()} | {"run": RunCommand}
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory):
+    """A field of the ball, trained for some steps."""
+    folder = tmp_path_factory.mktemp("field")
+    capture = write_ball_capture(folder / "ball", count=9)
+    out = folder / "t.safetensors"
+    result = pvd("train", capture, "--arch", "hash", "--steps", 12, "--out", out, "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1])["steps"] == 12
+    return capture, out
+
+
+def refused(result, *words):
+    """One sentence on standard error, nothing else, and a failing exit code."""
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].endswith(".")
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_the_help_of_every_command_teaches(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([name, "--help"])
+    assert end.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert inspect.cleandoc(HELP[name].__doc__).splitlines()[0] in text
+    assert f"Example: pvd {name} " in text
+    assert "--json" in text
+
+
+def test_the_help_of_all_names_each_command(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert all(f"• {name}" in text for name in HELP)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["bogus"], "bogus"),
+        (["train", "lego"], "--out"),
+        (["train", "lego", "--out", "t.safetensors", "--steps", "many"], "--steps"),
+        (["train", "lego", "--out", "t.safetensors", "--device", "tpu"], "tpu"),
+        (["train", "lego", "--out", "t.safetensors", "--stepz", "3"], "--stepz"),
+        (["bench", "everything"], "everything"),
+        (["run"], "JOB"),
+    ],
+)
+def test_wrong_usage_is_told_shortly(words, hint, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    text = capsys.readouterr().err
+    assert end.value.code == 2
+    assert hint in text
+    assert len(text.splitlines()) < 20
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--budget", "soon"], "duration"),
+        (["--budget", "3m", "--steps", "5"], "not both"),
+        (["--seed", "-1"], "--seed"),
+        (["--out", "t.pt"], ".safetensors"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_one_sentence(words, hint, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "lego", "--out", "t.safetensors", *words]) == 1
+    text = capsys.readouterr().err
+    assert hint in text
+    assert len(text.splitlines()) == 1
+    assert files_below(tmp_path) == []
+
+
+def test_info_does_not_wait_for_torch(tmp_path):
+    write_ball_capture(tmp_path / "ball")
+    script = "import sys; from pvd_engine.cli import main; code = main(sys.argv[1:])\n"
+    script += "sys.exit(code or ('torch' in sys.modules or 'warp' in sys.modules) * 9)"
+    result = subprocess.run(
+        [sys.executable, "-c", script, "info", str(tmp_path / "ball"), "--json"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+    capture = json.loads(result.stdout)["capture"]
+    assert capture["counts"] == {"train": 5, "val": 0, "test": 1}
+    assert files_below(tmp_path) == files_below_ball(tmp_path)
+
+
+def files_below_ball(folder):
+    return [name for name in files_below(folder) if name.startswith("ball")]
+
+
+def missing_matrix(content):
+    del content["frames"][2]["transform_matrix"]
+
+
+def nan_pose(content):
+    content["frames"][1]["transform_matrix"][0][3] = float("nan")
+
+
+def one_image(content):
+    del content["frames"][1:]
+
+
+@pytest.mark.parametrize("verb", ["info", "train"])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (missing_matrix, ["transform_matrix", "missing"]),
+        (nan_pose, ["transforms.json", "NaN"]),
+    ],
+    ids=["matrix", "nan"],
+)
+def test_a_broken_capture_is_one_sentence_and_leaves_nothing(tmp_path, verb, change, words):
+    capture = change_capture(write_ball_capture(tmp_path / "ball"), change)
+    before = files_below(tmp_path)
+    out = [] if verb == "info" else ["--steps", 3, "--out", tmp_path / "t.safetensors"]
+    refused(pvd(verb, capture, *out), *words)
+    assert files_below(tmp_path) == before
+
+
+def test_one_image_is_not_enough_to_train(tmp_path):
+    capture = change_capture(write_ball_capture(tmp_path / "ball"), one_image)
+    before = files_below(tmp_path)
+    refused(pvd("train", capture, "--steps", 3, "--out", tmp_path / "t.safetensors"), "one")
+    assert files_below(tmp_path) == before
+
+
+def test_a_truncated_picture_is_named_and_leaves_nothing(tmp_path):
+    capture = write_ball_capture(tmp_path / "ball", size=200)
+    picture = capture / "images" / "002.png"
+    picture.write_bytes(picture.read_bytes()[:300])
+    before = files_below(tmp_path)
+    result = pvd("train", capture, "--steps", 3, "--out", tmp_path / "t.safetensors")
+    refused(result, "002.png")
+    assert files_below(tmp_path) == before
+
+
+def test_a_wrong_folder_is_one_sentence_in_text_and_in_json(tmp_path):
+    result = pvd("train", tmp_path / "no", "--out", tmp_path / "t.safetensors", "--json")
+    refused(result, "does not exist")
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert told["status"] == "failed"
+    assert told["error"]["message"] == result.stderr.strip()
+    assert files_below(tmp_path) == []
+
+
+def test_pictures_without_alpha_are_fine(tmp_path):
+    capture = write_ball_capture(tmp_path / "ball", alpha=False)
+    out = tmp_path / "t.safetensors"
+    result = pvd("train", capture, "--steps", 2, "--out", out)
+    assert result.returncode == 0, result.stderr
+    assert out.is_file()
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_work(tmp_path):
+    capture = write_ball_capture(tmp_path / "ball")
+    (tmp_path / "t.safetensors").mkdir()
+    result = pvd("train", capture, "--budget", "1h", "--out", tmp_path / "t.safetensors")
+    refused(result, "is a folder")
+
+
+@pytest.mark.parametrize("verb", ["info", "render", "eval"])
+def test_what_is_no_field_file_is_one_sentence(tmp_path, verb):
+    capture = write_ball_capture(tmp_path / "ball")
+    broken = tmp_path / "b.safetensors"
+    broken.write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ")
+    words = {"info": [], "eval": ["--capture", capture]}
+    words["render"] = [*words["eval"], "--out", tmp_path / "o"]
+    refused(pvd(verb, broken, *words[verb]), "no field file")
+    assert not (tmp_path / "o").exists()
+
+
+def test_info_describes_a_field(field):
+    _, out = field
+    result = pvd("info", out, "--json")
+    assert result.returncode == 0, result.stderr
+    told = json.loads(result.stdout)["field"]
+    assert told["architecture"]["name"] == "hash"
+    assert told["size"] == out.stat().st_size
+    assert told["parameters"] > 10_000
+    assert told["provenance"]["capture"] == "ball"
+
+
+def test_render_writes_each_view_under_its_own_name(field, tmp_path):
+    from PIL import Image
+
+    capture, out = field
+    result = pvd("render", out, "--capture", capture, "--split", "test", "--out", tmp_path / "o")
+    assert result.returncode == 0, result.stderr
+    assert "view/s" in result.stderr
+    names = [view["name"] for view in capture_info(capture)["views"] if view["split"] == "test"]
+    assert len(names) == 2
+    pictures = [name for name in files_below(tmp_path / "o") if name.endswith(".png")]
+    assert pictures == sorted(f"{name}.png" for name in names)
+    with Image.open(tmp_path / "o" / pictures[0]) as picture:
+        assert picture.mode == "RGBA"
+        assert picture.size == (24, 24)
+
+
+def test_eval_is_the_mean_of_its_views_and_agrees_with_rendered_pictures(field, tmp_path):
+    """PSNR by its formula from the PNG files, which are rounded to 8 bits."""
+    import numpy as np
+    from PIL import Image
+
+    capture, out = field
+    result = pvd("eval", out, "--capture", capture, "--split", "test", "--json")
+    assert result.returncode == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert told.keys() == {"psnr", "ssim", "views"}
+    assert told["psnr"] == pytest.approx(np.mean([view["psnr"] for view in told["views"]]))
+    assert told["ssim"] == pytest.approx(np.mean([view["ssim"] for view in told["views"]]))
+    pvd("render", out, "--capture", capture, "--out", tmp_path)
+
+    def on_white(path):
+        rgba = np.asarray(Image.open(path).convert("RGBA"), np.float64) / 255
+        return rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]
+
+    for view in told["views"]:
+        picture, truth = (on_white(root / f"{view['name']}.png") for root in (tmp_path, capture))
+        expected = -10 * np.log10(np.mean((picture - truth) ** 2))
+        assert view["psnr"] == pytest.approx(expected, abs=0.05)
+
+
+def capture_info(capture):
+    return json.loads(pvd("info", capture, "--json").stdout)["capture"]
+
+
+def test_render_from_a_cameras_json(field, tmp_path):
+    capture, out = field
+    camera = capture_info(capture)["views"][0]["camera"] | {"name": "front/left"}
+    cameras = write_json(tmp_path / "cameras.json", {"cameras": [camera]})
+    result = pvd("render", out, "--cameras", cameras, "--out", tmp_path / "o", "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["images"] == ["front/left.png"]
+    assert (tmp_path / "o" / "front" / "left.png").is_file()
+
+
+def test_a_split_without_views_is_one_sentence(field, tmp_path):
+    capture, out = field
+    result = pvd("render", out, "--capture", capture, "--split", "val", "--out", tmp_path / "o")
+    refused(result, "val")
+    refused(pvd("eval", out, "--capture", capture, "--split", "val"), "val")
+    assert files_below(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"verb": "explode"}, ["explode"]),
+        ({"verb": ["train"]}, ["verb"]),
+        ({"protocol": 99}, ["protocol 99"]),
+        ({"extra": 1}, ["'extra'"]),
+        ({"arguments": {"path": "x", "depth": 3}}, ["'depth'"]),
+        ({"arguments": {}}, ["'path'"]),
+    ],
+)
+def test_a_wrong_request_ends_with_hello_and_a_result(tmp_path, change, words):
+    job = write_request(tmp_path / "job", "info", path=tmp_path)
+    write_json(job / "request.json", read_json(job / "request.json") | change)
+    result = pvd("run", job)
+    refused(result, *words)
+    kinds = [json.loads(line)["type"] for line in result.stdout.splitlines()]
+    assert kinds == ["hello", "end"]
+    told = read_json(job / "result.json")
+    assert told["status"] == "failed"
+    assert told["error"]["message"] == result.stderr.strip()
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{", "null"])
+def test_a_folder_without_a_request_is_refused(tmp_path, text):
+    if text is not None:
+        (tmp_path / "request.json").write_text(text)
+    refused(pvd("run", tmp_path), "request.json")
+    refused(pvd("run", tmp_path / "none"), "request.json")
+    assert not (tmp_path / "none").exists()
