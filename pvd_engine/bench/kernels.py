@@ -47,7 +47,9 @@ class Contest:
     slow: Callable[[], Any]
 
 
-def run(points: int = 131072, seed: int = 0) -> dict[str, Any]:
+def run(
+    points: int = 131072, seed: int = 0, progress: Callable[[float], None] | None = None
+) -> dict[str, Any]:
     """Measure all kernels on the processor, or on the GPU where there is one.
 
     Parameters
@@ -56,6 +58,8 @@ def run(points: int = 131072, seed: int = 0) -> dict[str, Any]:
         Points of the encodings; rays are a sixteenth of them.
     seed : int
         For the input.
+    progress : callable, optional
+        Called with the share that is done after each kernel; may raise to stop.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def run(points: int = 131072, seed: int = 0) -> dict[str, Any]:
         )
     generator = torch.Generator().manual_seed(seed)
     measured = []
-    for make in (
+    contests = (
         _hash_forward,
         _hash_training,
         _hash_reference,
@@ -85,8 +89,11 @@ def run(points: int = 131072, seed: int = 0) -> dict[str, Any]:
         _march,
         _composite,
         _adam,
-    ):
+    )
+    for make in contests:
         measured.append(_measure(make(points, generator, device), device))
+        if progress is not None:
+            progress(len(measured) / len(contests))
     return {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         "threads": launch.thread_count(),

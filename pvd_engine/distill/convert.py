@@ -211,7 +211,7 @@ def carve(field: RadianceField, edited: EditedField) -> None:
     if not isinstance(field.encoder, SparseTensorEncoder):
         raise TypeError("only a sparse tensor can be carved")
     field.encoder.keep_vertices(lambda points: edited.mask(field.from_engine(points)))
-    field.occupancy = edited_occupancy(field.occupancy, edited.lists)
+    field.occupancy = edited_occupancy(field.occupancy, list(edited.edit_lists))  # type: ignore[arg-type]
 
 
 def share_of(budget: Budget, share: float) -> Budget:

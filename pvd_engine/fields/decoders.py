@@ -32,8 +32,8 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
     if degree > 0:
         c = 0.4886025119029199
         basis += [-c * y, c * z, -c * x]
+    xx, yy, zz, xy, yz, xz = x * x, y * y, z * z, x * y, y * z, x * z
     if degree > 1:
-        xx, yy, zz, xy, yz, xz = x * x, y * y, z * z, x * y, y * z, x * z
         basis += [
             1.0925484305920792 * xy,
             -1.0925484305920792 * yz,

@@ -257,18 +257,39 @@ class EvalArguments:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchArguments:
-    """Measure how fast the kernels are on this machine, beside their plain-torch references.
+    """Measure this machine and this program: slow, honest benchmarks.
 
-    Prints points per second of both and their ratio.
+    kernels: points per second of each fast kernel beside its plain-torch reference, turn by turn.
+    conversions: every architecture from the images of a capture, then converted to every other;
+    what lies in the output folder already is not made again.
 
     Example: pvd bench kernels
+    Example: pvd bench conversions lego --budget 120s --out bench
     """
 
-    what: Positional[Literal["kernels"]]
+    what: Positional[Literal["kernels", "conversions"]]
     """What to measure."""
+
+    capture: Positional[CapturePath | None] = None
+    """The dataset, for conversions."""
+
+    budget: str = "120s"
+    """How long each field is made, for conversions."""
+
+    out: Path | None = None
+    """A folder for the fields and the JSON file with the measures."""
+
+    seed: int = 0
+    """Start of all random numbers."""
 
     device: Device = "auto"
     """Where to compute; auto takes the GPU where there is one."""
+
+    def __post_init__(self) -> None:
+        Budget.parse(self.budget, None)
+        _check_seed(self.seed)
+        if self.what == "conversions" and (self.capture is None or self.out is None):
+            raise UserError("The conversions benchmark needs a capture and a folder, --out DIR.")
 
 
 def to_json(arguments: Any) -> dict[str, Any]:

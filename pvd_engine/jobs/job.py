@@ -80,6 +80,10 @@ class Job:
         """Whether the job should write a checkpoint and raise `Cancelled`."""
         return self._cancellation.requested
 
+    def part(self, folder: Path) -> "Job":
+        """A job in a folder of its own that reports to the same listeners and stops with this."""
+        return Job(folder, self._events.listeners, self._cancellation)
+
     def raise_if_cancelled(self) -> None:
         """For work without checkpoints.
 

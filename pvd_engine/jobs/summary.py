@@ -4,14 +4,14 @@ from typing import Any
 
 
 def summary(outputs: dict[str, Any]) -> str:
-    """One line a value; a list that is long is counted, a table is kept out.
+    """One line a value, a long list just counted; of a benchmark, its table.
 
     Parameters
     ----------
     outputs : dict
         What a verb returned.
     """
-    return "\n".join(_lines(outputs, ""))
+    return outputs.get("table") or "\n".join(_lines(outputs, ""))
 
 
 def _lines(values: dict[str, Any], indent: str) -> list[str]:

@@ -134,4 +134,5 @@ def render_image(
         if progress is not None:
             progress((start + len(part)) / len(pixels))
     image = torch.cat(parts).view(camera.height, camera.width, 5).cpu().numpy()
-    return RenderedImage(image[..., :3], image[..., 3], image[..., 4])
+    alpha = image[..., 3]
+    return RenderedImage(image[..., :3], alpha, image[..., 4] / np.maximum(alpha, 1e-6))

@@ -1,0 +1,106 @@
+"""Distillation: any architecture teaches any other, and nothing is copied unasked."""
+
+import json
+
+import pytest
+import torch
+from ball_capture import write_ball_capture
+
+from pvd_engine.data.readers import open_capture
+from pvd_engine.distill import convert
+from pvd_engine.distill.objective import LOG_DENSITY_RANGE, Stages
+from pvd_engine.edit import apply
+from pvd_engine.fields.architectures import PRESETS
+from pvd_engine.fields.storage import content_hash, load_field, read_header
+from pvd_engine.jobs.arguments import ConvertArguments, EditArguments, TrainArguments
+from pvd_engine.jobs.job import Job
+from pvd_engine.render.render import render_image
+from pvd_engine.train import train
+
+PAIRS = [(a, b) for a in PRESETS for b in PRESETS if a != b]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the ball's capture and one short teacher of each architecture."""
+    folder = tmp_path_factory.mktemp("distill")
+    capture = write_ball_capture(folder / "ball")
+    for name in PRESETS:
+        arguments = TrainArguments(
+            capture=capture, arch=name, out=folder / f"{name}.safetensors", steps=100, device="cpu"
+        )
+        train.run(arguments, Job(folder / f"{name}-job"))
+    return folder
+
+
+def run_convert(folder, tmp_path, source="hash", **options):
+    options = {"to": "mlp", "steps": 120, "capture": folder / "ball"} | options
+    arguments = ConvertArguments(
+        field=folder / f"{source}.safetensors",
+        out=tmp_path / "student.safetensors",
+        device="cpu",
+        **options,
+    )
+    return convert.run(arguments, Job(tmp_path / "job"))
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_each_architecture_teaches_each_other(folder, tmp_path, source, target):
+    result = run_convert(folder, tmp_path, source, to=target)
+    assert result["psnr_to_teacher"] > 20
+    assert result["inherited"] == []
+    header = read_header(tmp_path / "student.safetensors")
+    assert header["architecture"]["name"] == target
+    teacher = header["provenance"]["teacher"]
+    assert teacher["hash"] == content_hash(folder / f"{source}.safetensors")
+
+
+def test_features_are_matched_only_where_both_decoders_are_alike(folder, tmp_path):
+    assert run_convert(folder, tmp_path / "a", to="mlp", steps=2)["stages"] == [1, 2, 3]
+    assert run_convert(folder, tmp_path / "b", to="sparse_tensor", steps=2)["stages"] == [2, 3]
+
+
+def test_weights_are_copied_only_when_asked_and_then_named(folder, tmp_path):
+    result = run_convert(folder, tmp_path, inherit=True, steps=1)
+    assert "decoder.layers.0.weight" in result["inherited"]
+    assert not any(name.startswith("encoder.table") for name in result["inherited"])
+
+
+def test_a_field_can_be_converted_without_its_capture(folder, tmp_path):
+    assert run_convert(folder, tmp_path, capture=None, steps=60)["psnr_to_teacher"] > 15
+
+
+@pytest.mark.parametrize("through", [None, "sparse_tensor"])
+def test_what_was_erased_is_empty_after_conversion(folder, tmp_path, through):
+    edits = [{"op": "erase", "region": {"box": {"min": [0, -1, -1], "max": [1, 1, 1]}}}]
+    (tmp_path / "edits.json").write_text(json.dumps(edits))
+    edited = folder / "edited.safetensors"
+    apply.run(
+        EditArguments(field=folder / "hash.safetensors", edits=tmp_path / "edits.json", out=edited),
+        Job(tmp_path / "edit"),
+    )
+    run_convert(folder, tmp_path, "edited", through=through)
+    student = load_field(tmp_path / "student.safetensors")
+    views = open_capture(folder / "ball").split("test")
+    full, rest = load_field(folder / "hash.safetensors"), load_field(edited)
+    for view in views:
+        covered = render_image(full, view.camera).alpha > 0.9
+        gone = covered & (render_image(rest, view.camera).alpha < 1e-3)
+        assert gone.sum() > 20
+        assert render_image(student, view.camera).alpha[gone].mean() < 0.01
+
+
+def test_stages_follow_each_other_and_the_first_needs_matching_features():
+    stages = Stages(features_until=0.1, points_until=0.5)
+    assert [stages.stage(f, True) for f in (0.0, 0.2, 0.6)] == [1, 2, 3]
+    assert [stages.stage(f, False) for f in (0.0, 0.2, 0.6)] == [2, 2, 3]
+
+
+def test_the_density_constraint_is_pvds_and_not_part_of_rendering(folder):
+    assert LOG_DENSITY_RANGE == (-2.0, 7.0)
+    field = load_field(folder / "mlp.safetensors")
+    with torch.no_grad():
+        field.encoder.output.weight.zero_()
+        field.encoder.output.weight[0] = -10.0
+    image = render_image(field, open_capture(folder / "ball").views[0].camera)
+    assert image.alpha.max() < 0.02

@@ -1,0 +1,94 @@
+"""Training: fields learn a scene from its pictures, stop when asked and go on."""
+
+import pytest
+import torch
+from ball_capture import RADIUS, write_ball_capture
+
+from pvd_engine.errors import Cancelled, UserError
+from pvd_engine.fields.storage import load_field, read_header
+from pvd_engine.jobs.arguments import EvalArguments, TrainArguments
+from pvd_engine.jobs.job import Job
+from pvd_engine.metrics import evaluate
+from pvd_engine.train import train
+
+EXPECTED_PSNR = {"hash": 24.0, "mlp": 18.0, "sparse_tensor": 20.0}
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory):
+    return write_ball_capture(tmp_path_factory.mktemp("captures") / "ball")
+
+
+def train_arguments(capture, out, **options):
+    options = {"arch": "hash", "steps": 120, "device": "cpu", "preset": "small"} | options
+    return TrainArguments(capture=capture, out=out, **options)
+
+
+@pytest.mark.parametrize("arch", EXPECTED_PSNR)
+def test_each_architecture_learns_the_ball_from_its_pictures(tmp_path, capture, arch):
+    out = tmp_path / "field.safetensors"
+    result = train.run(train_arguments(capture, out, arch=arch), Job(tmp_path / "job"))
+    assert result["steps"] == 120
+    measured = evaluate.run(EvalArguments(field=out, capture=capture), Job(tmp_path / "eval"))
+    assert measured["psnr"] > EXPECTED_PSNR[arch]
+
+
+def test_density_is_where_the_ball_is(tmp_path, capture):
+    out = tmp_path / "field.safetensors"
+    train.run(train_arguments(capture, out), Job(tmp_path / "job"))
+    field = load_field(out)
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.nn.functional.normalize(torch.randn((2000, 3), generator=generator), dim=1)
+    surface, outside = directions * RADIUS * 0.97, directions * RADIUS * 1.3
+    assert field.log_density(surface).exp().median() > 5
+    empty = ~field.occupancy.contains(outside) | (field.log_density(outside).exp() < 0.5)
+    assert empty.float().mean() > 0.95
+
+
+def test_the_same_seed_and_steps_give_the_same_field(tmp_path, capture):
+    files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    for path in files:
+        train.run(train_arguments(capture, path, steps=20), Job(tmp_path / path.stem))
+    first, second = (load_field(path).state_dict() for path in files)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_file_says_where_the_field_comes_from(tmp_path, capture):
+    out = tmp_path / "field.safetensors"
+    train.run(train_arguments(capture, out, steps=5, seed=9), Job(tmp_path / "job"))
+    provenance = read_header(out)["provenance"]
+    assert (provenance["capture"], provenance["seed"], provenance["steps"]) == ("ball", 9, 5)
+    assert provenance["viewpoints"]["distance"] == pytest.approx([2.5, 2.5], abs=1e-3)
+
+
+class StoppingJob(Job):
+    """Asks to stop after a number of looks at `cancelled`."""
+
+    def __init__(self, folder, after):
+        super().__init__(folder)
+        self.left = after
+
+    @property
+    def cancelled(self):
+        self.left -= 1
+        return self.left < 0
+
+
+def test_a_cancelled_training_goes_on_where_it_stopped(tmp_path, capture):
+    out = tmp_path / "field.safetensors"
+    arguments = train_arguments(capture, out, steps=30)
+    with pytest.raises(Cancelled):
+        train.run(arguments, StoppingJob(tmp_path / "job", after=12))
+    assert not out.exists()
+    steps = []
+    job = Job(tmp_path / "job", listeners=[lambda event: steps.append(event.get("step"))])
+    result = train.run(arguments, job)
+    assert result["steps"] == 30
+    assert min(step for step in steps if step is not None) > 12
+    assert out.exists()
+
+
+def test_one_picture_is_not_enough_to_train_on(tmp_path):
+    capture = write_ball_capture(tmp_path / "ball", counts=(("train", 1),))
+    with pytest.raises(UserError):
+        train.run(train_arguments(capture, tmp_path / "f.safetensors"), Job(tmp_path / "job"))
