@@ -6,6 +6,7 @@ from ..errors import UserError
 from ..jobs.arguments import BenchArguments
 from ..jobs.device import choose_device
 from ..jobs.files import write_json
+from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
 from . import conversions, kernels
 
@@ -20,7 +21,7 @@ def run(arguments: BenchArguments, job: Job) -> dict[str, Any]:
     """
     device = choose_device(arguments.device)
     if arguments.what == "kernels":
-        result = kernels.run(seed=arguments.seed)
+        result = kernels.run(seed=arguments.seed, progress=fraction_reporter(job))
         if arguments.out is not None:
             arguments.out.mkdir(parents=True, exist_ok=True)
             write_json(arguments.out / "kernels.json", result)
