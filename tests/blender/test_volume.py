@@ -34,7 +34,7 @@ def empty_scene():
     scene.cycles.use_denoising = False
     scene.cycles.pixel_filter_type = "BOX"
     scene.cycles.filter_width = 1.0
-    scene.cycles.volume_step_rate = 0.5
+    scene.cycles.volume_step_rate = 0.1
     scene.render.film_transparent = True
     scene.render.threads_mode, scene.render.threads = "FIXED", 2
     scene.view_settings.view_transform = "Standard"
@@ -84,21 +84,34 @@ def render(tmp_path, size, samples):
     return undistort.read_pixels(tmp_path / "view.exr")
 
 
+def march(biased):
+    """Choose how Cycles marches through volumes, from 5.0 on; its default, unbiased way takes
+    some seconds to start."""
+    if hasattr(bpy.context.scene.cycles, "volume_biased"):
+        bpy.context.scene.cycles.volume_biased = biased
+
+
+FINE = 4
+
+
 def expected_opacity(density, cell, axis, center, width):
     """The picture that `orthographic_camera` takes, from the columns of cells alone."""
     right, up = (axis + 1) % 3, (axis + 2) % 3
     columns = density.transpose(axis, up, right).sum(axis=0, dtype=np.float64) * cell[axis]
-    steps = (np.arange(SIZE) + 0.5 - SIZE / 2) * width / SIZE
+    steps = ((np.arange(SIZE * FINE) + 0.5) / (SIZE * FINE) - 0.5) * width
     x = (center[right] + steps - LOW[right]) / cell[right] - 0.5
     y = (center[up] - steps - LOW[up]) / cell[up] - 0.5
     across = np.stack([np.interp(x, np.arange(columns.shape[1]), row) for row in columns])
     depth = np.stack([np.interp(y, np.arange(len(columns)), column) for column in across.T], 1)
-    return 1 - np.exp(-depth)
+    return (1 - np.exp(-depth)).reshape(SIZE, FINE, SIZE, FINE).mean(axis=(1, 3))
 
 
-@pytest.mark.parametrize("cell", [(0.125, 0.125, 0.125), (0.125, 0.1, 0.16)])
-def test_a_block_lies_where_the_engine_has_it(tmp_path, record_property, cell):
+@pytest.mark.parametrize(
+    ("cell", "biased"), [((0.125, 0.125, 0.125), False), ((0.125, 0.1, 0.16), True)]
+)
+def test_a_block_lies_where_the_engine_has_it(tmp_path, record_property, cell, biased):
     cell = np.array(cell)
+    march(biased)
     density = np.zeros(SHAPE, dtype=np.float32)
     density[BLOCK] = 5.0
     show(tmp_path, density, cell=cell)
@@ -131,6 +144,7 @@ def soft_slab():
 def test_opacity_along_a_ray_is_that_of_the_density(tmp_path, record_property, strength):
     density, profile = soft_slab()
     cell = np.array([0.05, 0.05, 0.05])
+    march(biased=True)
     show(tmp_path, density * strength, np.zeros(3), cell)
     orthographic_camera(2, np.array([0.3, 0.3, 0.8]), 0.05)
     opacity = render(tmp_path, 8, 512)[..., 3].mean()
