@@ -50,6 +50,7 @@ __all__ = [
     "collect_edits",
     "configure",
     "convert",
+    "discard",
     "export_capture",
     "extract_volume",
     "import_capture",
@@ -296,12 +297,16 @@ def render(
     camera = camera or scene.camera
     if camera is None:
         raise ConvertFieldError("The scene has no camera; add one or look through a dataset's.")
+    if camera.type != "CAMERA":
+        raise ConvertFieldError(f"'{camera.name}' is no camera; choose one.")
     source = _source(frame, field)
     return _do(tasks.rendering(_frame(frame), source, scene, camera, _device()), wait)
 
 
 def look_through(camera: Object) -> None:
     """Look through a camera; a dataset camera sets the render size and pixel aspect, too."""
+    if camera.type != "CAMERA":
+        raise ConvertFieldError(f"'{camera.name}' is no camera; choose one.")
     cameras.look_through(bpy.context, camera)
 
 
@@ -341,6 +346,12 @@ def check_engine(wait: bool = True) -> str | None:
 def resume(folder: str | Path, wait: bool = True) -> object:
     """Go on with a job that was cancelled or cut short, and return what its step returns."""
     return _do(tasks.resuming(Path(folder)), wait)
+
+
+def discard(folder: str | Path) -> None:
+    """Delete the checkpoints of a job that was stopped, so that it is not offered again."""
+    tasks.discard(Path(folder))
+    session().look_for_unfinished(Path(folder).parent.name)
 
 
 def cancel() -> None:

@@ -14,10 +14,10 @@ OPERATION_ICONS = {"erase": "SELECT_SUBTRACT", "keep": "SELECT_INTERSECT"}
 BIG = 1.4
 
 
-class CONVERTFIELD_UL_fields(UIList):
+class CONVERT_FIELD_UL_fields(UIList):
     """The fields of a capture, each with how it came to be and its quality."""
 
-    bl_idname = "CONVERTFIELD_UL_fields"
+    bl_idname = "CONVERT_FIELD_UL_fields"
 
     def draw_item(  # noqa: D102
         self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0
@@ -37,10 +37,10 @@ class _ConvertFieldPanel:
     bl_category = "Convert Field"
 
 
-class CONVERTFIELD_PT_main(_ConvertFieldPanel, Panel):
+class CONVERT_FIELD_PT_main(_ConvertFieldPanel, Panel):
     """The capture that is worked on, what runs, and the fields that there are."""
 
-    bl_idname = "CONVERTFIELD_PT_main"
+    bl_idname = "CONVERT_FIELD_PT_main"
     bl_label = "Convert Field"
 
     def draw(self, context: Context) -> None:
@@ -54,12 +54,12 @@ class CONVERTFIELD_PT_main(_ConvertFieldPanel, Panel):
         if frame is not None and len(frame.convert_field.fields):
             state = frame.convert_field
             layout.template_list(
-                "CONVERTFIELD_UL_fields", "", state, "fields", state, "active_field", rows=3
+                "CONVERT_FIELD_UL_fields", "", state, "fields", state, "active_field", rows=3
             )
 
 
 class _StepPanel(_ConvertFieldPanel):
-    bl_parent_id = "CONVERTFIELD_PT_main"
+    bl_parent_id = "CONVERT_FIELD_PT_main"
 
     def draw(self, context: Context) -> None:
         """Draw the step in Blender's layout of labels left, values right."""
@@ -68,7 +68,7 @@ class _StepPanel(_ConvertFieldPanel):
         self.draw_step(self.layout, context, context.scene.convert_field)
 
 
-class CONVERTFIELD_PT_capture(_StepPanel, Panel):
+class CONVERT_FIELD_PT_capture(_StepPanel, Panel):
     """First step: import a capture and look at it."""
 
     bl_label = "Capture"
@@ -91,7 +91,7 @@ class CONVERTFIELD_PT_capture(_StepPanel, Panel):
         layout.operator("convert_field.export_capture", icon="EXPORT")
 
 
-class CONVERTFIELD_PT_teacher(_StepPanel, Panel):
+class CONVERT_FIELD_PT_teacher(_StepPanel, Panel):
     """Second step: train a teacher and show it."""
 
     bl_label = "Teacher"
@@ -108,7 +108,7 @@ class CONVERTFIELD_PT_teacher(_StepPanel, Panel):
         layout.operator("convert_field.extract_volume", icon="VOLUME_DATA")
 
 
-class CONVERTFIELD_PT_edit(_StepPanel, Panel):
+class CONVERT_FIELD_PT_edit(_StepPanel, Panel):
     """Third step: erase and keep."""
 
     bl_label = "Edit"
@@ -126,7 +126,7 @@ class CONVERTFIELD_PT_edit(_StepPanel, Panel):
         _draw_reason(layout, context, why_no_field(context))
 
 
-class CONVERTFIELD_PT_convert(_StepPanel, Panel):
+class CONVERT_FIELD_PT_convert(_StepPanel, Panel):
     """Fourth step: distil into another architecture, and render."""
 
     bl_label = "Convert"
@@ -194,10 +194,10 @@ def _draw_shapes(layout: UILayout, shapes: list[Object]) -> None:
 
 
 CLASSES = (
-    CONVERTFIELD_UL_fields,
-    CONVERTFIELD_PT_main,
-    CONVERTFIELD_PT_capture,
-    CONVERTFIELD_PT_teacher,
-    CONVERTFIELD_PT_edit,
-    CONVERTFIELD_PT_convert,
+    CONVERT_FIELD_UL_fields,
+    CONVERT_FIELD_PT_main,
+    CONVERT_FIELD_PT_capture,
+    CONVERT_FIELD_PT_teacher,
+    CONVERT_FIELD_PT_edit,
+    CONVERT_FIELD_PT_convert,
 )

@@ -32,7 +32,7 @@ def default_work_folder() -> Path:
 def _forget_check(_preferences: AddonPreferences, _context: bpy.types.Context) -> None:
     from .session import session
 
-    session().engine_report = ""
+    session().engine_report, session().engine_error = "", None
 
 
 class ConvertFieldPreferences(AddonPreferences):
@@ -82,7 +82,7 @@ class ConvertFieldPreferences(AddonPreferences):
         layout.prop(self, "work_folder", placeholder=str(default_work_folder()))
         problem = problem_with_python(_absolute(self.engine_python))
         layout.operator("convert_field.check_engine", icon="CHECKMARK")
-        error = session().error
+        error = session().engine_error
         if problem:
             warning = layout.row()
             warning.alert = True

@@ -21,7 +21,7 @@ from .engine.job_folder import unfinished_folders
 from .errors import ConvertFieldError, JobCancelledError
 from .preferences import engine_settings
 from .scene.errors import SceneError
-from .tasks import Outcome, Task, capture_folder, finish
+from .tasks import Outcome, Task, belongs_here, capture_folder, finish
 
 TICK_SECONDS = 0.2
 PRINT_SECONDS = 2.0
@@ -44,6 +44,8 @@ class Session:
         Job folders of the active capture that can be resumed.
     engine_report : str
         What Check Engine found.
+    engine_error : ConvertFieldError or None
+        Why the engine that was checked cannot be used.
     check : EngineCheck or None
         The check that runs now.
     """
@@ -52,9 +54,11 @@ class Session:
         self.job: Job | None = None
         self.task: Task | None = None
         self.message = ""
+        self._asked_message = ""
         self.error: ConvertFieldError | None = None
         self.unfinished: list[Path] = []
         self.engine_report = ""
+        self.engine_error: ConvertFieldError | None = None
         self.check: EngineCheck | None = None
         self._previews: bpy.utils.previews.ImagePreviewCollection | None = None
 
@@ -78,9 +82,9 @@ class Session:
             self._end_job()
         outcome = finish(job.request, job.folder, result)
         print(f"{task.label}: {outcome.message} ({describe_seconds(job.seconds)})", flush=True)
-        self.message = outcome.message
         if outcome.next_task is not None:
             self.run(outcome.next_task)
+        self.message = outcome.message
         return outcome.value
 
     def start(self, task: Task) -> None:
@@ -95,8 +99,8 @@ class Session:
         _start_timer()
 
     def check_engine(self, wait: bool) -> str | None:
-        """Check the engine; without waiting, `engine_report` or `error` has the answer later."""
-        self.engine_report, self.error = "", None
+        """Check the engine; unless waited for, `engine_report` or `engine_error` is set later."""
+        self.engine_report, self.engine_error = "", None
         check = EngineCheck(engine_settings())
         if wait:
             self.engine_report = check.wait()
@@ -114,7 +118,7 @@ class Session:
             True while something runs.
         """
         if self.check is not None and self.check.pump():
-            self.engine_report, self.error = self.check.report, self.check.error
+            self.engine_report, self.engine_error = self.check.report, self.check.error
             self.check = None
         if self.job is not None and self.job.pump():
             job, task = self.job, self.task
@@ -129,7 +133,8 @@ class Session:
         if capture_name:
             with contextlib.suppress(ConvertFieldError, OSError):
                 work = engine_settings().work_folder
-                self.unfinished = unfinished_folders(capture_folder(work, capture_name))
+                found = unfinished_folders(capture_folder(work, capture_name))
+                self.unfinished = [folder for folder in found if belongs_here(folder)]
 
     def preview_icon(self) -> int:
         """Return the icon of the newest picture of the running job, or 0."""
@@ -172,7 +177,7 @@ class Session:
         if self.job is not None:
             raise ConvertFieldError("A job is running; wait for its end or cancel it first.")
         settings = engine_settings()
-        self.message, self.error = "", None
+        self.message, self._asked_message, self.error = "", "", None
         try:
             folder, request = task.prepare(settings.work_folder)
         except OSError as error:
@@ -205,10 +210,13 @@ class Session:
             self.error = ConvertFieldError(f"{task.label} ended, but: {error}.", job.log)
 
     def _show(self, task: Task, outcome: Outcome) -> None:
-        self.message = outcome.message
+        # What was asked for is worth more to the user than what followed from it.
+        self.message, self._asked_message = self._asked_message or outcome.message, ""
         bpy.ops.ed.undo_push(message=task.label)
         if outcome.next_task is not None:
+            asked = self.message
             self.start(outcome.next_task)
+            self._asked_message = asked
 
 
 class _Printer:

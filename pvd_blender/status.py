@@ -10,14 +10,27 @@ from .session import Session, session
 
 PIXELS_PER_LETTER = 6.4
 PANEL_MARGIN = 60.0
+BUTTON_WIDTH = 30.0
 PREVIEW_SCALE = 7.0
 
 
-def draw_wrapped(layout: UILayout, context: Context, text: str, icon: str = "NONE") -> None:
-    """Draw a sentence in as many lines as the panel's width asks for."""
+def draw_wrapped(
+    layout: UILayout, context: Context, text: str, icon: str = "NONE", beside: float = 0.0
+) -> None:
+    """Draw a sentence in as many lines as the panel's width asks for.
+
+    Parameters
+    ----------
+    layout : UILayout
+    context : Context
+    text : str
+    icon : str
+    beside : float
+        Width, in pixels at a scale of 1, that something beside the text takes.
+    """
     scale = context.preferences.system.ui_scale
     width = context.region.width if context.region else 300
-    letters = max(20, int((width / scale - PANEL_MARGIN) / PIXELS_PER_LETTER))
+    letters = max(20, int((width / scale - PANEL_MARGIN - beside) / PIXELS_PER_LETTER))
     column = layout.column(align=True)
     for number, line in enumerate(textwrap.wrap(text, letters)):
         column.label(text=line, icon=icon if number == 0 else "BLANK1")
@@ -36,12 +49,14 @@ def draw_status(layout: UILayout, context: Context) -> None:
         _draw_error(layout.box(), context, running)
     elif running.message:
         row = layout.row()
-        draw_wrapped(row, context, running.message, icon="CHECKMARK")
+        draw_wrapped(row, context, running.message, icon="CHECKMARK", beside=BUTTON_WIDTH)
         row.operator("convert_field.dismiss", text="", icon="X", emboss=False)
     if running.unfinished:
-        row = layout.row()
-        row.label(text=f"{running.unfinished[0].name} is unfinished", icon="PAUSE")
-        row.operator("convert_field.resume", icon="PLAY")
+        folder = running.unfinished[0]
+        row = layout.row(align=True)
+        row.label(text=f"{folder.name} stopped", icon="PAUSE")
+        row.operator("convert_field.resume", icon="PLAY").folder = str(folder)
+        row.operator("convert_field.discard", text="", icon="TRASH").folder = str(folder)
 
 
 def _draw_problem(layout: UILayout, context: Context, problem: str) -> None:

@@ -5,6 +5,7 @@ add-on needs to know when the answer comes, so that a job can be resumed by anot
 """
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from .engine.job_folder import (
     next_folder,
     read_request,
     safe_name,
+    unfinished_folders,
     write_request,
 )
 from .errors import ConvertFieldError
@@ -36,6 +38,7 @@ from .scene.frame import CAPTURE, NAME, create_frame, is_frame
 from .scene.volume import create_volume_object, write_volume
 from .version import VERSION
 
+MANY_CAMERAS = 12
 ARCHITECTURE_NAMES = {key: name for key, name, _ in ARCHITECTURES}
 
 
@@ -258,6 +261,24 @@ def resuming(folder: Path) -> Task:
     return Task(label, name, request.verb, request.arguments, client=request.client, folder=folder)
 
 
+def belongs_here(folder: Path) -> bool:
+    """Tell whether the capture that a job worked on is in the open file."""
+    try:
+        return find_frame(read_request(folder).client.get("frame", "")) is not None
+    except ValueError:
+        return False
+
+
+def discard(folder: Path) -> None:
+    """Delete the checkpoints of a job that was stopped."""
+    if folder not in unfinished_folders(folder.parent):
+        raise ConvertFieldError(f"{folder} holds no job that was stopped.")
+    try:
+        shutil.rmtree(folder / "checkpoints")
+    except OSError as error:
+        raise ConvertFieldError(f"{folder} cannot be deleted: {error}.") from error
+
+
 def finish(request: Request, folder: Path, result: dict) -> Outcome:
     """Put the engine's answer into the scene.
 
@@ -285,6 +306,8 @@ def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
     state.summary = f"{len(cameras)} cameras: {counts}"
     state.notes = "\n".join(capture["notes"])
     bpy.context.scene.convert_field.frame = frame
+    if len(cameras) > MANY_CAMERAS:
+        _hide_relationship_lines()
     return Outcome(frame, f"Imported {capture['name']} with {state.summary}")
 
 
@@ -338,8 +361,8 @@ def _finish_render(request: Request, _folder: Path, _result: dict) -> Outcome:
 _FINISHERS = {
     "info": _finish_info,
     "train": _finish_field("TEACHER", "Trained"),
-    "edit": _finish_field("EDITED", "Edited"),
-    "convert": _finish_field("STUDENT", "Converted to"),
+    "edit": _finish_field("EDITED", "Made"),
+    "convert": _finish_field("STUDENT", "Made"),
     "volume": _finish_volume,
     "render": _finish_render,
 }
@@ -392,6 +415,14 @@ def _show_only(frame: Object, shown: FieldItem) -> None:
             hidden = item.volume != shown.volume
             item.volume.hide_viewport = hidden
             item.volume.hide_render = hidden
+
+
+def _hide_relationship_lines() -> None:
+    """Switch off the dotted line from every camera to the frame, which would cover the view."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.spaces.active.overlay.show_relationship_lines = False
 
 
 def _show_image(image: bpy.types.Image) -> None:

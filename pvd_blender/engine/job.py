@@ -282,8 +282,10 @@ def describe_progress(job: Job) -> str:
     if job.state is State.CANCELLING:
         return "Stopping at a checkpoint"
     progress = job.progress
+    if progress.fraction >= 1:
+        return "Finishing"
     parts = [f"{progress.fraction:.0%}"]
-    if progress.step:
+    if progress.step and progress.unit == "step":
         parts.append(f"step {progress.step}")
     psnr = job.metrics.get("psnr", progress.metrics.get("train_psnr"))
     if psnr is not None:

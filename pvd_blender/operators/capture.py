@@ -13,7 +13,7 @@ from ..scene.frame import frame_of
 from .base import GuardedOperator, JobOperator, why_no_capture
 
 
-class CONVERTFIELD_OT_import_capture(JobOperator):
+class CONVERT_FIELD_OT_import_capture(JobOperator):
     """Import a capture: its cameras with their images, its frame and its crop box."""
 
     bl_idname = "convert_field.import_capture"
@@ -45,7 +45,7 @@ class CONVERTFIELD_OT_import_capture(JobOperator):
         return Path(bpy.path.abspath(self.directory))
 
 
-class CONVERTFIELD_OT_look_through(GuardedOperator):
+class CONVERT_FIELD_OT_look_through(GuardedOperator):
     """Look through a camera of the capture."""
 
     bl_idname = "convert_field.look_through"
@@ -92,7 +92,7 @@ class CONVERTFIELD_OT_look_through(GuardedOperator):
         return cameras[(cameras.index(current) + self.offset) % len(cameras)]
 
 
-class CONVERTFIELD_OT_export_capture(GuardedOperator):
+class CONVERT_FIELD_OT_export_capture(GuardedOperator):
     """Render the scene as a capture that can be imported and trained on."""
 
     bl_idname = "convert_field.export_capture"
@@ -167,7 +167,7 @@ def _selected_cameras(context: Context) -> list[Object]:
     return [item for item in context.selected_objects if item.type == "CAMERA"]
 
 
-class CONVERTFIELD_OT_use_capture(GuardedOperator):
+class CONVERT_FIELD_OT_use_capture(GuardedOperator):
     """Work on the capture that the active object belongs to."""
 
     bl_idname = "convert_field.use_capture"
@@ -188,8 +188,8 @@ class CONVERTFIELD_OT_use_capture(GuardedOperator):
 
 
 CLASSES = (
-    CONVERTFIELD_OT_import_capture,
-    CONVERTFIELD_OT_look_through,
-    CONVERTFIELD_OT_export_capture,
-    CONVERTFIELD_OT_use_capture,
+    CONVERT_FIELD_OT_import_capture,
+    CONVERT_FIELD_OT_look_through,
+    CONVERT_FIELD_OT_export_capture,
+    CONVERT_FIELD_OT_use_capture,
 )

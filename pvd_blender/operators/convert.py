@@ -7,7 +7,7 @@ from .base import FieldJobOperator, settings_of
 from .teacher import preset_of
 
 
-class CONVERTFIELD_OT_convert(FieldJobOperator):
+class CONVERT_FIELD_OT_convert(FieldJobOperator):
     """Distil the selected field into another architecture."""
 
     bl_idname = "convert_field.convert"
@@ -33,7 +33,7 @@ class CONVERTFIELD_OT_convert(FieldJobOperator):
         )
 
 
-class CONVERTFIELD_OT_render(FieldJobOperator):
+class CONVERT_FIELD_OT_render(FieldJobOperator):
     """Render the selected field from the scene's camera."""
 
     bl_idname = "convert_field.render"
@@ -56,4 +56,4 @@ class CONVERTFIELD_OT_render(FieldJobOperator):
         api.render(self.frame(context), wait=self.wait)
 
 
-CLASSES = (CONVERTFIELD_OT_convert, CONVERTFIELD_OT_render)
+CLASSES = (CONVERT_FIELD_OT_convert, CONVERT_FIELD_OT_render)

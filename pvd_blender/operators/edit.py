@@ -20,7 +20,7 @@ SHAPES = (
 )
 
 
-class CONVERTFIELD_OT_add_shape(GuardedOperator):
+class CONVERT_FIELD_OT_add_shape(GuardedOperator):
     """Add an erase or keep shape."""
 
     bl_idname = "convert_field.add_shape"
@@ -54,7 +54,7 @@ class CONVERTFIELD_OT_add_shape(GuardedOperator):
         api.mark_meshes(frame, meshes, self.op)
 
 
-class CONVERTFIELD_OT_remove_shape(GuardedOperator):
+class CONVERT_FIELD_OT_remove_shape(GuardedOperator):
     """Take an erase or keep shape out of the edits."""
 
     bl_idname = "convert_field.remove_shape"
@@ -75,7 +75,7 @@ class CONVERTFIELD_OT_remove_shape(GuardedOperator):
             unmark(item)
 
 
-class CONVERTFIELD_OT_apply_edits(FieldJobOperator):
+class CONVERT_FIELD_OT_apply_edits(FieldJobOperator):
     """Apply the shapes to the selected field."""
 
     bl_idname = "convert_field.apply_edits"
@@ -97,7 +97,7 @@ class CONVERTFIELD_OT_apply_edits(FieldJobOperator):
 
 
 CLASSES = (
-    CONVERTFIELD_OT_add_shape,
-    CONVERTFIELD_OT_remove_shape,
-    CONVERTFIELD_OT_apply_edits,
+    CONVERT_FIELD_OT_add_shape,
+    CONVERT_FIELD_OT_remove_shape,
+    CONVERT_FIELD_OT_apply_edits,
 )

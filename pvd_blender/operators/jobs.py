@@ -4,14 +4,14 @@ from pathlib import Path
 
 import bpy
 from bpy.props import StringProperty
-from bpy.types import Context
+from bpy.types import Context, Event
 
 from .. import api
 from ..session import session
 from .base import GuardedOperator, JobOperator, why_no_job
 
 
-class CONVERTFIELD_OT_cancel(GuardedOperator):
+class CONVERT_FIELD_OT_cancel(GuardedOperator):
     """Stop the running job."""
 
     bl_idname = "convert_field.cancel"
@@ -29,7 +29,7 @@ class CONVERTFIELD_OT_cancel(GuardedOperator):
         api.cancel()
 
 
-class CONVERTFIELD_OT_resume(JobOperator):
+class CONVERT_FIELD_OT_resume(JobOperator):
     """Go on with a job that was stopped."""
 
     bl_idname = "convert_field.resume"
@@ -49,7 +49,28 @@ class CONVERTFIELD_OT_resume(JobOperator):
         api.resume(self.folder or unfinished[0], wait=self.wait)
 
 
-class CONVERTFIELD_OT_open_log(GuardedOperator):
+class CONVERT_FIELD_OT_discard(GuardedOperator):
+    """Give up a job that was stopped."""
+
+    bl_idname = "convert_field.discard"
+    bl_label = "Discard"
+    bl_description = "Delete the checkpoint of the job that was stopped; it cannot be resumed then"
+    bl_options = {"REGISTER"}
+
+    folder: StringProperty(
+        name="Job", description="The job's folder", subtype="DIR_PATH", options={"SKIP_SAVE"}
+    )
+
+    def invoke(self, context: Context, event: Event) -> set[str]:
+        """Ask first."""
+        return context.window_manager.invoke_confirm(self, event)
+
+    def act(self, _context: Context) -> None:
+        """Discard."""
+        api.discard(self.folder)
+
+
+class CONVERT_FIELD_OT_open_log(GuardedOperator):
     """Open the log of the job that failed."""
 
     bl_idname = "convert_field.open_log"
@@ -72,7 +93,7 @@ class CONVERTFIELD_OT_open_log(GuardedOperator):
         bpy.ops.wm.path_open(filepath=str(_log()))
 
 
-class CONVERTFIELD_OT_dismiss(GuardedOperator):
+class CONVERT_FIELD_OT_dismiss(GuardedOperator):
     """Take the message of a failure away."""
 
     bl_idname = "convert_field.dismiss"
@@ -86,7 +107,7 @@ class CONVERTFIELD_OT_dismiss(GuardedOperator):
         session().message = ""
 
 
-class CONVERTFIELD_OT_check_engine(JobOperator):
+class CONVERT_FIELD_OT_check_engine(JobOperator):
     """Start the engine and say what it is."""
 
     bl_idname = "convert_field.check_engine"
@@ -114,9 +135,10 @@ def _log() -> Path | None:
 
 
 CLASSES = (
-    CONVERTFIELD_OT_cancel,
-    CONVERTFIELD_OT_resume,
-    CONVERTFIELD_OT_open_log,
-    CONVERTFIELD_OT_dismiss,
-    CONVERTFIELD_OT_check_engine,
+    CONVERT_FIELD_OT_cancel,
+    CONVERT_FIELD_OT_resume,
+    CONVERT_FIELD_OT_discard,
+    CONVERT_FIELD_OT_open_log,
+    CONVERT_FIELD_OT_dismiss,
+    CONVERT_FIELD_OT_check_engine,
 )

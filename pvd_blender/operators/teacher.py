@@ -6,7 +6,7 @@ from .. import api
 from .base import CaptureJobOperator, FieldJobOperator, settings_of
 
 
-class CONVERTFIELD_OT_train(CaptureJobOperator):
+class CONVERT_FIELD_OT_train(CaptureJobOperator):
     """Train a teacher with the settings of the panel."""
 
     bl_idname = "convert_field.train"
@@ -30,7 +30,7 @@ class CONVERTFIELD_OT_train(CaptureJobOperator):
         )
 
 
-class CONVERTFIELD_OT_extract_volume(FieldJobOperator):
+class CONVERT_FIELD_OT_extract_volume(FieldJobOperator):
     """Show the selected field as a Volume object."""
 
     bl_idname = "convert_field.extract_volume"
@@ -49,4 +49,4 @@ def preset_of(value: str) -> str | None:
     return None if value == "AUTO" else value.lower()
 
 
-CLASSES = (CONVERTFIELD_OT_train, CONVERTFIELD_OT_extract_volume)
+CLASSES = (CONVERT_FIELD_OT_train, CONVERT_FIELD_OT_extract_volume)

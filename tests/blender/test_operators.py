@@ -1,0 +1,461 @@
+"""Registration, buttons and the api: the same things happen whichever way they are asked for."""
+
+import ast
+import inspect
+import sys
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ADD_ON = ROOT / "pvd_blender"
+OPERATORS = bpy.ops.convert_field
+IN_BLENDER = {"bmesh", "bpy", "bpy_extras", "mathutils", "numpy", "openvdb", "pyopenvdb"}
+
+
+@pytest.fixture
+def session(add_on):
+    from pvd_blender.session import session
+
+    return session()
+
+
+@pytest.fixture
+def frame(api, capture):
+    return api.import_capture(capture)
+
+
+def settings():
+    return bpy.context.scene.convert_field
+
+
+def pump_to_the_end(session):
+    """What the timer does in a window."""
+    import time
+
+    while session.pump():
+        time.sleep(0.02)
+
+
+def in_a_window(operator, session, monkeypatch, **arguments):
+    """Run an operator as a Blender with a window does: it starts a job, a timer ends it."""
+    from pvd_blender.operators.base import JobOperator
+
+    monkeypatch.setattr(JobOperator, "wait", False)
+    monkeypatch.setattr("pvd_blender.api.bpy", WithWindow())
+    assert operator(**arguments) == {"FINISHED"}
+    assert session.busy
+    pump_to_the_end(session)
+    monkeypatch.undo()
+
+
+class WithWindow:
+    """The module bpy, but for what it says of the background mode that tests run in."""
+
+    class app:  # noqa: N801
+        background = False
+
+    def __getattr__(self, name):
+        return getattr(bpy, name)
+
+
+# Registration -----------------------------------------------------------------------------------
+
+
+def registered():
+    names = {name for name in dir(bpy.types) if name.startswith("CONVERT_FIELD_")}
+    names |= {f"convert_field.{name}" for name in dir(OPERATORS)}
+    for cls in (bpy.types.Scene, bpy.types.Object):
+        names |= {f"{cls.__name__}.convert_field"} & {f"{cls.__name__}.{n}" for n in dir(cls)}
+    handlers = [item.__module__ for item in bpy.app.handlers.load_post]
+    return names, handlers.count("pvd_blender.handlers")
+
+
+def test_unregistering_leaves_nothing_and_registering_again_works(add_on):
+    full = registered()
+    assert len(full[0]) > 15 and full[1] == 1
+    for _ in range(2):
+        add_on.unregister()
+        assert registered() == (set(), 0)
+        add_on.register()
+        assert registered() == full
+
+
+def test_a_failing_registration_is_raised_and_taken_back(add_on, monkeypatch):
+    from pvd_blender import commands
+
+    def fail():
+        raise ValueError("no commands today")
+
+    add_on.unregister()
+    monkeypatch.setattr(commands, "register", fail)
+    with pytest.raises(ValueError, match="no commands today"):
+        add_on.register()
+    left = registered()
+    monkeypatch.undo()
+    add_on.register()
+    assert left == (set(), 0)
+
+
+def test_every_button_and_setting_has_a_tooltip(add_on):
+    from pvd_blender import preferences, properties
+    from pvd_blender.operators import CLASSES
+
+    for cls in CLASSES:
+        assert cls.bl_idname.startswith("convert_field.")
+        described = getattr(cls, "bl_description", "") or hasattr(cls, "description")
+        assert described, f"{cls.bl_idname} has no tooltip"
+    for cls in (*properties.CLASSES, *preferences.CLASSES):
+        for prop in cls.bl_rna.properties:
+            if prop.identifier in cls.__annotations__:
+                assert prop.description, f"{cls.__name__}.{prop.identifier} has no tooltip"
+
+
+def test_the_add_on_imports_nothing_but_blender_numpy_and_the_standard_library():
+    for path in ADD_ON.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module]
+            for name in names:
+                top = name.split(".")[0]
+                assert top in IN_BLENDER or top in sys.stdlib_module_names, f"{path}: {name}"
+
+
+def test_the_engine_never_imports_bpy():
+    for path in (ROOT / "pvd_engine").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names] + [getattr(node, "module", "") or ""]
+                assert not any(name.split(".")[0] == "bpy" for name in names), path
+
+
+# Why a button is greyed out ---------------------------------------------------------------------
+
+
+def why_not(name):
+    from pvd_blender import operators
+
+    cls = next(cls for cls in operators.CLASSES if cls.bl_idname == f"convert_field.{name}")
+    return cls.why_not(bpy.context)
+
+
+def test_without_an_engine_nothing_can_be_started_and_the_reason_is_said(add_on):
+    assert "Engine" in why_not("import_capture") or "engine" in why_not("import_capture")
+    assert not OPERATORS.import_capture.poll()
+    assert not OPERATORS.check_engine.poll()
+
+
+def test_without_a_capture_or_a_field_the_reason_is_said(api, capture):
+    assert why_not("import_capture") is None
+    assert "import one first" in why_not("train")
+    assert "import one first" in why_not("add_shape")
+    frame = api.import_capture(capture)
+    assert why_not("train") is None and why_not("add_shape") is None
+    assert "train a teacher first" in why_not("convert")
+    item = frame.convert_field.fields.add()
+    item.path = "/nowhere/at.all"
+    assert "gone" in why_not("convert")
+    assert "no camera" in why_not("render")
+
+
+def test_while_a_job_runs_nothing_else_can_be_started(api, capture, session):
+    from pvd_blender import tasks
+
+    session.start(tasks.importing(capture))
+    assert "A job is running" in why_not("import_capture")
+    with pytest.raises(api.ConvertFieldError, match="A job is running"):
+        api.import_capture(capture)
+    assert why_not("cancel") is None
+    pump_to_the_end(session)
+    assert why_not("cancel") == "No job is running"
+
+
+def test_in_background_mode_only_waiting_is_possible(api, capture):
+    with pytest.raises(api.ConvertFieldError, match="background"):
+        api.import_capture(capture, wait=False)
+
+
+# Import -----------------------------------------------------------------------------------------
+
+
+def described():
+    """What is in the file, without what differs between two imports of one capture."""
+    objects = {}
+    for item in bpy.data.objects:
+        matrix = np.array(item.matrix_basis).round(6).tolist()
+        parent = item.parent.name if item.parent else None
+        collections = sorted(c.name for c in item.users_collection)
+        objects[item.name] = (item.type, parent, collections, matrix)
+    return objects
+
+
+def test_import_gives_cameras_images_frame_and_box(frame):
+    cameras = [item for item in bpy.data.objects if item.type == "CAMERA"]
+    assert len(cameras) == 10
+    assert all(camera.data.background_images[0].image for camera in cameras)
+    assert settings().frame == frame
+    assert frame.convert_field.summary == "10 cameras: 8 train, 1 val, 1 test"
+    assert "ball box" in bpy.data.objects
+
+
+def test_the_button_imports_what_the_api_imports(api, capture, session, monkeypatch):
+    api.import_capture(capture)
+    by_api = described()
+    for ways in ({"filepath": str(capture)}, {"directory": str(capture)}):
+        bpy.ops.wm.read_homefile(use_empty=True)
+        assert OPERATORS.import_capture(**ways) == {"FINISHED"}
+        assert described() == by_api
+    bpy.ops.wm.read_homefile(use_empty=True)
+    in_a_window(OPERATORS.import_capture, session, monkeypatch, filepath=str(capture))
+    assert described() == by_api
+    assert session.message.startswith("Imported ball") and session.error is None
+
+
+def test_a_wrong_folder_is_one_sentence_and_leaves_the_scene_alone(api, tmp_path, session):
+    before = described()
+    with pytest.raises(api.ConvertFieldError) as failed:
+        api.import_capture(tmp_path)
+    assert str(tmp_path) in str(failed.value) and "Log: " in str(failed.value)
+    with pytest.raises(RuntimeError) as reported:
+        OPERATORS.import_capture(directory=str(tmp_path))
+    assert str(reported.value).startswith("Error: ")
+    assert "Traceback" not in str(reported.value)
+    assert described() == before
+
+
+def test_a_failure_in_a_window_is_kept_for_the_panel(api, tmp_path, session, monkeypatch):
+    in_a_window(OPERATORS.import_capture, session, monkeypatch, filepath=str(tmp_path))
+    assert str(tmp_path) in session.error.sentence
+    assert session.error.log.is_file()
+    assert OPERATORS.open_log.poll()
+    OPERATORS.dismiss()
+    assert session.error is None and not OPERATORS.open_log.poll()
+
+
+def test_a_work_folder_that_cannot_be_written_is_one_sentence(api, capture, tmp_path):
+    (tmp_path / "file").write_text("")
+    api.configure(work_folder=tmp_path / "file")
+    with pytest.raises(api.ConvertFieldError, match="work folder cannot be written"):
+        api.import_capture(capture)
+
+
+# Cameras ----------------------------------------------------------------------------------------
+
+
+def test_looking_through_cameras_goes_round_and_sets_the_render_size(frame):
+    cameras = [item for item in frame.children if item.type == "CAMERA"]
+    bpy.context.scene.render.resolution_x = 999
+    OPERATORS.look_through(offset=1)
+    assert bpy.context.scene.camera == cameras[0]
+    assert bpy.context.scene.render.resolution_x == 24
+    OPERATORS.look_through(offset=1)
+    assert bpy.context.scene.camera == cameras[1]
+    OPERATORS.look_through(offset=-1)
+    OPERATORS.look_through(offset=-1)
+    assert bpy.context.scene.camera == cameras[-1]
+    bpy.context.view_layer.objects.active = cameras[4]
+    OPERATORS.look_through()
+    assert bpy.context.scene.camera == cameras[4]
+
+
+# Edit shapes ------------------------------------------------------------------------------------
+
+
+def test_shapes_by_buttons_are_shapes_by_the_api(api, frame):
+    bpy.context.scene.cursor.location = (0.1, 0.2, 0.3)
+    api.add_shape(frame, "erase", "box")
+    api.add_shape(frame, "keep", "sphere")
+    by_api = api.collect_edits(frame)
+    assert [edit["op"] for edit in by_api] == ["erase", "keep"]
+    for item in [i for i in frame.children if i.name.startswith(("Erase", "Keep"))]:
+        OPERATORS.remove_shape(name=item.name)
+    assert api.collect_edits(frame) == []
+    OPERATORS.add_shape(op="erase", shape="box")
+    OPERATORS.add_shape(op="keep", shape="sphere")
+    assert api.collect_edits(frame) == by_api
+
+
+def test_selected_meshes_become_shapes_and_plain_meshes_again(api, frame):
+    with pytest.raises(RuntimeError, match="No mesh is selected"):
+        OPERATORS.add_shape(op="erase", shape="meshes")
+    bpy.ops.mesh.primitive_ico_sphere_add(radius=0.5)
+    mesh = bpy.context.active_object
+    OPERATORS.add_shape(op="erase", shape="meshes")
+    assert "mesh" in api.collect_edits(frame)[0]["region"]
+    OPERATORS.remove_shape(name=mesh.name)
+    assert api.collect_edits(frame) == [] and mesh.name in bpy.data.objects
+
+
+def test_applying_without_shapes_or_field_is_one_sentence(api, frame):
+    with pytest.raises(api.ConvertFieldError, match="train a teacher first"):
+        api.apply_edits(frame)
+    with pytest.raises(api.ConvertFieldError, match="no erase or keep shape"):
+        api.apply_edits(frame, field="/some/field.safetensors")
+
+
+# The whole way ----------------------------------------------------------------------------------
+
+
+def outcome(frame):
+    """The fields and volumes that came of a run, but for where their files are."""
+    rows = []
+    for item in frame.convert_field.fields:
+        volume = item.volume and (item.volume.name, item.volume.hide_render)
+        rows.append((item.name, item.role, Path(item.path).name, round(item.psnr, 1), volume))
+    return rows
+
+
+def by_api(api, capture):
+    frame = api.import_capture(capture)
+    api.train(frame, "hash", preset="small", steps=40, volume_resolution=24)
+    api.add_shape(frame, "erase", "box", (0, 0, 1))
+    api.apply_edits(frame, volume_resolution=24)
+    api.convert(frame, "mlp", preset="small", steps=12)
+    with pytest.raises(api.ConvertFieldError, match="is no camera"):
+        api.render(frame, frame)
+    api.look_through(next(item for item in frame.children if item.type == "CAMERA"))
+    return frame, api.render(frame)
+
+
+def by_buttons(capture):
+    OPERATORS.import_capture(filepath=str(capture))
+    values = settings()
+    values.train_preset = values.convert_preset = "SMALL"
+    values.train_limit = values.convert_limit = "STEPS"
+    values.train_steps, values.convert_steps, values.volume_resolution = 40, 12, 24
+    OPERATORS.train()
+    bpy.context.scene.cursor.location = (0, 0, 1)
+    OPERATORS.add_shape(op="erase", shape="box")
+    OPERATORS.apply_edits()
+    values.show_volume = False
+    OPERATORS.convert()
+    OPERATORS.look_through(offset=1)
+    OPERATORS.render()
+    return values.frame, next(i for i in bpy.data.images if i.name.startswith("Student"))
+
+
+def test_buttons_do_what_the_api_does_from_capture_to_picture(api, capture, tmp_path, capfd):
+    frame, picture = by_api(api, capture)
+    first = outcome(frame)
+    assert [(row[0], row[1]) for row in first] == [
+        ("Teacher hash", "TEACHER"), ("Edited", "EDITED"), ("Student mlp", "STUDENT"),
+    ]  # fmt: skip
+    assert first[0][3] > 5 and first[1][3] == -1 and first[2][3] > 5
+    shown = [row[4] and not row[4][1] for row in first]
+    assert shown == [False, True, None], "only the newest volume is shown"
+    assert tuple(picture.size) == (24, 24) and picture.channels == 4
+    assert "Train Hash Grid: Trained 'Teacher hash'" in capfd.readouterr().out
+
+    path = tmp_path / "saved.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    bpy.ops.wm.read_homefile(use_empty=True)
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    assert outcome(settings().frame) == first, "the .blend keeps it all"
+
+    bpy.ops.wm.read_homefile(use_empty=True)
+    frame, picture = by_buttons(capture)
+    second = outcome(frame)
+    assert [row[:3] + row[4:] for row in second] == [row[:3] + row[4:] for row in first]
+    assert tuple(picture.size) == (24, 24)
+
+
+def test_applying_again_starts_from_the_field_that_was_edited(api, capture):
+    frame = api.import_capture(capture)
+    teacher = api.train(frame, "hash", preset="small", steps=2)
+    api.add_shape(frame, "erase", "sphere", (0, 0, 1))
+    first = api.apply_edits(frame)
+    second = api.apply_edits(frame)
+    parents = {item.path: item.parent for item in frame.convert_field.fields}
+    assert parents[str(first)] == parents[str(second)] == str(teacher)
+
+
+def test_a_result_comes_to_its_capture_after_renaming_and_reopening(
+    api, capture, session, tmp_path
+):
+    from pvd_blender import tasks
+
+    frame = api.import_capture(capture)
+    path = tmp_path / "saved.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    session.start(tasks.training(frame, tasks.FieldSettings("hash", "small", steps=20), "cpu"))
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    settings().frame.name = "renamed"
+    pump_to_the_end(session)
+    assert session.error is None
+    assert [item.name for item in settings().frame.convert_field.fields] == ["Teacher hash"]
+
+
+def test_a_result_without_its_capture_says_where_it_is(api, capture, session):
+    from pvd_blender import tasks
+
+    frame = api.import_capture(capture)
+    session.start(tasks.training(frame, tasks.FieldSettings("hash", "small", steps=2), "cpu"))
+    bpy.ops.wm.read_homefile(use_empty=True)
+    pump_to_the_end(session)
+    assert "no longer in this file" in str(session.error)
+    assert "hash.safetensors" in str(session.error)
+
+
+def test_a_cancelled_job_is_offered_and_resumed(api, capture, session):
+    import time
+
+    from pvd_blender import tasks
+
+    frame = api.import_capture(capture)
+    session.start(tasks.training(frame, tasks.FieldSettings("hash", "small", steps=40), "cpu"))
+    while session.job.progress.step < 2:
+        session.pump()
+        time.sleep(0.02)
+    OPERATORS.cancel()
+    pump_to_the_end(session)
+    assert session.message.endswith("was cancelled") and len(session.unfinished) == 1
+    assert not frame.convert_field.fields
+    OPERATORS.resume()
+    assert [item.name for item in frame.convert_field.fields] == ["Teacher hash"]
+    assert session.unfinished == []
+    with pytest.raises(RuntimeError, match="no unfinished job"):
+        OPERATORS.resume()
+
+
+def test_a_cancelled_job_can_be_discarded(api, capture, session):
+    import time
+
+    from pvd_blender import tasks
+
+    frame = api.import_capture(capture)
+    session.start(tasks.training(frame, tasks.FieldSettings("hash", "small", steps=40), "cpu"))
+    while session.job.progress.step < 2:
+        session.pump()
+        time.sleep(0.02)
+    api.cancel()
+    pump_to_the_end(session)
+    folder = session.unfinished[0]
+    OPERATORS.discard(folder=str(folder))
+    assert session.unfinished == []
+    with pytest.raises(api.ConvertFieldError, match="no job that was stopped"):
+        api.discard(folder)
+
+
+# Commands ---------------------------------------------------------------------------------------
+
+
+def test_the_command_line_imports_and_saves(api, capture, tmp_path, capsys):
+    from pvd_blender.commands import run_command
+
+    path = tmp_path / "made" / "ball.blend"
+    assert run_command(["import", str(capture), "--save", str(path)]) == 0
+    assert path.is_file()
+    assert run_command(["import", str(tmp_path), "--save", str(path)]) == 1
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_the_api_says_what_it_offers(add_on):
+    from pvd_blender import api
+
+    for name in api.__all__:
+        assert inspect.getdoc(getattr(api, name)), name
