@@ -51,7 +51,8 @@ def run(arguments: VolumeArguments, job: Job) -> dict[str, Any]:
     path, out = Path(arguments.field), Path(arguments.out)
     field = load_field(path, choose_device(arguments.device))
     report = fraction_reporter(job)
-    volume = sample_volume(field, arguments.resolution, report=report)
+    crop = None if arguments.crop is None else np.reshape(arguments.crop, (2, 3))
+    volume = sample_volume(field, arguments.resolution, crop=crop, report=report)
     report(1.0)
     save_volume(out, volume, path.stem)
     filled = volume.density > 0

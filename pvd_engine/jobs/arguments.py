@@ -19,6 +19,7 @@ Device = Literal["auto", "cpu", "cuda"]
 Preset = Literal["small", "full"]
 Decoder = Literal["mlp", "sh"]
 Split = Literal["train", "val", "test"]
+Corners = tuple[float, float, float, float, float, float]
 
 CapturePath = Annotated[Path, arg(metavar="CAPTURE")]
 FieldPath = Annotated[Path, arg(metavar="FIELD")]
@@ -185,7 +186,10 @@ class VolumeArguments:
     """The file to write; ends in .npz."""
 
     resolution: int = 128
-    """Cells along the longest side of the scene's box."""
+    """Cells along the longest side of the scene's box, or of the crop box."""
+
+    crop: Corners | None = None
+    """Only this part: the corners x0 y0 z0 x1 y1 z1 of a box in the dataset frame."""
 
     device: Device = "auto"
     """Where to compute; auto takes the GPU where there is one."""
@@ -362,6 +366,11 @@ def _checked(value: Any, hint: Any, name: str, where: str) -> Any:
         if not isinstance(value, str) or not value or "\0" in value:
             raise UserError(f"{where}: '{name}' must be a path, not {value!r}.")
         return Path(value)
+    if get_origin(hint) is tuple:
+        kinds = get_args(hint)
+        if not isinstance(value, list) or len(value) != len(kinds):
+            raise UserError(f"{where}: '{name}' must be a list of {len(kinds)} numbers.")
+        return tuple(_checked(v, kind, name, where) for v, kind in zip(value, kinds, strict=True))
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
     # True is an int to Python, but not to whoever wrote the request.
     fits = type(value) is hint or (hint is float and type(value) is int)
