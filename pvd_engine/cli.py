@@ -17,6 +17,7 @@ from .jobs.driven import run_driven
 from .jobs.folder import Request
 from .jobs.foreground import Options, run_in_foreground
 from .jobs.verbs import VERBS
+from .process_setup import prepare_process
 
 DESCRIPTION = f"""Convert, edit and render radiance fields (version {__version__}).
 
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped.
     """
+    prepare_process()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _dispatch(words)
