@@ -18,6 +18,8 @@ for folder in (ROOT, Path(__file__).resolve().parent):
 import bpy  # noqa: E402
 import small_capture  # noqa: E402
 
+EXIT_STATUS = pytest.StashKey[int]()
+
 
 @pytest.fixture(scope="session")
 def enabled():
@@ -65,3 +67,18 @@ def api(add_on, engine_python):
 def capture(tmp_path_factory):
     """The folder of a small capture: a coloured ball seen by ten cameras."""
     return small_capture.write(tmp_path_factory.mktemp("captures") / "ball")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    session.config.stash[EXIT_STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    # The bpy package of 4.2 crashes while Python ends, once any class or handler was registered,
+    # and the crash would stand for the tests' own exit status.
+    if bpy.app.version < (4, 3, 0):
+        HOME.cleanup()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash.get(EXIT_STATUS, 1))

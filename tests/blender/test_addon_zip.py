@@ -75,7 +75,7 @@ def test_a_manifest_that_blender_refuses_stops_the_build(archive, tmp_path):
 
 
 INSTALLED = """
-import importlib, sys
+import importlib, os, sys
 import bpy
 bpy.ops.extensions.package_install_files(
     filepath={archive!r}, repo="user_default", enable_on_install=True
@@ -98,7 +98,9 @@ bpy.ops.preferences.addon_enable(module=name)
 bpy.ops.extensions.package_uninstall(repo_index=repo_index(), pkg_id="convert_field")
 assert not hasattr(bpy.types.Scene, "convert_field")
 assert not sources.exists()
-print("uninstalled")
+print("uninstalled", flush=True)
+# The bpy package of 4.2 crashes while Python ends, once any class or handler was registered.
+os._exit(0)
 """
 REPOSITORY = """
 def repo_index():
