@@ -326,7 +326,12 @@ def export_capture(
         Cameras by split: ``"train"``, ``"val"``, ``"test"``.
     scene : Scene, optional
     settings
-        As in `scene.export_capture.export_capture`.
+        As in `scene.export_capture.export_capture`: ``resolution``, ``samples``, ``progress``, ...
+
+    Returns
+    -------
+    Path
+        The folder.
     """
     where = Path(bpy.path.abspath(str(folder)))
     return exporting.export_capture(scene or bpy.context.scene, splits, where, **settings)

@@ -54,7 +54,7 @@ def draw_status(layout: UILayout, context: Context) -> None:
     if running.unfinished:
         folder = running.unfinished[0]
         row = layout.row(align=True)
-        row.label(text=f"{folder.name} stopped", icon="PAUSE")
+        row.label(text=folder.name, icon="PAUSE")
         row.operator("convert_field.resume", icon="PLAY").folder = str(folder)
         row.operator("convert_field.discard", text="", icon="TRASH").folder = str(folder)
 

@@ -139,10 +139,18 @@ class CONVERT_FIELD_OT_export_capture(GuardedOperator):
         splits = self._splits(context)
         if not any(splits.values()):
             raise api.ConvertFieldError("There is no camera to render from; select some.")
-        resolution = (self.resolution, self.resolution)
-        folder = api.export_capture(
-            self.directory, splits, resolution=resolution, samples=self.samples
-        )
+        manager = context.window_manager
+        manager.progress_begin(0, sum(map(len, splits.values())))
+        try:
+            folder = api.export_capture(
+                self.directory,
+                splits,
+                resolution=(self.resolution, self.resolution),
+                samples=self.samples,
+                progress=lambda done, _all, _name: manager.progress_update(done),
+            )
+        finally:
+            manager.progress_end()
         self.report({"INFO"}, f"Exported a capture to {folder}")
 
     def _splits(self, context: Context) -> dict[str, list[Object]]:
