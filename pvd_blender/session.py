@@ -20,8 +20,9 @@ from .engine.job import Job, State, describe_progress, describe_seconds
 from .engine.job_folder import unfinished_folders
 from .errors import ConvertFieldError, JobCancelledError
 from .preferences import engine_settings
+from .results import Outcome, finish
 from .scene.errors import SceneError
-from .tasks import Outcome, Task, belongs_here, capture_folder, finish
+from .tasks import Task, belongs_here, capture_folder
 
 TICK_SECONDS = 0.2
 PRINT_SECONDS = 2.0

@@ -1,4 +1,4 @@
-"""What each step asks of the engine, and what becomes of the answer in the scene.
+"""What each step asks of the engine.
 
 A `Task` is plain values: what the engine is asked goes into the job folder together with what the
 add-on needs to know when the answer comes, so that a job can be resumed by another Blender.
@@ -6,11 +6,10 @@ add-on needs to know when the answer comes, so that a job can be resumed by anot
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import bpy
 from bpy.types import Object, Scene
 
 from .engine.job_folder import (
@@ -22,23 +21,12 @@ from .engine.job_folder import (
     write_request,
 )
 from .errors import ConvertFieldError
-from .properties import (
-    ARCHITECTURES,
-    NO_MEASURE,
-    FieldItem,
-    active_field,
-    find_field,
-    find_frame,
-    frame_state,
-)
-from .scene.cameras import camera_to_dict, import_cameras
-from .scene.crop_box import create_crop_box
+from .properties import ARCHITECTURES, active_field, find_frame, frame_state
+from .scene.cameras import camera_to_dict
 from .scene.edit_shapes import collect_edits
-from .scene.frame import CAPTURE, NAME, create_frame, is_frame
-from .scene.volume import create_volume_object, write_volume
+from .scene.frame import CAPTURE, NAME, is_frame
 from .version import VERSION
 
-MANY_CAMERAS = 12
 ARCHITECTURE_NAMES = {key: name for key, name, _ in ARCHITECTURES}
 
 
@@ -91,25 +79,6 @@ class Task:
         request = Request(self.verb, arguments, self.client | labels)
         write_request(folder, request, VERSION)
         return folder, request
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a task came to.
-
-    Attributes
-    ----------
-    value : object
-        What the function of `api` returns: an Object, an Image, a Path or a dict.
-    message : str
-        One sentence for the user.
-    next_task : Task or None
-        What follows, where the user asked for it.
-    """
-
-    value: object
-    message: str
-    next_task: Task | None = None
 
 
 @dataclass(frozen=True)
@@ -279,157 +248,8 @@ def discard(folder: Path) -> None:
         raise ConvertFieldError(f"{folder} cannot be deleted: {error}.") from error
 
 
-def finish(request: Request, folder: Path, result: dict) -> Outcome:
-    """Put the engine's answer into the scene.
-
-    Parameters
-    ----------
-    request : Request
-        What was asked.
-    folder : Path
-        The job's folder.
-    result : dict
-        ``outputs``, what the engine's verb returned, and ``metrics``, what it measured.
-    """
-    return _FINISHERS[request.verb](request, folder, result)
-
-
-def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
-    capture = result["outputs"].get("capture")
-    if not isinstance(capture, dict):
-        raise ConvertFieldError(f"{request.arguments['path']} is no capture; choose its folder.")
-    frame = create_frame(capture)
-    cameras = import_cameras(capture, frame, folder.parent)
-    create_crop_box(capture, frame)
-    counts = ", ".join(f"{count} {split}" for split, count in capture["counts"].items() if count)
-    state = frame_state(frame)
-    state.summary = f"{len(cameras)} cameras: {counts}"
-    state.notes = "\n".join(capture["notes"])
-    bpy.context.scene.convert_field.frame = frame
-    if len(cameras) > MANY_CAMERAS:
-        _hide_relationship_lines()
-    return Outcome(frame, f"Imported {capture['name']} with {state.summary}")
-
-
-def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outcome]:
-    def finish_one(request: Request, folder: Path, result: dict) -> Outcome:
-        frame = _frame_of(request)
-        path = request.arguments["out"]
-        item = find_field(frame, path) or _add_field(frame, path, role)
-        item.parent = request.arguments.get("field", "")
-        psnr = _quality(result)
-        item.psnr = NO_MEASURE if psnr is None else psnr
-        message = f"{made} '{item.name}'" + ("" if psnr is None else f" with {psnr:.1f} dB")
-        warnings = [str(warning) for warning in result["outputs"].get("warnings") or ()]
-        return Outcome(Path(path), ". ".join([message, *warnings]), _volume_next(request, frame))
-
-    return finish_one
-
-
-def _finish_volume(request: Request, folder: Path, _result: dict) -> Outcome:
-    frame = _frame_of(request)
-    source = request.arguments["field"]
-    item = find_field(frame, source)
-    name = f"{frame[NAME]} {item.name if item else Path(source).stem}"
-    path = write_volume(Path(request.arguments["out"]), folder.parent / "volumes", safe_name(name))
-    volume = item.volume if item else None
-    if volume is not None and volume.type == "VOLUME" and volume.users_scene:
-        volume.data.filepath = str(path)
-        volume.data.grids.load()
-    else:
-        volume = create_volume_object(path, frame, name)
-    if item is not None:
-        item.volume = volume
-        _show_only(frame, item)
-    return Outcome(volume, f"Extracted the volume of '{item.name if item else source}'")
-
-
-def _finish_render(request: Request, _folder: Path, _result: dict) -> Outcome:
-    frame = find_frame(request.client["frame"])
-    path = Path(request.arguments["out"]) / request.client["picture"]
-    if not path.is_file():
-        raise ConvertFieldError(f"The engine rendered no picture at {path}; render again.")
-    source = request.arguments["field"]
-    item = find_field(frame, source) if frame else None
-    image = bpy.data.images.load(str(path))
-    image.name = f"{item.name if item else Path(source).stem} from {request.client['camera']}"
-    image.alpha_mode = "STRAIGHT"
-    _show_image(image)
-    return Outcome(image, f"Rendered '{image.name}'")
-
-
-_FINISHERS = {
-    "info": _finish_info,
-    "train": _finish_field("TEACHER", "Trained"),
-    "edit": _finish_field("EDITED", "Made"),
-    "convert": _finish_field("STUDENT", "Made"),
-    "volume": _finish_volume,
-    "render": _finish_render,
-}
-
-
-def _quality(result: dict) -> float | None:
-    """Return the PSNR of a student against its teacher, or of a teacher on a validation view."""
-    psnr = result["outputs"].get("psnr_to_teacher", result["metrics"].get("psnr"))
-    return float(psnr) if isinstance(psnr, int | float) else None
-
-
 def _client(frame: Object, volume_resolution: int | None = None) -> dict:
     return {"frame": frame_state(frame).uid, "volume_resolution": volume_resolution}
-
-
-def _frame_of(request: Request) -> Object:
-    frame = find_frame(request.client["frame"])
-    if frame is None:
-        raise ConvertFieldError(
-            f"The capture is no longer in this file; the result is {request.arguments['out']}."
-        )
-    return frame
-
-
-def _add_field(frame: Object, path: str, role: str) -> FieldItem:
-    state = frame.convert_field
-    taken = {item.name for item in state.fields}
-    base = f"{role.capitalize()} {Path(path).stem}" if role != "EDITED" else "Edited"
-    number = sum(name.startswith(base) for name in taken) + 1
-    item = state.fields.add()
-    item.name = base if number == 1 else f"{base} {number}"
-    item.path = path
-    item.role = role
-    state.active_field = len(state.fields) - 1
-    return item
-
-
-def _volume_next(request: Request, frame: Object) -> Task | None:
-    resolution = request.client.get("volume_resolution")
-    if not resolution:
-        return None
-    device = request.arguments.get("device", "auto")
-    return extracting(frame, Path(request.arguments["out"]), resolution, device)
-
-
-def _show_only(frame: Object, shown: FieldItem) -> None:
-    """Hide the volumes of the capture's other fields: in one place they would add up."""
-    for item in frame.convert_field.fields:
-        if item.volume is not None and item.volume.users_scene:
-            hidden = item.volume != shown.volume
-            item.volume.hide_viewport = hidden
-            item.volume.hide_render = hidden
-
-
-def _hide_relationship_lines() -> None:
-    """Switch off the dotted line from every camera to the frame, which would cover the view."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.spaces.active.overlay.show_relationship_lines = False
-
-
-def _show_image(image: bpy.types.Image) -> None:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "IMAGE_EDITOR":
-                area.spaces.active.image = image
 
 
 def source_field(frame: Object | None, for_edits: bool = False) -> Path:
