@@ -50,6 +50,6 @@ VERBS = {
         Verb("volume", kinds.VolumeArguments, "exchange.volume:run"),
         Verb("render", kinds.RenderArguments, "render.render_verb:run", makes_folder=True),
         Verb("eval", kinds.EvalArguments, "metrics.evaluate:run"),
-        Verb("bench", kinds.BenchArguments, "bench.bench:run"),
+        Verb("bench", kinds.BenchArguments, "bench.bench:run", makes_folder=True),
     )
 }

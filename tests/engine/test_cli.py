@@ -180,12 +180,17 @@ def test_a_wrong_folder_is_one_sentence_in_text_and_in_json(tmp_path):
     assert files_below(tmp_path) == []
 
 
-def test_pictures_without_alpha_are_fine(tmp_path):
+def test_pictures_without_alpha_are_fine_and_a_request_holds_absolute_paths(tmp_path):
     capture = write_ball_capture(tmp_path / "ball", alpha=False)
-    out = tmp_path / "t.safetensors"
-    result = pvd("train", capture, "--steps", 2, "--out", out)
+    result = pvd("train", "ball", "--steps", 2, "--out", "t.safetensors", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert out.is_file()
+    assert (tmp_path / "t.safetensors").is_file()
+    job = tmp_path / "t.safetensors.job"
+    request = read_json(job / "request.json")
+    assert request["verb"] == "train"
+    assert request["arguments"]["capture"] == str(capture)
+    assert request["arguments"]["out"] == str(tmp_path / "t.safetensors")
+    assert read_json(job / "result.json")["status"] == "done"
 
 
 def test_an_output_that_cannot_be_written_is_told_before_the_work(tmp_path):

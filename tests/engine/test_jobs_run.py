@@ -22,7 +22,6 @@ from engine_process import (
     write_request,
 )
 
-from pvd_engine.jobs.arguments import TrainArguments, with_absolute_paths
 from pvd_engine.jobs.checkpoint import load_checkpoint
 from pvd_engine.jobs.lock import hold_lock
 
@@ -227,18 +226,6 @@ def test_paths_in_a_request_are_relative_to_its_folder(tmp_path, capture):
     result = pvd("run", job, cwd=tmp_path.parent)
     assert result.returncode == 0, result.stderr
     assert read_json(job / "result.json")["outputs"]["capture"]["root"] == str(capture)
-
-
-def test_the_command_line_and_the_add_on_write_the_same_request(tmp_path, capture):
-    out = tmp_path / "t.safetensors"
-    result = pvd("train", "ball", "--steps", 2, "--out", "t.safetensors", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    wanted = with_absolute_paths(TrainArguments(capture=capture, out=out, steps=2), tmp_path)
-    told = read_json(tmp_path / "t.safetensors.job" / "request.json")
-    assert told["verb"] == "train"
-    assert told["arguments"]["capture"] == str(wanted.capture)
-    assert told["arguments"]["out"] == str(wanted.out)
-    assert told["arguments"]["steps"] == 2
 
 
 @pytest.fixture
