@@ -32,9 +32,11 @@ class ProgressBar:
         self._bar: tqdm | None = None
 
     def __call__(self, event: Event) -> None:
-        """Take in an event: progress moves the bar, a warning is written above it."""
+        """Take in an event: progress moves the bar, its end fills it, a warning is written above."""
         if event["type"] == "warning":
             tqdm.write(str(event["payload"].get("message")), file=self._stream)
+        if event["type"] == "end" and event["payload"]["status"] == "done" and self._bar:
+            self._bar.update(1.0 - self._bar.n)
         if event["type"] != "progress":
             return
         if self._bar is None:
