@@ -32,10 +32,14 @@ class ProgressBar:
         self._bar: tqdm | None = None
 
     def __call__(self, event: Event) -> None:
-        """Take in an event: progress moves the bar, its end fills it, a warning is written above."""
+        """Take in an event: progress moves the bar, the end fills it, warnings go above."""
         if event["type"] == "warning":
             tqdm.write(str(event["payload"].get("message")), file=self._stream)
-        if event["type"] == "end" and event["payload"]["status"] == "done" and self._bar:
+        if (
+            event["type"] == "end"
+            and event["payload"]["status"] == "done"
+            and self._bar is not None
+        ):
             self._bar.update(1.0 - self._bar.n)
         if event["type"] != "progress":
             return
