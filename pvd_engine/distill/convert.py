@@ -29,7 +29,7 @@ from ..train.loop import Training, optimise
 from ..train.preview import Preview
 from .objective import DistillObjective, RaySource, Stages
 
-SAMPLES_PER_STEP = {"cpu": 1 << 14, "cuda": 1 << 18}
+SAMPLES_PER_STEP = {"cpu": 1 << 13, "cuda": 1 << 18}
 
 BRIDGE_SHARE = 0.4
 """Share of the budget that a conversion through a sparse tensor spends on reaching it."""

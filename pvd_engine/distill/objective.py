@@ -37,8 +37,8 @@ class Stages:
         Weights of the four mean squared errors.
     """
 
-    features_until: float = 0.06
-    points_until: float = 0.4
+    features_until: float = 0.03
+    points_until: float = 0.15
     features: float = 0.1
     log_density: float = 0.002
     color: float = 0.2

@@ -30,7 +30,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
                 "features": 2,
                 "log2_table_size": 17,
                 "base_resolution": 16,
-                "finest_resolution": 512,
+                "finest_resolution": 384,
             },
             "decoder": {"type": "mlp"},
         },
@@ -41,7 +41,14 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "decoder": {"type": "mlp"},
         },
         "small": {
-            "encoder": {"type": "mlp", "hidden": 128, "layers": 6, "skip": 3, "frequencies": 10},
+            "encoder": {
+                "type": "mlp",
+                "hidden": 128,
+                "layers": 6,
+                "skip": 3,
+                "frequencies": 10,
+                "learning_rate": 1e-2,
+            },
             "decoder": {"type": "mlp"},
         },
     },
@@ -60,7 +67,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 
 OCCUPANCY_RESOLUTION = {"full": 128, "small": 128}
 
-STEPS_ACROSS = {"full": 1024, "small": 512}
+STEPS_ACROSS = {"full": 1024, "small": 288}
 """Ray-marching steps along the diagonal of the engine frame."""
 
 

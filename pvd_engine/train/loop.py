@@ -21,7 +21,7 @@ PREVIEWS = 4
 """Pictures of a validation view over the whole budget."""
 
 WARM_UP_STEPS = 20
-FINAL_RATE = 0.03
+FINAL_RATE = 0.1
 """The learning rate falls exponentially to this share of its start."""
 
 

@@ -24,6 +24,9 @@ from .preview import Preview
 SAMPLES_PER_STEP = {"cpu": 1 << 15, "cuda": 1 << 18}
 """Visible samples a step aims at; the number of rays follows."""
 
+TRAINING_HIDDEN = 1e-2
+"""Transmittance under which a sample is left out of training; pictures are more exact."""
+
 OCCUPANCY_EVERY = 16
 OCCUPANCY_WARM_UP = 128
 """Steps during which every update looks at all cells."""
@@ -59,7 +62,7 @@ class ImageObjective:
         rays, rgba = self.pixels.draw(count, generator)
         device = rgba.device
         jitter = torch.rand(count, generator=generator).to(device)
-        result, samples = render_rays(field, rays, jitter)
+        result, samples = render_rays(field, rays, jitter, TRAINING_HIDDEN)
         alpha = rgba[:, 3:]
         if self.random_background:
             background = torch.rand((count, 3), generator=generator).to(device)

@@ -60,7 +60,7 @@ class HashEncoder(Encoder):
     def parameter_groups(self) -> list[ParameterGroup]:
         """Tables skip untouched rows, as in the paper; the network does not."""
         return [
-            ParameterGroup([self.table], learning_rate=1e-2, rows=True),
+            ParameterGroup([self.table], learning_rate=3e-2, rows=True),
             ParameterGroup(
                 [*self.hidden.parameters(), *self.output.parameters()], learning_rate=1e-2
             ),

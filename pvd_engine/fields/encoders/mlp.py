@@ -7,6 +7,10 @@ from ..precision import matmul_precision
 from .base import Encoder, ParameterGroup
 
 
+ROWS_IN_CACHE = 4096
+"""Points that go through the network together on a CPU, so that activations stay in its cache."""
+
+
 def positional_encoding(points: Tensor, frequencies: int) -> Tensor:
     """Points and their sines and cosines at frequencies 2^0 .. 2^(L-1) (NeRF, section 5.1).
 
@@ -39,6 +43,8 @@ class MlpEncoder(Encoder):
         Of the positional encoding.
     bottleneck : int
         Width between trunk and density network (28 in PVD: the width of its hash features).
+    learning_rate : float
+        PVD's by default; narrow networks take, and want, a larger one.
     """
 
     def __init__(
@@ -49,11 +55,13 @@ class MlpEncoder(Encoder):
         skip: int,
         frequencies: int,
         bottleneck: int = 28,
+        learning_rate: float = 1e-3,
     ) -> None:
         super().__init__()
         self.width = width
         self.skip = skip
         self.frequencies = frequencies
+        self.learning_rate = learning_rate
         encoded = 3 + 6 * frequencies
         inputs = [encoded] + [hidden + (encoded if i == skip else 0) for i in range(1, layers)]
         outputs = [hidden] * (layers - 1) + [bottleneck]
@@ -63,6 +71,11 @@ class MlpEncoder(Encoder):
 
     def forward(self, points: Tensor) -> Tensor:
         """Features (N, width) of points (N, 3)."""
+        if points.device.type != "cpu" or len(points) <= ROWS_IN_CACHE:
+            return self._network(points)
+        return torch.cat([self._network(part) for part in points.split(ROWS_IN_CACHE)])
+
+    def _network(self, points: Tensor) -> Tensor:
         encoded = positional_encoding(points, self.frequencies)
         with matmul_precision(points.device):
             x = self.trunk[0](encoded)
@@ -74,5 +87,5 @@ class MlpEncoder(Encoder):
             return self.output(torch.relu(self.hidden(x))).float()
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """One group at PVD's learning rate for this architecture."""
-        return [ParameterGroup(list(self.parameters()), learning_rate=1e-3)]
+        """One group."""
+        return [ParameterGroup(list(self.parameters()), self.learning_rate)]
