@@ -2,8 +2,8 @@
 
     python build_addon.py --out dist
 
-The zip holds the files of ``pvd_blender/`` and, in ``engine_sources/``, those of ``pvd_engine/``
-with a list of the libraries that they need. The same tree gives the same bytes. Where a ``bpy``
+The zip holds the manifest, the files of ``pvd_blender/`` and, in ``engine_sources/``, those of
+``pvd_engine/`` with a list of the libraries that they need. The same tree gives the same bytes. Where a ``bpy``
 package is at hand (in this Python, or named by ``--blender-python``), its ``blender_ext.py``
 validates the zip and builds the same file list from the unpacked sources; without one the check
 is left out, with a sentence.
@@ -39,7 +39,8 @@ def addon_files(root: Path = ROOT) -> dict[str, bytes]:
     for name, path in _sources(root / ENGINE):
         files[f"{BUNDLE}/{ENGINE}/{name}"] = path.read_bytes()
     files[f"{BUNDLE}/requirements.txt"] = requirements(root).encode()
-    files["LICENSE"] = (root / "LICENSE").read_bytes()
+    for name in (MANIFEST, "LICENSE"):
+        files[name] = (root / name).read_bytes()
     return dict(sorted(files.items()))
 
 
@@ -58,7 +59,7 @@ def requirements(root: Path = ROOT) -> str:
 
 def zip_name(root: Path = ROOT) -> str:
     """Return ``<id>-<version>.zip``, as Blender names extensions."""
-    manifest = tomllib.loads((root / ADD_ON / MANIFEST).read_text(encoding="utf-8"))
+    manifest = tomllib.loads((root / MANIFEST).read_text(encoding="utf-8"))
     return f"{manifest['id']}-{manifest['version']}.zip"
 
 

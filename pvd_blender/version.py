@@ -5,7 +5,10 @@ from pathlib import Path
 
 
 def _manifest_version() -> str:
-    manifest = Path(__file__).parent / "blender_manifest.toml"
+    package = Path(__file__).parent
+    manifest = package / "blender_manifest.toml"
+    if not manifest.is_file():  # in the source tree it lies beside the package
+        manifest = package.parent / "blender_manifest.toml"
     return tomllib.loads(manifest.read_text(encoding="utf-8"))["version"]
 
 

@@ -117,7 +117,7 @@ class ShDecoder(Decoder):
     def forward(self, features: Tensor, directions: Tensor) -> Tensor:
         """Colour (N, 3) in [0, 1] from coefficients (N, 3 (degree + 1)**2)."""
         basis = spherical_harmonics(directions, self.degree)
-        coefficients = features.view(len(features), 3, -1)
+        coefficients = features.view(len(features), 3, (self.degree + 1) ** 2)
         return torch.sigmoid((coefficients * basis[:, None, :]).sum(dim=-1))
 
 

@@ -65,6 +65,14 @@ def test_a_saved_field_answers_as_before(tmp_path, name, decoder):
     assert loaded.step == field.step
 
 
+@pytest.mark.parametrize("decoder", ["mlp", "sh"])
+@pytest.mark.parametrize("name", PRESETS)
+def test_no_points_give_no_answers(name, decoder):
+    field = some_field(name, decoder=decoder)
+    density, color = field(torch.empty(0, 3), torch.empty(0, 3))
+    assert density.shape == (0,) and color.shape == (0, 3)
+
+
 def test_a_field_file_is_one_file_whose_header_names_box_units_and_architecture(tmp_path):
     path = tmp_path / "field.safetensors"
     save_field(path, some_field("hash"))

@@ -24,7 +24,7 @@ def positional_encoding(points: Tensor, frequencies: int) -> Tensor:
     (N, 3 + 6 * frequencies) float32
     """
     scales = 2.0 ** torch.arange(frequencies, device=points.device)
-    angles = (points[:, None, :] * scales[:, None]).reshape(len(points), -1)
+    angles = (points[:, None, :] * scales[:, None]).flatten(1)
     return torch.cat((points, angles.sin(), angles.cos()), dim=-1)
 
 
