@@ -4,6 +4,10 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
 import torch
+from torch import Tensor, nn
+
+ROWS = 4096
+"""On a CPU, points go through networks in multiples of this."""
 
 
 @cache
@@ -25,3 +29,14 @@ def matmul_precision(device: torch.device) -> AbstractContextManager[object]:
     if bf16_pays(device.type):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
+
+
+def pad_rows(rows: Tensor) -> Tensor:
+    """Rows (N, C) with zeros added up to a multiple of `ROWS`, on a CPU.
+
+    Matrix products on a CPU are compiled for each shape that they meet, which costs milliseconds;
+    as the number of samples differs in every step, nearly every product would be compiled anew.
+    """
+    if rows.device.type != "cpu":
+        return rows
+    return nn.functional.pad(rows, (0, 0, 0, -len(rows) % ROWS))

@@ -10,6 +10,7 @@ from .base import Field
 from .decoders import make_decoder
 from .encoders import make_encoder
 from .encoders.base import ParameterGroup
+from .precision import pad_rows
 
 
 class RadianceField(Field):
@@ -39,16 +40,18 @@ class RadianceField(Field):
 
     def features(self, points: Tensor) -> Tensor:
         """Block 1 at points (N, 3), dataset frame: (N, F)."""
-        return self.encoder(self.to_engine(points))
+        return self.encoder(pad_rows(self.to_engine(points)))[: len(points)]
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """Block 2: log-density (N,) per dataset unit and colour (N, 3)."""
         log_density = features[:, 0] - math.log(self.half_side)
-        return log_density, self.decoder(features[:, 1:], directions)
+        color = self.decoder(pad_rows(features[:, 1:]), pad_rows(directions))
+        return log_density, color[: len(points)]
 
     def log_density(self, points: Tensor) -> Tensor:
         """Log extinction per dataset unit (N,) at points (N, 3)."""
-        return self.encoder.log_density(self.to_engine(points)) - math.log(self.half_side)
+        density = self.encoder.log_density(pad_rows(self.to_engine(points)))
+        return density[: len(points)] - math.log(self.half_side)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """The encoder's groups, and the decoder's parameters where it has any."""

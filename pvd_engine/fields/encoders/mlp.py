@@ -3,12 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ..precision import matmul_precision
+from ..precision import ROWS, matmul_precision
 from .base import Encoder, ParameterGroup
-
-
-ROWS_IN_CACHE = 4096
-"""Points that go through the network together on a CPU, so that activations stay in its cache."""
 
 
 def positional_encoding(points: Tensor, frequencies: int) -> Tensor:
@@ -71,9 +67,10 @@ class MlpEncoder(Encoder):
 
     def forward(self, points: Tensor) -> Tensor:
         """Features (N, width) of points (N, 3)."""
-        if points.device.type != "cpu" or len(points) <= ROWS_IN_CACHE:
+        if points.device.type != "cpu" or len(points) <= ROWS:
             return self._network(points)
-        return torch.cat([self._network(part) for part in points.split(ROWS_IN_CACHE)])
+        # A portion at a time, so that its activations stay in the cache.
+        return torch.cat([self._network(part) for part in points.split(ROWS)])
 
     def _network(self, points: Tensor) -> Tensor:
         encoded = positional_encoding(points, self.frequencies)
