@@ -2,7 +2,7 @@
 
 import bpy
 from bpy.props import EnumProperty, StringProperty
-from bpy.types import Context, OperatorProperties
+from bpy.types import Context, Object, OperatorProperties
 
 from .. import api
 from ..properties import active_frame
@@ -46,7 +46,7 @@ class CONVERT_FIELD_OT_add_shape(GuardedOperator):
         """Add the shape, or mark the meshes."""
         frame = active_frame(context)
         if self.shape != "meshes":
-            api.add_shape(frame, self.op, self.shape)
+            _select_only(context, api.add_shape(frame, self.op, self.shape))
             return
         meshes = [item for item in context.selected_objects if item.type == "MESH"]
         if not meshes:
@@ -94,6 +94,15 @@ class CONVERT_FIELD_OT_apply_edits(FieldJobOperator):
             volume_resolution=values.volume_resolution if values.show_volume else None,
             wait=self.wait,
         )
+
+
+def _select_only(context: Context, item: Object) -> None:
+    """Make a new object the selection, as Blender's own add operators do."""
+    for other in context.selected_objects:
+        other.select_set(False)
+    context.view_layer.update()
+    item.select_set(True)
+    context.view_layer.objects.active = item
 
 
 CLASSES = (

@@ -33,7 +33,7 @@ def test_the_zip_does_not_depend_on_when_or_by_whom_files_were_written(archive, 
     skipped = shutil.ignore_patterns("__pycache__")
     for name in ("pvd_blender", "pvd_engine"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=skipped)
-    for name in ("LICENSE", "pyproject.toml"):
+    for name in ("LICENSE", "pyproject.toml", "blender_manifest.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     for path in (tmp_path / "pvd_blender").rglob("*.py"):
         path.chmod(0o600)

@@ -302,6 +302,8 @@ def test_shapes_by_buttons_are_shapes_by_the_api(api, frame):
     assert api.collect_edits(frame) == []
     OPERATORS.add_shape(op="erase", shape="box")
     OPERATORS.add_shape(op="keep", shape="sphere")
+    assert bpy.context.active_object.empty_display_type == "SPHERE"
+    assert bpy.context.selected_objects == [bpy.context.active_object]
     assert api.collect_edits(frame) == by_api
 
 
