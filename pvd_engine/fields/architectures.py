@@ -43,7 +43,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "small": {
             "encoder": {
                 "type": "mlp",
-                "hidden": 128,
+                "hidden": 192,
                 "layers": 6,
                 "skip": 3,
                 "frequencies": 10,
