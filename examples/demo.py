@@ -10,6 +10,7 @@ command line. It leaves ``demo.blend``, the volume, the fields, ``metrics.json``
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -67,12 +68,28 @@ def make_captures(folder: Path) -> tuple[Path, Path]:
         seed=SEED,
     )
     settings = {"resolution": (RESOLUTION, RESOLUTION), "samples": SAMPLES, "overwrite": True}
-    full = api.export_capture(folder / "excavator", cameras, **settings)
-    demo_scene.show_bucket(False)
-    # A capture needs training views to be one; the first is enough to compare test views with.
-    some = {"train": cameras["train"][:1], "test": cameras["test"]}
-    without = api.export_capture(folder / "excavator_without_bucket", some, **settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    with output_into(folder / "render.log"):
+        full = api.export_capture(folder / "excavator", cameras, **settings)
+        demo_scene.show_bucket(False)
+        # A capture needs training views to be one; one is enough to compare test views with.
+        some = {"train": cameras["train"][:1], "test": cameras["test"]}
+        without = api.export_capture(folder / "excavator_without_bucket", some, **settings)
     return full, without
+
+
+@contextlib.contextmanager
+def output_into(log: Path):
+    """Send what Cycles prints, several lines a picture, into a file."""
+    sys.stdout.flush()
+    terminal = os.dup(1)
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 1)
+        os.close(terminal)
 
 
 def import_capture(capture: Path) -> bpy.types.Object:
