@@ -80,8 +80,8 @@ def files_below(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
-def write_ball_capture(folder, count=6, size=24, alpha=True):
-    """Write a capture of a red ball at the origin, seen from a ring of cameras."""
+def write_disc_capture(folder, count=6, size=24, alpha=True):
+    """Write a capture of one red disc in every view: quick to write, for tests of processes."""
     y, x = np.mgrid[:size, :size] + 0.5 - size / 2
     inside = x**2 + y**2 < (size / 4) ** 2
     rgba = np.zeros((size, size, 4), dtype=np.uint8)

@@ -13,7 +13,7 @@ from engine_process import (
     files_below,
     pvd,
     read_json,
-    write_ball_capture,
+    write_disc_capture,
     write_request,
 )
 
@@ -27,7 +27,7 @@ HELP = {name: verb.arguments for name, verb in VERBS.items()} | {"run": RunComma
 def field(tmp_path_factory):
     """A field of the ball, trained for some steps."""
     folder = tmp_path_factory.mktemp("field")
-    capture = write_ball_capture(folder / "ball", count=9)
+    capture = write_disc_capture(folder / "ball", count=9)
     out = folder / "t.safetensors"
     result = pvd("train", capture, "--arch", "hash", "--steps", 12, "--out", out, "--json")
     assert result.returncode == 0, result.stderr
@@ -105,7 +105,7 @@ def test_arguments_that_make_no_sense_are_one_sentence(words, hint, capsys, tmp_
 
 
 def test_info_does_not_wait_for_torch(tmp_path):
-    write_ball_capture(tmp_path / "ball")
+    write_disc_capture(tmp_path / "ball")
     script = "import sys; from pvd_engine.cli import main; code = main(sys.argv[1:])\n"
     script += "sys.exit(code or ('torch' in sys.modules or 'warp' in sys.modules) * 9)"
     result = subprocess.run(
@@ -147,7 +147,7 @@ def one_image(content):
     ids=["matrix", "nan"],
 )
 def test_a_broken_capture_is_one_sentence_and_leaves_nothing(tmp_path, verb, change, words):
-    capture = change_capture(write_ball_capture(tmp_path / "ball"), change)
+    capture = change_capture(write_disc_capture(tmp_path / "ball"), change)
     before = files_below(tmp_path)
     out = [] if verb == "info" else ["--steps", 3, "--out", tmp_path / "t.safetensors"]
     refused(pvd(verb, capture, *out), *words)
@@ -155,14 +155,14 @@ def test_a_broken_capture_is_one_sentence_and_leaves_nothing(tmp_path, verb, cha
 
 
 def test_one_image_is_not_enough_to_train(tmp_path):
-    capture = change_capture(write_ball_capture(tmp_path / "ball"), one_image)
+    capture = change_capture(write_disc_capture(tmp_path / "ball"), one_image)
     before = files_below(tmp_path)
     refused(pvd("train", capture, "--steps", 3, "--out", tmp_path / "t.safetensors"), "one")
     assert files_below(tmp_path) == before
 
 
 def test_a_truncated_picture_is_named_and_leaves_nothing(tmp_path):
-    capture = write_ball_capture(tmp_path / "ball", size=200)
+    capture = write_disc_capture(tmp_path / "ball", size=200)
     picture = capture / "images" / "002.png"
     picture.write_bytes(picture.read_bytes()[:300])
     before = files_below(tmp_path)
@@ -181,7 +181,7 @@ def test_a_wrong_folder_is_one_sentence_in_text_and_in_json(tmp_path):
 
 
 def test_pictures_without_alpha_are_fine_and_a_request_holds_absolute_paths(tmp_path):
-    capture = write_ball_capture(tmp_path / "ball", alpha=False)
+    capture = write_disc_capture(tmp_path / "ball", alpha=False)
     result = pvd("train", "ball", "--steps", 2, "--out", "t.safetensors", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "t.safetensors").is_file()
@@ -194,7 +194,7 @@ def test_pictures_without_alpha_are_fine_and_a_request_holds_absolute_paths(tmp_
 
 
 def test_an_output_that_cannot_be_written_is_told_before_the_work(tmp_path):
-    capture = write_ball_capture(tmp_path / "ball")
+    capture = write_disc_capture(tmp_path / "ball")
     (tmp_path / "t.safetensors").mkdir()
     result = pvd("train", capture, "--budget", "1h", "--out", tmp_path / "t.safetensors")
     refused(result, "is a folder")
@@ -202,7 +202,7 @@ def test_an_output_that_cannot_be_written_is_told_before_the_work(tmp_path):
 
 @pytest.mark.parametrize("verb", ["info", "render", "eval"])
 def test_what_is_no_field_file_is_one_sentence(tmp_path, verb):
-    capture = write_ball_capture(tmp_path / "ball")
+    capture = write_disc_capture(tmp_path / "ball")
     broken = tmp_path / "b.safetensors"
     broken.write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ")
     words = {"info": [], "eval": ["--capture", capture]}

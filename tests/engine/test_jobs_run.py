@@ -18,7 +18,7 @@ from engine_process import (
     read_json,
     start,
     wait_until,
-    write_ball_capture,
+    write_disc_capture,
     write_request,
 )
 
@@ -31,7 +31,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals"
 
 @pytest.fixture
 def capture(tmp_path):
-    return write_ball_capture(tmp_path / "ball")
+    return write_disc_capture(tmp_path / "ball")
 
 
 def train_request(folder, capture, **arguments):
