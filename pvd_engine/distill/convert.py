@@ -223,7 +223,9 @@ def share_of(budget: Budget, share: float) -> Budget:
 
 
 def _preview_view(lesson: Lesson) -> View:
+    """A view to show; without its image, as an edited teacher does not look like that."""
     if lesson.capture is not None:
-        return (lesson.capture.split("val") or lesson.capture.split("train"))[0]
+        view = (lesson.capture.split("val") or lesson.capture.split("train"))[0]
+        return replace(view, image_path=None)
     camera = lesson.poses.sample(1, np.random.default_rng(0))[0]
     return View("view", camera, "val", None)
