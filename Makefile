@@ -24,7 +24,7 @@ test: setup lint test-engine test-blender  ## All checks on the engine and the a
 setup: $(ENGINE)/.ready $(BLENDER)/.ready  ## Both environments
 
 test-engine: $(ENGINE)/.ready
-	$(ENGINE_PYTHON) -m pytest tests/engine
+	OMP_NUM_THREADS=1 $(ENGINE_PYTHON) -m pytest -n 2 --dist loadfile tests/engine
 
 test-blender: setup addon
 	PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $(BLENDER_PYTHON) -m pytest tests/blender
