@@ -3,10 +3,10 @@
     python build_addon.py --out dist
 
 The zip holds the manifest, the files of ``pvd_blender/`` and, in ``engine_sources/``, those of
-``pvd_engine/`` with a list of the libraries that they need. The same tree gives the same bytes. Where a ``bpy``
-package is at hand (in this Python, or named by ``--blender-python``), its ``blender_ext.py``
-validates the zip and builds the same file list from the unpacked sources; without one the check
-is left out, with a sentence.
+``pvd_engine/`` with a list of the libraries that they need. The same tree gives the same bytes.
+Where a ``bpy`` package is at hand (in this Python, or named by ``--blender-python``), its
+``blender_ext.py`` validates the zip and builds the same file list from the unpacked sources;
+without one the check is left out, with a sentence.
 """
 
 import argparse
