@@ -156,8 +156,15 @@ def distil(training: Training, lesson: Lesson, budget: Budget, job: Job) -> dict
     -------
     dict
         ``psnr_to_teacher`` on one view and whether the features stage took part.
+
+    Raises
+    ------
+    UserError
+        When the teacher is empty.
     """
     student, teacher = training.field, lesson.teacher
+    if not teacher.occupancy.binary.any():
+        raise UserError("The field is empty, so there is nothing to convert; undo some edits.")
     teacher.requires_grad_(False)
     cameras = None
     if lesson.capture is not None:

@@ -173,8 +173,10 @@ class DistillObjective:
             density, color = teacher.decode(points, directions, known)
             target = composite(density, color, samples, teacher.step)
         features = student.features(points)
-        loss = features.sum() * 0
         report = {"stage": float(stage)}
+        loss = features.sum() * 0
+        if len(samples.t) == 0:  # all rays miss: nothing to learn from them, and no mean to take
+            return loss, report
         if self.feature_scale is not None:
             difference = (features[:, 1:] - known[:, 1:]) / self.feature_scale[1:]
             loss = loss + self.stages.features * difference.square().mean()

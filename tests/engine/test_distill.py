@@ -10,6 +10,7 @@ from pvd_engine.data.readers import open_capture
 from pvd_engine.distill import convert
 from pvd_engine.distill.objective import LOG_DENSITY_RANGE, Stages
 from pvd_engine.edit import apply
+from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import PRESETS
 from pvd_engine.fields.storage import content_hash, load_field, read_header
 from pvd_engine.jobs.arguments import ConvertArguments, EditArguments, TrainArguments
@@ -92,6 +93,18 @@ def test_what_was_erased_is_empty_after_conversion(folder, tmp_path, through):
         gone = covered & (render_image(rest, view.camera).alpha < 1e-3)
         assert gone.sum() > 20
         assert render_image(student, view.camera).alpha[gone].mean() < 0.01
+
+
+def test_an_empty_field_is_not_converted(folder, tmp_path):
+    edits = [{"op": "erase", "region": {"sphere": {"center": [0, 0, 0], "radius": 9}}}]
+    (tmp_path / "edits.json").write_text(json.dumps(edits))
+    empty = folder / "empty.safetensors"
+    arguments = EditArguments(
+        field=folder / "hash.safetensors", edits=tmp_path / "edits.json", out=empty
+    )
+    apply.run(arguments, Job(tmp_path / "edit"))
+    with pytest.raises(UserError, match="empty"):
+        run_convert(folder, tmp_path, "empty", steps=2)
 
 
 def test_stages_follow_each_other_and_the_first_needs_matching_features():
