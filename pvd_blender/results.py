@@ -13,6 +13,7 @@ from .properties import NO_MEASURE, FieldItem, find_field, find_frame, frame_sta
 from .scene.cameras import import_cameras
 from .scene.crop_box import create_crop_box
 from .scene.frame import NAME, create_frame
+from .scene.vdb import missing_color_note
 from .scene.volume import create_volume_object, write_volume
 from .tasks import Task, extracting
 
@@ -100,7 +101,9 @@ def _finish_volume(request: Request, folder: Path, _result: dict) -> Outcome:
     if item is not None:
         item.volume = volume
         _show_only(frame, item)
-    return Outcome(volume, f"Extracted the volume of '{item.name if item else source}'")
+    done = f"Extracted the volume of '{item.name if item else source}'"
+    note = missing_color_note()
+    return Outcome(volume, done if note is None else f"{done}. {note}")
 
 
 def _finish_render(request: Request, _folder: Path, _result: dict) -> Outcome:

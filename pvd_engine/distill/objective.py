@@ -15,7 +15,7 @@ from ..data.poses import PoseDistribution
 from ..fields.base import Field
 from ..kernels.compositing import composite
 from ..render.rays import CameraBatch, Rays, generate_rays
-from ..render.render import sample_positions, visible_samples
+from ..render.render import TRAINING_HIDDEN, sample_positions, visible_samples
 from ..train.loop import Training
 
 LOG_DENSITY_RANGE = (-2.0, 7.0)
@@ -143,7 +143,7 @@ class DistillObjective:
             return None
         rays = self.source.draw(1024)
         jitter = torch.full((1024,), 0.5, device=rays.origins.device)
-        samples = visible_samples(self.teacher, rays, jitter)
+        samples = visible_samples(self.teacher, rays, jitter, TRAINING_HIDDEN)
         points, _ = sample_positions(rays, samples)
         with torch.no_grad():
             return self.teacher.features(points).std(dim=0).clamp(min=1e-3)
@@ -164,7 +164,7 @@ class DistillObjective:
         count = int(self.rays)
         rays = self.source.draw(count)
         jitter = torch.rand(count, generator=self.training.generator).to(student.device)
-        samples = visible_samples(teacher, rays, jitter, hidden=1e-4)
+        samples = visible_samples(teacher, rays, jitter, TRAINING_HIDDEN)
         wanted = count * self.samples_per_step / max(len(samples.t), 1)
         self.rays = min(max(wanted, self.rays / 2, 256), self.rays * 2, 1 << 16)
         points, directions = sample_positions(rays, samples)

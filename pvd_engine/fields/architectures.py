@@ -43,11 +43,10 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "small": {
             "encoder": {
                 "type": "mlp",
-                "hidden": 192,
+                "hidden": 256,
                 "layers": 6,
                 "skip": 3,
                 "frequencies": 10,
-                "learning_rate": 1e-2,
             },
             "decoder": {"type": "mlp"},
         },

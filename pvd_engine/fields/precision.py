@@ -7,7 +7,10 @@ import torch
 from torch import Tensor, nn
 
 ROWS = 4096
-"""On a CPU, points go through networks in multiples of this."""
+"""On a CPU, points go through a large network in portions of this."""
+
+ROWS_MULTIPLE = 1024
+"""On a CPU, the number of points that go through a network is rounded up to a multiple of this."""
 
 
 @cache
@@ -24,6 +27,11 @@ def bf16_pays(device_type: str) -> bool:
     return False
 
 
+def matmul_dtype(device: torch.device) -> torch.dtype:
+    """What matrices are best multiplied in: bf16 where that pays, else float32."""
+    return torch.bfloat16 if bf16_pays(device.type) else torch.float32
+
+
 def matmul_precision(device: torch.device) -> AbstractContextManager[object]:
     """A context in which linear layers run in bf16 where that pays; results may be bf16."""
     if bf16_pays(device.type):
@@ -32,11 +40,11 @@ def matmul_precision(device: torch.device) -> AbstractContextManager[object]:
 
 
 def pad_rows(rows: Tensor) -> Tensor:
-    """Rows (N, C) with zeros added up to a multiple of `ROWS`, on a CPU.
+    """Rows (N, C) with zeros added up to a multiple of `ROWS_MULTIPLE`, on a CPU.
 
     Matrix products on a CPU are compiled for each shape that they meet, which costs milliseconds;
     as the number of samples differs in every step, nearly every product would be compiled anew.
     """
     if rows.device.type != "cpu":
         return rows
-    return nn.functional.pad(rows, (0, 0, 0, -len(rows) % ROWS))
+    return nn.functional.pad(rows, (0, 0, 0, -len(rows) % ROWS_MULTIPLE))

@@ -54,13 +54,8 @@ class RadianceField(Field):
         return density[: len(points)] - math.log(self.half_side)
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """The encoder's groups, and the decoder's parameters where it has any."""
-        groups = self.encoder.parameter_groups()
-        decoder = list(self.decoder.parameters())
-        if decoder:
-            rate = groups[-1].learning_rate if not groups[-1].rows else 1e-2
-            groups = [*groups, ParameterGroup(decoder, learning_rate=rate)]
-        return groups
+        """The encoder's groups and the decoder's."""
+        return [*self.encoder.parameter_groups(), *self.encoder.network_groups(self.decoder)]
 
     def refine(self, fraction: float) -> bool:
         """Let the encoder go from coarse to fine; True when parameters were replaced."""

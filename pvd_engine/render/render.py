@@ -13,8 +13,11 @@ from ..kernels.compositing import Composited, composite, transmittance
 from ..kernels.marching import PackedSamples, march_rays, select
 from .rays import CameraBatch, Rays, generate_rays, image_pixels
 
-HIDDEN = 1e-3
+HIDDEN = 1e-4
 """Samples with less transmittance before them than this are hidden: they are not evaluated."""
+
+TRAINING_HIDDEN = 1e-2
+"""The same in training, where samples that hardly count cost as much as others."""
 
 RAYS_AT_ONCE = 1 << 14
 """Rays an image is rendered in; bounds the memory."""
@@ -129,7 +132,7 @@ def render_image(
         index = torch.zeros(len(part), dtype=torch.int64, device=field.device)
         rays = generate_rays(cameras, index, part)
         jitter = torch.full((len(part),), 0.5, device=field.device)
-        result, _ = render_rays(field, rays, jitter, hidden=1e-4)
+        result, _ = render_rays(field, rays, jitter)
         parts.append(torch.cat((result.color, result.alpha[:, None], result.depth[:, None]), 1))
         if progress is not None:
             progress((start + len(part)) / len(pixels))

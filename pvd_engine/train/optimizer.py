@@ -1,17 +1,24 @@
-"""One optimiser for a field: Adam, with rows that saw no gradient left alone in large tables."""
+"""One optimiser for a field: each of its parameter groups moves by its own rule."""
 
 import torch
 from torch import Tensor
 
 from ..fields.encoders.base import ParameterGroup
 from ..kernels.adam import SkipZeroAdam
+from .muon import Muon
 
-BETAS = (0.9, 0.99)
-EPSILON = 1e-15
+ADAM = {"betas": (0.9, 0.99), "eps": 1e-15}
+"""instant-ngp's settings."""
+
+RULES = {
+    "adam": (torch.optim.Adam, ADAM),
+    "adam_rows": (SkipZeroAdam, ADAM),
+    "muon": (Muon, {}),
+}
 
 
 class FieldOptimizer:
-    """Adam over a field's parameter groups.
+    """Moves a field's parameters.
 
     Parameters
     ----------
@@ -19,35 +26,25 @@ class FieldOptimizer:
     """
 
     def __init__(self, groups: list[ParameterGroup]) -> None:
-        self.rates = {True: [], False: []}
-        dense, rows = [], []
+        self.rates = [group.learning_rate for group in groups]
+        self.optimizers: list[torch.optim.Optimizer] = []
         for group in groups:
-            (rows if group.rows else dense).append(
-                {"params": group.parameters, "lr": group.learning_rate}
-            )
-            self.rates[group.rows].append(group.learning_rate)
-        self.optimizers: list[tuple[torch.optim.Optimizer, list[float]]] = []
-        if dense:
-            adam = torch.optim.Adam(dense, betas=BETAS, eps=EPSILON)
-            self.optimizers.append((adam, self.rates[False]))
-        if rows:
-            adam = SkipZeroAdam(rows, betas=BETAS, eps=EPSILON)
-            self.optimizers.append((adam, self.rates[True]))
+            kind, settings = RULES[group.rule]
+            self.optimizers.append(kind(group.parameters, lr=group.learning_rate, **settings))
 
     def step(self, loss: Tensor, scale: float) -> None:
         """Differentiate `loss` and move the parameters, learning rates times `scale`."""
-        for optimizer, _ in self.optimizers:
+        for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        for optimizer, rates in self.optimizers:
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * scale
+        for optimizer, rate in zip(self.optimizers, self.rates, strict=True):
+            optimizer.param_groups[0]["lr"] = rate * scale
             optimizer.step()
 
     def state(self) -> dict[str, Tensor]:
         """Every moment and counter by name, for a checkpoint."""
         tensors = {}
-        for number, (optimizer, _) in enumerate(self.optimizers):
+        for number, optimizer in enumerate(self.optimizers):
             for index, state in optimizer.state_dict()["state"].items():
                 for name, value in state.items():
                     tensors[f"{number}.{index}.{name}"] = torch.as_tensor(value)
@@ -55,7 +52,7 @@ class FieldOptimizer:
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """The inverse of `state`."""
-        for number, (optimizer, _) in enumerate(self.optimizers):
+        for number, optimizer in enumerate(self.optimizers):
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in tensors.items():
                 owner, index, name = key.split(".", 2)

@@ -16,16 +16,13 @@ from ..jobs.arguments import TrainArguments
 from ..jobs.budget import Budget
 from ..jobs.device import choose_device
 from ..jobs.job import Job
-from ..render.render import render_rays
+from ..render.render import TRAINING_HIDDEN, render_rays
 from .loop import Training, optimise
 from .pixels import PixelTable
 from .preview import Preview
 
 SAMPLES_PER_STEP = {"cpu": 1 << 15, "cuda": 1 << 18}
 """Visible samples a step aims at; the number of rays follows."""
-
-TRAINING_HIDDEN = 1e-2
-"""Transmittance under which a sample is left out of training; pictures are more exact."""
 
 OCCUPANCY_EVERY = 16
 OCCUPANCY_WARM_UP = 128

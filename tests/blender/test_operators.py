@@ -376,7 +376,12 @@ def test_buttons_do_what_the_api_does_from_capture_to_picture(api, capture, tmp_
     shown = [row[4] and not row[4][1] for row in first]
     assert shown == [False, True, None], "only the newest volume is shown"
     assert tuple(picture.size) == (24, 24) and picture.channels == 4
-    assert "Train Hash Grid: Trained 'Teacher hash'" in capfd.readouterr().out
+    from pvd_blender.scene.vdb import openvdb_module
+
+    printed = capfd.readouterr().out
+    assert "Train Hash Grid: Trained 'Teacher hash'" in printed
+    assert "Extracted the volume of 'Edited'" in printed
+    assert ("has no OpenVDB module" in printed) == (openvdb_module() is None)
 
     path = tmp_path / "saved.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(path))

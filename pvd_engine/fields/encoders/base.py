@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -15,14 +16,14 @@ class ParameterGroup:
     parameters : list of nn.Parameter
     learning_rate : float
         Base rate, before the schedule.
-    rows : bool
-        True for large tables of which a step touches few rows: rows without gradient are left as
-        they are, moments included.
+    rule : str
+        ``"adam"``; ``"adam_rows"`` for large tables of which a step touches few rows: rows without
+        gradient are left as they are, moments included; ``"muon"`` for matrices.
     """
 
     parameters: list[nn.Parameter]
     learning_rate: float
-    rows: bool = False
+    rule: Literal["adam", "adam_rows", "muon"] = "adam"
 
 
 class Encoder(nn.Module):
@@ -44,6 +45,11 @@ class Encoder(nn.Module):
     def parameter_groups(self) -> list[ParameterGroup]:
         """What training optimises."""
         raise NotImplementedError
+
+    def network_groups(self, *networks: nn.Module) -> list[ParameterGroup]:
+        """How networks are optimised that learn with this encoder: its own and the decoder."""
+        parameters = [parameter for network in networks for parameter in network.parameters()]
+        return [ParameterGroup(parameters, learning_rate=1e-2)] if parameters else []
 
     def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
         """Go from coarse to fine as training proceeds.

@@ -59,9 +59,5 @@ class HashEncoder(Encoder):
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Tables skip untouched rows, as in the paper; the network does not."""
-        return [
-            ParameterGroup([self.table], learning_rate=3e-2, rows=True),
-            ParameterGroup(
-                [*self.hidden.parameters(), *self.output.parameters()], learning_rate=1e-2
-            ),
-        ]
+        table = ParameterGroup([self.table], learning_rate=3e-2, rule="adam_rows")
+        return [table, *self.network_groups(self.hidden, self.output)]

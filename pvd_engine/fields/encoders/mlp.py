@@ -39,8 +39,6 @@ class MlpEncoder(Encoder):
         Of the positional encoding.
     bottleneck : int
         Width between trunk and density network (28 in PVD: the width of its hash features).
-    learning_rate : float
-        PVD's by default; narrow networks take, and want, a larger one.
     """
 
     def __init__(
@@ -51,13 +49,11 @@ class MlpEncoder(Encoder):
         skip: int,
         frequencies: int,
         bottleneck: int = 28,
-        learning_rate: float = 1e-3,
     ) -> None:
         super().__init__()
         self.width = width
         self.skip = skip
         self.frequencies = frequencies
-        self.learning_rate = learning_rate
         encoded = 3 + 6 * frequencies
         inputs = [encoded] + [hidden + (encoded if i == skip else 0) for i in range(1, layers)]
         outputs = [hidden] * (layers - 1) + [bottleneck]
@@ -84,5 +80,17 @@ class MlpEncoder(Encoder):
             return self.output(torch.relu(self.hidden(x))).float()
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """One group."""
-        return [ParameterGroup(list(self.parameters()), self.learning_rate)]
+        """Those of a network."""
+        return self.network_groups(self)
+
+    def network_groups(self, *networks: nn.Module) -> list[ParameterGroup]:
+        """Matrices by Muon, which brings a distilled network about 4 dB nearer to its teacher.
+
+        With tables or grids as encoder, whose small networks must move fast at first, Muon was
+        worse than Adam or unstable.
+        """
+        parameters = [parameter for network in networks for parameter in network.parameters()]
+        matrices = [parameter for parameter in parameters if parameter.ndim == 2]
+        biases = [parameter for parameter in parameters if parameter.ndim == 1]
+        groups = [ParameterGroup(matrices, 3e-2, "muon"), ParameterGroup(biases, 1e-2)]
+        return [group for group in groups if group.parameters]

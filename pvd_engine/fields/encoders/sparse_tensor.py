@@ -90,7 +90,7 @@ class SparseTensorEncoder(Encoder):
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """One table whose untouched rows stay as they are."""
-        return [ParameterGroup([self.values], learning_rate=5e-2, rows=True)]
+        return [ParameterGroup([self.values], learning_rate=5e-2, rule="adam_rows")]
 
     def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
         """Resample finer and prune when the next of `STAGES` is reached."""

@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from pvd_engine.train.muon import STEP_SIZE, Muon, orthogonalised
+
+SHAPES = pytest.mark.parametrize("shape", [(192, 192), (16, 64), (64, 28), (3, 64), (1, 5)])
+
+
+@SHAPES
+def test_orthogonalised_keeps_the_singular_vectors_and_evens_out_the_singular_values(shape):
+    torch.manual_seed(0)
+    # Singular values over a factor of twenty, as the gradients of a layer have them.
+    u, _, v = torch.linalg.svd(torch.randn(shape), full_matrices=False)
+    values = torch.linspace(0.05, 1, min(shape))
+    result = orthogonalised(u @ values.diag() @ v, iterations=5)
+    projected = u.T @ result @ v.T
+    assert (projected.diagonal() > 0.5).all() and (projected.diagonal() < 1.3).all()
+    assert (projected - projected.diagonal().diag()).abs().max() < 0.05
+
+
+def test_a_zero_gradient_gives_no_update_and_no_nan():
+    assert torch.equal(orthogonalised(torch.zeros(4, 8), 3), torch.zeros(4, 8))
+
+
+@SHAPES
+def test_steps_equal_those_of_torch_at_five_iterations(shape):
+    torch.manual_seed(1)
+    ours = torch.nn.Parameter(torch.randn(shape))
+    theirs = torch.nn.Parameter(ours.detach().clone())
+    start = ours.detach().clone()
+    mine = Muon([ours], lr=0.03, iterations=5)
+    reference = torch.optim.Muon(
+        [theirs], lr=0.03, weight_decay=0.0, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+    )
+    for _ in range(4):
+        ours.grad = torch.randn(shape)
+        theirs.grad = ours.grad.clone()
+        mine.step()
+        reference.step()
+    moved = (theirs - start).norm()
+    assert moved > 0
+    assert (ours - theirs).norm() / moved < 0.03  # theirs multiplies in bf16
+
+
+def test_an_update_has_the_size_of_adams():
+    torch.manual_seed(2)
+    parameter = torch.nn.Parameter(torch.zeros(256, 256))
+    parameter.grad = torch.randn(256, 256)
+    Muon([parameter], lr=1.0).step()
+    size = float(parameter.detach().square().mean().sqrt())
+    assert 0.5 * STEP_SIZE < size < 1.5 * STEP_SIZE
+
+
+def test_a_parameter_without_gradient_stays():
+    parameter = torch.nn.Parameter(torch.ones(4, 4))
+    Muon([parameter], lr=1.0).step()
+    assert torch.equal(parameter.detach(), torch.ones(4, 4))
