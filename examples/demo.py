@@ -108,9 +108,9 @@ def newest_field(frame: bpy.types.Object) -> Path:
 def train_teacher(frame: bpy.types.Object) -> Path:
     """Train the hash grid, and bring its density back as a Volume object."""
     settings = bpy.context.scene.convert_field
-    settings.train_architecture = "hash"
-    settings.train_seconds = TEACHER_SECONDS
-    settings.seed = SEED
+    settings.teacher.architecture = "hash"
+    settings.teacher.seconds = TEACHER_SECONDS
+    settings.teacher.seed = SEED
     settings.show_volume = False
     bpy.ops.convert_field.train()
     bpy.ops.convert_field.extract_volume()
@@ -131,9 +131,10 @@ def erase_bucket(frame: bpy.types.Object) -> Path:
 
 def convert_to_mlp(frame: bpy.types.Object) -> Path:
     """Distil the selected field into a network."""
-    settings = bpy.context.scene.convert_field
-    settings.convert_architecture = "mlp"
-    settings.convert_seconds = STUDENT_SECONDS
+    settings = bpy.context.scene.convert_field.student
+    settings.architecture = "mlp"
+    settings.seconds = STUDENT_SECONDS
+    settings.seed = SEED
     bpy.ops.convert_field.convert()
     return newest_field(frame)
 

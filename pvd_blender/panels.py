@@ -4,7 +4,14 @@ from bpy.types import Context, Object, Panel, UILayout, UIList
 
 from .operators.base import why_no_capture, why_no_field
 from .operators.capture import dataset_cameras
-from .properties import NO_MEASURE, ConvertFieldScene, active_field, active_frame
+from .properties import (
+    NO_MEASURE,
+    ConvertFieldScene,
+    StudentSettings,
+    TeacherSettings,
+    active_field,
+    active_frame,
+)
 from .scene.edit_shapes import edit_shapes, shape_operation
 from .session import session
 from .status import draw_status, draw_wrapped
@@ -99,7 +106,7 @@ class CONVERT_FIELD_PT_teacher(_StepPanel, Panel):
 
     def draw_step(self, layout: UILayout, context: Context, values: ConvertFieldScene) -> None:
         """Draw it."""
-        _draw_field_settings(layout, values, "train")
+        _draw_making(layout, values.teacher)
         _big(layout).operator("convert_field.train", icon="PLAY")
         _draw_reason(layout, context, why_no_capture(context))
         layout.separator()
@@ -141,10 +148,10 @@ class CONVERT_FIELD_PT_convert(_StepPanel, Panel):
             label.alignment = "RIGHT"
             label.label(text="From")
             row.label(text=item.name, icon=ROLE_ICONS[item.role])
-        _draw_field_settings(layout, values, "convert")
+        _draw_making(layout, values.student)
         column = layout.column(heading="Method")
-        column.prop(values, "convert_inherit")
-        column.prop(values, "convert_through")
+        column.prop(values.student, "inherit")
+        column.prop(values.student, "through_sparse_tensor")
         _big(layout).operator("convert_field.convert", icon="FILE_REFRESH")
         _draw_reason(layout, context, why_no_field(context))
         layout.separator()
@@ -163,15 +170,14 @@ def _draw_reason(layout: UILayout, context: Context, reason: str | None) -> None
         draw_wrapped(layout, context, reason, icon="INFO")
 
 
-def _draw_field_settings(layout: UILayout, values: ConvertFieldScene, step: str) -> None:
+def _draw_making(layout: UILayout, settings: TeacherSettings | StudentSettings) -> None:
     column = layout.column()
-    column.prop(values, f"{step}_architecture")
-    column.prop(values, f"{step}_preset")
+    column.prop(settings, "architecture")
+    column.prop(settings, "preset")
     row = column.row()
-    row.prop(values, f"{step}_limit", expand=True)
-    in_time = getattr(values, f"{step}_limit") == "TIME"
-    column.prop(values, f"{step}_seconds" if in_time else f"{step}_steps")
-    column.prop(values, "seed")
+    row.prop(settings, "limit", expand=True)
+    column.prop(settings, "seconds" if settings.limit == "TIME" else "steps")
+    column.prop(settings, "seed")
 
 
 def _draw_shape_buttons(column: UILayout, op: str, label: str) -> None:

@@ -84,6 +84,71 @@ class ConvertFieldObject(PropertyGroup):
     )
 
 
+class _MakingSettings:
+    """Size of a field that is to be made, how long that may take, and its random numbers."""
+
+    preset: EnumProperty(name="Size", description="Size of the field", items=PRESETS)
+    limit: EnumProperty(name="Limit", description="When the work ends", items=LIMITS)
+    seconds: FloatProperty(
+        name="Duration",
+        description="Time to spend; 90s, 5min and 1h can be typed as well",
+        default=180.0,
+        min=1.0,
+        soft_max=3600.0,
+        step=1000,
+        precision=1,
+        subtype="TIME_ABSOLUTE",
+        unit="TIME_ABSOLUTE",
+    )
+    steps: IntProperty(
+        name="Steps", description="Steps to take", default=5000, min=1, soft_max=100000
+    )
+    seed: IntProperty(name="Seed", description="Start of the random numbers", default=0, min=0)
+
+    def making(self) -> dict:
+        """Return the settings as keyword arguments of `api.train` and `api.convert`."""
+        in_time = self.limit == "TIME"
+        return {
+            "preset": None if self.preset == "AUTO" else self.preset.lower(),
+            "budget": self.seconds if in_time else None,
+            "steps": None if in_time else self.steps,
+            "seed": self.seed,
+        }
+
+
+class TeacherSettings(_MakingSettings, PropertyGroup):
+    """Settings of training."""
+
+    architecture: EnumProperty(
+        name="Architecture",
+        description="What the teacher is made of",
+        items=ARCHITECTURES,
+        default="hash",
+    )
+
+
+class StudentSettings(_MakingSettings, PropertyGroup):
+    """Settings of conversion."""
+
+    architecture: EnumProperty(
+        name="Architecture",
+        description="What the student is made of",
+        items=ARCHITECTURES,
+        default="mlp",
+    )
+    inherit: BoolProperty(
+        name="Inherit Weights",
+        description="Copy the parts of the teacher that fit the student, instead of learning them",
+        default=False,
+    )
+    through_sparse_tensor: BoolProperty(
+        name="Via Sparse Tensor",
+        description="Distil into a sparse tensor first and from that into the student, which is "
+        "the published way; straight conversion is quicker",
+        default=False,
+    )
+
+
 def _frames_only(_settings: PropertyGroup, item: Object) -> bool:
     return is_frame(item)
 
@@ -97,34 +162,8 @@ class ConvertFieldScene(PropertyGroup):
         type=Object,
         poll=_frames_only,
     )
-    train_architecture: EnumProperty(
-        name="Architecture",
-        description="What the teacher is made of",
-        items=ARCHITECTURES,
-        default="hash",
-    )
-    train_preset: EnumProperty(name="Size", description="Size of the teacher", items=PRESETS)
-    train_limit: EnumProperty(name="Limit", description="When training ends", items=LIMITS)
-    train_seconds: FloatProperty(
-        name="Duration",
-        description="Training time; 90s, 5min and 1h can be typed as well",
-        default=180.0,
-        min=1.0,
-        soft_max=3600.0,
-        step=1000,
-        precision=1,
-        subtype="TIME_ABSOLUTE",
-        unit="TIME_ABSOLUTE",
-    )
-    train_steps: IntProperty(
-        name="Steps", description="Training steps", default=5000, min=1, soft_max=100000
-    )
-    seed: IntProperty(
-        name="Seed",
-        description="Start of the random numbers, for training and conversion",
-        default=0,
-        min=0,
-    )
+    teacher: PointerProperty(name="Teacher", type=TeacherSettings)
+    student: PointerProperty(name="Student", type=StudentSettings)
     volume_resolution: IntProperty(
         name="Resolution",
         description="Voxels along the longest side of the capture's box",
@@ -137,39 +176,6 @@ class ConvertFieldScene(PropertyGroup):
         name="Show When Done",
         description="Extract the volume of a new field as soon as it is made",
         default=True,
-    )
-    convert_architecture: EnumProperty(
-        name="Architecture",
-        description="What the student is made of",
-        items=ARCHITECTURES,
-        default="mlp",
-    )
-    convert_preset: EnumProperty(name="Size", description="Size of the student", items=PRESETS)
-    convert_limit: EnumProperty(name="Limit", description="When conversion ends", items=LIMITS)
-    convert_seconds: FloatProperty(
-        name="Duration",
-        description="Conversion time; 90s, 5min and 1h can be typed as well",
-        default=180.0,
-        min=1.0,
-        soft_max=3600.0,
-        step=1000,
-        precision=1,
-        subtype="TIME_ABSOLUTE",
-        unit="TIME_ABSOLUTE",
-    )
-    convert_steps: IntProperty(
-        name="Steps", description="Conversion steps", default=5000, min=1, soft_max=100000
-    )
-    convert_inherit: BoolProperty(
-        name="Inherit Weights",
-        description="Copy the parts of the teacher that fit the student, instead of learning them",
-        default=False,
-    )
-    convert_through: BoolProperty(
-        name="Via Sparse Tensor",
-        description="Distil into a sparse tensor first and from that into the student, which is "
-        "the published way; straight conversion is quicker",
-        default=False,
     )
 
 
@@ -213,7 +219,13 @@ def find_field(frame: Object, path: str) -> FieldItem | None:
     return next((item for item in frame.convert_field.fields if item.path == path), None)
 
 
-CLASSES = (FieldItem, ConvertFieldObject, ConvertFieldScene)
+CLASSES = (
+    FieldItem,
+    ConvertFieldObject,
+    TeacherSettings,
+    StudentSettings,
+    ConvertFieldScene,
+)
 
 
 def register() -> None:

@@ -4,7 +4,6 @@ from bpy.types import Context
 
 from .. import api
 from .base import FieldJobOperator, settings_of
-from .teacher import preset_of
 
 
 class CONVERT_FIELD_OT_convert(FieldJobOperator):
@@ -18,16 +17,13 @@ class CONVERT_FIELD_OT_convert(FieldJobOperator):
     def act(self, context: Context) -> None:
         """Convert."""
         values = settings_of(context)
-        in_time = values.convert_limit == "TIME"
+        student = values.student
         api.convert(
             self.frame(context),
-            values.convert_architecture,
-            preset=preset_of(values.convert_preset),
-            budget=values.convert_seconds if in_time else None,
-            steps=None if in_time else values.convert_steps,
-            seed=values.seed,
-            inherit=values.convert_inherit,
-            through="sparse_tensor" if values.convert_through else None,
+            student.architecture,
+            **student.making(),
+            inherit=student.inherit,
+            through="sparse_tensor" if student.through_sparse_tensor else None,
             volume_resolution=values.volume_resolution if values.show_volume else None,
             wait=self.wait,
         )

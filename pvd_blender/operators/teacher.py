@@ -17,14 +17,10 @@ class CONVERT_FIELD_OT_train(CaptureJobOperator):
     def act(self, context: Context) -> None:
         """Train."""
         values = settings_of(context)
-        in_time = values.train_limit == "TIME"
         api.train(
             self.frame(context),
-            values.train_architecture,
-            preset=preset_of(values.train_preset),
-            budget=values.train_seconds if in_time else None,
-            steps=None if in_time else values.train_steps,
-            seed=values.seed,
+            values.teacher.architecture,
+            **values.teacher.making(),
             volume_resolution=values.volume_resolution if values.show_volume else None,
             wait=self.wait,
         )
@@ -42,11 +38,6 @@ class CONVERT_FIELD_OT_extract_volume(FieldJobOperator):
         """Extract."""
         resolution = settings_of(context).volume_resolution
         api.extract_volume(self.frame(context), resolution=resolution, wait=self.wait)
-
-
-def preset_of(value: str) -> str | None:
-    """Return a size of the panel as the engine names it."""
-    return None if value == "AUTO" else value.lower()
 
 
 CLASSES = (CONVERT_FIELD_OT_train, CONVERT_FIELD_OT_extract_volume)

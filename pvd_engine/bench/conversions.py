@@ -14,7 +14,8 @@ import numpy as np
 from ..data.readers import open_capture
 from ..distill import convert
 from ..fields.architectures import PRESETS
-from ..fields.storage import load_field, read_header
+from ..fields.header import read_header
+from ..fields.storage import load_field
 from ..jobs.arguments import ConvertArguments, EvalArguments, TrainArguments
 from ..jobs.files import write_json
 from ..jobs.job import Job

@@ -17,13 +17,11 @@ a byte). The JSON header stands in the safetensors metadata under ``pvd_field``:
 """
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -31,11 +29,8 @@ from ..errors import UserError
 from ..jobs.files import write_atomic
 from ..render.occupancy import OccupancyGrid
 from .base import Field
+from .header import encode_header, opened
 from .radiance_field import RadianceField
-
-FORMAT = "pvd-field"
-VERSION = 1
-METADATA_KEY = "pvd_field"
 
 
 def content_hash(path: Path) -> str:
@@ -99,20 +94,8 @@ def save_field(path: Path, field: Field) -> None:
         tensors, header = radiance_field_state(field)
     else:
         raise TypeError(f"{type(field).__name__} has no file form")
-    header = {"format": FORMAT, "version": VERSION, **header}
-    metadata = {METADATA_KEY: json.dumps(header)}
+    metadata = encode_header(header)
     write_atomic(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
-
-
-def read_header(path: Path) -> dict[str, Any]:
-    """The JSON header of a field file.
-
-    Raises
-    ------
-    UserError
-        When the file does not exist or is no field file of a known version.
-    """
-    return _open(path)[0]
 
 
 def load_field(path: Path, device: torch.device | str = "cpu") -> Field:
@@ -125,7 +108,8 @@ def load_field(path: Path, device: torch.device | str = "cpu") -> Field:
     """
     from ..edit.edited_field import edited_field_from_state
 
-    header, tensors = _open(path, with_tensors=True)
+    with opened(path, "pt") as (header, file):
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     try:
         if header["kind"] == "edited_field":
             field: Field = edited_field_from_state(tensors, header)
@@ -136,25 +120,3 @@ def load_field(path: Path, device: torch.device | str = "cpu") -> Field:
             f"'{path}' is a damaged field file: its tensors do not fit its header."
         ) from error
     return field.to(device).eval()
-
-
-def _open(path: Path, with_tensors: bool = False) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    if not path.is_file():
-        raise UserError(f"There is no field file '{path}'; give the path of a .safetensors file.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            header = json.loads(metadata[METADATA_KEY])
-            tensors = {key: file.get_tensor(key) for key in file.keys()} if with_tensors else {}  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise UserError(
-            f"'{path}' is no field file of this program; give one that pvd train wrote."
-        ) from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise UserError(f"'{path}' is no field file of this program.")
-    if header.get("version") != VERSION:
-        raise UserError(
-            f"'{path}' has version {header.get('version')} of the field format; this program"
-            f" reads version {VERSION}, so update it."
-        )
-    return header, tensors

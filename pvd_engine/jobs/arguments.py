@@ -292,8 +292,6 @@ class BenchArguments:
     def __post_init__(self) -> None:
         Budget.parse(self.budget, None)
         _check_seed(self.seed)
-        if self.what == "conversions" and (self.capture is None or self.out is None):
-            raise UserError("The conversions benchmark needs a capture and a folder, --out DIR.")
 
 
 def to_json(arguments: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class EventLog:
     """
 
     def __init__(self, path: Path, listeners: Sequence[Listener] = ()) -> None:
-        self.listeners = tuple(listeners)
+        self._listeners = tuple(listeners)
         self._lock = threading.Lock()
         self._next = _mend(path)
         self._file = path.open("ab", buffering=0)
@@ -47,7 +47,7 @@ class EventLog:
             try:
                 self._append(line)
             finally:
-                for listener in self.listeners:
+                for listener in self._listeners:
                     listener(event)
         return event
 

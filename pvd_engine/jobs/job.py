@@ -81,8 +81,13 @@ class Job:
         return self._cancellation.requested
 
     def part(self, folder: Path) -> "Job":
-        """A job in a folder of its own that reports to the same listeners and stops with this."""
-        return Job(folder, self._events.listeners, self._cancellation)
+        """A job in a folder of its own that reports as this one, pictures aside, and stops with it."""
+
+        def report(event: Event) -> None:
+            if event["type"] != "preview":  # its path is good only in the part's own folder
+                self._events.emit(event["type"], event["payload"])
+
+        return Job(folder, [report], self._cancellation)
 
     def raise_if_cancelled(self) -> None:
         """For work without checkpoints.

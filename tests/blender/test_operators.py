@@ -352,9 +352,9 @@ def by_api(api, capture):
 def by_buttons(capture):
     OPERATORS.import_capture(filepath=str(capture))
     values = settings()
-    values.train_preset = values.convert_preset = "SMALL"
-    values.train_limit = values.convert_limit = "STEPS"
-    values.train_steps, values.convert_steps, values.volume_resolution = 40, 12, 24
+    for making in (values.teacher, values.student):
+        making.preset, making.limit = "SMALL", "STEPS"
+    values.teacher.steps, values.student.steps, values.volume_resolution = 40, 12, 24
     OPERATORS.train()
     bpy.context.scene.cursor.location = (0, 0, 1)
     OPERATORS.add_shape(op="erase", shape="box")

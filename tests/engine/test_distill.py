@@ -12,7 +12,8 @@ from pvd_engine.distill.objective import LOG_DENSITY_RANGE, Stages
 from pvd_engine.edit import apply
 from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import PRESETS
-from pvd_engine.fields.storage import content_hash, load_field, read_header
+from pvd_engine.fields.header import read_header
+from pvd_engine.fields.storage import content_hash, load_field
 from pvd_engine.jobs.arguments import ConvertArguments, EditArguments, TrainArguments
 from pvd_engine.jobs.job import Job
 from pvd_engine.render.render import render_image

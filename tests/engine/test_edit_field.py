@@ -12,7 +12,8 @@ from pvd_engine.edit.edited_field import MASKED, EditedField
 from pvd_engine.edit.mesh_region import MeshRegion
 from pvd_engine.edit.regions import BoxRegion, GridRegion, SphereRegion, TransformedBoxRegion
 from pvd_engine.fields.architectures import architecture, make_field
-from pvd_engine.fields.storage import load_field, read_header, save_field
+from pvd_engine.fields.header import read_header
+from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.render.occupancy import OccupancyGrid
 
 LEFT = BoxRegion(np.array([-2.0, -2, -2]), np.array([0.0, 2, 2]))

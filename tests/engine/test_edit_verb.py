@@ -16,7 +16,8 @@ from pvd_engine.edit.regions import SphereRegion, TransformedBoxRegion
 from pvd_engine.errors import Cancelled, UserError
 from pvd_engine.exchange.volume import run as run_volume
 from pvd_engine.fields.architectures import architecture, make_field
-from pvd_engine.fields.storage import content_hash, load_field, read_header, save_field
+from pvd_engine.fields.header import read_header
+from pvd_engine.fields.storage import content_hash, load_field, save_field
 from pvd_engine.jobs.arguments import EditArguments, VolumeArguments
 from pvd_engine.jobs.job import Job
 from pvd_engine.render.render import render_image

@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import PRESETS, architecture, make_field
 from pvd_engine.fields.decoders import spherical_harmonics
-from pvd_engine.fields.storage import load_field, read_header, save_field
+from pvd_engine.fields.header import read_header
+from pvd_engine.fields.storage import load_field, save_field
 
 BOX = torch.tensor([[-1.0, -0.5, -2.0], [1.0, 1.5, 2.0]])
 

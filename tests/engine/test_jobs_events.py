@@ -71,3 +71,22 @@ def test_a_cancelled_job_says_so(tmp_path):
     assert job.cancelled
     with pytest.raises(Cancelled):
         job.raise_if_cancelled()
+
+
+def test_a_part_of_a_job_reports_in_the_jobs_own_numbering_and_stops_with_it(tmp_path):
+    heard = []
+    job = Job(tmp_path / "whole", [heard.append])
+    part = job.part(tmp_path / "part")
+    job.emit("message", text="first")
+    part.emit("metrics", psnr=20.0)
+    part.preview("view", np.zeros((2, 2, 3), dtype=np.uint8))
+    part.emit("message", text="last")
+    assert [event["seq"] for event in heard] == [0, 1, 2]
+    assert lines(tmp_path / "whole") == heard
+    assert [event["type"] for event in lines(tmp_path / "part")] == [
+        "metrics",
+        "preview",
+        "message",
+    ]
+    job.cancel()
+    assert part.cancelled

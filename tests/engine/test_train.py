@@ -5,7 +5,8 @@ import torch
 from ball_capture import RADIUS, write_ball_capture
 
 from pvd_engine.errors import Cancelled, UserError
-from pvd_engine.fields.storage import load_field, read_header
+from pvd_engine.fields.header import read_header
+from pvd_engine.fields.storage import load_field
 from pvd_engine.jobs.arguments import EvalArguments, TrainArguments
 from pvd_engine.jobs.job import Job
 from pvd_engine.metrics import evaluate
