@@ -81,10 +81,10 @@ class Job:
         return self._cancellation.requested
 
     def part(self, folder: Path) -> "Job":
-        """A job in a folder of its own that reports as this one, pictures aside, and stops with it."""
+        """A job in a folder of its own that reports as this one and stops with it."""
 
         def report(event: Event) -> None:
-            if event["type"] != "preview":  # its path is good only in the part's own folder
+            if event["type"] != "preview":  # pictures stay in the folder of the part
                 self._events.emit(event["type"], event["payload"])
 
         return Job(folder, [report], self._cancellation)
