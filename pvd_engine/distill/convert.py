@@ -170,7 +170,7 @@ def distil(training: Training, lesson: Lesson, budget: Budget, job: Job) -> dict
     if lesson.capture is not None:
         known = [view.camera for view in lesson.capture.split("train")]
         cameras = CameraBatch.from_cameras(known, student.device)
-    source = RaySource(lesson.poses, cameras, student.device, training.generator)
+    source = RaySource(lesson.poses, cameras, student.device, training.seed)
     samples = SAMPLES_PER_STEP[student.device.type]
     objective = DistillObjective(training, teacher, source, Stages(), samples)
     preview = Preview(_preview_view(lesson), student, job)

@@ -60,47 +60,48 @@ class RaySource:
     cameras : CameraBatch or None
         The capture's training cameras; without them all rays come from random poses.
     device : torch.device
-    generator : torch.Generator
+    seed : int
+        Of the random poses.
     """
 
     POSES = 128
     RENEW_EVERY = 16
+    """Steps for which random poses serve."""
 
     def __init__(
         self,
         poses: PoseDistribution,
         cameras: CameraBatch | None,
         device: torch.device,
-        generator: torch.Generator,
+        seed: int,
     ) -> None:
         self.poses = poses
         self.cameras = cameras
         self.device = device
-        self.generator = generator
-        self.draws = 0
-        self.random_cameras = self._new_cameras()
+        self.seed = seed
+        self.period = 0
+        self.random_cameras = self._new_cameras(0)
 
-    def _new_cameras(self) -> CameraBatch:
-        seed = int(torch.randint(1 << 31, (1,), generator=self.generator))
-        cameras = self.poses.sample(self.POSES, np.random.default_rng(seed))
-        return CameraBatch.from_cameras(cameras, self.device)
+    def _new_cameras(self, period: int) -> CameraBatch:
+        random = np.random.default_rng((self.seed, period))
+        return CameraBatch.from_cameras(self.poses.sample(self.POSES, random), self.device)
 
-    def draw(self, count: int) -> Rays:
-        """`count` random rays, dataset frame."""
-        self.draws += 1
-        if self.draws % self.RENEW_EVERY == 0:
-            self.random_cameras = self._new_cameras()
+    def draw(self, count: int, step: int, generator: torch.Generator) -> Rays:
+        """`count` random rays, dataset frame: poses by the step, pixels by the generator."""
+        period = step // self.RENEW_EVERY
+        if period != self.period:
+            self.period, self.random_cameras = period, self._new_cameras(period)
         if self.cameras is None:
-            return self._rays(self.random_cameras, count)
-        known = self._rays(self.cameras, count // 2)
-        new = self._rays(self.random_cameras, count - count // 2)
+            return self._rays(self.random_cameras, count, generator)
+        known = self._rays(self.cameras, count // 2, generator)
+        new = self._rays(self.random_cameras, count - count // 2, generator)
         return Rays(
             torch.cat((known.origins, new.origins)), torch.cat((known.directions, new.directions))
         )
 
-    def _rays(self, cameras: CameraBatch, count: int) -> Rays:
-        index = torch.randint(len(cameras), (count,), generator=self.generator).to(self.device)
-        place = torch.rand((count, 2), generator=self.generator).to(self.device)
+    def _rays(self, cameras: CameraBatch, count: int, generator: torch.Generator) -> Rays:
+        index = torch.randint(len(cameras), (count,), generator=generator).to(self.device)
+        place = torch.rand((count, 2), generator=generator).to(self.device)
         return generate_rays(cameras, index, place * cameras.sizes[index])
 
 
@@ -131,7 +132,6 @@ class DistillObjective:
         self.source = source
         self.stages = stages
         self.samples_per_step = samples_per_step
-        self.rays = 1024.0
         self.log_unit = float(np.log(teacher.half_side))
         self.feature_scale = self._feature_scale()
 
@@ -141,7 +141,7 @@ class DistillObjective:
         student = self.training.field.header["architecture"]["decoder"]
         if teacher != student:
             return None
-        rays = self.source.draw(1024)
+        rays = self.source.draw(1024, 0, torch.Generator().manual_seed(self.training.seed))
         jitter = torch.full((1024,), 0.5, device=rays.origins.device)
         samples = visible_samples(self.teacher, rays, jitter, TRAINING_HIDDEN)
         points, _ = sample_positions(rays, samples)
@@ -161,12 +161,11 @@ class DistillObjective:
         """Loss of one batch of rays, and what to report."""
         student, teacher = self.training.field, self.teacher
         stage = self.stages.stage(fraction, self.features_match)
-        count = int(self.rays)
-        rays = self.source.draw(count)
+        count = int(self.training.rays)
+        rays = self.source.draw(count, step, self.training.generator)
         jitter = torch.rand(count, generator=self.training.generator).to(student.device)
         samples = visible_samples(teacher, rays, jitter, TRAINING_HIDDEN)
-        wanted = count * self.samples_per_step / max(len(samples.t), 1)
-        self.rays = min(max(wanted, self.rays / 2, 256), self.rays * 2, 1 << 16)
+        self.training.aim(len(samples.t), self.samples_per_step)
         points, directions = sample_positions(rays, samples)
         with torch.no_grad():
             known = teacher.features(points)

@@ -20,6 +20,9 @@ PROGRESS_SECONDS = 0.5
 PREVIEWS = 4
 """Pictures of a validation view over the whole budget."""
 
+MIN_RAYS, MAX_RAYS = 64, 1 << 16
+"""Of one step."""
+
 WARM_UP_STEPS = 20
 FINAL_RATE = 0.1
 """The learning rate falls exponentially to this share of its start."""
@@ -35,20 +38,26 @@ class Training:
         What is being optimised.
     optimizer : FieldOptimizer
     generator : torch.Generator
-        Source of all randomness.
+        Source of all randomness that goes on from step to step.
+    seed : int
+        What the generator began with.
     checkpoint : str
         Name of its checkpoint in the job folder.
     step : int
     elapsed : float
         Seconds spent in the loop, interruptions not counted.
+    rays : float
+        How many the next step is to cast.
     """
 
     field: RadianceField
     optimizer: FieldOptimizer
     generator: torch.Generator
+    seed: int
     checkpoint: str = "latest"
     step: int = 0
     elapsed: float = 0.0
+    rays: float = 256.0
     recent: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -58,7 +67,7 @@ class Training:
         """Begin at step 0."""
         optimizer = FieldOptimizer(radiance_field.parameter_groups())
         generator = torch.Generator().manual_seed(seed)
-        return cls(radiance_field, optimizer, generator, checkpoint)
+        return cls(radiance_field, optimizer, generator, seed, checkpoint)
 
     def _path(self, job: Job) -> Path:
         return job.checkpoints / f"{self.checkpoint}.safetensors"
@@ -72,7 +81,7 @@ class Training:
         tensors = {f"field.{k}": v for k, v in self.field.state_dict().items()}
         tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.state().items()}
         tensors["generator"] = self.generator.get_state()
-        header = {"step": self.step, "elapsed": self.elapsed}
+        header = {"step": self.step, "elapsed": self.elapsed, "rays": self.rays}
         save_checkpoint(self._path(job), tensors, header)
 
     def resume(self, job: Job) -> bool:
@@ -89,8 +98,20 @@ class Training:
         self.renew_optimizer()
         self.optimizer.load_state(part("optimizer."))
         self.generator.set_state(tensors["generator"])
-        self.step, self.elapsed = header["step"], header["elapsed"]
+        self.step, self.elapsed, self.rays = header["step"], header["elapsed"], header["rays"]
         return True
+
+    def aim(self, samples: int, wanted: int) -> None:
+        """Choose the next step's rays so that about `wanted` of their samples are visible.
+
+        Parameters
+        ----------
+        samples : int
+            Visible samples of this step's rays.
+        wanted : int
+        """
+        rays = int(self.rays) * wanted / max(samples, 1)
+        self.rays = min(max(rays, self.rays / 2, MIN_RAYS), self.rays * 2, MAX_RAYS)
 
 
 def learning_rate_scale(step: int, fraction: float) -> float:

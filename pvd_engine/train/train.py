@@ -21,8 +21,8 @@ from .loop import Training, optimise
 from .pixels import PixelTable
 from .preview import Preview
 
-SAMPLES_PER_STEP = {"cpu": 1 << 15, "cuda": 1 << 18}
-"""Visible samples a step aims at; the number of rays follows."""
+CUDA_SAMPLES = 1 << 18
+"""Visible samples a step on a GPU aims at; the number of rays follows."""
 
 OCCUPANCY_EVERY = 16
 OCCUPANCY_WARM_UP = 128
@@ -47,15 +47,15 @@ class ImageObjective:
         self.training = training
         self.pixels = pixels
         self.random_background = random_background
-        self.target_samples = SAMPLES_PER_STEP[training.field.device.type]
-        self.rays = 64.0
+        on_cpu = training.field.device.type == "cpu"
+        self.target_samples = training.field.encoder.cpu_samples if on_cpu else CUDA_SAMPLES
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
         """Loss of one batch of rays, and its PSNR."""
         field, generator = self.training.field, self.training.generator
         if step % OCCUPANCY_EVERY == 0 and step > 0:
             self._update_occupancy(step)
-        count = int(self.rays)
+        count = int(self.training.rays)
         rays, rgba = self.pixels.draw(count, generator)
         device = rgba.device
         jitter = torch.rand(count, generator=generator).to(device)
@@ -68,8 +68,7 @@ class ImageObjective:
         target = rgba[:, :3] * alpha + background * (1 - alpha)
         color = result.color + background * (1 - result.alpha[:, None])
         loss = (color - target).square().mean()
-        wanted = count * self.target_samples / max(len(samples.t), 1)
-        self.rays = min(max(wanted, self.rays / 2, 64), self.rays * 2, 1 << 16)
+        self.training.aim(len(samples.t), self.target_samples)
         return loss, {"train_psnr": -10 * math.log10(max(loss.item(), 1e-10))}
 
     def _update_occupancy(self, step: int) -> None:

@@ -5,12 +5,13 @@ import json
 import pytest
 import torch
 from ball_capture import write_ball_capture
+from stopping_job import StoppingJob
 
 from pvd_engine.data.readers import open_capture
 from pvd_engine.distill import convert
 from pvd_engine.distill.objective import LOG_DENSITY_RANGE, Stages
 from pvd_engine.edit import apply
-from pvd_engine.errors import UserError
+from pvd_engine.errors import Cancelled, UserError
 from pvd_engine.fields.architectures import PRESETS
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import content_hash, load_field
@@ -39,7 +40,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run_convert(folder, tmp_path, source="hash", **options):
+def run_convert(folder, tmp_path, source="hash", job=None, **options):
     options = {"to": "mlp", "steps": 120, "capture": folder / "ball"} | options
     arguments = ConvertArguments(
         field=folder / f"{source}.safetensors",
@@ -47,7 +48,7 @@ def run_convert(folder, tmp_path, source="hash", **options):
         device="cpu",
         **options,
     )
-    return convert.run(arguments, Job(tmp_path / "job"))
+    return convert.run(arguments, job or Job(tmp_path / "job"))
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
@@ -94,6 +95,19 @@ def test_what_was_erased_is_empty_after_conversion(folder, tmp_path, through):
         gone = covered & (render_image(rest, view.camera).alpha < 1e-3)
         assert gone.sum() > 20
         assert render_image(student, view.camera).alpha[gone].mean() < 0.01
+
+
+@pytest.mark.parametrize("through", [None, "sparse_tensor"])
+def test_a_cancelled_conversion_comes_to_what_it_would_have_without(folder, tmp_path, through):
+    options = {"steps": 16, "through": through}
+    with pytest.raises(Cancelled):
+        run_convert(folder, tmp_path, job=StoppingJob(tmp_path / "job", after=10), **options)
+    assert not (tmp_path / "student.safetensors").exists()
+    run_convert(folder, tmp_path, **options)
+    run_convert(folder, tmp_path / "whole", **options)
+    paths = (tmp_path / "student.safetensors", tmp_path / "whole" / "student.safetensors")
+    first, second = (load_field(path).state_dict() for path in paths)
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_an_empty_field_is_not_converted(folder, tmp_path):

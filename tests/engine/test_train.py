@@ -3,6 +3,7 @@
 import pytest
 import torch
 from ball_capture import RADIUS, write_ball_capture
+from stopping_job import StoppingJob
 
 from pvd_engine.errors import Cancelled, UserError
 from pvd_engine.fields.header import read_header
@@ -65,22 +66,10 @@ def test_the_file_says_where_the_field_comes_from(tmp_path, capture):
     assert provenance["viewpoints"]["distance"] == pytest.approx([2.5, 2.5], abs=1e-3)
 
 
-class StoppingJob(Job):
-    """Asks to stop after a number of looks at `cancelled`."""
-
-    def __init__(self, folder, after):
-        super().__init__(folder)
-        self.left = after
-
-    @property
-    def cancelled(self):
-        self.left -= 1
-        return self.left < 0
-
-
-def test_a_cancelled_training_goes_on_where_it_stopped(tmp_path, capture):
+@pytest.mark.parametrize("arch", ["hash", "sparse_tensor"])
+def test_a_cancelled_training_comes_to_what_it_would_have_without(tmp_path, capture, arch):
     out = tmp_path / "field.safetensors"
-    arguments = train_arguments(capture, out, steps=30)
+    arguments = train_arguments(capture, out, arch=arch, steps=30)
     with pytest.raises(Cancelled):
         train.run(arguments, StoppingJob(tmp_path / "job", after=12))
     assert not out.exists()
@@ -89,7 +78,10 @@ def test_a_cancelled_training_goes_on_where_it_stopped(tmp_path, capture):
     assert result["steps"] == 30
     looks = 1000 - job.left
     assert looks <= 30 - 12
-    assert out.exists()
+    whole = tmp_path / "whole.safetensors"
+    train.run(train_arguments(capture, whole, arch=arch, steps=30), Job(tmp_path / "whole"))
+    first, second = (load_field(path).state_dict() for path in (out, whole))
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_one_picture_is_not_enough_to_train_on(tmp_path):

@@ -30,9 +30,17 @@ class Encoder(nn.Module):
     """Block 1: points of the engine frame, the cube [-1, 1]^3, to features.
 
     Feature 0 is the log-density per engine unit.
+
+    Attributes
+    ----------
+    width : int
+        Features.
+    cpu_samples : int
+        Visible samples that a step of training on a CPU aims at.
     """
 
     width: int
+    cpu_samples: int = 1 << 15
 
     def forward(self, points: Tensor) -> Tensor:
         """Features (N, width) float32 of points (N, 3) float32 in [-1, 1]."""

@@ -41,6 +41,8 @@ class MlpEncoder(Encoder):
         Width between trunk and density network (28 in PVD: the width of its hash features).
     """
 
+    cpu_samples = 1 << 13  # each costs fifty times what it costs a hash grid
+
     def __init__(
         self,
         width: int,
