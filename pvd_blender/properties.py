@@ -162,8 +162,12 @@ class ConvertFieldScene(PropertyGroup):
         type=Object,
         poll=_frames_only,
     )
-    teacher: PointerProperty(name="Teacher", type=TeacherSettings)
-    student: PointerProperty(name="Student", type=StudentSettings)
+    teacher: PointerProperty(
+        name="Teacher", description="How a teacher is trained", type=TeacherSettings
+    )
+    student: PointerProperty(
+        name="Student", description="How a field is converted", type=StudentSettings
+    )
     volume_resolution: IntProperty(
         name="Resolution",
         description="Voxels along the longest side of the capture's box",

@@ -108,8 +108,9 @@ def test_every_button_and_setting_has_a_tooltip(add_on):
         described = getattr(cls, "bl_description", "") or hasattr(cls, "description")
         assert described, f"{cls.bl_idname} has no tooltip"
     for cls in (*properties.CLASSES, *preferences.CLASSES):
+        own = {name for base in cls.__mro__ for name in getattr(base, "__annotations__", ())}
         for prop in cls.bl_rna.properties:
-            if prop.identifier in cls.__annotations__:
+            if prop.identifier in own:
                 assert prop.description, f"{cls.__name__}.{prop.identifier} has no tooltip"
 
 
