@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
     """A folder with the ball's capture and one short teacher of each architecture."""
     folder = tmp_path_factory.mktemp("distill")
     capture = write_ball_capture(folder / "ball")
-    for name, steps in {"hash": 100, "mlp": 60, "sparse_tensor": 150}.items():
+    for name, steps in {"hash": 100, "mlp": 40, "sparse_tensor": 150}.items():
         arguments = TrainArguments(
             capture=capture,
             arch=name,

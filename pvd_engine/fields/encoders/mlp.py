@@ -7,6 +7,11 @@ from ..precision import ROWS, matmul_precision
 from .base import Encoder, ParameterGroup
 
 
+START_LOG_DENSITY = -3.0
+"""Of a new network, per engine unit: thin fog. From dense fog, a network that is trained on pictures
+of mostly empty space became empty everywhere and stayed so."""
+
+
 def positional_encoding(points: Tensor, frequencies: int) -> Tensor:
     """Points and their sines and cosines at frequencies 2^0 .. 2^(L-1) (NeRF, section 5.1).
 
@@ -79,7 +84,8 @@ class MlpEncoder(Encoder):
                 if index == self.skip:
                     x = torch.cat((x, encoded.to(x.dtype)), dim=-1)
                 x = layer(x)
-            return self.output(torch.relu(self.hidden(x))).float()
+            features = self.output(torch.relu(self.hidden(x))).float()
+        return torch.cat((features[:, :1] + START_LOG_DENSITY, features[:, 1:]), dim=-1)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Those of a network."""
