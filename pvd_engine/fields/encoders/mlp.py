@@ -6,10 +6,9 @@ from torch import Tensor, nn
 from ..precision import ROWS, matmul_precision
 from .base import Encoder, ParameterGroup
 
-
 START_LOG_DENSITY = -3.0
-"""Of a new network, per engine unit: thin fog. From dense fog, a network that is trained on pictures
-of mostly empty space became empty everywhere and stayed so."""
+"""Of a new network, per engine unit: thin fog. From dense fog, a network that was trained on
+pictures of mostly empty space became empty everywhere and stayed so."""
 
 
 def positional_encoding(points: Tensor, frequencies: int) -> Tensor:
