@@ -45,7 +45,7 @@ class MlpEncoder(Encoder):
         Width between trunk and density network (28 in PVD: the width of its hash features).
     """
 
-    cpu_samples = 1 << 13  # each costs fifty times what it costs a hash grid
+    cpu_samples = 1 << 13  # each costs many times what it costs a hash grid
 
     def __init__(
         self,
@@ -93,8 +93,7 @@ class MlpEncoder(Encoder):
     def network_groups(self, *networks: nn.Module) -> list[ParameterGroup]:
         """Matrices by Muon, which brought a distilled network 3.6 dB nearer to its teacher.
 
-        With tables or grids as encoder, whose small networks must move fast at first, Muon was
-        worse than Adam or unstable.
+        The small networks beside a hash grid keep Adam: there Muon was unstable on a small scene.
         """
         parameters = [parameter for network in networks for parameter in network.parameters()]
         matrices = [parameter for parameter in parameters if parameter.ndim == 2]
