@@ -11,7 +11,7 @@ import tyro
 
 from . import __version__
 from .errors import UserError
-from .jobs.arguments import with_absolute_paths
+from .jobs.arguments_json import with_absolute_paths
 from .jobs.cancel import EXIT_CANCELLED
 from .jobs.driven import run_driven
 from .jobs.folder import Request

@@ -4,11 +4,9 @@ Each verb has one dataclass. The docstring under a field is its help on the comm
 field's name is its key in ``request.json``.
 """
 
-import os
-import types
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
@@ -19,6 +17,7 @@ Device = Literal["auto", "cpu", "cuda"]
 Preset = Literal["small", "full"]
 Decoder = Literal["mlp", "sh"]
 Split = Literal["train", "val", "test"]
+StageChoice = Literal["123", "23", "13", "3"]
 Corners = tuple[float, float, float, float, float, float]
 
 CapturePath = Annotated[Path, arg(metavar="CAPTURE")]
@@ -26,8 +25,6 @@ FieldPath = Annotated[Path, arg(metavar="FIELD")]
 
 MAX_SEED = 2**63 - 1
 MAX_RESOLUTION = 2048
-
-AnyArguments = TypeVar("AnyArguments")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +59,7 @@ class TrainArguments:
     """The field file to write; ends in .safetensors."""
 
     arch: str = "hash"
-    """The architecture: hash, mlp or sparse_tensor."""
+    """The architecture: hash, mlp, sparse_tensor, vm, cp, or several side by side: hash+vm."""
 
     preset: Preset | None = None
     """Its size; small on a CPU and full on a GPU when not given."""
@@ -103,7 +100,7 @@ class ConvertArguments:
     """The teacher's field file."""
 
     to: str
-    """The student's architecture: hash, mlp or sparse_tensor."""
+    """The student's architecture: hash, mlp, sparse_tensor, vm, cp, or several: hash+vm."""
 
     out: Path
     """The field file to write; ends in .safetensors."""
@@ -128,6 +125,30 @@ class ConvertArguments:
 
     through: Literal["sparse_tensor"] | None = None
     """Distil first into this architecture, then on into the student: the published way to edit."""
+
+    max_size: str | None = None
+    """The largest field file, such as 5MB; the student's sizes are chosen to fit it."""
+
+    projection: bool = True
+    """Start grids and factors from a direct projection of the teacher instead of noise."""
+
+    stages: StageChoice = "123"
+    """PVD's stages that take part: 1 features, 2 density and colour of points, 3 rendered rays."""
+
+    density_constraint: bool = True
+    """Compare log-densities within PVD's range of -2 to 7 only."""
+
+    hard_poses: bool = False
+    """PVD-AL: look again, a little turned, from where the student did worst."""
+
+    hard_rays: bool = False
+    """PVD-AL: cast the worst rays again."""
+
+    hard_points: bool = False
+    """PVD-AL: compare only the points that count most along each ray."""
+
+    report: bool = True
+    """Write a report beside the field, OUT.report.json and OUT.report.html; needs --capture."""
 
     seed: int = 0
     """Start of all random numbers."""
@@ -292,89 +313,6 @@ class BenchArguments:
     def __post_init__(self) -> None:
         Budget.parse(self.budget, None)
         _check_seed(self.seed)
-
-
-def to_json(arguments: Any) -> dict[str, Any]:
-    """JSON values of arguments by field name, as ``request.json`` holds them."""
-    values = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
-    return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
-
-
-def from_json(kind: type[AnyArguments], values: Any, where: str) -> AnyArguments:
-    """Check decoded JSON strictly against a verb's arguments.
-
-    Parameters
-    ----------
-    kind : type
-        The verb's dataclass.
-    values : dict
-        JSON values by field name.
-    where : str
-        Names the file in messages.
-
-    Raises
-    ------
-    UserError
-        A key is unknown or missing, or a value has another type; the message names it.
-    """
-    if not isinstance(values, dict):
-        raise UserError(f"{where}: 'arguments' must be an object with values by name.")
-    hints = get_type_hints(kind)
-    unknown = sorted(set(values) - set(hints))
-    if unknown:
-        known = ", ".join(hints)
-        raise UserError(f"{where}: there is no argument '{unknown[0]}'; known are {known}.")
-    required = [field.name for field in fields(kind) if field.default is MISSING]  # type: ignore[arg-type]
-    missing = [name for name in required if name not in values]
-    if missing:
-        raise UserError(f"{where}: the argument '{missing[0]}' is missing.")
-    checked = {name: _checked(values[name], hints[name], name, where) for name in values}
-    return kind(**checked)
-
-
-def with_absolute_paths(arguments: AnyArguments, folder: Path) -> AnyArguments:
-    """The same arguments with every path absolute.
-
-    Parameters
-    ----------
-    arguments : dataclass of a verb
-    folder : Path
-        What relative paths are relative to.
-    """
-    changes = {
-        field.name: Path(os.path.abspath(folder / value.expanduser()))  # noqa: PTH100, keeps links
-        for field in fields(arguments)  # type: ignore[arg-type]
-        if isinstance(value := getattr(arguments, field.name), Path)
-    }
-    return replace(arguments, **changes)  # type: ignore[type-var]
-
-
-def _checked(value: Any, hint: Any, name: str, where: str) -> Any:
-    """A JSON value as the type of its field."""
-    if get_origin(hint) in (Union, types.UnionType):
-        if value is None:
-            return None
-        hint = next(option for option in get_args(hint) if option is not type(None))
-    if get_origin(hint) is Literal:
-        if value not in get_args(hint) or isinstance(value, bool):
-            choices = ", ".join(get_args(hint))
-            raise UserError(f"{where}: '{name}' must be one of {choices}, not {value!r}.")
-        return value
-    if hint is Path:
-        if not isinstance(value, str) or not value or "\0" in value:
-            raise UserError(f"{where}: '{name}' must be a path, not {value!r}.")
-        return Path(value)
-    if get_origin(hint) is tuple:
-        kinds = get_args(hint)
-        if not isinstance(value, list) or len(value) != len(kinds):
-            raise UserError(f"{where}: '{name}' must be a list of {len(kinds)} numbers.")
-        return tuple(_checked(v, kind, name, where) for v, kind in zip(value, kinds, strict=True))
-    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-    # True is an int to Python, but not to whoever wrote the request.
-    fits = type(value) is hint or (hint is float and type(value) is int)
-    if not fits:
-        raise UserError(f"{where}: '{name}' must be {words[hint]}, not {value!r}.")
-    return hint(value)
 
 
 def _check_seed(seed: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import PROTOCOL_VERSION, __version__
 from ..errors import UserError
-from .arguments import from_json, to_json, with_absolute_paths
+from .arguments_json import from_json, to_json, with_absolute_paths
 from .files import remove_leftovers, write_json
 from .job import CHECKPOINTS, EVENTS, LOG, PREVIEWS, REQUEST, RESULT
 from .verbs import VERBS, Verb

@@ -9,10 +9,8 @@ from pvd_engine.jobs.arguments import (
     RenderArguments,
     TrainArguments,
     VolumeArguments,
-    from_json,
-    to_json,
-    with_absolute_paths,
 )
+from pvd_engine.jobs.arguments_json import from_json, to_json, with_absolute_paths
 from pvd_engine.jobs.budget import Budget, parse_seconds
 from pvd_engine.jobs.verbs import VERBS
 

@@ -1,0 +1,94 @@
+"""Arguments of verbs as the JSON values of ``request.json``, and back."""
+
+import os
+import types
+from dataclasses import MISSING, fields, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ..errors import UserError
+
+AnyArguments = TypeVar("AnyArguments")
+
+
+def to_json(arguments: Any) -> dict[str, Any]:
+    """JSON values of arguments by field name, as ``request.json`` holds them."""
+    values = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
+    return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+
+
+def from_json(kind: type[AnyArguments], values: Any, where: str) -> AnyArguments:
+    """Check decoded JSON strictly against a verb's arguments.
+
+    Parameters
+    ----------
+    kind : type
+        The verb's dataclass.
+    values : dict
+        JSON values by field name.
+    where : str
+        Names the file in messages.
+
+    Raises
+    ------
+    UserError
+        A key is unknown or missing, or a value has another type; the message names it.
+    """
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: 'arguments' must be an object with values by name.")
+    hints = get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        known = ", ".join(hints)
+        raise UserError(f"{where}: there is no argument '{unknown[0]}'; known are {known}.")
+    required = [field.name for field in fields(kind) if field.default is MISSING]  # type: ignore[arg-type]
+    missing = [name for name in required if name not in values]
+    if missing:
+        raise UserError(f"{where}: the argument '{missing[0]}' is missing.")
+    checked = {name: _checked(values[name], hints[name], name, where) for name in values}
+    return kind(**checked)
+
+
+def with_absolute_paths(arguments: AnyArguments, folder: Path) -> AnyArguments:
+    """The same arguments with every path absolute.
+
+    Parameters
+    ----------
+    arguments : dataclass of a verb
+    folder : Path
+        What relative paths are relative to.
+    """
+    changes = {
+        field.name: Path(os.path.abspath(folder / value.expanduser()))  # noqa: PTH100, keeps links
+        for field in fields(arguments)  # type: ignore[arg-type]
+        if isinstance(value := getattr(arguments, field.name), Path)
+    }
+    return replace(arguments, **changes)  # type: ignore[type-var]
+
+
+def _checked(value: Any, hint: Any, name: str, where: str) -> Any:
+    """A JSON value as the type of its field."""
+    if get_origin(hint) in (Union, types.UnionType):
+        if value is None:
+            return None
+        hint = next(option for option in get_args(hint) if option is not type(None))
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint) or isinstance(value, bool):
+            choices = ", ".join(get_args(hint))
+            raise UserError(f"{where}: '{name}' must be one of {choices}, not {value!r}.")
+        return value
+    if hint is Path:
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise UserError(f"{where}: '{name}' must be a path, not {value!r}.")
+        return Path(value)
+    if get_origin(hint) is tuple:
+        kinds = get_args(hint)
+        if not isinstance(value, list) or len(value) != len(kinds):
+            raise UserError(f"{where}: '{name}' must be a list of {len(kinds)} numbers.")
+        return tuple(_checked(v, kind, name, where) for v, kind in zip(value, kinds, strict=True))
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    # True is an int to Python, but not to whoever wrote the request.
+    fits = type(value) is hint or (hint is float and type(value) is int)
+    if not fits:
+        raise UserError(f"{where}: '{name}' must be {words[hint]}, not {value!r}.")
+    return hint(value)
