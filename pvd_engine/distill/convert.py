@@ -25,6 +25,7 @@ from ..jobs.job import Job
 from ..metrics.image_metrics import psnr
 from ..render.rays import CameraBatch
 from ..render.render import render_image
+from ..report.report import write_report
 from ..train.loop import Training, optimise
 from ..train.preview import Preview
 from .objective import DistillObjective, RaySource, Stages
@@ -97,6 +98,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         "seconds": training.elapsed,
         "size": arguments.out.stat().st_size,
         **report,
+        "report": write_report(arguments, capture, training, job),
     }
 
 

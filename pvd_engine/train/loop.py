@@ -13,6 +13,7 @@ from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
 from ..jobs.checkpoint import load_checkpoint, save_checkpoint
 from ..jobs.job import Job
+from .history import History
 from .optimizer import FieldOptimizer
 
 CHECKPOINT_SECONDS = 30.0
@@ -48,6 +49,8 @@ class Training:
         Seconds spent in the loop, interruptions not counted.
     rays : float
         How many the next step is to cast.
+    history : History
+        Loss and PSNR so far.
     """
 
     field: RadianceField
@@ -59,6 +62,7 @@ class Training:
     elapsed: float = 0.0
     rays: float = 256.0
     recent: dict[str, float] = dataclasses.field(default_factory=dict)
+    history: History = dataclasses.field(default_factory=History)
 
     @classmethod
     def start(
@@ -82,6 +86,7 @@ class Training:
         tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.state().items()}
         tensors["generator"] = self.generator.get_state()
         header = {"step": self.step, "elapsed": self.elapsed, "rays": self.rays}
+        header["history"] = self.history.to_json()
         save_checkpoint(self._path(job), tensors, header)
 
     def resume(self, job: Job) -> bool:
@@ -99,6 +104,7 @@ class Training:
         self.optimizer.load_state(part("optimizer."))
         self.generator.set_state(tensors["generator"])
         self.step, self.elapsed, self.rays = header["step"], header["elapsed"], header["rays"]
+        self.history = History.from_json(header["history"])
         return True
 
     def aim(self, samples: int, wanted: int) -> None:
@@ -160,6 +166,7 @@ def optimise(
             training.recent[name] = 0.9 * old + 0.1 * value
         now = time.monotonic()
         training.elapsed = now - start
+        training.history.add(training.step, training.elapsed, loss.item(), metrics)
         if job.cancelled:
             training.save(job)
             raise Cancelled
@@ -181,3 +188,5 @@ def optimise(
         if int(done * PREVIEWS) > int(fraction * PREVIEWS):
             preview()
             training.elapsed = time.monotonic() - start
+    if training.step > first_step:  # what follows may be stopped, too
+        training.save(job)

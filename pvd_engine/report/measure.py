@@ -1,0 +1,126 @@
+"""Which views of a capture a report measures, and what is measured on them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..data.capture import Capture, View
+from ..errors import UserError
+from ..fields.base import Field
+from ..metrics.evaluate import image_on_white
+from ..metrics.image_metrics import SSIM_WINDOW, psnr, ssim
+from ..render.render import render_image
+from .pictures import ViewPictures
+
+MAX_VIEWS = 8
+"""Views that are rendered and measured, evenly spaced over the split."""
+
+MAX_PIXELS = {"cpu": 2_000_000, "cuda": 20_000_000}
+"""Of these views together; one view is measured however large it is."""
+
+QUALITIES = ("before", "after", "to_teacher")
+"""Teacher against image, student against image, student against teacher."""
+
+
+def views_of(capture: Capture) -> tuple[str, tuple[View, ...]]:
+    """The split that is measured, and its views: test, val or train, the first with images.
+
+    Cameras without images will do, test ones first, where no view has an image.
+    """
+    order = ("test", "val", "train")
+    for split in order:
+        views = tuple(view for view in capture.split(split) if view.image_path is not None)
+        if views:
+            return split, views
+    return next((split, capture.split(split)) for split in order if capture.split(split))
+
+
+def evenly_spaced(views: Sequence[View], count: int) -> tuple[View, ...]:
+    """At most `count` views, spread over all of them, the first among them."""
+    if len(views) <= count:
+        return tuple(views)
+    return tuple(views[int(index)] for index in np.arange(count) * len(views) / count)
+
+
+def affordable(views: Sequence[View], device: str) -> int:
+    """How many views of this size are measured."""
+    pixels = max(view.camera.width * view.camera.height for view in views)
+    return min(MAX_VIEWS, max(MAX_PIXELS[device] // pixels, 1))
+
+
+def measure(
+    teacher: Field,
+    student: Field,
+    views: Sequence[View],
+    notes: list[str],
+    progress: Callable[[float], None],
+) -> Iterator[tuple[dict[str, Any], ViewPictures]]:
+    """Render views of teacher and student and compare them with the images and each other.
+
+    Parameters
+    ----------
+    teacher, student : Field
+    views : sequence of View
+    notes : list of str
+        Receives a sentence for each image that cannot be read.
+    progress : callable
+        Called with the share that is done; may raise to stop.
+
+    Yields
+    ------
+    entry : dict
+        Of ``views`` in the report.
+    view : ViewPictures
+    """
+
+    def picture(field: Field, view: View, before: int) -> np.ndarray:
+        def report(share: float) -> None:
+            progress((before + share) / (2 * len(views)))
+
+        return render_image(field, view.camera, report).over(1.0).clip(0, 1)
+
+    for number, view in enumerate(views):
+        pictures = ViewPictures(
+            view.name,
+            _truth(view, notes),
+            picture(teacher, view, 2 * number),
+            picture(student, view, 2 * number + 1),
+        )
+        entry = {
+            "name": view.name,
+            "width": view.camera.width,
+            "height": view.camera.height,
+            "before": quality(pictures.teacher, pictures.truth),
+            "after": quality(pictures.student, pictures.truth),
+            "to_teacher": quality(pictures.student, pictures.teacher),
+        }
+        yield entry, pictures
+
+
+def _truth(view: View, notes: list[str]) -> np.ndarray | None:
+    """A view's image on white; None, with a note, when it has none that can be read."""
+    if view.image_path is None:
+        return None
+    try:
+        return image_on_white(view)
+    except UserError:  # a conversion of hours is not to fail for it
+        notes.append(f"The image of {view.name} cannot be read, so it was not compared.")
+        return None
+
+
+def quality(picture: np.ndarray, target: np.ndarray | None) -> dict[str, float | None]:
+    """PSNR and SSIM of a picture (H, W, 3); null without a target or, SSIM, where too small."""
+    if target is None:
+        return {"psnr": None, "ssim": None}
+    large = min(picture.shape[:2]) >= SSIM_WINDOW
+    return {"psnr": psnr(picture, target), "ssim": ssim(picture, target) if large else None}
+
+
+def mean_quality(entries: Sequence[dict[str, float | None]]) -> dict[str, float | None]:
+    """Means over the views that have a figure."""
+    result: dict[str, float | None] = {}
+    for name in ("psnr", "ssim"):
+        known = [value for entry in entries if (value := entry[name]) is not None]
+        result[name] = float(np.mean(known)) if known else None
+    return result

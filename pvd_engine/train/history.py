@@ -1,0 +1,118 @@
+"""The curve of an optimisation: loss and PSNR over time, in a few hundred points."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass, replace
+from typing import Any
+
+LIMIT = 300
+"""Points of a curve; when there are more, neighbours become one."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """The means over some consecutive steps.
+
+    Attributes
+    ----------
+    step : int
+        Steps done at the end of them.
+    seconds : float
+        Spent by then, interruptions not counted.
+    stage : int or None
+        Of distillation.
+    loss : float
+    psnr : float or None
+        Decibel, of the rays of the steps; None where no colours were rendered.
+    steps : int
+        How many they are.
+    """
+
+    step: int
+    seconds: float
+    stage: int | None
+    loss: float
+    psnr: float | None
+    steps: int = 1
+
+
+class History:
+    """Takes in every step of an optimisation and keeps a curve of at most about `LIMIT` points.
+
+    Each point is a mean over `stride` steps of one stage, so that noise averages out and no stage
+    runs into the next.
+
+    Parameters
+    ----------
+    points : sequence of Point
+    stride : int
+    """
+
+    def __init__(self, points: Sequence[Point] = (), stride: int = 1) -> None:
+        self.points = list(points)
+        self.stride = stride
+
+    def add(self, step: int, seconds: float, loss: float, metrics: dict[str, float]) -> None:
+        """Take in one step.
+
+        Parameters
+        ----------
+        step : int
+            Steps done.
+        seconds : float
+            Spent by then.
+        loss : float
+        metrics : dict of str to float
+            Of the step: ``stage``, and ``psnr_to_teacher`` or ``train_psnr``.
+        """
+        stage = metrics.get("stage")
+        psnr = metrics.get("psnr_to_teacher", metrics.get("train_psnr"))
+        new = Point(step, seconds, None if stage is None else int(stage), loss, psnr)
+        last = self.points[-1] if self.points else None
+        if last is not None and last.steps < self.stride and last.stage == new.stage:
+            self.points[-1] = joined(last, new)
+            return
+        self.points.append(new)
+        if len(self.points) > LIMIT:
+            self._thin()
+
+    def _thin(self) -> None:
+        """Join neighbours of one stage, two and two."""
+        self.stride *= 2
+        kept: list[Point] = []
+        for point in self.points:
+            fits = kept and kept[-1].stage == point.stage
+            if fits and kept[-1].steps + point.steps <= self.stride:
+                kept[-1] = joined(kept[-1], point)
+            else:
+                kept.append(point)
+        self.points = kept
+
+    def curves(self) -> dict[str, list[Any]]:
+        """Lists of equal length by name: ``step``, ``seconds``, ``stage``, ``loss``, ``psnr``."""
+        names = ("step", "seconds", "stage", "loss", "psnr")
+        return {name: [asdict(point)[name] for point in self.points] for name in names}
+
+    def to_json(self) -> dict[str, Any]:
+        """For a checkpoint's header."""
+        return {"stride": self.stride, "points": [astuple(point) for point in self.points]}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "History":
+        """The inverse of `to_json`; a loss that JSON could not hold is infinite."""
+        points = [Point(*values) for values in data["points"]]
+        lost = float("inf")
+        return cls(
+            [replace(p, loss=lost if p.loss is None else p.loss) for p in points], data["stride"]
+        )
+
+
+def joined(first: Point, second: Point) -> Point:
+    """Two points that follow each other as one, each weighing as many steps as it stands for."""
+    steps = first.steps + second.steps
+    share = first.steps / steps
+    loss = share * first.loss + (1 - share) * second.loss
+    if first.psnr is None or second.psnr is None:
+        psnr = second.psnr if first.psnr is None else first.psnr
+    else:
+        psnr = share * first.psnr + (1 - share) * second.psnr
+    return replace(second, loss=loss, psnr=psnr, steps=steps)
