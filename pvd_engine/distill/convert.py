@@ -28,7 +28,15 @@ from ..render.render import render_image
 from ..report.report import write_report
 from ..train.loop import Training, optimise
 from ..train.preview import Preview
-from .objective import DistillObjective, RaySource, Stages
+from .feature_match import FeatureMatch, match_features
+from .objective import DistillObjective
+from .probe import visible_points
+from .projection import project
+from .ray_source import RaySource
+from .recipe import Recipe
+
+PROBE_RAYS = 2048
+"""Rays whose visible points show the spread of the teacher's features."""
 
 SAMPLES_PER_STEP = {"cpu": 1 << 13, "cuda": 1 << 18}
 
@@ -47,11 +55,13 @@ class Lesson:
         From where it is looked at.
     capture : Capture or None
         Its training cameras give half of the rays.
+    recipe : Recipe
     """
 
     teacher: Field
     poses: PoseDistribution
     capture: Capture | None
+    recipe: Recipe
 
 
 def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
@@ -59,7 +69,14 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     device = choose_device(arguments.device)
     teacher = load_field(arguments.field, device)
     capture = open_capture(arguments.capture) if arguments.capture else None
-    lesson = Lesson(teacher, viewpoints(teacher, capture), capture)
+    recipe = Recipe(
+        stages=arguments.stages,
+        density_constraint=arguments.density_constraint,
+        hard_poses=arguments.hard_poses,
+        hard_rays=arguments.hard_rays,
+        hard_points=arguments.hard_points,
+    )
+    lesson = Lesson(teacher, viewpoints(teacher, capture), capture, recipe)
     preset = arguments.preset or default_preset(device)
     spec = architecture(arguments.to, preset, arguments.decoder)
     budget = Budget.parse(arguments.budget, arguments.steps)
@@ -70,7 +87,8 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     torch.manual_seed(seed)
     student = make_student(spec, lesson.teacher).to(device)
     inherited = inherit(student, lesson.teacher) if arguments.inherit else []
-    training = Training.start(student, seed)
+    projected = arguments.projection and project(student, lesson.teacher, lesson.poses, seed)
+    training = begin(student, lesson, seed)
     training.resume(job)
     report = distil(training, lesson, budget, job)
     student.header["provenance"] = {
@@ -80,6 +98,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         "edits": teacher.header.get("edits"),
         "through": arguments.through,
         "inherited": inherited,
+        "projected": projected,
         "seed": seed,
         "steps": training.step,
         "seconds": round(training.elapsed, 1),
@@ -94,6 +113,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         "preset": preset,
         "through": arguments.through,
         "inherited": inherited,
+        "projected": projected,
         "steps": training.step,
         "seconds": training.elapsed,
         "size": arguments.out.stat().st_size,
@@ -143,6 +163,15 @@ def inherit(student: RadianceField, teacher: Field) -> list[str]:
     return copied
 
 
+def begin(
+    student: RadianceField, lesson: Lesson, seed: int, checkpoint: str = "latest"
+) -> Training:
+    """A student at step 0, with what is learned beside it to compare its features."""
+    points = visible_points(lesson.teacher, lesson.poses, PROBE_RAYS, seed)
+    beside = match_features(lesson.teacher, student, points)
+    return Training.start(student, seed, checkpoint, beside)
+
+
 def distil(training: Training, lesson: Lesson, budget: Budget, job: Job) -> dict[str, Any]:
     """Teach a student until the budget is spent, then settle its occupancy.
 
@@ -172,9 +201,25 @@ def distil(training: Training, lesson: Lesson, budget: Budget, job: Job) -> dict
     if lesson.capture is not None:
         known = [view.camera for view in lesson.capture.split("train")]
         cameras = CameraBatch.from_cameras(known, student.device)
-    source = RaySource(lesson.poses, cameras, student.device, training.seed)
+    recipe, features = lesson.recipe, training.beside
+    source = RaySource(
+        lesson.poses,
+        cameras,
+        student.device,
+        training.seed,
+        recipe.hard_poses,
+        recipe.hard_rays,
+        training.memory,
+    )
     samples = SAMPLES_PER_STEP[student.device.type]
-    objective = DistillObjective(training, teacher, source, Stages(), samples)
+    objective = DistillObjective(
+        training,
+        teacher,
+        source,
+        recipe,
+        features if isinstance(features, FeatureMatch) else None,
+        samples,
+    )
     preview = Preview(_preview_view(lesson), student, job)
     optimise(training, objective, budget, job, preview)
     student.occupancy.rebuild(student.log_density, student.step)
@@ -183,7 +228,7 @@ def distil(training: Training, lesson: Lesson, budget: Budget, job: Job) -> dict
     expected = render_image(teacher, preview.camera).over(1.0)
     return {
         "psnr_to_teacher": psnr(picture, expected),
-        "stages": [1, 2, 3] if objective.features_match else [2, 3],
+        "stages": [int(stage) for stage in objective.recipe.stages],
     }
 
 
@@ -206,9 +251,10 @@ def through_sparse_tensor(
     base = lesson.teacher if edited is None else edited.base
     torch.manual_seed(seed)
     bridge = make_student(architecture("sparse_tensor", preset), base).to(base.device)
-    training = Training.start(bridge, seed, checkpoint="sparse_tensor")
+    unedited = replace(lesson, teacher=base)
+    training = begin(bridge, unedited, seed, checkpoint="sparse_tensor")
     training.resume(job)
-    distil(training, replace(lesson, teacher=base), budget, job)
+    distil(training, unedited, budget, job)
     if edited is not None:
         carve(bridge, edited)
     save_field(path, bridge)

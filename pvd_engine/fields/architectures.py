@@ -61,8 +61,31 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "decoder": {"type": "sh", "degree": 2},
         },
     },
+    "vm": {
+        "full": {
+            "encoder": {"type": "vm", "resolution": 300, "density_rank": 16, "color_rank": 48},
+            "decoder": {"type": "mlp"},
+        },
+        "small": {
+            "encoder": {"type": "vm", "resolution": 128, "density_rank": 8, "color_rank": 24},
+            "decoder": {"type": "mlp"},
+        },
+    },
+    "cp": {
+        "full": {
+            "encoder": {"type": "cp", "resolution": 500, "density_rank": 96, "color_rank": 288},
+            "decoder": {"type": "mlp"},
+        },
+        "small": {
+            "encoder": {"type": "cp", "resolution": 192, "density_rank": 64, "color_rank": 128},
+            "decoder": {"type": "mlp"},
+        },
+    },
 }
 """Per architecture and preset. "full" has PVD's sizes, "small" trains on a CPU in minutes."""
+
+MAX_PARTS = 4
+"""Of a composition."""
 
 OCCUPANCY_RESOLUTION = {"full": 128, "small": 128}
 
@@ -81,7 +104,7 @@ def architecture(name: str, preset: str, decoder: str | None = None) -> dict[str
     Parameters
     ----------
     name : str
-        ``"hash"``, ``"mlp"`` or ``"sparse_tensor"``.
+        One of `PRESETS`, or several of them side by side: ``"hash+vm"``.
     preset : str
         ``"small"`` or ``"full"``.
     decoder : str, optional
@@ -90,20 +113,31 @@ def architecture(name: str, preset: str, decoder: str | None = None) -> dict[str
     Returns
     -------
     dict
-        ``name``, ``preset``, ``encoder`` and ``decoder`` with their sizes.
+        ``name``, ``preset``, ``encoder`` and ``decoder`` with their sizes. A composition has the
+        decoder of its first part.
 
     Raises
     ------
     UserError
         For a name, preset or decoder that does not exist.
     """
-    if name not in PRESETS:
-        raise UserError(f"No architecture is called '{name}'; choose one of {', '.join(PRESETS)}.")
-    if preset not in PRESETS[name]:
+    parts = name.split("+")
+    unknown = next((part for part in parts if part not in PRESETS), None)
+    if unknown is not None:
+        raise UserError(
+            f"No architecture is called '{unknown}'; choose one of {', '.join(PRESETS)}, "
+            "or several joined by +."
+        )
+    if len(parts) > MAX_PARTS:
+        raise UserError(f"'{name}' has {len(parts)} parts; join {MAX_PARTS} at most.")
+    if preset not in PRESETS[parts[0]]:
         raise UserError(f"No preset is called '{preset}'; choose small or full.")
     if decoder not in (None, "mlp", "sh"):
         raise UserError(f"No decoder is called '{decoder}'; choose mlp or sh.")
-    spec = copy.deepcopy(PRESETS[name][preset])
+    specs = [copy.deepcopy(PRESETS[part][preset]) for part in parts]
+    spec = specs[0]
+    if len(specs) > 1:
+        spec["encoder"] = {"type": "composition", "parts": [part["encoder"] for part in specs]}
     if decoder is not None and decoder != spec["decoder"]["type"]:
         spec["decoder"] = {"type": decoder}
     return {"name": name, "preset": preset, **spec}

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import Cancelled
+from ..fields.encoders.base import ParameterGroup
 from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
 from ..jobs.checkpoint import load_checkpoint, save_checkpoint
@@ -51,6 +52,10 @@ class Training:
         How many the next step is to cast.
     history : History
         Loss and PSNR so far.
+    beside : nn.Module or None
+        What is learned beside the field and dropped with the training.
+    memory : dict of str to Tensor
+        What else a resumed training must know.
     """
 
     field: RadianceField
@@ -63,27 +68,36 @@ class Training:
     rays: float = 256.0
     recent: dict[str, float] = dataclasses.field(default_factory=dict)
     history: History = dataclasses.field(default_factory=History)
+    beside: nn.Module | None = None
+    memory: dict[str, Tensor] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def start(
-        cls, radiance_field: RadianceField, seed: int, checkpoint: str = "latest"
+        cls,
+        radiance_field: RadianceField,
+        seed: int,
+        checkpoint: str = "latest",
+        beside: nn.Module | None = None,
     ) -> "Training":
         """Begin at step 0."""
-        optimizer = FieldOptimizer(radiance_field.parameter_groups())
+        optimizer = FieldOptimizer(_groups(radiance_field, beside))
         generator = torch.Generator().manual_seed(seed)
-        return cls(radiance_field, optimizer, generator, seed, checkpoint)
+        return cls(radiance_field, optimizer, generator, seed, checkpoint, beside=beside)
 
     def _path(self, job: Job) -> Path:
         return job.checkpoints / f"{self.checkpoint}.safetensors"
 
     def renew_optimizer(self) -> None:
         """Forget the moments, after parameters were replaced."""
-        self.optimizer = FieldOptimizer(self.field.parameter_groups())
+        self.optimizer = FieldOptimizer(_groups(self.field, self.beside))
 
     def save(self, job: Job) -> None:
         """Write a checkpoint into the job folder."""
         tensors = {f"field.{k}": v for k, v in self.field.state_dict().items()}
         tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.state().items()}
+        tensors |= {f"memory.{k}": v for k, v in self.memory.items()}
+        if self.beside is not None:
+            tensors |= {f"beside.{k}": v for k, v in self.beside.state_dict().items()}
         tensors["generator"] = self.generator.get_state()
         header = {"step": self.step, "elapsed": self.elapsed, "rays": self.rays}
         header["history"] = self.history.to_json()
@@ -100,6 +114,9 @@ class Training:
             return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
 
         self.field.load_state_dict(part("field."))
+        if self.beside is not None:
+            self.beside.load_state_dict(part("beside."))
+        self.memory.update({k: v.to(self.field.device) for k, v in part("memory.").items()})
         self.renew_optimizer()
         self.optimizer.load_state(part("optimizer."))
         self.generator.set_state(tensors["generator"])
@@ -118,6 +135,12 @@ class Training:
         """
         rays = int(self.rays) * wanted / max(samples, 1)
         self.rays = min(max(rays, self.rays / 2, MIN_RAYS), self.rays * 2, MAX_RAYS)
+
+
+def _groups(field: RadianceField, beside: nn.Module | None) -> list[ParameterGroup]:
+    groups = field.parameter_groups()
+    parameters = [] if beside is None else list(beside.parameters())
+    return [*groups, ParameterGroup(parameters, learning_rate=1e-2)] if parameters else groups
 
 
 def learning_rate_scale(step: int, fraction: float) -> float:

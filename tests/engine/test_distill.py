@@ -9,7 +9,8 @@ from stopping_job import StoppingJob
 
 from pvd_engine.data.readers import open_capture
 from pvd_engine.distill import convert
-from pvd_engine.distill.objective import LOG_DENSITY_RANGE, Stages
+from pvd_engine.distill.feature_match import match_features
+from pvd_engine.distill.recipe import LOG_DENSITY_RANGE, Recipe
 from pvd_engine.edit import apply
 from pvd_engine.errors import Cancelled, UserError
 from pvd_engine.fields.architectures import PRESETS
@@ -62,9 +63,13 @@ def test_each_architecture_teaches_each_other(folder, tmp_path, source, target):
     assert teacher["hash"] == content_hash(folder / f"{source}.safetensors")
 
 
-def test_features_are_matched_only_where_both_decoders_are_alike(folder, tmp_path):
-    assert run_convert(folder, tmp_path / "a", to="mlp", steps=2)["stages"] == [1, 2, 3]
-    assert run_convert(folder, tmp_path / "b", to="sparse_tensor", steps=2)["stages"] == [2, 3]
+@pytest.mark.parametrize(("target", "bridged"), [("mlp", False), ("sparse_tensor", True)])
+def test_no_pair_loses_its_first_stage_for_a_reason_of_size(folder, tmp_path, target, bridged):
+    assert run_convert(folder, tmp_path, to=target, steps=2)["stages"] == [1, 2, 3]
+    teacher = load_field(folder / "hash.safetensors")
+    student = load_field(tmp_path / "student.safetensors")
+    match = match_features(teacher, student, torch.rand(50, 3) - 0.5)
+    assert (match.bridge is not None) == bridged
 
 
 def test_weights_are_copied_only_when_asked_and_then_named(folder, tmp_path):
@@ -122,10 +127,16 @@ def test_an_empty_field_is_not_converted(folder, tmp_path):
         run_convert(folder, tmp_path, "empty", steps=2)
 
 
-def test_stages_follow_each_other_and_the_first_needs_matching_features():
-    stages = Stages(features_until=0.1, points_until=0.5)
-    assert [stages.stage(f, True) for f in (0.0, 0.2, 0.6)] == [1, 2, 3]
-    assert [stages.stage(f, False) for f in (0.0, 0.2, 0.6)] == [2, 2, 3]
+def test_stages_follow_each_other_and_one_that_is_left_out_gives_its_time_to_the_next():
+    times = (0.0, 0.2, 0.6)
+    for stages, expected in {
+        "123": [1, 2, 3],
+        "23": [2, 2, 3],
+        "13": [1, 3, 3],
+        "3": [3, 3, 3],
+    }.items():
+        recipe = Recipe(stages=stages, features_until=0.1, points_until=0.5)
+        assert [recipe.stage(fraction) for fraction in times] == expected
 
 
 def test_the_density_constraint_is_pvds_and_not_part_of_rendering(folder):

@@ -26,6 +26,20 @@ class ParameterGroup:
     rule: Literal["adam", "adam_rows", "muon"] = "adam"
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a parameter: those from `first` up to, but without, `last`."""
+
+    parameter: nn.Parameter
+    first: int
+    last: int
+
+    @classmethod
+    def all_of(cls, parameter: nn.Parameter) -> "Rows":
+        """Every row."""
+        return cls(parameter, 0, len(parameter))
+
+
 class Encoder(nn.Module):
     """Block 1: points of the engine frame, the cube [-1, 1]^3, to features.
 
@@ -37,10 +51,13 @@ class Encoder(nn.Module):
         Features.
     cpu_samples : int
         Visible samples that a step of training on a CPU aims at.
+    start_log_density : float
+        About what a new encoder's log-density is, per engine unit.
     """
 
     width: int
     cpu_samples: int = 1 << 15
+    start_log_density: float = 0.0
 
     def forward(self, points: Tensor) -> Tensor:
         """Features (N, width) float32 of points (N, 3) float32 in [-1, 1]."""
@@ -75,3 +92,26 @@ class Encoder(nn.Module):
             True when parameters were replaced, so that an optimiser must be made anew.
         """
         return False
+
+    def begin_projection(
+        self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
+    ) -> bool:
+        """Make ready for features that are found by least squares instead of training.
+
+        Parameters
+        ----------
+        target : callable
+            (N, 3) engine-frame points -> (N, width) features that are wanted.
+        occupied : callable
+            (N, 3) engine-frame points -> (N,) bool, whether the field may hold density there.
+
+        Returns
+        -------
+        bool
+            False when this encoder has no direct solution.
+        """
+        return False
+
+    def linear_groups(self) -> list[list[Rows]]:
+        """Parameters in which the features are linear, group by group, in the order of solving."""
+        return []

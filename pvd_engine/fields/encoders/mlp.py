@@ -46,6 +46,7 @@ class MlpEncoder(Encoder):
     """
 
     cpu_samples = 1 << 13  # each costs many times what it costs a hash grid
+    start_log_density = START_LOG_DENSITY
 
     def __init__(
         self,

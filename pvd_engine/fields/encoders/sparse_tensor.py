@@ -103,6 +103,14 @@ class SparseTensorEncoder(Encoder):
         self.resample(wanted, occupied)
         return True
 
+    def begin_projection(
+        self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
+    ) -> bool:
+        """At full resolution, each vertex takes what is wanted there: no equations are left."""
+        self.resample(self.target_resolution, occupied)
+        self.values.data.copy_(target(self._points(self.vertices, self.resolution)))
+        return True
+
     @torch.no_grad()
     def resample(self, resolution: int, occupied: Callable[[Tensor], Tensor]) -> None:
         """Give the grid another resolution and keep only the voxels that are occupied.

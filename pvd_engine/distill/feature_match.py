@@ -1,0 +1,55 @@
+"""PVD's first stage between any two architectures: whose features say the same, or can."""
+
+import torch
+from torch import Tensor, nn
+
+from ..fields.base import Field
+from ..fields.radiance_field import RadianceField
+
+
+class FeatureMatch(nn.Module):
+    """Compares a student's features with its teacher's, each on the scale of its spread.
+
+    Parameters
+    ----------
+    deviation : (F,) float32
+        Standard deviation of each teacher feature after the log-density.
+    student_features : int or None
+        How many the student has after the log-density, where they need not mean what the
+        teacher's do: a linear map, learned with the student, leads from them to the teacher's.
+    """
+
+    deviation: Tensor
+
+    def __init__(self, deviation: Tensor, student_features: int | None) -> None:
+        super().__init__()
+        self.register_buffer("deviation", deviation)
+        self.bridge = (
+            None if student_features is None else nn.Linear(student_features, len(deviation))
+        )
+
+    def error(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Mean squared error (N,) of features (N, 1 + F'), (N, 1 + F), log-densities left out."""
+        features = student[:, 1:] if self.bridge is None else self.bridge(student[:, 1:])
+        return ((features - teacher[:, 1:]) / self.deviation).square().mean(dim=-1)
+
+
+@torch.no_grad()
+def match_features(teacher: Field, student: RadianceField, points: Tensor) -> FeatureMatch | None:
+    """How features of student and teacher are compared; None where the teacher has none to learn.
+
+    Parameters
+    ----------
+    teacher : Field
+    student : RadianceField
+    points : (N, 3) float32
+        Some of those that the teacher shows, dataset frame.
+    """
+    decoder = teacher.header["architecture"].get("decoder")
+    if decoder is None or len(points) < 2:
+        return None
+    features = teacher.features(points)
+    deviation = features[:, 1:].std(dim=0).clamp(min=1e-3)
+    alike = decoder == student.header["architecture"]["decoder"]
+    width = None if alike else student.decoder.input_width - 1
+    return FeatureMatch(deviation, width).to(student.device)

@@ -1,0 +1,215 @@
+"""Direct projection: grids, factors and tables start from what the teacher says, not from noise.
+
+Features of grids, of factors one at a time and of hash tables level by level are linear in the
+parameters, so that they are found by least squares from the teacher's densities and colours.
+"""
+
+import numpy as np
+import torch
+from scipy.sparse.linalg import LinearOperator, lsqr
+from torch import Tensor
+
+from ..data.poses import PoseDistribution
+from ..fields.base import Field
+from ..fields.decoders import ShDecoder, spherical_harmonics
+from ..fields.encoders.base import Encoder, Rows
+from ..fields.radiance_field import RadianceField
+from .probe import visible_points
+
+RAYS = 4096
+"""Rays whose visible points the fit is made for."""
+
+CELL_POINTS = 1 << 15
+"""Points anywhere in occupied cells, beside the visible ones."""
+
+LOG_DENSITIES = (-5.0, 8.0)
+"""Range of the projected log-density, per engine unit."""
+
+ITERATIONS = 8
+"""Of least squares for each group of parameters."""
+
+DAMPING = 0.03
+"""Pull of all parameters towards 0, against the spread of the features."""
+
+VIEWS = 24
+"""Cameras from which each point's colour is looked at."""
+
+LOGIT_LIMIT = 6.0
+"""Colours nearer to 0 or 1 than the sigmoid of this count as that near."""
+
+AT_ONCE = 1 << 16
+
+
+@torch.no_grad()
+def project(student: RadianceField, teacher: Field, poses: PoseDistribution, seed: int) -> bool:
+    """Give a new student features like its teacher's, as far as its encoder is linear.
+
+    Parameters
+    ----------
+    student : RadianceField
+        Changed in place; its decoder is not, and has to be taught.
+    teacher : Field
+    poses : PoseDistribution
+        From where the teacher is seen.
+    seed : int
+        For the points that are compared.
+
+    Returns
+    -------
+    bool
+        False when the student's encoder is a network, which has no direct solution, or when the
+        teacher shows nothing.
+    """
+    visible = visible_points(teacher, poses, RAYS, seed)
+    if len(visible) < 2:
+        return False
+    target = ProjectedFeatures(student, teacher, poses, visible, seed)
+    points = torch.cat((visible, points_in_cells(teacher, CELL_POINTS, seed)))
+    encoder = student.encoder
+    occupied = lambda places: student.occupancy.contains(student.from_engine(places))  # noqa: E731
+    if not encoder.begin_projection(lambda p: target(student.from_engine(p)), occupied):
+        return False
+    wanted = target(points)
+    scale = wanted.std(dim=0).clamp(min=1e-2)
+    places = student.to_engine(points)
+    for group in encoder.linear_groups():
+        solve(encoder, places, wanted, scale, group)
+    return True
+
+
+def points_in_cells(field: Field, count: int, seed: int) -> Tensor:
+    """Random points (count, 3), dataset frame, in the occupied cells of a field."""
+    generator = torch.Generator().manual_seed(seed)
+    cells = field.occupancy.binary.view(-1).nonzero().view(-1)
+    chosen = torch.randint(len(cells), (count,), generator=generator).to(cells.device)
+    offsets = torch.rand((count, 3), generator=generator).to(cells.device)
+    return field.occupancy.points_in_cells(cells[chosen], offsets)
+
+
+def solve(
+    encoder: Encoder, points: Tensor, wanted: Tensor, scale: Tensor, group: list[Rows]
+) -> None:
+    """Least squares for parameters in which the features are linear (Paige and Saunders' LSQR).
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Changed in place.
+    points : (N, 3) float32
+        Engine frame.
+    wanted : (N, width) float32
+        Features that it should give there.
+    scale : (width,) float32
+        What an error of each feature is divided by.
+    group : list of Rows
+    """
+    views = [rows.parameter.data[rows.first : rows.last] for rows in group]
+    shapes = [view.shape for view in views]
+    counts = [view.numel() for view in views]
+
+    def assign(vector: np.ndarray) -> None:
+        values = torch.from_numpy(vector).float().split(counts)
+        for view, part, shape in zip(views, values, shapes, strict=True):
+            view.copy_(part.view(shape))
+
+    def features() -> np.ndarray:
+        return (encoder(points) / scale).flatten().double().cpu().numpy()
+
+    def transposed(errors: np.ndarray) -> np.ndarray:
+        back = torch.from_numpy(errors).float().to(points.device).view(wanted.shape) / scale
+        parameters = [rows.parameter for rows in group]
+        with torch.enable_grad():
+            gradients = torch.autograd.grad(encoder(points), parameters, back)
+        parts = [g[rows.first : rows.last] for g, rows in zip(gradients, group, strict=True)]
+        return torch.cat([part.flatten() for part in parts]).double().cpu().numpy()
+
+    start = torch.cat([view.flatten() for view in views]).double().cpu().numpy()
+    assign(np.zeros_like(start))
+    constant = features()
+
+    def forward(vector: np.ndarray) -> np.ndarray:
+        assign(vector)
+        return features() - constant
+
+    operator = LinearOperator((len(constant), len(start)), matvec=forward, rmatvec=transposed)
+    goal = (wanted / scale).flatten().double().cpu().numpy() - constant
+    solution = lsqr(operator, goal, damp=DAMPING, iter_lim=ITERATIONS, x0=start)[0]
+    assign(solution)
+
+
+class ProjectedFeatures:
+    """What a student's features should be at a point, so that it says what its teacher says.
+
+    The log-density is the teacher's. For a spherical-harmonics decoder the rest are coefficients,
+    by least squares over views from where the teacher is seen; for a network, which can be taught
+    to read anything, the principal components of what the teacher's own decoder reads.
+
+    Parameters
+    ----------
+    student : RadianceField
+    teacher : Field
+    poses : PoseDistribution
+    visible : (N, 3) float32
+        Points that show the spread of features, dataset frame.
+    seed : int
+        Of the views.
+    """
+
+    def __init__(
+        self,
+        student: RadianceField,
+        teacher: Field,
+        poses: PoseDistribution,
+        visible: Tensor,
+        seed: int,
+    ) -> None:
+        self.teacher = teacher
+        self.occupied = student.occupancy.contains
+        self.log_unit = float(np.log(student.half_side))
+        self.degree = student.decoder.degree if isinstance(student.decoder, ShDecoder) else None
+        cameras = poses.sample(VIEWS, np.random.default_rng(seed))
+        origins = np.stack([camera.camera_to_world[:3, 3] for camera in cameras])
+        self.origins = torch.from_numpy(origins).float().to(teacher.device)
+        self.mean = self.components = torch.empty(0)
+        if self.degree is None:
+            self._find_components(visible, student.decoder.input_width - 1)
+
+    def _find_components(self, visible: Tensor, count: int) -> None:
+        features = self.teacher.features(visible)[:, 1:]
+        self.mean = features.mean(dim=0)
+        if features.shape[1] <= count:
+            self.components = torch.eye(count, device=features.device)[: features.shape[1]]
+            return
+        _, _, components = torch.linalg.svd((features - self.mean).double(), full_matrices=False)
+        self.components = components[:count].T.float()
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Features (N, width) at points (N, 3), dataset frame."""
+        return torch.cat([self._portion(part) for part in points.split(AT_ONCE)])
+
+    def _portion(self, points: Tensor) -> Tensor:
+        features = self.teacher.features(points)
+        if self.degree is None:
+            rest = (features[:, 1:] - self.mean) @ self.components
+        else:
+            rest = self._coefficients(points, features)
+        log_density = self.teacher.log_density(points) + self.log_unit
+        log_density = torch.where(self.occupied(points), log_density, LOG_DENSITIES[0])
+        return torch.cat((log_density.clamp(*LOG_DENSITIES)[:, None], rest), dim=-1)
+
+    def _coefficients(self, points: Tensor, features: Tensor) -> Tensor:
+        """Spherical-harmonics coefficients (N, 3 K) of the colours, before the sigmoid."""
+        degree = self.degree or 0
+        size = (degree + 1) ** 2
+        normal = torch.zeros((len(points), size, size), device=points.device)
+        moment = torch.zeros((len(points), size, 3), device=points.device)
+        for origin in self.origins:
+            directions = torch.nn.functional.normalize(points - origin, dim=-1)
+            _, color = self.teacher.decode(points, directions, features)
+            basis = spherical_harmonics(directions, degree)
+            normal += basis[:, :, None] * basis[:, None, :]
+            logit = color.logit(eps=1e-6).clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
+            moment += basis[:, :, None] * logit[:, None, :]
+        # A little of the identity, as views from one side do not determine all coefficients.
+        normal += 0.01 * len(self.origins) * torch.eye(size, device=points.device)
+        return torch.linalg.solve(normal, moment).transpose(1, 2).flatten(1)

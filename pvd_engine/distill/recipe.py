@@ -1,0 +1,57 @@
+"""How a student is taught: PVD's stages, and PVD-AL's choice of what to look at again."""
+
+from dataclasses import dataclass
+
+LOG_DENSITY_RANGE = (-2.0, 7.0)
+"""PVD's density constraint, per engine unit; here it bounds the loss and never the rendering, so
+that what lies below it may be truly empty."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is compared, from when on, and with which weight.
+
+    Fang et al., "One is All: Bridging the gap between neural radiance field architectures with
+    progressive volume distillation", 2023, section 3.3, and its sequel "PVD-AL" for the last three.
+
+    Attributes
+    ----------
+    stages : str
+        Which of the stages take part: ``"1"`` compares block 1 (features, the log-density among
+        them), ``"2"`` density and colour at points, ``"3"`` rendered colour. A stage goes on
+        comparing what the earlier ones did; what is left out is never compared.
+    features_until : float
+        Share of the budget spent on stage 1.
+    points_until : float
+        Share of the budget after which stage 3 begins.
+    features, log_density, color, rendered : float
+        Weights of the four mean squared errors.
+    density_constraint : bool
+        Compare log-densities within `LOG_DENSITY_RANGE`.
+    hard_poses, hard_rays, hard_points : bool
+        The three levels of active learning.
+    """
+
+    stages: str = "123"
+    features_until: float = 0.03
+    points_until: float = 0.15
+    features: float = 0.1
+    log_density: float = 0.002
+    color: float = 0.2
+    rendered: float = 1.0
+    density_constraint: bool = True
+    hard_poses: bool = False
+    hard_rays: bool = False
+    hard_points: bool = False
+
+    def stage(self, fraction: float) -> int:
+        """1, 2 or 3 at a share of the budget; what is left out gives its time to the next."""
+        if "1" in self.stages and fraction < self.features_until:
+            return 1
+        if "2" in self.stages and fraction < self.points_until:
+            return 2
+        return 3
+
+    def without_features(self) -> "Recipe":
+        """The same for a teacher whose features mean nothing to a student."""
+        return Recipe(**{**vars(self), "stages": self.stages.replace("1", "")})

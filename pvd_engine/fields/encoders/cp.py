@@ -1,0 +1,66 @@
+"""TensoRF's CP decomposition (Chen et al. 2022, section 4.1), split as PVD splits the other."""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from ...kernels.factors import line_products
+from .base import Rows
+from .factored import SWEEPS, FactoredEncoder
+
+
+class CpEncoder(FactoredEncoder):
+    """Products of three lines: a sum is the log-density, a linear map the other features.
+
+    Parameters
+    ----------
+    width : int
+        Output features.
+    resolution : int
+        Vertices along each axis when fully refined.
+    density_rank, color_rank : int
+        Products, of log-density and of the other features.
+    """
+
+    density_lines: nn.Parameter
+    color_lines: nn.Parameter
+
+    def __init__(self, width: int, resolution: int, density_rank: int, color_rank: int) -> None:
+        super().__init__(width, resolution)
+        lines = sum(self.size)
+        self.density_lines = nn.Parameter(0.2 * torch.randn(lines, density_rank))
+        self.color_lines = nn.Parameter(0.2 * torch.randn(lines, color_rank))
+        self.basis = nn.Linear(color_rank, width - 1, bias=False)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Features (N, width) of points (N, 3)."""
+        points01 = self.to_box(points)
+        products = line_products(points01, self.color_lines, self.size)
+        return torch.cat((self._log_density(points01)[:, None], self.basis(products)), dim=-1)
+
+    def log_density(self, points: Tensor) -> Tensor:
+        """Log-density alone: the factors of the other features are left alone."""
+        return self._log_density(self.to_box(points))
+
+    def _log_density(self, points01: Tensor) -> Tensor:
+        products = line_products(points01, self.density_lines, self.size)
+        return self.total(products, points01)
+
+    def tables(self) -> dict[str, nn.Parameter]:
+        """Lines of log-density and of colour."""
+        return {"density_lines": self.density_lines, "color_lines": self.color_lines}
+
+    def linear_groups(self) -> list[list[Rows]]:
+        """The lines along x, along y, along z, the basis, and again."""
+        bounds = [0, *itertools.accumulate(self.size)]
+        axes = [
+            [Rows(self.density_lines, low, high), Rows(self.color_lines, low, high)]
+            for low, high in itertools.pairwise(bounds)
+        ]
+        return [*axes, [Rows.all_of(self.basis.weight)]] * SWEEPS
+
+    def resampled(self, name: str, along: list[Tensor]) -> Tensor:
+        """A table's values at other vertices."""
+        parts = self.tables()[name].split(list(self.size))
+        return torch.cat([weights @ part for weights, part in zip(along, parts, strict=True)])

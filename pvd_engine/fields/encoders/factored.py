@@ -1,0 +1,183 @@
+"""What TensoRF's two decompositions share: a box that shrinks, and resolutions that grow.
+
+Chen et al., "TensoRF: tensorial radiance fields", 2022, sections 4 and 5.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...kernels.factors import Size
+from .base import Encoder, ParameterGroup
+
+START_LOG_DENSITY = -3.0
+"""Of a new field, per engine unit: thin fog, to which the factors add."""
+
+OUTSIDE_LOG_DENSITY = -10.0
+"""Outside the box to which the factors have shrunk."""
+
+STAGES = ((0.1, 2.0), (0.2, 1.5), (0.35, 1.0))
+"""Coarse to fine: from this share of the budget on, the target resolution divided by this."""
+
+COARSEST = 3.0
+"""The factors start at the target resolution divided by this."""
+
+SWEEPS = 3
+"""Of alternating least squares."""
+
+LATTICE = 128
+"""Points along each axis that are asked whether they are occupied, when the box shrinks."""
+
+
+class FactoredEncoder(Encoder):
+    """Tables of factors over a box of the engine frame, and a linear map from products to features.
+
+    At each of `STAGES` the box shrinks to what is occupied and the factors are resampled finer.
+
+    Parameters
+    ----------
+    width : int
+        Output features.
+    resolution : int
+        Vertices along each axis of a cube when fully refined; another box gets as many in all.
+
+    Attributes
+    ----------
+    box : (2, 3) float32
+        Corners, engine frame.
+    size : (int, int, int)
+        Vertices along x, y and z.
+    """
+
+    box: Tensor
+    grid: Tensor
+    start_log_density = START_LOG_DENSITY
+
+    def __init__(self, width: int, resolution: int) -> None:
+        super().__init__()
+        self.width = width
+        self.target_resolution = resolution
+        coarse = max(round(resolution / COARSEST), 2)
+        self.register_buffer("box", torch.tensor([[-1.0] * 3, [1.0] * 3]))
+        self.register_buffer("grid", torch.tensor([coarse] * 3))
+        self.reached = coarse
+
+    @property
+    def size(self) -> Size:
+        """Vertices along x, y and z."""
+        x, y, z = self.grid.tolist()
+        return x, y, z
+
+    def tables(self) -> dict[str, nn.Parameter]:
+        """The tables of factors by name."""
+        raise NotImplementedError
+
+    def resampled(self, name: str, along: list[Tensor]) -> Tensor:
+        """A table's values at other vertices.
+
+        Parameters
+        ----------
+        name : str
+        along : list of (new, old) tensors
+            For x, y and z: the weights of the old vertices for each new one.
+        """
+        raise NotImplementedError
+
+    def to_box(self, points: Tensor) -> Tensor:
+        """Engine-frame points (N, 3) as shares of the box."""
+        return (points - self.box[0]) / (self.box[1] - self.box[0])
+
+    def total(self, products: Tensor, points01: Tensor) -> Tensor:
+        """Log-density (N,): the sum of products (N, R), as it is inside and outside the box."""
+        # As a product with ones, because a sum over so short an axis is several times slower.
+        log_density = products @ torch.ones(products.shape[1], device=products.device)
+        outside = ((points01 - 0.5).abs() > 0.5 + 1e-4).any(dim=-1)
+        return torch.where(outside, OUTSIDE_LOG_DENSITY, log_density + START_LOG_DENSITY)
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """The tables by TensoRF's rate; rows that no point touched stay as they are."""
+        tables = ParameterGroup(list(self.tables().values()), 2e-2, "adam_rows")
+        return [tables, *self.network_groups(*self.children())]
+
+    def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
+        """Shrink the box and resample finer when the next of `STAGES` is reached."""
+        wanted = self.reached
+        for start, divisor in STAGES:
+            if fraction >= start:
+                wanted = max(round(self.target_resolution / divisor), 2)
+        if wanted <= self.reached:
+            return False
+        self.resample(wanted, occupied)
+        return True
+
+    def begin_projection(
+        self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
+    ) -> bool:
+        """At full resolution; the factors are then found by alternating least squares."""
+        self.resample(self.target_resolution, occupied)
+        return True
+
+    @torch.no_grad()
+    def resample(self, resolution: int, occupied: Callable[[Tensor], Tensor]) -> None:
+        """Give the factors another resolution, over the box of what is occupied.
+
+        Parameters
+        ----------
+        resolution : int
+            Vertices along each axis of a cube; the box gets as many in all.
+        occupied : callable
+            (N, 3) engine-frame points -> (N,) bool.
+        """
+        box = occupied_box(occupied, self.box)
+        extent = box[1] - box[0]
+        spacing = float(extent.prod() / resolution**3) ** (1 / 3)
+        size = [max(round(float(e) / spacing), 2) for e in extent]
+        along = []
+        for axis in range(3):
+            old = int(self.grid[axis])
+            places = torch.linspace(0, 1, size[axis], device=box.device) * extent[axis]
+            shares = (places + box[0, axis] - self.box[0, axis]) / (
+                self.box[1, axis] - self.box[0, axis]
+            )
+            along.append(interpolation_weights(shares * (old - 1), old))
+        tables = {name: self.resampled(name, along) for name in self.tables()}
+        for name, values in tables.items():
+            setattr(self, name, nn.Parameter(values.contiguous()))
+        self.box.copy_(box)
+        self.grid.copy_(torch.tensor(size))
+        self.reached = resolution
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Take the stored tables whatever their resolution."""
+        for name in self.tables():
+            if prefix + name in state_dict:
+                setattr(self, name, nn.Parameter(torch.empty_like(state_dict[prefix + name])))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        volume = float(self.grid.prod())
+        self.reached = round(volume ** (1 / 3))
+
+
+def occupied_box(occupied: Callable[[Tensor], Tensor], box: Tensor) -> Tensor:
+    """The part (2, 3) of a box (2, 3) that holds all occupied points, with a margin of a cell."""
+    axis = (torch.arange(LATTICE, device=box.device) + 0.5) / LATTICE
+    used = torch.zeros((LATTICE,) * 3, dtype=torch.bool, device=box.device)
+    for index, share in enumerate(axis):
+        y, z = torch.meshgrid(axis, axis, indexing="ij")
+        plane = torch.stack((share.expand_as(y), y, z), dim=-1).view(-1, 3)
+        used[index] = occupied(box[0] + plane * (box[1] - box[0])).view(LATTICE, LATTICE)
+    if not used.any():
+        return box.clone()
+    found = used.nonzero()
+    low = (found.amin(dim=0) - 1).clamp(min=0) / LATTICE
+    high = (found.amax(dim=0) + 2).clamp(max=LATTICE) / LATTICE
+    return box[0] + torch.stack((low, high)) * (box[1] - box[0])
+
+
+def interpolation_weights(positions: Tensor, count: int) -> Tensor:
+    """Linear interpolation between vertices 0 .. count - 1 as a matrix (len(positions), count)."""
+    vertices = torch.arange(count, device=positions.device)
+    return (1 - (positions.clamp(0, count - 1)[:, None] - vertices).abs()).clamp(min=0)

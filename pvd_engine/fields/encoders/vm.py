@@ -1,0 +1,86 @@
+"""TensoRF's vector-matrix decomposition (Chen et al. 2022, section 4.2), split as PVD splits it."""
+
+import torch
+from torch import Tensor, nn
+
+from ...kernels.factors import MODES, Size, plane_products, plane_rows
+from .base import Rows
+from .factored import SWEEPS, FactoredEncoder
+
+
+class VmEncoder(FactoredEncoder):
+    """Planes times lines: their sum is the log-density, a linear map of them the other features.
+
+    Parameters
+    ----------
+    width : int
+        Output features.
+    resolution : int
+        Vertices along each axis when fully refined.
+    density_rank, color_rank : int
+        Products a mode, of log-density and of the other features.
+    """
+
+    density_planes: nn.Parameter
+    density_lines: nn.Parameter
+    color_planes: nn.Parameter
+    color_lines: nn.Parameter
+
+    def __init__(self, width: int, resolution: int, density_rank: int, color_rank: int) -> None:
+        super().__init__(width, resolution)
+        planes, lines = sum(plane_rows(self.size)), sum(self.size)
+        self.density_planes = nn.Parameter(0.1 * torch.randn(planes, density_rank))
+        self.density_lines = nn.Parameter(0.1 * torch.randn(lines, density_rank))
+        self.color_planes = nn.Parameter(0.1 * torch.randn(planes, color_rank))
+        self.color_lines = nn.Parameter(0.1 * torch.randn(lines, color_rank))
+        self.basis = nn.Linear(3 * color_rank, width - 1, bias=False)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Features (N, width) of points (N, 3)."""
+        points01 = self.to_box(points)
+        products = plane_products(points01, self.color_planes, self.color_lines, self.size)
+        return torch.cat((self._log_density(points01)[:, None], self.basis(products)), dim=-1)
+
+    def log_density(self, points: Tensor) -> Tensor:
+        """Log-density alone: the factors of the other features are left alone."""
+        return self._log_density(self.to_box(points))
+
+    def _log_density(self, points01: Tensor) -> Tensor:
+        products = plane_products(points01, self.density_planes, self.density_lines, self.size)
+        return self.total(products, points01)
+
+    def tables(self) -> dict[str, nn.Parameter]:
+        """Planes and lines, of log-density and of colour."""
+        return {
+            "density_planes": self.density_planes,
+            "density_lines": self.density_lines,
+            "color_planes": self.color_planes,
+            "color_lines": self.color_lines,
+        }
+
+    def linear_groups(self) -> list[list[Rows]]:
+        """Planes, lines, basis, and again."""
+        planes = [Rows.all_of(self.density_planes), Rows.all_of(self.color_planes)]
+        lines = [Rows.all_of(self.density_lines), Rows.all_of(self.color_lines)]
+        return [planes, [Rows.all_of(self.basis.weight)], lines] * SWEEPS
+
+    def resampled(self, name: str, along: list[Tensor]) -> Tensor:
+        """A table's values at other vertices."""
+        table = self.tables()[name]
+        if name.endswith("planes"):
+            parts = table.split(plane_rows(self.size))
+            return torch.cat(
+                [
+                    _resampled_plane(part, along[a], along[b])
+                    for part, (a, b, _) in zip(parts, MODES, strict=True)
+                ]
+            )
+        size: Size = self.size
+        parts = table.split([size[c] for _, _, c in MODES])
+        return torch.cat([along[c] @ part for part, (_, _, c) in zip(parts, MODES, strict=True)])
+
+
+def _resampled_plane(plane: Tensor, along_a: Tensor, along_b: Tensor) -> Tensor:
+    grid = plane.view(along_a.shape[1], along_b.shape[1], -1)
+    finer = torch.einsum("ia,abr,jb->ijr", along_a, grid, along_b)
+    return finer.reshape(-1, plane.shape[1])

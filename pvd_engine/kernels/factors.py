@@ -1,0 +1,205 @@
+"""Products of interpolated factors: TensoRF's decompositions of a grid.
+
+Chen et al., "TensoRF: tensorial radiance fields", 2022, section 3: a grid is a sum of products, of
+planes and lines (vector-matrix) or of lines alone (CP). Here are the products, channel by channel;
+summing them is the encoder's business. Values stand at vertices: i of an axis at i / (size - 1).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from .launch import Part, launch, use_warp
+from .memory import POOL
+
+MODES = ((0, 1, 2), (0, 2, 1), (1, 2, 0))
+"""Of the vector-matrix decomposition: the two axes of the plane, and that of the line."""
+
+Size = tuple[int, int, int]
+
+
+def plane_rows(size: Size) -> list[int]:
+    """Vertices of the plane of each mode."""
+    return [size[a] * size[b] for a, b, _ in MODES]
+
+
+def plane_products(points01: Tensor, planes: Tensor, lines: Tensor, size: Size) -> Tensor:
+    """Planes times lines at points, for the three modes side by side.
+
+    Parameters
+    ----------
+    points01 : (N, 3) float32
+        In [0, 1]; others are moved to the border. They get no gradient.
+    planes : (sum of `plane_rows`, C) float32
+        Mode by mode, the plane's second axis fastest.
+    lines : (sum of sizes, C) float32
+        Mode by mode, so that the z axis comes first.
+    size : (int, int, int)
+        Vertices along x, y and z, at least 2.
+
+    Returns
+    -------
+    (N, 3 C) float32
+    """
+    _check(size, sum(plane_rows(size)), planes)
+    _check(size, sum(size), lines)
+    if use_warp(points01.device):
+        return plane_products_warp(points01, planes, lines, size)
+    return plane_products_reference(points01, planes, lines, size)
+
+
+def line_products(points01: Tensor, lines: Tensor, size: Size) -> Tensor:
+    """The product of a line along each axis at points.
+
+    Parameters
+    ----------
+    points01 : (N, 3) float32
+        In [0, 1]; others are moved to the border. They get no gradient.
+    lines : (sum of sizes, C) float32
+        Axis by axis, x first.
+    size : (int, int, int)
+        Vertices along x, y and z, at least 2.
+
+    Returns
+    -------
+    (N, C) float32
+    """
+    _check(size, sum(size), lines)
+    run = line_products_warp if use_warp(points01.device) else line_products_reference
+    return run(points01, lines, size)
+
+
+def _check(size: Size, rows: int, table: Tensor) -> None:
+    if min(size) < 2:
+        raise ValueError("factors need at least 2 vertices along each axis")
+    if table.ndim != 2 or len(table) != rows:
+        raise ValueError(f"a table of factors must be ({rows}, C), not {tuple(table.shape)}")
+
+
+def plane_products_reference(points01: Tensor, planes: Tensor, lines: Tensor, size: Size) -> Tensor:
+    """`plane_products` in plain torch operations, differentiated by autograd."""
+    cell, fraction = _cells(points01, size)
+    products = []
+    plane_row = line_row = 0
+    for (a, b, c), rows in zip(MODES, plane_rows(size), strict=True):
+        plane = torch.zeros(())
+        for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            row = plane_row + (cell[:, a] + i) * size[b] + cell[:, b] + j
+            weight = _weight(fraction[:, a], i) * _weight(fraction[:, b], j)
+            plane = plane + weight[:, None] * planes[row]
+        products.append(plane * _on_line(lines, line_row, cell[:, c], fraction[:, c]))
+        plane_row += rows
+        line_row += size[c]
+    return torch.cat(products, dim=-1)
+
+
+def line_products_reference(points01: Tensor, lines: Tensor, size: Size) -> Tensor:
+    """`line_products` in plain torch operations, differentiated by autograd."""
+    cell, fraction = _cells(points01, size)
+    product, row = torch.ones(()), 0
+    for axis in range(3):
+        product = product * _on_line(lines, row, cell[:, axis], fraction[:, axis])
+        row += size[axis]
+    return product
+
+
+def _cells(points01: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+    largest = torch.tensor(size, device=points01.device) - 1
+    position = points01.detach().clamp(0, 1) * largest
+    cell = position.long().minimum(largest - 1)
+    return cell, position - cell
+
+
+def _weight(fraction: Tensor, upper: int) -> Tensor:
+    return fraction if upper else 1 - fraction
+
+
+def _on_line(lines: Tensor, first: int, cell: Tensor, fraction: Tensor) -> Tensor:
+    low, high = lines[first + cell], lines[first + cell + 1]
+    return (1 - fraction)[:, None] * low + fraction[:, None] * high
+
+
+def plane_products_warp(points01: Tensor, planes: Tensor, lines: Tensor, size: Size) -> Tensor:
+    """`plane_products` by the Warp kernels, with their own backward pass."""
+    return _PlaneProducts.apply(points01.detach(), planes, lines, size)
+
+
+def line_products_warp(points01: Tensor, lines: Tensor, size: Size) -> Tensor:
+    """`line_products` by the Warp kernels, with their own backward pass."""
+    return _LineProducts.apply(points01.detach(), lines, size)
+
+
+class _PlaneProducts(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, planes: Tensor, lines: Tensor, size: Size) -> Tensor:
+        from .sources.factors import planes_forward_kernel
+
+        points = points.to(torch.float32).contiguous()
+        planes, lines = planes.detach().contiguous(), lines.detach().contiguous()
+        products = POOL.empty((len(points), 3 * planes.shape[1]), points.device)
+        arguments = [points, *size, planes, lines, products, planes, lines]
+        items = 3 * len(points)
+        launch(planes_forward_kernel(), items, _sized(arguments, planes), points.device)
+        ctx.save_for_backward(points, planes, lines)
+        ctx.size = size
+        return products
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor, None]:
+        from .sources.factors import planes_backward_kernel
+
+        points, planes, lines = ctx.saved_tensors
+        products = gradients[0].to(torch.float32).contiguous()
+        of_planes = POOL.empty(planes.shape, points.device).zero_()
+        of_lines = torch.zeros_like(lines)
+        arguments = [points, *ctx.size, planes, lines, products, of_planes, of_lines]
+        _launch_backward(planes_backward_kernel(), 3, _sized(arguments, planes), points.device)
+        return None, of_planes, of_lines, None
+
+
+class _LineProducts(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, lines: Tensor, size: Size) -> Tensor:
+        from .sources.factors import lines_forward_kernel
+
+        points = points.to(torch.float32).contiguous()
+        lines = lines.detach().contiguous()
+        products = POOL.empty((len(points), lines.shape[1]), points.device)
+        arguments = [points, *size, lines, lines, products, lines, lines]
+        launch(lines_forward_kernel(), len(points), _sized(arguments, lines), points.device)
+        ctx.save_for_backward(points, lines)
+        ctx.size = size
+        return products
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, None]:
+        from .sources.factors import lines_backward_kernel
+
+        points, lines = ctx.saved_tensors
+        products = gradients[0].to(torch.float32).contiguous()
+        of_lines = torch.zeros_like(lines)
+        arguments = [points, *ctx.size, lines, lines, products, of_lines, of_lines]
+        _launch_backward(lines_backward_kernel(), 1, _sized(arguments, lines), points.device)
+        return None, of_lines, None
+
+
+def _sized(arguments: list[Any], table: Tensor) -> list[Any]:
+    """The kernels' arguments: numbers of points and channels come first."""
+    return [len(arguments[0]), table.shape[1], *arguments]
+
+
+def _launch_backward(kernel: Any, modes: int, arguments: list[Any], device: torch.device) -> None:
+    """Points as work items on CUDA; on the CPU parts of the channels, which no threads share."""
+    from .sources.factors import CHANNELS_A_PART
+
+    count, channels = arguments[:2]
+    if device.type == "cuda":
+        launch(kernel, modes * count, arguments, device)
+    elif count:
+        items = modes * -(-channels // CHANNELS_A_PART)
+        parts: list[Part] = [(item, item + 1) for item in range(items)]
+        launch(kernel, items, arguments, device, parts)
