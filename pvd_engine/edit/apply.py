@@ -14,9 +14,13 @@ from ..jobs.arguments import EditArguments
 from ..jobs.device import choose_device
 from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
-from .edit_list import ERASE, KEEP, Edit
-from .edited_field import EditedField, cell_corners
+from .edit_list import KEEP, PLACING, Edit
+from .edited_field import EditedField
 from .edits_json import read_edits
+from .layer import Layer
+from .masked_field import cell_corners
+from .merged_viewpoints import known_viewpoints, merged_viewpoints
+from .placement import Placement
 from .regions import OUTSIDE
 
 SAMPLES_A_SIDE = 4
@@ -32,7 +36,7 @@ def run(arguments: EditArguments, job: Job) -> dict[str, Any]:
     edits = read_edits(Path(arguments.edits))
     parent = load_field(path, device)
     edited = EditedField(parent, edits).to(device)
-    edited.header["provenance"] = edited_provenance(path, parent, edits)
+    edited.header["provenance"] = edited_provenance(path, parent, edited)
     report = fraction_reporter(job)
     removed = removed_fraction(parent, edited, report)
     report(1.0)
@@ -49,9 +53,13 @@ def run(arguments: EditArguments, job: Job) -> dict[str, Any]:
     }
 
 
-def edited_provenance(path: Path, parent: Field, edits: tuple[Edit, ...]) -> dict[str, Any]:
-    """What an edited field's file says of its origin; viewpoints are those of the parent."""
+def edited_provenance(path: Path, parent: Field, edited: EditedField) -> dict[str, Any]:
+    """What an edited field's file says of its origin.
+
+    Viewpoints are those of the parent, or ones that also see where a move or duplicate leads.
+    """
     origin = parent.header.get("provenance") or {}
+    edits = edited.edits[-1]
     provenance = {
         "made_by": f"pvd edit {__version__}",
         "parent": {"file": path.name, "hash": content_hash(path)},
@@ -60,6 +68,11 @@ def edited_provenance(path: Path, parent: Field, edits: tuple[Edit, ...]) -> dic
     }
     if "viewpoints" in origin:
         provenance["viewpoints"] = origin["viewpoints"]
+        poses = known_viewpoints(origin)
+        if poses is not None and not torch.equal(edited.box, parent.box):
+            places = [Placement.identity(), *(edit.to for edit in edits if edit.to is not None)]
+            wider = merged_viewpoints([poses] * len(places), places)
+            provenance["viewpoints"] = wider.to_json()
     return provenance
 
 
@@ -67,7 +80,9 @@ def edited_provenance(path: Path, parent: Field, edits: tuple[Edit, ...]) -> dic
 def removed_fraction(
     parent: Field, edited: EditedField, report: Callable[[float], None] | None = None
 ) -> float:
-    """Share of the parent's occupied volume that its edited field no longer has.
+    """Share of the parent's occupied volume that its edited field no longer has, 0 to 1.
+
+    Volume that a duplicate adds makes up for what is removed.
 
     Parameters
     ----------
@@ -77,22 +92,27 @@ def removed_fraction(
     report : callable, optional
         Called with the done fraction, 0 to 1; what it raises ends the work.
     """
-    before = after = 0.0
-    cells = occupied(parent)
+    report = report or (lambda fraction: None)
+    before = occupied_volume(parent, lambda fraction: report(fraction / 2))
+    after = occupied_volume(edited, lambda fraction: report((1 + fraction) / 2))
+    return max(1 - after / before, 0.0) if before else 0.0
+
+
+def occupied_volume(field: Field, report: Callable[[float], None]) -> float:
+    """Volume that a field's occupied cells and its edits leave, cubic dataset units."""
+    cells = occupied(field)
+    volume = 0.0
     for start in range(0, len(cells), CELLS_AT_ONCE):
-        if report is not None:
-            report(start / len(cells))
-        part = cells[start : start + CELLS_AT_ONCE]
-        had, has = remaining(parent, part), remaining(edited, part)
-        before += float(had.sum())
-        after += float(has.sum())
-    return 1 - after / before if before else 0.0
+        report(start / len(cells))
+        volume += float(remaining(field, cells[start : start + CELLS_AT_ONCE]).sum())
+    sides = (field.box[1] - field.box[0]).double() / field.occupancy.resolution
+    return volume * float(sides.prod())
 
 
 def remaining(field: Field, cells: Tensor) -> Tensor:
     """Share (N,) of flat occupancy cells (N,) that edits left; sampled only where it is unclear."""
     share = torch.ones(len(cells), dtype=torch.float64, device=cells.device)
-    if not isinstance(field, EditedField):
+    if not isinstance(field, Layer):
         return share
     cleared, untouched = field.classify(*cell_corners(field.occupancy, cells))
     share[cleared] = 0
@@ -102,19 +122,26 @@ def remaining(field: Field, cells: Tensor) -> Tensor:
     points = field.occupancy.points_in_cells(
         cells[mixed].repeat_interleave(len(offsets)), offsets.repeat(len(mixed), 1)
     )
-    share[mixed] = field.mask(points).view(len(mixed), len(offsets)).double().mean(dim=1)
+    share[mixed] = field.holds(points).view(len(mixed), len(offsets)).double().mean(dim=1)
     return share
 
 
 def edit_warnings(parent: Field, edits: tuple[Edit, ...], removed: float) -> list[str]:
-    """A sentence for every edit that cannot be meant: it touches nothing, or leaves nothing."""
+    """A sentence for every edit that cannot be meant: it touches nothing, or leaves nothing.
+
+    Edits after a move or duplicate are not judged: they may be about what it brought there.
+    """
     low, high = cell_corners(parent.occupancy, occupied(parent))
-    words = {ERASE: "touches no occupied part", KEEP: "holds no occupied part"}
-    warnings = [
-        f"Edit {number} ({edit.operation} {edit.region.kind}) {words[edit.operation]} of the field."
-        for number, edit in enumerate(edits, start=1)
-        if bool((edit.region.classify(low, high) == OUTSIDE).all())
-    ]
+    warnings = []
+    for number, edit in enumerate(edits, start=1):
+        if bool((edit.region.classify(low, high) == OUTSIDE).all()):
+            verb = "holds" if edit.operation == KEEP else "touches"
+            warnings.append(
+                f"Edit {number} ({edit.operation} {edit.region.kind}) {verb} no occupied part of"
+                " the field."
+            )
+        if edit.operation in PLACING:
+            break
     if removed == 1:
         warnings.append(
             "The edits leave nothing of the field; check that they are in the dataset frame."

@@ -1,8 +1,11 @@
-"""What a list of edits leaves of a field: the mask.
+"""What a list of edits does to a field, point by point: factors of its density and colour.
 
-The mask is 1 everywhere at first. Each *erase* sets it to 0 inside its region. All *keep* regions
-of one list unite into one shape, and outside of it the mask is 0; nothing sets it back to 1, so the
-order within a list does not matter. A density grid decides only within its box.
+Both factors are 1 everywhere at first. Each *erase* takes the density away inside its region. All
+*keep* regions of one list unite into one shape, and outside of it the density is taken away;
+nothing brings it back, so the order within a list does not matter. A density grid decides only
+within its box. *Scale density* and *tint* multiply density and colour inside their regions.
+
+*Move* and *duplicate* are no factors: `edited_field` carries them out.
 """
 
 from collections.abc import Sequence
@@ -12,10 +15,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .placement import Placement
 from .regions import INSIDE, OUTSIDE, Region
+from .soft_region import SoftRegion
 
-ERASE, KEEP = "erase", "keep"
-OPERATIONS = (ERASE, KEEP)
+ERASE, KEEP, SCALE_DENSITY, TINT = "erase", "keep", "scale_density", "tint"
+MOVE, DUPLICATE = "move", "duplicate"
+PLACING = (MOVE, DUPLICATE)
+"""Operations that show a part of the field somewhere else."""
+
+OPERATIONS = (ERASE, KEEP, SCALE_DENSITY, TINT, *PLACING)
+
+CUT_OUT = "cut_out"
+"""As *keep*, for a grid also outside its box; what a move or a duplicate does to its copy."""
 
 
 @dataclass(frozen=True)
@@ -25,20 +37,51 @@ class Edit:
     Attributes
     ----------
     operation : str
-        ``"erase"`` or ``"keep"``.
+        One of `OPERATIONS`.
     region : Region
+    soft : float
+        How far beyond the region's border the edit fades out, dataset units.
+    to : Placement, optional
+        Where *move* and *duplicate* show what is in the region.
+    factor : float, optional
+        Of *scale_density*; 0 or more.
+    color : tuple of float, optional
+        Of *tint*: factors of red, green and blue, 0 or more.
     """
 
     operation: str
     region: Region
+    soft: float = 0.0
+    to: Placement | None = None
+    factor: float | None = None
+    color: tuple[float, float, float] | None = None
 
     def description(self) -> dict[str, Any]:
         """The entry as JSON, for headers and provenance."""
-        return {"op": self.operation, "region": self.region.description()}
+        entry: dict[str, Any] = {"op": self.operation, "region": self.region.description()}
+        if self.to is not None:
+            entry["to"] = self.to.matrix.tolist()
+        if self.factor is not None:
+            entry["factor"] = self.factor
+        if self.color is not None:
+            entry["color"] = list(self.color)
+        if self.soft:
+            entry["soft"] = self.soft
+        return entry
+
+    @property
+    def cuts(self) -> bool:
+        """Whether the edit only takes away, with a sharp edge."""
+        return self.operation in (ERASE, KEEP) and self.soft == 0
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether nothing stays inside the region."""
+        return self.operation == ERASE or (self.operation == SCALE_DENSITY and self.factor == 0)
 
 
 class EditList(nn.Module):
-    """Edits that are applied at once.
+    """Edits that are applied at once; none of them moves or duplicates.
 
     Parameters
     ----------
@@ -48,36 +91,50 @@ class EditList(nn.Module):
 
     def __init__(self, edits: Sequence[Edit]) -> None:
         super().__init__()
-        self.operations = tuple(edit.operation for edit in edits)
-        self.regions = nn.ModuleList(edit.region for edit in edits)
+        self.edits = tuple(edits)
+        self.regions = nn.ModuleList(SoftRegion(edit.region, edit.soft) for edit in edits)
 
-    @property
-    def edits(self) -> tuple[Edit, ...]:
-        """The edits in their order."""
-        return tuple(
-            Edit(operation, region)  # type: ignore[arg-type]
-            for operation, region in zip(self.operations, self.regions, strict=True)
-        )
+    def _pairs(self) -> list[tuple[Edit, SoftRegion]]:
+        return list(zip(self.edits, self.regions, strict=True))  # type: ignore[arg-type]
 
-    def of(self, operation: str) -> list[Region]:
-        """Regions of the edits with this operation."""
-        return [edit.region for edit in self.edits if edit.operation == operation]
+    def _of(self, operation: str) -> list[SoftRegion]:
+        return [region for edit, region in self._pairs() if edit.operation == operation]
+
+    def density_factor(self, points: Tensor) -> Tensor:
+        """What the density at points (N, 3), dataset frame, is multiplied by: (N,)."""
+        factor = torch.ones(len(points), dtype=points.dtype, device=points.device)
+        for edit, region in self._pairs():
+            if edit.takes_all:
+                factor *= 1 - region.weight(points)
+            elif edit.operation == SCALE_DENSITY:
+                factor *= 1 + (edit.factor - 1) * region.weight(points)  # type: ignore[operator]
+            elif edit.operation == CUT_OUT:
+                factor *= region.weight(points)
+        if keeps := self._of(KEEP):
+            kept = torch.zeros_like(factor)
+            decided = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+            for region in keeps:
+                kept = torch.maximum(kept, region.weight(points))
+                decided |= region.region.speaks_for(points)
+            factor = torch.where(decided, factor * kept, factor)
+        return factor
+
+    def color_factor(self, points: Tensor) -> Tensor | None:
+        """What the colour at points (N, 3) is multiplied by: (N, 3), or None for 1 everywhere."""
+        factor = None
+        for edit, region in self._pairs():
+            if edit.color is not None:
+                tint = torch.tensor(edit.color, dtype=points.dtype, device=points.device)
+                part = 1 + (tint - 1) * region.weight(points)[:, None]
+                factor = part if factor is None else factor * part
+        return factor
 
     def mask(self, points: Tensor) -> Tensor:
-        """Whether each of points (N, 3), dataset frame, stays: (N,) bool."""
-        erased = torch.zeros(len(points), dtype=torch.bool, device=points.device)
-        for region in self.of(ERASE):
-            erased |= region.contains(points)
-        if keeps := self.of(KEEP):
-            kept, decided = torch.zeros_like(erased), torch.zeros_like(erased)
-            for region in keeps:
-                kept |= region.contains(points)
-                decided |= region.speaks_for(points)
-            erased |= decided & ~kept
-        return ~erased
+        """Whether anything stays at each of points (N, 3), dataset frame: (N,) bool."""
+        return self.density_factor(points) > 0
 
     def classify(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Axis-aligned cells of which certainly nothing, or certainly everything, stays.
+        """Axis-aligned cells of which certainly nothing, or certainly something all over, stays.
 
         Parameters
         ----------
@@ -90,18 +147,23 @@ class EditList(nn.Module):
         """
         cleared = torch.zeros(len(low), dtype=torch.bool, device=low.device)
         untouched = torch.ones_like(cleared)
-        for region in self.of(ERASE):
-            verdict = region.classify(low, high)
-            cleared |= verdict == INSIDE
-            untouched &= verdict == OUTSIDE
-        if keeps := self.of(KEEP):
+        for edit, region in self._pairs():
+            if edit.takes_all:
+                verdict = region.classify(low, high)
+                cleared |= verdict == INSIDE
+                untouched &= verdict == OUTSIDE
+            elif edit.operation == CUT_OUT:
+                verdict = region.classify(low, high)
+                cleared |= verdict == OUTSIDE
+                untouched &= verdict == INSIDE
+        if keeps := self._of(KEEP):
             outside_all, decided = torch.ones_like(cleared), torch.zeros_like(cleared)
             inside_one = torch.zeros_like(cleared)
             for region in keeps:
                 verdict = region.classify(low, high)
                 inside_one |= verdict == INSIDE
                 outside_all &= verdict == OUTSIDE
-                decided |= region.speaks_for_cells(low, high)
+                decided |= region.region.speaks_for_cells(low, high)
             cleared |= outside_all & decided
             untouched &= inside_one
         return cleared, untouched

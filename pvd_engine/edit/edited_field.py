@@ -1,142 +1,193 @@
-"""An edited field: any radiance field with edits over it, itself a field.
+"""An edited field: any field with edits over it, itself a field.
 
-Nothing of the base is changed or lost: its densities are multiplied by the edits' masks (in
-log-density, `MASKED` is added where the mask is 0), and cells of the occupancy grid in which
-certainly nothing stays are skipped.
+Nothing of the base is changed or lost. Edits that erase, keep, scale or tint are masks over it
+(`masked_field`). What is moved or duplicated is a second look at the same field, cut out and
+placed elsewhere (`merged_field`).
 """
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..errors import UserError
 from ..fields.base import Field
-from ..fields.radiance_field import RadianceField
-from ..fields.storage import radiance_field_from_state, radiance_field_state
+from ..fields.storage import (
+    common_header,
+    field_from_state,
+    field_state,
+    occupancy_bits,
+    occupancy_from_state,
+    under,
+)
 from ..render.occupancy import OccupancyGrid
-from .edit_list import Edit, EditList
-from .region_state import region_from_state
+from .edit_list import CUT_OUT, ERASE, MOVE, PLACING, Edit, EditList
+from .layer import MASKED, Layer
+from .masked_field import MaskedField, cell_corners, edited_occupancy
+from .merged_field import MergedField
+from .placement import Placement
+from .region_state import edit_from_state
 
-MASKED = -30.0
-"""Added to the log-density where the mask is 0: a factor of 1e-13."""
+__all__ = ["MASKED", "EditedField", "cell_corners", "edited_occupancy"]
 
-CELLS_AT_ONCE = 1 << 17
-"""Occupancy cells classified at once."""
-
-CELL_MARGIN = 1e-3
-"""Part of a cell by which it is enlarged before it is classified, to be safe from rounding."""
-
-ROUNDING = 2.0**-20
-"""Part of the largest coordinate by which a cell is enlarged at least: 16 float32 roundings."""
+MAX_PLACED = 32
+"""Most moves and duplicates over one base; each is a look at all that is below it."""
 
 
-class EditedField(Field):
+class EditedField(Layer):
     """A field of any architecture together with edits.
 
     Editing an edited field gives one over the same base: its lists of edits, then the new one. The
     lists apply one after the other, so the *keeps* of a later list choose from what the earlier
-    ones left.
+    ones left. Within a list, a move or duplicate ends what comes before it, as if the list were
+    split there.
 
     Parameters
     ----------
     base : Field
-        Radiance field or edited field.
-    edits : sequence of Edit
-        A new list of edits, dataset frame; their regions move to the base's device.
+        Any field; an edited one gives its base and lists.
+    *lists : sequence of Edit
+        New lists of edits, dataset frame; their regions move to the base's device.
     occupancy : OccupancyGrid, optional
         The edited field's own, where it is known already.
+
+    Raises
+    ------
+    UserError
+        For more than `MAX_PLACED` moves and duplicates.
     """
 
     def __init__(
-        self, base: Field, edits: Sequence[Edit], occupancy: OccupancyGrid | None = None
+        self, base: Field, *lists: Sequence[Edit], occupancy: OccupancyGrid | None = None
     ) -> None:
-        lists = [EditList(edits).to(base.device)]
         if isinstance(base, EditedField):
-            lists = [*base.edit_lists, *lists]  # type: ignore[list-item]
+            lists = (*base.edits, *lists)
             base = base.base
-        if occupancy is None:
-            occupancy = edited_occupancy(base.occupancy, lists)
-        super().__init__(occupancy, base.step, dict(base.header))
+        edits = tuple(tuple(entries) for entries in lists)
+        shown = layered(base, edits, occupancy)
+        super().__init__(shown.occupancy, shown.step, dict(base.header))
         self.base = base
-        self.edit_lists = nn.ModuleList(lists)
-        self.header["edits"] = [[edit.description() for edit in edits] for edits in self.edits]
+        self.edits = edits
+        self.shown = shown
+        self.header["edits"] = [[edit.description() for edit in entries] for entries in edits]
+        if self.places and "architecture" in base.header:
+            # One point shows several places of the base, so there are no features to decode.
+            self.header["architecture"] = {
+                key: value
+                for key, value in base.header["architecture"].items()
+                if key not in ("encoder", "decoder")
+            }
 
     @property
-    def edits(self) -> tuple[tuple[Edit, ...], ...]:
-        """The lists of edits, in the order in which they apply."""
-        return tuple(edits.edits for edits in self.edit_lists)  # type: ignore[attr-defined]
+    def places(self) -> bool:
+        """Whether anything is moved or duplicated."""
+        return any(edit.operation in PLACING for edit in itertools.chain(*self.edits))
+
+    @property
+    def only_cuts(self) -> bool:
+        """Whether all edits erase or keep, with sharp edges: a mask of 0 and 1 says it all."""
+        return all(edit.cuts for edit in itertools.chain(*self.edits))
+
+    @property
+    def edit_lists(self) -> tuple[EditList, ...]:
+        """The lists of a field that has `only_cuts`."""
+        return tuple(self._cuts().lists)  # type: ignore[arg-type]
 
     def mask(self, points: Tensor) -> Tensor:
-        """Whether each of points (N, 3), dataset frame, stays: (N,) bool."""
-        stays = torch.ones(len(points), dtype=torch.bool, device=points.device)
-        for edits in self.edit_lists:
-            stays &= edits.mask(points)  # type: ignore[operator]
-        return stays
+        """Whether points (N, 3), dataset frame, stay, of a field that has `only_cuts`: (N,) bool.
 
-    def classify(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Cells (M, 3), (M, 3) of which certainly nothing, or certainly everything, stays.
-
-        Returns
-        -------
-        cleared, untouched : (M,) bool
+        Raises
+        ------
+        UserError
+            When other edits take part.
         """
-        return classify_cells(self.edit_lists, low, high)  # type: ignore[arg-type]
+        return self._cuts().mask(points)
+
+    def _cuts(self) -> MaskedField:
+        if not self.only_cuts or not isinstance(self.shown, MaskedField):
+            raise UserError(
+                "Only erase and keep with sharp edges can be carved out of a sparse tensor;"
+                " convert without --through."
+            )
+        return self.shown
 
     def features(self, points: Tensor) -> Tensor:
-        """Block 1 of the base: edits do not change features."""
-        return self.base.features(points)
+        """Block 1 of what is shown; the base's own where nothing is moved or duplicated."""
+        return self.shown.features(points)
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Block 2 of the base, its log-density masked."""
-        log_density, color = self.base.decode(points, directions, features)
-        return log_density + self._log_mask(points), color
+        """Block 2 of what is shown."""
+        return self.shown.decode(points, directions, features)
 
     def log_density(self, points: Tensor) -> Tensor:
-        """The base's log-density, masked."""
-        return self.base.log_density(points) + self._log_mask(points)
+        """Log-density of what is shown."""
+        return self.shown.log_density(points)
 
-    def _log_mask(self, points: Tensor) -> Tensor:
-        return (~self.mask(points)).to(points.dtype) * MASKED
+    def holds(self, points: Tensor) -> Tensor:
+        """Where something is shown."""
+        return self.shown.holds(points)
 
-
-def classify_cells(lists: Iterable[EditList], low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """`EditList.classify` for lists that apply one after the other."""
-    cleared = torch.zeros(len(low), dtype=torch.bool, device=low.device)
-    untouched = torch.ones_like(cleared)
-    for edits in lists:
-        gone, whole = edits.classify(low, high)
-        cleared |= gone
-        untouched &= whole
-    return cleared, untouched
+    def classify(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Cells of which nothing, or everything, is shown."""
+        return self.shown.classify(low, high)
 
 
-@torch.no_grad()
-def edited_occupancy(occupancy: OccupancyGrid, lists: Sequence[EditList]) -> OccupancyGrid:
-    """A copy of an occupancy grid without the cells in which certainly nothing stays.
+def layered(base: Field, lists: Sequence[Sequence[Edit]], occupancy: OccupancyGrid | None) -> Layer:
+    """The layers that show a field after lists of edits; the last has the given occupancy.
 
-    A cell that still holds anything is never cleared, so that skipping cells and masking points
-    give the same picture.
+    Raises
+    ------
+    ValueError
+        Without any edit.
+    UserError
+        For more than `MAX_PLACED` moves and duplicates.
     """
-    edited = OccupancyGrid(occupancy.box, occupancy.resolution).to(occupancy.box.device)
-    edited.load_state_dict(occupancy.state_dict())
-    cells = edited.binary.view(-1).nonzero().view(-1)
-    for part in cells.split(CELLS_AT_ONCE):
-        cleared, _ = classify_cells(lists, *cell_corners(edited, part))
-        edited.binary.view(-1)[part[cleared]] = 0
-        edited.values.view(-1)[part[cleared]] = -1
-    return edited
+    steps = list(edit_steps(lists))
+    if not steps:
+        raise ValueError("an edited field without edits")
+    placed = sum(isinstance(step, Edit) for step in steps)
+    if placed > MAX_PLACED:
+        raise UserError(
+            f"A field can have {MAX_PLACED} moves and duplicates, not {placed};"
+            " convert it in between, or merge files."
+        )
+    shown = base
+    for step in steps:
+        known = occupancy if step is steps[-1] else None
+        if isinstance(step, Edit):
+            shown = placed_field(shown, step, known)
+        else:
+            shown = MaskedField(shown, step, known)
+    return shown  # type: ignore[return-value]
 
 
-def cell_corners(occupancy: OccupancyGrid, cells: Tensor) -> tuple[Tensor, Tensor]:
-    """Low and high corners (M, 3) of flat cells (M,), a little enlarged to be safe."""
-    size = (occupancy.box[1] - occupancy.box[0]) / occupancy.resolution
-    margin = (size * CELL_MARGIN).clamp(min=float(occupancy.box.abs().max()) * ROUNDING)
-    zeros = torch.zeros((len(cells), 3), device=cells.device)
-    low = occupancy.points_in_cells(cells, zeros) - margin
-    high = occupancy.points_in_cells(cells, zeros + 1) + margin
-    return low, high
+def edit_steps(lists: Sequence[Sequence[Edit]]) -> Iterator[Edit | list[EditList]]:
+    """One move or duplicate at a time, and all the lists between them together."""
+    masks: list[EditList] = []
+    for entries in lists:
+        for placing, run in itertools.groupby(entries, lambda edit: edit.operation in PLACING):
+            if not placing:
+                masks.append(EditList(list(run)))
+                continue
+            if masks:
+                yield masks
+                masks = []
+            yield from run
+    if masks:
+        yield masks
+
+
+def placed_field(field: Field, edit: Edit, occupancy: OccupancyGrid | None) -> MergedField:
+    """A field after one move or duplicate: what stays, merged with a placed cut-out."""
+    if edit.to is None:
+        raise ValueError(f"{edit.operation} without a place")
+    rest, copy = (
+        MaskedField(field, [EditList([Edit(operation, edit.region, edit.soft)])])
+        for operation in (ERASE, CUT_OUT)
+    )
+    parts = [rest if edit.operation == MOVE else field, copy]
+    return MergedField(parts, [Placement.identity(), edit.to], occupancy, field.box)
 
 
 def edited_field_state(field: EditedField) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -146,19 +197,16 @@ def edited_field_state(field: EditedField) -> tuple[dict[str, Tensor], dict[str,
     the data of edit e of list i under ``edits.i.e.``. The header has the base's header under
     ``base`` and the lists under ``edits``.
     """
-    if not isinstance(field.base, RadianceField):
-        raise TypeError(f"an edited {type(field.base).__name__} has no file form")
-    base_tensors, base_header = radiance_field_state(field.base)
+    base_tensors, base_header = field_state(field.base)
     tensors = {f"base.{name}": tensor for name, tensor in base_tensors.items()}
-    bits = np.packbits(field.occupancy.binary.cpu().numpy().reshape(-1))
-    tensors["occupancy.bits"] = torch.from_numpy(bits)
-    for i, edits in enumerate(field.edits):
-        for e, edit in enumerate(edits):
+    tensors["occupancy.bits"] = occupancy_bits(field.occupancy)
+    for i, entries in enumerate(field.edits):
+        for e, edit in enumerate(entries):
             for name, tensor in edit.region.tensors().items():
                 tensors[f"edits.{i}.{e}.{name}"] = tensor.cpu().contiguous()
     header = {
-        **base_header,
         **field.header,
+        **common_header(field),
         "kind": "edited_field",
         "base": base_header,
     }
@@ -167,25 +215,15 @@ def edited_field_state(field: EditedField) -> tuple[dict[str, Tensor], dict[str,
 
 def edited_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> EditedField:
     """The inverse of `edited_field_state`."""
-    base: Field = radiance_field_from_state(_under(tensors, "base."), header["base"])
-    occupancy = OccupancyGrid(base.box, base.occupancy.resolution)
-    bits = np.unpackbits(tensors["occupancy.bits"].numpy(), count=occupancy.binary.numel())
-    occupancy.binary.copy_(torch.from_numpy(bits).view_as(occupancy.binary))
-    occupancy.values.copy_(occupancy.binary)
-    for i, entries in enumerate(header["edits"]):
-        edits = [
-            Edit(
-                entry["op"], region_from_state(entry["region"], _under(tensors, f"edits.{i}.{e}."))
-            )
+    base = field_from_state(under(tensors, "base."), header["base"])
+    lists = [
+        [
+            edit_from_state(entry, under(tensors, f"edits.{i}.{e}."))
             for e, entry in enumerate(entries)
         ]
-        base = EditedField(base, edits, occupancy)
-    if not isinstance(base, EditedField):
-        raise ValueError("an edited field without edits")
+        for i, entries in enumerate(header["edits"])
+    ]
+    field = EditedField(base, *lists, occupancy=occupancy_from_state(tensors, header))
     if "provenance" in header:
-        base.header["provenance"] = header["provenance"]
-    return base
-
-
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        field.header["provenance"] = header["provenance"]
+    return field

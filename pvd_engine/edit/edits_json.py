@@ -1,17 +1,17 @@
-"""The edits.json format: what to erase and what to keep (see ``docs/edits.md``)."""
+"""The edits.json format: regions and what is done with them (see ``docs/edits.md``)."""
 
-import json
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
-from .edit_list import OPERATIONS, Edit
+from .checked_json import InvalidJsonError, checked_numbers, checked_object, read_json
+from .edit_list import DUPLICATE, ERASE, KEEP, MOVE, SCALE_DENSITY, TINT, Edit
 from .grid_file import read_grid
 from .mesh_region import MeshRegion
 from .mesh_shape import MAX_ELEMENTS
+from .placement import InvalidPlacementError, Placement
 from .regions import (
     BoxRegion,
     InvalidRegionError,
@@ -21,8 +21,18 @@ from .regions import (
 )
 
 REGIONS = ("box", "sphere", "mesh", "grid")
+FIELDS: dict[str, tuple[str, ...]] = {
+    ERASE: (),
+    KEEP: (),
+    MOVE: ("to",),
+    DUPLICATE: ("to",),
+    SCALE_DENSITY: ("factor",),
+    TINT: ("color",),
+}
+"""What an entry has beside its operation and region; any may have ``soft``."""
+
 MAX_EDITS = 1000
-MAX_BYTES = 512 * 1024 * 1024
+LARGEST_FACTOR = 1e6
 
 
 def read_edits(path: Path) -> tuple[Edit, ...]:
@@ -38,14 +48,7 @@ def read_edits(path: Path) -> tuple[Edit, ...]:
     UserError
         Naming the entry, counted from 1, and the field.
     """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"'{path}' has more than {MAX_BYTES >> 20} MiB; simplify its meshes.")
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"The edits '{path}' cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"'{path}' is not valid JSON: {error}.") from error
+    entries = read_json(path, "edits")
     return parse_edits(entries, path.parent, str(path))
 
 
@@ -75,88 +78,77 @@ def parse_edits(entries: Any, folder: Path, source: str) -> tuple[Edit, ...]:
     for number, entry in enumerate(entries, start=1):
         try:
             edits.append(_edit(entry, folder))
-        except InvalidRegionError as error:
+        except (InvalidJsonError, InvalidRegionError) as error:
             raise UserError(f"Edit {number} of '{source}': {error}.") from error
     return tuple(edits)
 
 
 def _edit(entry: Any, folder: Path) -> Edit:
-    fields = _object(entry, "the entry", ("op", "region"))
-    operation = fields["op"]
-    if operation not in OPERATIONS:
-        raise InvalidRegionError('"op" must be "erase" or "keep"')
-    region = fields["region"]
+    if not isinstance(entry, dict):
+        raise InvalidJsonError('the entry must be an object with "op" and "region"')
+    operation = entry.get("op")
+    if not isinstance(operation, str) or operation not in FIELDS:
+        raise InvalidJsonError(f'"op" must be one of {", ".join(FIELDS)}')
+    rest = {key: value for key, value in entry.items() if key != "soft"}
+    checked_object(rest, f"the {operation}", ("op", "region", *FIELDS[operation]))
+    region = entry["region"]
     if not isinstance(region, dict) or len(region) != 1 or not region.keys() <= set(REGIONS):
-        raise InvalidRegionError(
-            '"region" must be an object with one key: box, sphere, mesh or grid'
-        )
+        raise InvalidJsonError('"region" must be an object with one key: box, sphere, mesh or grid')
     ((kind, value),) = region.items()
-    return Edit(operation, _region(kind, value, folder))
+    color = _factors(entry["color"], "color", (3,)) if "color" in entry else None
+    return Edit(
+        operation,
+        _region(kind, value, folder),
+        soft=float(_factors(entry.get("soft", 0), "soft", ())),
+        to=_placement(entry["to"]) if "to" in entry else None,
+        factor=float(_factors(entry["factor"], "factor", ())) if "factor" in entry else None,
+        color=None if color is None else (float(color[0]), float(color[1]), float(color[2])),
+    )
+
+
+def _placement(value: Any) -> Placement:
+    try:
+        return Placement(checked_numbers(value, "to", (4, 4)))
+    except InvalidPlacementError as error:
+        raise InvalidJsonError(f'"to" {error}') from error
+
+
+def _factors(value: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    factors = checked_numbers(value, name, shape)
+    if factors.min() < 0 or factors.max() > LARGEST_FACTOR:
+        raise InvalidJsonError(f'"{name}" must be from 0 to {LARGEST_FACTOR:g}')
+    return factors
 
 
 def _region(kind: str, value: Any, folder: Path) -> Region:
     if kind == "box" and isinstance(value, dict) and "matrix" in value:
-        matrix = _object(value, '"box"', ("matrix",))["matrix"]
-        return TransformedBoxRegion(_numbers(matrix, "box.matrix", (4, 4)))
+        matrix = checked_object(value, '"box"', ("matrix",))["matrix"]
+        return TransformedBoxRegion(checked_numbers(matrix, "box.matrix", (4, 4)))
     if kind == "box":
-        box = _object(value, '"box"', ("min", "max"))
+        box = checked_object(value, '"box"', ("min", "max"))
         return BoxRegion(
-            _numbers(box["min"], "box.min", (3,)), _numbers(box["max"], "box.max", (3,))
+            checked_numbers(box["min"], "box.min", (3,)),
+            checked_numbers(box["max"], "box.max", (3,)),
         )
     if kind == "sphere":
-        sphere = _object(value, '"sphere"', ("center", "radius"))
-        radius = float(_numbers(sphere["radius"], "sphere.radius", ()))
-        return SphereRegion(_numbers(sphere["center"], "sphere.center", (3,)), radius)
+        sphere = checked_object(value, '"sphere"', ("center", "radius"))
+        radius = float(checked_numbers(sphere["radius"], "sphere.radius", ()))
+        return SphereRegion(checked_numbers(sphere["center"], "sphere.center", (3,)), radius)
     if kind == "mesh":
-        return _mesh(_object(value, '"mesh"', ("vertices", "faces")))
+        return _mesh(checked_object(value, '"mesh"', ("vertices", "faces")))
     if not isinstance(value, str) or not value or "\0" in value:
-        raise InvalidRegionError('"grid" must be the name of an .npz file')
+        raise InvalidJsonError('"grid" must be the name of an .npz file')
     return read_grid(folder / value)
 
 
 def _mesh(mesh: dict[str, Any]) -> MeshRegion:
     vertices, faces = mesh["vertices"], mesh["faces"]
     if not isinstance(vertices, list) or not vertices:
-        raise InvalidRegionError('"mesh.vertices" must be a list of points, and not empty')
+        raise InvalidJsonError('"mesh.vertices" must be a list of points, and not empty')
     if len(vertices) > MAX_ELEMENTS:
-        raise InvalidRegionError(f'"mesh.vertices" holds more than {MAX_ELEMENTS} points')
+        raise InvalidJsonError(f'"mesh.vertices" holds more than {MAX_ELEMENTS} points')
     if not isinstance(faces, list) or not faces:
-        raise InvalidRegionError('"mesh.faces" must be a list of faces, and not empty')
+        raise InvalidJsonError('"mesh.faces" must be a list of faces, and not empty')
     if not all(isinstance(face, list) and all(type(i) is int for i in face) for face in faces):
-        raise InvalidRegionError('"mesh.faces" must hold lists of vertex numbers')
-    return MeshRegion(_numbers(vertices, "mesh.vertices", (len(vertices), 3)), faces)
-
-
-def _object(value: Any, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(value, dict) or set(value) != set(keys):
-        raise InvalidRegionError(f"{what} must be an object with exactly {_names(keys)}")
-    return value
-
-
-def _numbers(value: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    try:
-        values = np.array(value)
-    except (ValueError, OverflowError):
-        values = np.array(None)
-    if values.shape != shape or values.dtype.kind not in "iuf" or _has_bool(value):
-        raise InvalidRegionError(f'"{name}" must be {_shape_words(shape)}')
-    values = values.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise InvalidRegionError(f'"{name}" holds a value that is not a finite number')
-    return values
-
-
-def _has_bool(value: Any) -> bool:
-    return isinstance(value, bool) or (isinstance(value, list) and any(map(_has_bool, value)))
-
-
-def _shape_words(shape: tuple[int, ...]) -> str:
-    if not shape:
-        return "a number"
-    if len(shape) == 1:
-        return f"a list of {shape[0]} numbers"
-    return f"{shape[0]} lists of {math.prod(shape[1:])} numbers"
-
-
-def _names(keys: tuple[str, ...]) -> str:
-    return " and ".join(f'"{key}"' for key in keys)
+        raise InvalidJsonError('"mesh.faces" must hold lists of vertex numbers')
+    return MeshRegion(checked_numbers(vertices, "mesh.vertices", (len(vertices), 3)), faces)

@@ -1,12 +1,35 @@
-"""Regions back from a field file: a description in the header and the tensors it names."""
+"""Edits back from a field file: a description in the header and the tensors it names."""
 
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from .edit_list import OPERATIONS, Edit
 from .mesh_region import MeshRegion
+from .placement import Placement
 from .regions import BoxRegion, GridRegion, Region, SphereRegion, TransformedBoxRegion
+
+
+def edit_from_state(entry: dict[str, Any], tensors: dict[str, Tensor]) -> Edit:
+    """The edit whose `description` and region's `tensors` these are.
+
+    Raises
+    ------
+    KeyError, ValueError
+        When they are not those of an edit.
+    """
+    if entry["op"] not in OPERATIONS:
+        raise ValueError(f"unknown operation '{entry['op']}'")
+    to, factor, color = entry.get("to"), entry.get("factor"), entry.get("color")
+    return Edit(
+        entry["op"],
+        region_from_state(entry["region"], tensors),
+        soft=float(entry.get("soft", 0)),
+        to=None if to is None else Placement(np.array(to, np.float64)),
+        factor=None if factor is None else float(factor),
+        color=None if color is None else (float(color[0]), float(color[1]), float(color[2])),
+    )
 
 
 def region_from_state(description: dict[str, Any], tensors: dict[str, Tensor]) -> Region:

@@ -36,9 +36,12 @@ class Region(nn.Module):
     ----------
     kind : str
         The region's key in edits.json.
+    bounds : (2, 3) float32
+        A box around the region, where `distance` does not know it.
     """
 
     kind: ClassVar[str]
+    bounds: Tensor
 
     def contains(self, points: Tensor) -> Tensor:
         """Whether each of points (N, 3) float32 lies in the region: (N,) bool."""
@@ -58,6 +61,14 @@ class Region(nn.Module):
             `INSIDE` or `OUTSIDE` where the whole cell certainly is, else `MIXED`.
         """
         raise NotImplementedError
+
+    def distance(self, points: Tensor) -> Tensor | None:
+        """How far points (N, 3) outside are from the region, dataset units: (N,), 0 inside.
+
+        It changes by at most 1 for each unit of way. None where only a table can tell
+        (`distance_table`).
+        """
+        return None
 
     def speaks_for(self, points: Tensor) -> Tensor:
         """Where a *keep* with this region decides: (N,) bool; everywhere unless it is a grid."""
@@ -124,6 +135,11 @@ class BoxRegion(Region):
         inside = ((low >= self.box[0]) & (high <= self.box[1])).all(dim=-1)
         return verdicts(inside, boxes_apart(low, high, self.box))
 
+    def distance(self, points: Tensor) -> Tensor:
+        """Exact."""
+        beyond = torch.maximum(self.box[0] - points, points - self.box[1])
+        return beyond.clamp(min=0).norm(dim=-1)
+
     def description(self) -> dict[str, Any]:
         """As in edits.json."""
         return {"box": {"min": self.corners[0].tolist(), "max": self.corners[1].tolist()}}
@@ -175,6 +191,13 @@ class TransformedBoxRegion(Region):
         outside = (local.abs() - reach > 1).any(dim=-1) | boxes_apart(low, high, self.bounds)
         return verdicts(inside, outside)
 
+    def distance(self, points: Tensor) -> Tensor:
+        """Exact unless the box is sheared; then less, as its faces' distances add up too much."""
+        slopes = self.inverse.norm(dim=1)
+        local = (points - self.center) @ self.inverse.T
+        beyond = ((local.abs() - 1) / slopes).clamp(min=0).norm(dim=-1)
+        return beyond / torch.linalg.matrix_norm(self.inverse / slopes[:, None], ord=2)
+
     def description(self) -> dict[str, Any]:
         """As in edits.json."""
         return {"box": {"matrix": self.matrix.tolist()}}
@@ -217,6 +240,10 @@ class SphereRegion(Region):
         outside = nearest.square().sum(dim=-1) > self.radius**2
         return verdicts(inside, outside)
 
+    def distance(self, points: Tensor) -> Tensor:
+        """Exact."""
+        return ((points - self.center).norm(dim=-1) - self.radius).clamp(min=0)
+
     def description(self) -> dict[str, Any]:
         """As in edits.json."""
         return {"sphere": {"center": self.exact_center.tolist(), "radius": self.radius}}
@@ -258,6 +285,11 @@ class GridRegion(Region):
         self.register_buffer("filled", torch.from_numpy(np.ascontiguousarray(filled, np.bool_)))
         self.register_buffer("box", torch.tensor(box, dtype=torch.float32))
         self.register_buffer("table", summed_volume(self.filled))
+
+    @property
+    def bounds(self) -> Tensor:  # type: ignore[override]
+        """The grid's box."""
+        return self.box
 
     def cells(self, points: Tensor) -> Tensor:
         """Cell (N, 3) int64 of each point (N, 3), not limited to the grid."""

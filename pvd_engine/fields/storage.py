@@ -5,8 +5,9 @@ a byte). The JSON header stands in the safetensors metadata under ``pvd_field``:
 
 ====================  ====================================================================
 ``format``            ``"pvd-field"``, with ``version``
-``kind``              ``"radiance_field"`` or ``"edited_field"``
-``architecture``      name, preset, encoder and decoder with their sizes
+``kind``              ``"radiance_field"``, ``"edited_field"`` or ``"merged_field"``
+``architecture``      name, preset, encoder and decoder with their sizes; of a merged field the
+                      names of its parts
 ``box``               (2, 3) corners of the scene, dataset frame
 ``step``              ray-marching step, dataset units
 ``occupancy``         cells along each axis
@@ -32,6 +33,9 @@ from .base import Field
 from .header import encode_header, opened
 from .radiance_field import RadianceField
 
+MAX_NESTING = 16
+"""Fields within a field: merged of edited of merged, and so on."""
+
 
 def content_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, by which provenance names parents."""
@@ -46,26 +50,13 @@ def radiance_field_state(field: RadianceField) -> tuple[dict[str, Tensor], dict[
         for name, tensor in field.state_dict().items()
         if not name.startswith("occupancy.")
     }
-    bits = np.packbits(field.occupancy.binary.cpu().numpy().reshape(-1))
-    tensors["occupancy.bits"] = torch.from_numpy(bits)
-    header = {
-        **field.header,
-        "kind": "radiance_field",
-        "box": field.box.double().cpu().tolist(),
-        "step": field.step,
-        "occupancy": field.occupancy.resolution,
-        "units": "extinction per dataset unit",
-    }
-    return tensors, header
+    tensors["occupancy.bits"] = occupancy_bits(field.occupancy)
+    return tensors, {**field.header, **common_header(field), "kind": "radiance_field"}
 
 
 def radiance_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> RadianceField:
     """The inverse of `radiance_field_state`."""
-    resolution = int(header["occupancy"])
-    occupancy = OccupancyGrid(torch.tensor(header["box"]), resolution)
-    bits = np.unpackbits(tensors["occupancy.bits"].numpy(), count=resolution**3)
-    occupancy.binary.copy_(torch.from_numpy(bits).view((resolution,) * 3))
-    occupancy.values.copy_(occupancy.binary)
+    occupancy = occupancy_from_state(tensors, header)
     field = RadianceField(header["architecture"], occupancy, float(header["step"]))
     parameters = {k: v for k, v in tensors.items() if k != "occupancy.bits"}
     parameters |= {f"occupancy.{k}": v for k, v in occupancy.state_dict().items()}
@@ -76,6 +67,80 @@ def radiance_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]
     return field
 
 
+def common_header(field: Field) -> dict[str, Any]:
+    """What the header of every kind of field says of its box."""
+    return {
+        "box": field.box.double().cpu().tolist(),
+        "step": field.step,
+        "occupancy": field.occupancy.resolution,
+        "units": "extinction per dataset unit",
+    }
+
+
+def occupancy_bits(occupancy: OccupancyGrid) -> Tensor:
+    """Which cells are occupied, eight to a byte: (ceil(R^3 / 8),) uint8."""
+    return torch.from_numpy(np.packbits(occupancy.binary.cpu().numpy().reshape(-1)))
+
+
+def occupancy_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> OccupancyGrid:
+    """The occupancy grid that a field's ``occupancy.bits`` and header describe."""
+    resolution = int(header["occupancy"])
+    occupancy = OccupancyGrid(torch.tensor(header["box"]), resolution)
+    bits = np.unpackbits(tensors["occupancy.bits"].numpy(), count=resolution**3)
+    occupancy.binary.copy_(torch.from_numpy(bits).view((resolution,) * 3))
+    occupancy.values.copy_(occupancy.binary)
+    return occupancy
+
+
+def field_state(field: Field) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a field of any kind, as its file holds them."""
+    from ..edit.edited_field import EditedField, edited_field_state
+    from ..edit.merged_field import MergedField, merged_field_state
+
+    if isinstance(field, EditedField):
+        return edited_field_state(field)
+    if isinstance(field, MergedField):
+        return merged_field_state(field)
+    if isinstance(field, RadianceField):
+        return radiance_field_state(field)
+    raise TypeError(f"{type(field).__name__} has no file form")
+
+
+def field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> Field:
+    """The inverse of `field_state`.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, RuntimeError
+        When the tensors do not fit the header.
+    """
+    from ..edit.edited_field import edited_field_from_state
+    from ..edit.merged_field import merged_field_from_state
+
+    if header["kind"] == "edited_field":
+        return edited_field_from_state(tensors, header)
+    if header["kind"] == "merged_field":
+        return merged_field_from_state(tensors, header)
+    return radiance_field_from_state(tensors, header)
+
+
+def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, named without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def check_nesting(header: dict[str, Any], deepest: int = MAX_NESTING) -> None:
+    """Raise `UserError` when a header holds fields within fields, more than so many deep."""
+    if deepest < 0:
+        raise UserError(
+            f"A field file can hold fields within fields {MAX_NESTING} deep, not more;"
+            " convert the inner ones first."
+        )
+    for inner in (header.get("base"), *(header.get("parts") or ())):
+        if inner is not None:
+            check_nesting(inner, deepest - 1)
+
+
 def save_field(path: Path, field: Field) -> None:
     """Write a field file, whole or not at all.
 
@@ -84,16 +149,15 @@ def save_field(path: Path, field: Field) -> None:
     path : Path
         Ends in ``.safetensors``.
     field : Field
-        A radiance field or an edited one.
-    """
-    from ..edit.edited_field import EditedField, edited_field_state
+        A radiance field, an edited or a merged one.
 
-    if isinstance(field, EditedField):
-        tensors, header = edited_field_state(field)
-    elif isinstance(field, RadianceField):
-        tensors, header = radiance_field_state(field)
-    else:
-        raise TypeError(f"{type(field).__name__} has no file form")
+    Raises
+    ------
+    UserError
+        For fields within fields, deeper than `MAX_NESTING`: the file could not be read again.
+    """
+    tensors, header = field_state(field)
+    check_nesting(header)
     metadata = encode_header(header)
     write_atomic(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
 
@@ -104,18 +168,15 @@ def load_field(path: Path, device: torch.device | str = "cpu") -> Field:
     Raises
     ------
     UserError
-        When the file does not exist, is no field file, or its tensors do not fit its header.
+        When the file does not exist, is no field file, its tensors do not fit its header, or it
+        holds fields within fields without end.
     """
-    from ..edit.edited_field import edited_field_from_state
-
     with opened(path, "pt") as (header, file):
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     try:
-        if header["kind"] == "edited_field":
-            field: Field = edited_field_from_state(tensors, header)
-        else:
-            field = radiance_field_from_state(tensors, header)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        check_nesting(header)
+        field = field_from_state(tensors, header)
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(
             f"'{path}' is a damaged field file: its tensors do not fit its header."
         ) from error

@@ -22,6 +22,7 @@ Corners = tuple[float, float, float, float, float, float]
 
 CapturePath = Annotated[Path, arg(metavar="CAPTURE")]
 FieldPath = Annotated[Path, arg(metavar="FIELD")]
+FieldPaths = Annotated[tuple[Path, ...], arg(metavar="FIELD [FIELD ...]")]
 
 MAX_SEED = 2**63 - 1
 MAX_RESOLUTION = 2048
@@ -164,12 +165,13 @@ class ConvertArguments:
 
 @dataclass(frozen=True, kw_only=True)
 class EditArguments:
-    """Apply erase and keep regions to a field, without loss.
+    """Erase, keep, move, duplicate, thin out or tint regions of a field, without loss.
 
     Writes an edited field: the field as it was, with the list of edits. It renders, becomes a
     volume and converts like any other field. edits.json is a list of {"op": "erase" or "keep",
     "region": {"box": ...} or {"sphere": ...} or {"mesh": ...} or {"grid": "file.npz"}} in the
-    dataset's frame.
+    dataset's frame; "move" and "duplicate" also have a 4x4 matrix "to", "scale_density" has a
+    "factor" and "tint" a "color"; "soft" is the width of a soft edge of any of them.
 
     Example: pvd edit lego.safetensors --edits edits.json --out lego-edited.safetensors
     """
@@ -182,6 +184,34 @@ class EditArguments:
 
     out: Path
     """The field file to write; ends in .safetensors."""
+
+    device: Device = "auto"
+    """Where to compute; auto takes the GPU where there is one."""
+
+    def __post_init__(self) -> None:
+        _check_suffix(self.out, ".safetensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeArguments:
+    """Merge several fields into one, each with its place.
+
+    Writes a merged field: the fields as they were, and where each stands. Densities add, and
+    colours weigh by density. It renders, becomes a volume, is edited and converts like any other
+    field. placements.json is a list with one 4x4 matrix (4 lists of 4 numbers) for each field, from
+    its dataset's frame into that of the merged field; it may turn, scale all axes alike and move.
+
+    Example: pvd merge lego.safetensors tree.safetensors --placements p.json --out both.safetensors
+    """
+
+    fields: Positional[FieldPaths]
+    """The field files; may be edited or merged ones."""
+
+    out: Path
+    """The field file to write; ends in .safetensors."""
+
+    placements: Path | None = None
+    """The placements.json; without it every field stays where its own frame has it."""
 
     device: Device = "auto"
     """Where to compute; auto takes the GPU where there is one."""

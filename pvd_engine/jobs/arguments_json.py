@@ -13,8 +13,14 @@ AnyArguments = TypeVar("AnyArguments")
 
 def to_json(arguments: Any) -> dict[str, Any]:
     """JSON values of arguments by field name, as ``request.json`` holds them."""
-    values = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
-    return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+    return {field.name: _plain(getattr(arguments, field.name)) for field in fields(arguments)}
+
+
+def _plain(value: Any) -> Any:
+    """A path as text, also within a tuple."""
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    return str(value) if isinstance(value, Path) else value
 
 
 def from_json(kind: type[AnyArguments], values: Any, where: str) -> AnyArguments:
@@ -58,10 +64,17 @@ def with_absolute_paths(arguments: AnyArguments, folder: Path) -> AnyArguments:
     folder : Path
         What relative paths are relative to.
     """
+
+    def absolute(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(absolute, value))
+        if isinstance(value, Path):
+            return Path(os.path.abspath(folder / value.expanduser()))  # noqa: PTH100, keeps links
+        return value
+
     changes = {
-        field.name: Path(os.path.abspath(folder / value.expanduser()))  # noqa: PTH100, keeps links
+        field.name: absolute(getattr(arguments, field.name))
         for field in fields(arguments)  # type: ignore[arg-type]
-        if isinstance(value := getattr(arguments, field.name), Path)
     }
     return replace(arguments, **changes)  # type: ignore[type-var]
 
@@ -83,6 +96,10 @@ def _checked(value: Any, hint: Any, name: str, where: str) -> Any:
         return Path(value)
     if get_origin(hint) is tuple:
         kinds = get_args(hint)
+        if kinds[-1] is Ellipsis:
+            if not isinstance(value, list) or not value:
+                raise UserError(f"{where}: '{name}' must be a list, and not empty.")
+            return tuple(_checked(v, kinds[0], name, where) for v in value)
         if not isinstance(value, list) or len(value) != len(kinds):
             raise UserError(f"{where}: '{name}' must be a list of {len(kinds)} numbers.")
         return tuple(_checked(v, kind, name, where) for v, kind in zip(value, kinds, strict=True))

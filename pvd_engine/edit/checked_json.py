@@ -1,0 +1,77 @@
+"""Reading JSON that people and scripts write: every value is checked before it is used."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+
+MAX_BYTES = 512 * 1024 * 1024
+
+
+class InvalidJsonError(ValueError):
+    """A value that makes no sense; the message names its key and what is wrong with it."""
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Decode a JSON file.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What it should hold, for messages: ``"edits"``.
+
+    Raises
+    ------
+    UserError
+        When it is missing, too large or no JSON.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"'{path}' has more than {MAX_BYTES >> 20} MiB; make it smaller.")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"The {what} '{path}' cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"'{path}' is not valid JSON: {error}.") from error
+
+
+def checked_object(value: Any, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    """A decoded object that has these keys and no others."""
+    if not isinstance(value, dict) or set(value) != set(keys):
+        raise InvalidJsonError(f"{what} must be an object with exactly {_names(keys)}")
+    return value
+
+
+def checked_numbers(value: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Decoded, nested lists as a finite float64 array of a shape; ``()`` for one number."""
+    try:
+        values = np.array(value)
+    except (ValueError, OverflowError):
+        values = np.array(None)
+    if values.shape != shape or values.dtype.kind not in "iuf" or _has_bool(value):
+        raise InvalidJsonError(f'"{name}" must be {_shape_words(shape)}')
+    values = values.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise InvalidJsonError(f'"{name}" holds a value that is not a finite number')
+    return values
+
+
+def _has_bool(value: Any) -> bool:
+    return isinstance(value, bool) or (isinstance(value, list) and any(map(_has_bool, value)))
+
+
+def _shape_words(shape: tuple[int, ...]) -> str:
+    if not shape:
+        return "a number"
+    if len(shape) == 1:
+        return f"a list of {shape[0]} numbers"
+    return f"{shape[0]} lists of {math.prod(shape[1:])} numbers"
+
+
+def _names(keys: tuple[str, ...]) -> str:
+    return " and ".join(f'"{key}"' for key in keys)

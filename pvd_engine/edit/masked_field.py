@@ -1,0 +1,127 @@
+"""A masked field: the densities and colours of another field, multiplied by those of edits.
+
+In log-density, `MASKED` is added where the factor is 0. Cells of the occupancy grid in which
+certainly nothing stays are skipped.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..fields.base import Field
+from ..render.occupancy import OccupancyGrid
+from .edit_list import EditList
+from .layer import MASKED, Layer, holds
+
+CELLS_AT_ONCE = 1 << 17
+"""Occupancy cells classified at once."""
+
+CELL_MARGIN = 1e-3
+"""Part of a cell by which it is enlarged before it is classified, to be safe from rounding."""
+
+ROUNDING = 2.0**-20
+"""Part of the largest coordinate by which a cell is enlarged at least: 16 float32 roundings."""
+
+
+class MaskedField(Layer):
+    """A field under lists of edits that apply one after the other, none of which moves anything.
+
+    Parameters
+    ----------
+    base : Field
+    lists : sequence of EditList
+    occupancy : OccupancyGrid, optional
+        The masked field's own, where it is known already.
+    """
+
+    def __init__(
+        self, base: Field, lists: Sequence[EditList], occupancy: OccupancyGrid | None = None
+    ) -> None:
+        lists = [edits.to(base.device) for edits in lists]
+        if occupancy is None:
+            occupancy = edited_occupancy(base.occupancy, lists)
+        super().__init__(occupancy, base.step, dict(base.header))
+        self.base = base
+        self.lists = nn.ModuleList(lists)
+
+    def _edit_lists(self) -> list[EditList]:
+        return list(self.lists)  # type: ignore[arg-type]
+
+    def features(self, points: Tensor) -> Tensor:
+        """Block 1 of the base: edits do not change features."""
+        return self.base.features(points)
+
+    def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Block 2 of the base, its log-density masked and its colour tinted."""
+        log_density, color = self.base.decode(points, directions, features)
+        tints = [edits.color_factor(points) for edits in self._edit_lists()]
+        for tint in tints:
+            color = color if tint is None else color * tint
+        if any(tint is not None for tint in tints):
+            color = color.clamp(0, 1)
+        return log_density + self._log_factor(points), color
+
+    def log_density(self, points: Tensor) -> Tensor:
+        """The base's log-density, masked."""
+        return self.base.log_density(points) + self._log_factor(points)
+
+    def _density_factor(self, points: Tensor) -> Tensor:
+        factor = torch.ones(len(points), dtype=points.dtype, device=points.device)
+        for edits in self._edit_lists():
+            factor = factor * edits.density_factor(points)
+        return factor
+
+    def _log_factor(self, points: Tensor) -> Tensor:
+        return self._density_factor(points).log().clamp(min=MASKED)
+
+    def mask(self, points: Tensor) -> Tensor:
+        """Whether the edits leave anything at each of points (N, 3): (N,) bool."""
+        return self._density_factor(points) > 0
+
+    def holds(self, points: Tensor) -> Tensor:
+        """Where the base holds something and the edits leave it."""
+        return holds(self.base, points) & self.mask(points)
+
+    def classify(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """By the edits; cells are untouched only where the base is no layer of its own."""
+        cleared, untouched = classify_cells(self._edit_lists(), low, high)
+        return cleared, untouched & (not isinstance(self.base, Layer))
+
+
+def classify_cells(lists: Iterable[EditList], low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """`EditList.classify` for lists that apply one after the other."""
+    cleared = torch.zeros(len(low), dtype=torch.bool, device=low.device)
+    untouched = torch.ones_like(cleared)
+    for edits in lists:
+        gone, whole = edits.classify(low, high)
+        cleared |= gone
+        untouched &= whole
+    return cleared, untouched
+
+
+@torch.no_grad()
+def edited_occupancy(occupancy: OccupancyGrid, lists: Sequence[EditList]) -> OccupancyGrid:
+    """A copy of an occupancy grid without the cells in which certainly nothing stays.
+
+    A cell that still holds anything is never cleared, so that skipping cells and masking points
+    give the same picture.
+    """
+    edited = OccupancyGrid(occupancy.box, occupancy.resolution).to(occupancy.box.device)
+    edited.load_state_dict(occupancy.state_dict())
+    cells = edited.binary.view(-1).nonzero().view(-1)
+    for part in cells.split(CELLS_AT_ONCE):
+        cleared, _ = classify_cells(lists, *cell_corners(edited, part))
+        edited.binary.view(-1)[part[cleared]] = 0
+        edited.values.view(-1)[part[cleared]] = -1
+    return edited
+
+
+def cell_corners(occupancy: OccupancyGrid, cells: Tensor) -> tuple[Tensor, Tensor]:
+    """Low and high corners (M, 3) of flat cells (M,), a little enlarged to be safe."""
+    size = (occupancy.box[1] - occupancy.box[0]) / occupancy.resolution
+    margin = (size * CELL_MARGIN).clamp(min=float(occupancy.box.abs().max()) * ROUNDING)
+    zeros = torch.zeros((len(cells), 3), device=cells.device)
+    low = occupancy.points_in_cells(cells, zeros) - margin
+    high = occupancy.points_in_cells(cells, zeros + 1) + margin
+    return low, high

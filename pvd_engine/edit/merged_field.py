@@ -1,0 +1,161 @@
+"""A merged field: several fields, each with its place, seen as one.
+
+Densities add, and colours weigh by density. Density is extinction per unit length, so a part that
+is scaled by s has its density divided by s; then light that crosses it loses as much as before.
+Directions of view turn with the part.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import UserError
+from ..fields.base import Field
+from ..fields.storage import (
+    common_header,
+    field_from_state,
+    field_state,
+    occupancy_bits,
+    occupancy_from_state,
+    under,
+)
+from ..render.occupancy import OccupancyGrid
+from .layer import MASKED, Layer, holds
+from .merged_occupancy import merged_occupancy
+from .placement import Placement
+
+
+class MergedField(Layer):
+    """Fields side by side in one frame, the merged frame.
+
+    A part is asked only about points in its own occupied cells. There is no feature space that the
+    parts share, so a merged field has features of width 0, and its header no decoder.
+
+    Parameters
+    ----------
+    parts : sequence of Field
+        At least one, all on one device and in one colour space.
+    placements : sequence of Placement
+        One for each part, from the part's dataset frame into the merged frame.
+    occupancy : OccupancyGrid, optional
+        The merged field's own, where it is known already.
+    box : (2, 3) tensor, optional
+        A box that the field covers besides those of its parts.
+
+    Raises
+    ------
+    UserError
+        When the parts' colours are in different spaces.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Field],
+        placements: Sequence[Placement],
+        occupancy: OccupancyGrid | None = None,
+        box: Tensor | None = None,
+    ) -> None:
+        pairs = list(zip(parts, placements, strict=True))
+        spaces = {part.header.get("color_space", "srgb") for part in parts}
+        if len(spaces) > 1:
+            raise UserError("Fields in sRGB and in linear colour cannot be merged; convert one.")
+        if occupancy is None:
+            occupancy = merged_occupancy(parts, placements, box)
+        names = [part.header.get("architecture", {}).get("name") for part in parts]
+        header = {"architecture": {"name": "merged", "parts": names}, "color_space": spaces.pop()}
+        step = min(part.step * placement.scale for part, placement in pairs)
+        super().__init__(occupancy, step, header)
+        self.parts = nn.ModuleList(parts)
+        self.placements = nn.ModuleList(placements).to(parts[0].device)
+
+    def pairs(self) -> list[tuple[Field, Placement]]:
+        """Each part with its placement."""
+        return list(zip(self.parts, self.placements, strict=True))  # type: ignore[arg-type]
+
+    def features(self, points: Tensor) -> Tensor:
+        """None: (N, 0)."""
+        return points.new_zeros((len(points), 0))
+
+    def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Log of the summed density (N,), and the mean colour (N, 3) by density."""
+        total = points.new_full((len(points),), -math.inf)
+        color = torch.zeros_like(points)
+        for part, placement in self.pairs():
+            local, index = part_points(part, placement, points)
+            if len(index) == 0:
+                continue
+            turned = placement.turn_into_part(directions.index_select(0, index))
+            density, part_color = part(local, turned)
+            density = density - math.log(placement.scale)
+            before = total.index_select(0, index)
+            after = torch.logaddexp(before, density)
+            share = torch.exp(density - after)[:, None]
+            known = color.index_select(0, index)
+            color = color.index_copy(0, index, known + share * (part_color - known))
+            total = total.index_copy(0, index, after)
+        return total.clamp(min=MASKED), color
+
+    def log_density(self, points: Tensor) -> Tensor:
+        """Log of the summed density (N,)."""
+        total = points.new_full((len(points),), -math.inf)
+        for part, placement in self.pairs():
+            local, index = part_points(part, placement, points)
+            if len(index) == 0:
+                continue
+            density = part.log_density(local) - math.log(placement.scale)
+            after = torch.logaddexp(total.index_select(0, index), density)
+            total = total.index_copy(0, index, after)
+        return total.clamp(min=MASKED)
+
+    def holds(self, points: Tensor) -> Tensor:
+        """Where any part holds something."""
+        found = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+        for part, placement in self.pairs():
+            found |= holds(part, placement.into_part(points))
+        return found
+
+
+def part_points(part: Field, placement: Placement, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Merged points (N, 3) in a part's occupied cells: there (M, 3), and which they are (M,)."""
+    local = placement.into_part(points)
+    index = part.occupancy.contains(local).nonzero().view(-1)
+    return local.index_select(0, index), index
+
+
+def merged_field_state(field: MergedField) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a merged field, as its file holds them.
+
+    The tensors of part i stand under ``parts.i.``, the merged occupancy under ``occupancy.bits``.
+    The header has the parts' headers under ``parts`` and their 4x4 matrices under ``placements``.
+    """
+    tensors = {"occupancy.bits": occupancy_bits(field.occupancy)}
+    headers = []
+    for i, (part, _) in enumerate(field.pairs()):
+        part_tensors, part_header = field_state(part)
+        tensors |= {f"parts.{i}.{name}": tensor.clone() for name, tensor in part_tensors.items()}
+        headers.append(part_header)
+    header = {
+        **field.header,
+        **common_header(field),
+        "kind": "merged_field",
+        "parts": headers,
+        "placements": [placement.matrix.tolist() for _, placement in field.pairs()],
+    }
+    return tensors, header
+
+
+def merged_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> MergedField:
+    """The inverse of `merged_field_state`."""
+    parts = [
+        field_from_state(under(tensors, f"parts.{i}."), part_header)
+        for i, part_header in enumerate(header["parts"])
+    ]
+    placements = [Placement(np.array(matrix, np.float64)) for matrix in header["placements"]]
+    field = MergedField(parts, placements, occupancy_from_state(tensors, header))
+    if "provenance" in header:
+        field.header["provenance"] = header["provenance"]
+    return field

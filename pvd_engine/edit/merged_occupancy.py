@@ -1,0 +1,170 @@
+"""The occupancy grid of several placed fields."""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..fields.base import Field
+from ..render.occupancy import OccupancyGrid
+from .cell_counts import count_in_blocks, summed_volume
+from .placement import Placement
+
+MAX_RESOLUTION = 256
+"""Most cells along each axis."""
+
+CELLS_AT_ONCE = 1 << 17
+"""Cells looked at together."""
+
+BLOCK = 8
+"""Cells along each side of the blocks that are looked at before the cells in them."""
+
+CELL_MARGIN = 1e-3
+"""Part of a part's cell by which a merged cell is enlarged, to be safe from rounding."""
+
+ROUNDING = 2.0**-20
+"""Part of the largest coordinate by which it is enlarged at least: 16 float32 roundings."""
+
+
+@torch.no_grad()
+def merged_occupancy(
+    parts: Sequence[Field], placements: Sequence[Placement], box: Tensor | None = None
+) -> OccupancyGrid:
+    """Cells that may hold density of any part.
+
+    The grid covers the occupied cells of all parts. Its cells are about as large as the largest
+    of the parts' cells, so far as `MAX_RESOLUTION` allows. A cell in which a part may hold density
+    is never empty.
+
+    Parameters
+    ----------
+    parts : sequence of Field
+    placements : sequence of Placement
+        One for each part.
+    box : (2, 3) tensor, optional
+        A box that the grid covers besides.
+    """
+    covered = merged_box(parts, placements)
+    if box is not None:
+        inner = box.double().cpu().numpy()
+        covered = np.stack((np.minimum(inner[0], covered[0]), np.maximum(inner[1], covered[1])))
+    cell = max(
+        float((part.box[1] - part.box[0]).max()) / part.occupancy.resolution * placement.scale
+        for part, placement in zip(parts, placements, strict=True)
+    )
+    longest = float((covered[1] - covered[0]).max())
+    resolution = min(max(math.ceil(longest / cell - 1e-3), 1), MAX_RESOLUTION)
+    device = parts[0].device
+    merged = OccupancyGrid(torch.tensor(covered, dtype=torch.float32), resolution).to(device)
+    merged.binary.zero_()
+    for part, placement in zip(parts, placements, strict=True):
+        add_part(merged, part.occupancy, placement)
+    merged.values.copy_(merged.binary)
+    return merged
+
+
+def merged_box(parts: Sequence[Field], placements: Sequence[Placement]) -> np.ndarray:
+    """Corners (2, 3) float64 of the box around all parts' occupied cells, or around all boxes."""
+    boxes = [
+        placed_box(occupied_box(part.occupancy), placement)
+        for part, placement in zip(parts, placements, strict=True)
+        if part.occupancy.binary.any()
+    ]
+    if not boxes:
+        boxes = [
+            placed_box(part.box.double().cpu().numpy(), placement)
+            for part, placement in zip(parts, placements, strict=True)
+        ]
+    corners = np.stack(boxes)
+    return np.stack((corners[:, 0].min(axis=0), corners[:, 1].max(axis=0)))
+
+
+def occupied_box(occupancy: OccupancyGrid) -> np.ndarray:
+    """Corners (2, 3) float64 of the box around a grid's occupied cells; at least one is."""
+    cells = occupancy.binary.nonzero()
+    ends = torch.stack((cells.amin(dim=0), cells.amax(dim=0) + 1)).double().cpu().numpy()
+    low, high = occupancy.box.double().cpu().numpy()
+    return low + ends / occupancy.resolution * (high - low)
+
+
+def placed_box(box: np.ndarray, placement: Placement) -> np.ndarray:
+    """The axis-aligned box (2, 3) around a placed box (2, 3), safe from rounding."""
+    if placement.is_identity:
+        return box
+    picks = itertools.product((0, 1), repeat=3)
+    corners = placement.place(np.array([box[list(pick), range(3)] for pick in picks]))
+    margin = ROUNDING * max(np.abs(corners).max(), np.abs(box).max() * placement.scale)
+    return np.stack((corners.min(axis=0) - margin, corners.max(axis=0) + margin))
+
+
+def add_part(merged: OccupancyGrid, part: OccupancyGrid, placement: Placement) -> None:
+    """Set the cells of a grid that meet an occupied cell of a placed part."""
+    same_grid = merged.resolution == part.resolution and torch.equal(merged.box, part.box)
+    if placement.is_identity and same_grid:
+        merged.binary |= part.binary
+        return
+    if not part.binary.any():
+        return
+    table = summed_volume(part.binary)
+    binary = merged.binary.view(-1)
+    blocks = -(-merged.resolution // BLOCK)
+    size = (merged.box[1] - merged.box[0]).double() / merged.resolution
+    for some in _all_cells(blocks, size.device).split(CELLS_AT_ONCE):
+        near = some[_meets(merged, part, placement, table, some * BLOCK, size * BLOCK)]
+        for block in near.split(CELLS_AT_ONCE // BLOCK**3):
+            inner = _all_cells(BLOCK, size.device)
+            cells = (block[:, None] * BLOCK + inner).view(-1, 3)
+            cells = cells[(cells < merged.resolution).all(dim=-1)]
+            cells = cells[_meets(merged, part, placement, table, cells, size)]
+            x, y, z = cells.unbind(dim=-1)
+            binary[(x * merged.resolution + y) * merged.resolution + z] = 1
+
+
+def _all_cells(resolution: int, device: torch.device) -> Tensor:
+    """Index (R^3, 3) of every cell of a grid."""
+    axis = torch.arange(resolution, device=device)
+    return torch.cartesian_prod(axis, axis, axis)
+
+
+def _meets(
+    merged: OccupancyGrid,
+    part: OccupancyGrid,
+    placement: Placement,
+    table: Tensor,
+    first: Tensor,
+    size: Tensor,
+) -> Tensor:
+    """Whether boxes in the merged grid meet an occupied cell of a placed part.
+
+    Parameters
+    ----------
+    table : (R + 1, R + 1, R + 1) int32
+        `summed_volume` of the part's cells.
+    first : (M, 3) int64
+        First merged cell of each box.
+    size : (3,) float64
+        Sides of the boxes, merged frame.
+
+    Returns
+    -------
+    (M,) bool
+    """
+    device = first.device
+    turn = torch.tensor(placement.rotation.T / placement.scale, device=device)
+    offset = torch.tensor(placement.matrix[:3, 3], device=device)
+    low, high = merged.box.double()
+    corner = low + first * ((high - low) / merged.resolution)
+    center = (corner + size / 2 - offset) @ turn.T
+    reach = size / 2 @ turn.abs().T
+    start = part.box[0].double()
+    cell = (part.box[1] - part.box[0]).double() / part.resolution
+    largest = max(float(part.box.abs().max()), float(merged.box.abs().max()) / placement.scale)
+    margin = (cell * CELL_MARGIN).clamp(min=largest * ROUNDING)
+    begin = ((center - reach - margin - start) / cell).floor().long()
+    end = ((center + reach + margin - start) / cell).ceil().long()
+    return (
+        count_in_blocks(table, begin.clamp(0, part.resolution), end.clamp(0, part.resolution)) > 0
+    )

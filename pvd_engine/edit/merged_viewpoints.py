@@ -1,0 +1,60 @@
+"""From where to look at a merged field, so that a student sees the whole of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..data.poses import PoseDistribution, look_at
+from .placement import Placement
+
+CAMERAS = 64
+"""Cameras drawn from each part's distribution."""
+
+
+def known_viewpoints(provenance: dict[str, Any]) -> PoseDistribution | None:
+    """The viewpoints of a field's provenance, or None where it has none that can be read."""
+    try:
+        return PoseDistribution.from_json(provenance["viewpoints"])
+    except (KeyError, TypeError):
+        return None
+
+
+def merged_viewpoints(
+    poses: Sequence[PoseDistribution], placements: Sequence[Placement]
+) -> PoseDistribution:
+    """Where cameras of a merged field stand and look.
+
+    They look at the middle between the parts' centres, from every direction from which any part
+    was seen, and from so far away that they come no nearer to a part than its own cameras did.
+
+    Parameters
+    ----------
+    poses : sequence of PoseDistribution
+        Of each part, in its own dataset frame.
+    placements : sequence of Placement
+        Of each part in the merged frame.
+    """
+    pairs = list(zip(poses, placements, strict=True))
+    centers = np.stack([place.place(np.array([part.center]))[0] for part, place in pairs])
+    center = (centers.min(axis=0) + centers.max(axis=0)) / 2
+    off = np.linalg.norm(centers - center, axis=1)
+    distances = np.array([part.distance for part, _ in pairs])
+    distances = distances * [[place.scale] for _, place in pairs] + off[:, None]
+    distance = [float(distances[:, 0].max()), float(distances[:, 1].max())]
+    spreads = np.array([part.spread * place.scale for part, place in pairs])
+    random = np.random.default_rng(0)
+    cameras = []
+    for part, place in pairs:
+        up = place.rotation @ part.up
+        for camera in part.sample(CAMERAS, random):
+            away = place.rotation @ (camera.camera_to_world[:3, 3] - part.center)
+            origin = center + away / max(np.linalg.norm(away), 1e-12) * distance[1]
+            cameras.append(replace(camera, camera_to_world=look_at(origin, center, up)))
+    return replace(
+        PoseDistribution.from_cameras(cameras),
+        center=center.tolist(),
+        distance=distance,
+        spread=float(np.sqrt(np.mean(off**2 / 3 + spreads**2))),
+    )
