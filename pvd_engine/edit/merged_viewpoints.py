@@ -26,8 +26,9 @@ def merged_viewpoints(
 ) -> PoseDistribution:
     """Where cameras of a merged field stand and look.
 
-    They look at the middle between the parts' centres, from every direction from which any part
-    was seen, and from so far away that they come no nearer to a part than its own cameras did.
+    They look about the middle between the parts' centres, from every direction from which any part
+    was seen; the nearest as near as they can without coming nearer to a part than its own cameras
+    did, the farthest so that all parts are in the picture.
 
     Parameters
     ----------
@@ -40,9 +41,10 @@ def merged_viewpoints(
     centers = np.stack([place.place(np.array([part.center]))[0] for part, place in pairs])
     center = (centers.min(axis=0) + centers.max(axis=0)) / 2
     off = np.linalg.norm(centers - center, axis=1)
-    distances = np.array([part.distance for part, _ in pairs])
-    distances = distances * [[place.scale] for _, place in pairs] + off[:, None]
-    distance = [float(distances[:, 0].max()), float(distances[:, 1].max())]
+    own = np.array([part.distance for part, _ in pairs]) * [[place.scale] for _, place in pairs]
+    zoom = np.array([_focal_lengths(part.camera) for part, _ in pairs])
+    nearest = float((own[:, 0] + off).max())
+    farthest = float((own[:, 1] + off * np.maximum(zoom, 1)).max())
     spreads = np.array([part.spread * place.scale for part, place in pairs])
     random = np.random.default_rng(0)
     cameras = []
@@ -50,11 +52,16 @@ def merged_viewpoints(
         up = place.rotation @ part.up
         for camera in part.sample(CAMERAS, random):
             away = place.rotation @ (camera.camera_to_world[:3, 3] - part.center)
-            origin = center + away / max(np.linalg.norm(away), 1e-12) * distance[1]
+            origin = center + away / max(np.linalg.norm(away), 1e-12) * farthest
             cameras.append(replace(camera, camera_to_world=look_at(origin, center, up)))
     return replace(
         PoseDistribution.from_cameras(cameras),
         center=center.tolist(),
-        distance=distance,
+        distance=[nearest, max(nearest, farthest)],
         spread=float(np.sqrt(np.mean(off**2 / 3 + spreads**2))),
     )
+
+
+def _focal_lengths(camera: dict[str, float]) -> float:
+    """Focal length of a camera in halves of its picture's shorter side."""
+    return max(2 * camera["fx"] / camera["width"], 2 * camera["fy"] / camera["height"])

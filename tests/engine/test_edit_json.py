@@ -39,6 +39,24 @@ def test_every_documented_region_is_read(tmp_path):
     assert answers == [[True, False], [True, True], [True, False], [True, False], [True, False]]
 
 
+def test_every_documented_operation_is_read(tmp_path):
+    to = [[0, -2, 0, 1], [2, 0, 0, 0], [0, 0, 2, 0.5], [0, 0, 0, 1]]
+    entries = [
+        {"op": "erase", "region": BOX, "soft": 0.1},
+        {"op": "keep", "region": BOX, "soft": 0},
+        {"op": "move", "region": BOX, "to": to},
+        {"op": "duplicate", "region": BOX, "to": to, "soft": 0.25},
+        {"op": "scale_density", "region": BOX, "factor": 0.5},
+        {"op": "tint", "region": BOX, "color": [1, 0.5, 2]},
+    ]
+    edits = parse_edits(entries, tmp_path, "edits.json")
+    assert [edit.soft for edit in edits] == [0.1, 0, 0, 0.25, 0, 0]
+    assert edits[2].to.scale == pytest.approx(2)
+    assert edits[4].factor == 0.5 and edits[5].color == (1, 0.5, 2)
+    del entries[1]["soft"]
+    assert [edit.description() for edit in edits] == entries
+
+
 def sphere(center=(0, 0, 0), radius=1):
     return {"op": "erase", "region": {"sphere": {"center": list(center), "radius": radius}}}
 
@@ -55,9 +73,13 @@ def mesh(**change):
     return {"op": "erase", "region": {"mesh": {**CUBE, **change}}}
 
 
+def move(rows):
+    return {"op": "move", "region": BOX, "to": rows}
+
+
 WRONG = {
     "no operation": ({"region": BOX}, '"op"'),
-    "unknown operation": ({"op": "move", "region": BOX}, '"op"'),
+    "unknown operation": ({"op": "melt", "region": BOX}, '"op"'),
     "operation of another type": ({"op": ["erase"], "region": BOX}, '"op"'),
     "not an object": (7, "object"),
     "key too many": ({"op": "erase", "region": BOX, "name": "x"}, '"op" and "region"'),
@@ -98,6 +120,25 @@ WRONG = {
     "face index beyond int64": (mesh(faces=[[0, 1, 10**30]]), '"mesh.faces"'),
     "open mesh": (mesh(faces=CUBE["faces"][:5]), "not closed"),
     "collapsed mesh": (mesh(vertices=[[1, 1, 1]] * 8), '"mesh"'),
+    "move without a place": ({"op": "move", "region": BOX}, '"to"'),
+    "erase with a place": ({"op": "erase", "region": BOX, "to": np.eye(4).tolist()}, '"op"'),
+    "place of three rows": (move(np.eye(4)[:3].tolist()), '"to"'),
+    "place of text": (move([["1", 0, 0, 0]] * 4), '"to"'),
+    "place of NaN": (move([[math.nan] * 4] * 4), '"to"'),
+    "mirrored place": (move(np.diag((-1, 1, 1, 1)).tolist()), "mirrors"),
+    "uneven place": (move(np.diag((1, 2, 1, 1)).tolist()), "unevenly"),
+    "flat place": (move(np.diag((1, 1, 0, 1)).tolist()), '"to"'),
+    "projective place": (move([*np.eye(4)[:3].tolist(), [0, 0, 1, 1]]), "last row"),
+    "factor missing": ({"op": "scale_density", "region": BOX}, '"factor"'),
+    "negative factor": ({"op": "scale_density", "region": BOX, "factor": -1}, '"factor"'),
+    "factor of infinity": ({"op": "scale_density", "region": BOX, "factor": math.inf}, '"factor"'),
+    "factor as a truth value": ({"op": "scale_density", "region": BOX, "factor": True}, '"factor"'),
+    "colour missing": ({"op": "tint", "region": BOX}, '"color"'),
+    "colour of two": ({"op": "tint", "region": BOX, "color": [1, 1]}, '"color"'),
+    "negative colour": ({"op": "tint", "region": BOX, "color": [1, 1, -0.1]}, '"color"'),
+    "negative soft edge": ({"op": "erase", "region": BOX, "soft": -0.1}, '"soft"'),
+    "soft edge of text": ({"op": "erase", "region": BOX, "soft": "0.1"}, '"soft"'),
+    "soft edge of null": ({"op": "erase", "region": BOX, "soft": None}, '"soft"'),
     "grid without name": ({"op": "erase", "region": {"grid": ""}}, '"grid"'),
     "grid as a number": ({"op": "erase", "region": {"grid": 3}}, '"grid"'),
     "grid that is not there": ({"op": "erase", "region": {"grid": "no.npz"}}, "no.npz"),
