@@ -174,6 +174,8 @@ class TransformedBoxRegion(Region):
         reach = np.abs(linear).sum(axis=1)
         bounds = np.stack((matrix[:3, 3] - reach, matrix[:3, 3] + reach))
         inverse = np.linalg.inv(linear)
+        normals = inverse / np.linalg.norm(inverse, axis=1, keepdims=True)
+        self.shear = float(np.linalg.norm(normals, ord=2))  # 1 where the faces are upright
         self.register_buffer("inverse", torch.tensor(inverse, dtype=torch.float32))
         self.register_buffer("center", torch.tensor(matrix[:3, 3], dtype=torch.float32))
         self.register_buffer("bounds", torch.tensor(bounds, dtype=torch.float32))
@@ -193,10 +195,9 @@ class TransformedBoxRegion(Region):
 
     def distance(self, points: Tensor) -> Tensor:
         """Exact unless the box is sheared; then less, as its faces' distances add up too much."""
-        slopes = self.inverse.norm(dim=1)
         local = (points - self.center) @ self.inverse.T
-        beyond = ((local.abs() - 1) / slopes).clamp(min=0).norm(dim=-1)
-        return beyond / torch.linalg.matrix_norm(self.inverse / slopes[:, None], ord=2)
+        beyond = ((local.abs() - 1) / self.inverse.norm(dim=1)).clamp(min=0)
+        return beyond.norm(dim=-1) / self.shear
 
     def description(self) -> dict[str, Any]:
         """As in edits.json."""
