@@ -17,10 +17,12 @@ from ..fields.architectures import architecture, default_preset, make_field
 from ..fields.base import Field
 from ..fields.encoders.sparse_tensor import SparseTensorEncoder
 from ..fields.radiance_field import RadianceField
+from ..fields.sizing import fit
 from ..fields.storage import content_hash, load_field, save_field
 from ..jobs.arguments import ConvertArguments
 from ..jobs.budget import Budget
 from ..jobs.device import choose_device
+from ..jobs.file_size import parse_size
 from ..jobs.job import Job
 from ..metrics.image_metrics import psnr
 from ..render.rays import CameraBatch
@@ -84,6 +86,9 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     if arguments.through is not None:
         lesson = through_sparse_tensor(lesson, preset, share_of(budget, BRIDGE_SHARE), seed, job)
         budget = share_of(budget, 1 - BRIDGE_SHARE)
+    if arguments.max_size is not None:
+        limit = parse_size(arguments.max_size)
+        spec = fit(spec, limit, lambda sizes: make_student(sizes, lesson.teacher))
     torch.manual_seed(seed)
     student = make_student(spec, lesson.teacher).to(device)
     inherited = inherit(student, lesson.teacher) if arguments.inherit else []
@@ -247,7 +252,9 @@ def through_sparse_tensor(
     path = job.checkpoints / "sparse_tensor-field.safetensors"
     if path.is_file():
         return replace(lesson, teacher=load_field(path, lesson.teacher.device))
-    edited = lesson.teacher if isinstance(lesson.teacher, EditedField) else None
+    # Edits that move or tint have no tensors to be made in: the bridge learns their outcome.
+    edited = lesson.teacher
+    edited = edited if isinstance(edited, EditedField) and edited.only_cuts else None
     base = lesson.teacher if edited is None else edited.base
     torch.manual_seed(seed)
     bridge = make_student(architecture("sparse_tensor", preset), base).to(base.device)

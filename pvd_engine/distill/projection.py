@@ -16,16 +16,16 @@ from ..fields.encoders.base import Encoder, Rows
 from ..fields.radiance_field import RadianceField
 from .probe import visible_points
 
-RAYS = 4096
+RAYS = 2048
 """Rays whose visible points the fit is made for."""
 
-CELL_POINTS = 1 << 15
+CELL_POINTS = 1 << 14
 """Points anywhere in occupied cells, beside the visible ones."""
 
 LOG_DENSITIES = (-5.0, 8.0)
 """Range of the projected log-density, per engine unit."""
 
-ITERATIONS = 8
+ITERATIONS = 5
 """Of least squares for each group of parameters."""
 
 DAMPING = 0.03
@@ -33,6 +33,12 @@ DAMPING = 0.03
 
 VIEWS = 24
 """Cameras from which each point's colour is looked at."""
+
+DECODER_STEPS, DECODER_BATCH, DECODER_RATE = 150, 4096, 1e-2
+"""Of teaching a network decoder to read the projected features."""
+
+BARE_DEGREE = 1
+"""Of the harmonics that stand for the features of a teacher that has none, as a merged field."""
 
 LOGIT_LIMIT = 6.0
 """Colours nearer to 0 or 1 than the sigmoid of this count as that near."""
@@ -47,7 +53,7 @@ def project(student: RadianceField, teacher: Field, poses: PoseDistribution, see
     Parameters
     ----------
     student : RadianceField
-        Changed in place; its decoder is not, and has to be taught.
+        Changed in place.
     teacher : Field
     poses : PoseDistribution
         From where the teacher is seen.
@@ -74,7 +80,41 @@ def project(student: RadianceField, teacher: Field, poses: PoseDistribution, see
     places = student.to_engine(points)
     for group in encoder.linear_groups():
         solve(encoder, places, wanted, scale, group)
+    if target.for_network:
+        teach_decoder(student, target, points, seed)
     return True
+
+
+@torch.enable_grad()
+def teach_decoder(
+    student: RadianceField, target: "ProjectedFeatures", points: Tensor, seed: int
+) -> None:
+    """Let a network decoder read its encoder's new features as the teacher's colours.
+
+    Parameters
+    ----------
+    student : RadianceField
+        Its decoder is changed in place.
+    target : ProjectedFeatures
+    points : (N, 3) float32
+        Dataset frame.
+    seed : int
+        Of the order of the points, and of the views.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        features = student.features(points)[:, 1:]
+        origins = target.origins[torch.randint(VIEWS, (len(points),), generator=generator)]
+        directions = torch.nn.functional.normalize(points - origins, dim=-1)
+        _, color = target.teacher(points, directions)
+    parameters = list(student.decoder.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=DECODER_RATE, betas=(0.9, 0.99))
+    for _ in range(DECODER_STEPS):
+        chosen = torch.randint(len(points), (DECODER_BATCH,), generator=generator).to(points.device)
+        read = student.decoder(features[chosen], directions[chosen])
+        optimizer.zero_grad()
+        (read - color[chosen]).square().mean().backward()
+        optimizer.step()
 
 
 def points_in_cells(field: Field, count: int, seed: int) -> Tensor:
@@ -142,7 +182,8 @@ class ProjectedFeatures:
 
     The log-density is the teacher's. For a spherical-harmonics decoder the rest are coefficients,
     by least squares over views from where the teacher is seen; for a network, which can be taught
-    to read anything, the principal components of what the teacher's own decoder reads.
+    to read anything, the principal components of what the teacher's own decoder reads, or of such
+    coefficients where a teacher has no decoder of its own.
 
     Parameters
     ----------
@@ -166,16 +207,19 @@ class ProjectedFeatures:
         self.teacher = teacher
         self.occupied = student.occupancy.contains
         self.log_unit = float(np.log(student.half_side))
-        self.degree = student.decoder.degree if isinstance(student.decoder, ShDecoder) else None
+        self.degree = None if teacher.header["architecture"].get("decoder") else BARE_DEGREE
+        self.for_network = not isinstance(student.decoder, ShDecoder)
+        if isinstance(student.decoder, ShDecoder):
+            self.degree = student.decoder.degree
         cameras = poses.sample(VIEWS, np.random.default_rng(seed))
         origins = np.stack([camera.camera_to_world[:3, 3] for camera in cameras])
         self.origins = torch.from_numpy(origins).float().to(teacher.device)
         self.mean = self.components = torch.empty(0)
-        if self.degree is None:
+        if self.for_network:
             self._find_components(visible, student.decoder.input_width - 1)
 
     def _find_components(self, visible: Tensor, count: int) -> None:
-        features = self.teacher.features(visible)[:, 1:]
+        features = self._readable(visible, self.teacher.features(visible))
         self.mean = features.mean(dim=0)
         if features.shape[1] <= count:
             self.components = torch.eye(count, device=features.device)[: features.shape[1]]
@@ -188,14 +232,16 @@ class ProjectedFeatures:
         return torch.cat([self._portion(part) for part in points.split(AT_ONCE)])
 
     def _portion(self, points: Tensor) -> Tensor:
-        features = self.teacher.features(points)
-        if self.degree is None:
-            rest = (features[:, 1:] - self.mean) @ self.components
-        else:
-            rest = self._coefficients(points, features)
+        rest = self._readable(points, self.teacher.features(points))
+        if self.for_network:
+            rest = (rest - self.mean) @ self.components
         log_density = self.teacher.log_density(points) + self.log_unit
         log_density = torch.where(self.occupied(points), log_density, LOG_DENSITIES[0])
         return torch.cat((log_density.clamp(*LOG_DENSITIES)[:, None], rest), dim=-1)
+
+    def _readable(self, points: Tensor, features: Tensor) -> Tensor:
+        """What a decoder can read colours from: the teacher's features, or coefficients."""
+        return features[:, 1:] if self.degree is None else self._coefficients(points, features)
 
     def _coefficients(self, points: Tensor, features: Tensor) -> Tensor:
         """Spherical-harmonics coefficients (N, 3 K) of the colours, before the sigmoid."""

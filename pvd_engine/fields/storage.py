@@ -33,6 +33,9 @@ from .base import Field
 from .header import encode_header, opened
 from .radiance_field import RadianceField
 
+HEADER_BYTES = 4096
+"""What the header of a field file takes, as a rule less."""
+
 MAX_NESTING = 16
 """Fields within a field: merged of edited of merged, and so on."""
 
@@ -139,6 +142,12 @@ def check_nesting(header: dict[str, Any], deepest: int = MAX_NESTING) -> None:
     for inner in (header.get("base"), *(header.get("parts") or ())):
         if inner is not None:
             check_nesting(inner, deepest - 1)
+
+
+def stored_bytes(field: Field) -> int:
+    """About the size of a field's file: its tensors and a header of ordinary length."""
+    tensors, _ = field_state(field)
+    return sum(tensor.nbytes for tensor in tensors.values()) + HEADER_BYTES
 
 
 def save_field(path: Path, field: Field) -> None:

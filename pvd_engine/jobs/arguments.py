@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 
 from ..errors import UserError
 from .budget import Budget
+from .file_size import parse_size
 
 Device = Literal["auto", "cpu", "cuda"]
 Preset = Literal["small", "full"]
@@ -161,6 +162,8 @@ class ConvertArguments:
         Budget.parse(self.budget, self.steps)
         _check_seed(self.seed)
         _check_suffix(self.out, ".safetensors")
+        if self.max_size is not None:
+            parse_size(self.max_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -315,24 +318,36 @@ class BenchArguments:
     """Measure this machine and this program: slow, honest benchmarks.
 
     kernels: points per second of each fast kernel beside its plain-torch reference, turn by turn.
-    conversions: every architecture from the images of a capture, then converted to every other;
-    what lies in the output folder already is not made again.
+    matrix: every architecture from the images of a capture, then converted to every other, and to
+    itself at half the size. ablation: a conversion with one part of the method changed at a time.
+    speed: how soon a student is as good as training from scratch. The last three need CAPTURE and
+    --out; what lies in the output folder already is not made again.
 
     Example: pvd bench kernels
-    Example: pvd bench conversions lego --budget 120s --out bench
+    Example: pvd bench matrix lego --budget 60s --out bench
+    Example: pvd bench ablation lego --budget 30s --seeds 3 --out ablation
     """
 
-    what: Positional[Literal["kernels", "conversions"]]
+    what: Positional[Literal["kernels", "matrix", "ablation", "speed"]]
     """What to measure."""
 
     capture: Positional[CapturePath | None] = None
-    """The dataset, for conversions."""
+    """The dataset."""
 
     budget: str = "120s"
-    """How long each field is made, for conversions."""
+    """How long each field is made."""
 
     out: Path | None = None
     """A folder for the fields and the JSON file with the measures."""
+
+    sources: str | None = None
+    """Architectures to convert from, such as hash,mlp: all in matrix, hash in the others."""
+
+    targets: str | None = None
+    """Architectures to convert to: all in matrix, mlp and then grids in ablation, mlp in speed."""
+
+    seeds: int = 3
+    """How many seeds, from --seed on, in ablation and speed."""
 
     seed: int = 0
     """Start of all random numbers."""
@@ -343,6 +358,8 @@ class BenchArguments:
     def __post_init__(self) -> None:
         Budget.parse(self.budget, None)
         _check_seed(self.seed)
+        if self.seeds < 1:
+            raise UserError(f"--seeds must be at least 1, not {self.seeds}.")
 
 
 def _check_seed(seed: int) -> None:

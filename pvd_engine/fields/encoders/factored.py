@@ -24,7 +24,7 @@ STAGES = ((0.1, 2.0), (0.2, 1.5), (0.35, 1.0))
 COARSEST = 3.0
 """The factors start at the target resolution divided by this."""
 
-SWEEPS = 3
+SWEEPS = 2
 """Of alternating least squares."""
 
 LATTICE = 128
@@ -93,7 +93,8 @@ class FactoredEncoder(Encoder):
         """Log-density (N,): the sum of products (N, R), as it is inside and outside the box."""
         # As a product with ones, because a sum over so short an axis is several times slower.
         log_density = products @ torch.ones(products.shape[1], device=products.device)
-        outside = ((points01 - 0.5).abs() > 0.5 + 1e-4).any(dim=-1)
+        beyond = (points01 - points01.clamp(0, 1)).abs() @ torch.ones(3, device=points01.device)
+        outside = beyond > 1e-4
         return torch.where(outside, OUTSIDE_LOG_DENSITY, log_density + START_LOG_DENSITY)
 
     def parameter_groups(self) -> list[ParameterGroup]:
