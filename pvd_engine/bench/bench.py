@@ -1,14 +1,17 @@
 """The verb ``bench``: chooses the benchmark, prints its table and saves its measures."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import UserError
+from ..fields.architectures import PRESETS, architecture
 from ..jobs.arguments import BenchArguments
 from ..jobs.device import choose_device
 from ..jobs.files import write_json
 from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
-from . import conversions, kernels
+from . import ablation, kernels, matrix, speed
+from .plan import Plan
 
 
 def run(arguments: BenchArguments, job: Job) -> dict[str, Any]:
@@ -18,22 +21,66 @@ def run(arguments: BenchArguments, job: Job) -> dict[str, Any]:
     -------
     dict
         The benchmark's own result, with ``table``, lines of text.
+
+    Raises
+    ------
+    UserError
+        Something is missing, or an architecture does not exist.
     """
-    device = choose_device(arguments.device)
     if arguments.what == "kernels":
-        result = kernels.run(seed=arguments.seed, progress=fraction_reporter(job))
-        if arguments.out is not None:
-            arguments.out.mkdir(parents=True, exist_ok=True)
-            write_json(arguments.out / "kernels.json", result)
-        return {**result, "table": kernels.format_table(result)}
+        return _kernels(arguments, job)
+    plan = _plan(arguments)
+    if arguments.what == "matrix":
+        sources = _names(arguments.sources, list(PRESETS))
+        targets = _names(arguments.targets, list(PRESETS))
+        plan.claim_folder()
+        result = matrix.run(plan, sources, targets, job)
+        return {**result, "table": matrix.format_table(result)}
+    source = _one("--sources", _names(arguments.sources, ["hash"]))
+    if arguments.what == "ablation":
+        targets = _names(arguments.targets, [])
+        chosen = [trial for target in targets for trial in ablation.trials(target)]
+        plan.claim_folder()
+        trials = chosen or ablation.default_trials(source)
+        result = ablation.run(plan, source, trials, arguments.seeds, job)
+        return {**result, "table": ablation.format_table(result)}
+    target = _one("--targets", _names(arguments.targets, ["mlp"]))
+    plan.claim_folder()
+    result = speed.run(plan, source, target, arguments.seeds, job)
+    return {**result, "table": speed.format_table(result)}
+
+
+def _kernels(arguments: BenchArguments, job: Job) -> dict[str, Any]:
+    choose_device(arguments.device)
+    result = kernels.run(seed=arguments.seed, progress=fraction_reporter(job))
+    if arguments.out is not None:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        write_json(arguments.out / "kernels.json", result)
+    return {**result, "table": kernels.format_table(result)}
+
+
+def _plan(arguments: BenchArguments) -> Plan:
     if arguments.capture is None or arguments.out is None:
-        raise UserError("The conversions benchmark needs a capture and a folder, --out DIR.")
-    plan = conversions.Plan(
+        raise UserError(f"The {arguments.what} benchmark needs a capture and a folder, --out DIR.")
+    return Plan(
+        what=arguments.what,
         capture=arguments.capture,
         folder=arguments.out,
         budget=arguments.budget,
         seed=arguments.seed,
-        device="cuda" if device.type == "cuda" else "cpu",
+        device="cuda" if choose_device(arguments.device).type == "cuda" else "cpu",
     )
-    result = conversions.run(plan, job)
-    return {**result, "table": conversions.format_table(result)}
+
+
+def _names(text: str | None, default: Sequence[str]) -> list[str]:
+    """Architectures of a list with commas."""
+    names = list(default) if text is None else [name.strip() for name in text.split(",")]
+    for name in names:
+        architecture(name, "small")  # tells of one that does not exist
+    return list(dict.fromkeys(names))
+
+
+def _one(option: str, names: Sequence[str]) -> str:
+    if len(names) != 1:
+        raise UserError(f"This benchmark takes one architecture as {option}.")
+    return names[0]

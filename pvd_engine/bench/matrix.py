@@ -1,166 +1,130 @@
 """All conversions among the architectures on one capture, beside training from scratch.
 
-Every field is made once with the same budget: a teacher of each architecture from the images, then
-a student of each other architecture from each teacher. All are measured on the test split.
+A teacher of each architecture is trained from the images once. From each teacher a student of each
+architecture is distilled in the same time; a student of the teacher's own architecture gets half of
+its file size. The teacher of an architecture is at once what training from scratch gives it in that
+time.
 """
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
+from collections.abc import Sequence
+from typing import Any
 
 from ..data.readers import open_capture
-from ..distill import convert
-from ..fields.architectures import PRESETS
-from ..fields.header import read_header
-from ..fields.storage import load_field
-from ..jobs.arguments import ConvertArguments, EvalArguments, TrainArguments
 from ..jobs.files import write_json
 from ..jobs.job import Job
-from ..metrics import evaluate
-from ..metrics.image_metrics import psnr
-from ..render.render import render_image
-from ..train import train
+from .matrix_picture import write_picture
+from .measure import require_test_views
+from .plan import Plan, make_and_measure
+
+NEAR_TEACHER = 1.0
+"""Decibel that a student may lie below its teacher."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is measured, and where it is kept.
+def run(plan: Plan, sources: Sequence[str], targets: Sequence[str], job: Job) -> dict[str, Any]:
+    """Make and measure all teachers and students; writes ``matrix.json`` and ``matrix.png``.
 
-    Attributes
+    Parameters
     ----------
-    capture, folder : Path
-        Fields and measures that lie in the folder already are not made again.
-    budget : str
-        Of each teacher and of each student.
-    seed : int
-    device : str
-    """
-
-    capture: Path
-    folder: Path
-    budget: str
-    seed: int
-    device: Literal["cpu", "cuda"]
-
-
-def run(plan: Plan, job: Job) -> dict[str, Any]:
-    """Make and measure all teachers and students.
+    plan : Plan
+    sources, targets : sequence of str
+        Architectures to convert from and to.
+    job : Job
 
     Returns
     -------
     dict
-        The plan, ``"teachers"`` by architecture and ``"conversions"``, a list; each with ``psnr``
-        and ``ssim`` on the test images, ``seconds``, ``steps``, ``size`` in bytes, and for
-        conversions ``psnr_to_teacher``, the mean over the test views.
+        The plan, ``"teachers"`` by architecture and ``"cells"``, a list in order of sources and
+        targets. Each holds what `make_and_measure` gives; a cell also ``source``, ``target``,
+        ``max_size`` (None but for a cell of one architecture) and ``verdict``.
     """
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    result: dict[str, Any] = {
-        "capture": plan.capture.name,
+    capture = open_capture(plan.capture)
+    views = {"test": require_test_views(capture)}
+    teachers = {
+        name: make_and_measure(plan.training(name, name), views, job)
+        for name in dict.fromkeys([*sources, *targets])
+    }
+    cells = []
+    for source in sources:
+        for target in targets:
+            max_size = f"{teachers[source]['size'] / 2e6:.2f}MB" if source == target else None
+            request = plan.conversion(source, target, f"{source}-to-{target}", max_size=max_size)
+            record = make_and_measure(request, views, job)
+            qualities = [r["test"]["psnr"] for r in (record, teachers[source], teachers[target])]
+            cells.append(
+                {
+                    "source": source,
+                    "target": target,
+                    "max_size": max_size,
+                    "verdict": verdict(*qualities),
+                    **record,
+                }
+            )
+    result = {
+        "capture": capture.name,
         "budget": plan.budget,
         "seed": plan.seed,
         "device": plan.device,
-        "teachers": {name: _teacher(plan, name, job) for name in PRESETS},
-        "conversions": [],
+        "sources": list(sources),
+        "targets": list(targets),
+        "teachers": teachers,
+        "cells": cells,
     }
-    for source in PRESETS:
-        for target in PRESETS:
-            if source != target:
-                result["conversions"].append(_conversion(plan, source, target, job))
-    write_json(plan.folder / "conversions.json", result)
+    write_json(plan.folder / "matrix.json", result)
+    write_picture(plan.folder / "matrix.png", result)
     return result
 
 
+def verdict(student: float, teacher: float, scratch: float) -> str:
+    """Judge a student by PSNR to the test images, in decibel.
+
+    Parameters
+    ----------
+    student : float
+    teacher : float
+    scratch : float
+        The student's architecture, trained from the images for the same time.
+
+    Returns
+    -------
+    str
+        ``"within 1 dB of its teacher"``, else ``"above scratch"``, else ``"below both"``.
+    """
+    if student >= teacher - NEAR_TEACHER:
+        return f"within {NEAR_TEACHER:g} dB of its teacher"
+    return "above scratch" if student > scratch else "below both"
+
+
 def format_table(result: dict[str, Any]) -> str:
-    """The result of `run` as lines of text."""
-    lines = [
-        f"{result['capture']}, {result['budget']} each, seed {result['seed']}, {result['device']};"
-        " PSNR in dB on the test views",
-        f"{'':<30}{'teacher':>9}{'student':>9}{'to teacher':>12}{'scratch':>9}{'s':>7}{'MB':>8}",
-    ]
+    """The result of `run` as lines of text: teachers first, then students."""
     teachers = result["teachers"]
-    for row in result["conversions"]:
-        lines.append(
-            f"{row['source'] + ' -> ' + row['target']:<30}"
-            f"{teachers[row['source']]['psnr']:>9.2f}{row['psnr']:>9.2f}"
-            f"{row['psnr_to_teacher']:>12.2f}{teachers[row['target']]['psnr']:>9.2f}"
-            f"{row['seconds']:>7.0f}{row['size'] / 1e6:>8.2f}"
+    rows = [(f"images -> {name}", r, f"{'':>30}", "") for name, r in teachers.items()]
+    for cell in result["cells"]:
+        size = "" if cell["max_size"] is None else f" ({cell['max_size']})"
+        beside = (
+            f"{cell['test']['psnr_to_teacher']:>12.2f}"
+            f"{teachers[cell['source']]['test']['psnr']:>9.2f}"
+            f"{teachers[cell['target']]['test']['psnr']:>9.2f}"
         )
-    return "\n".join(lines)
-
-
-def _teacher(plan: Plan, name: str, job: Job) -> dict[str, Any]:
-    arguments = TrainArguments(
-        capture=plan.capture,
-        arch=name,
-        out=_field_path(plan, name),
-        budget=plan.budget,
-        seed=plan.seed,
-        device=plan.device,
+        name = f"{cell['source']} -> {cell['target']}{size}"
+        rows.append((name, cell, beside, cell["verdict"]))
+    width = max(len(name) for name, *_ in rows)
+    return "\n".join(
+        [
+            f"{result['capture']}, {result['budget']} each, seed {result['seed']},"
+            f" {result['device']}; PSNR in dB on the test views",
+            "s is the optimisation; whole s and peak MB are all of its process",
+            f"{'':<{width}}{'PSNR':>7}{'SSIM':>7}{'to teacher':>12}{'teacher':>9}{'scratch':>9}"
+            f"{'steps':>8}{'s':>7}{'whole s':>9}{'MB':>8}{'peak MB':>9}  verdict",
+            *(f"{name:<{width}}{_numbers(r, beside)}  {word}" for name, r, beside, word in rows),
+        ]
     )
-    if not arguments.out.is_file():
-        train.run(arguments, _sub_job(plan, name, job))
-    return _measured(plan, name, job)
 
 
-def _conversion(plan: Plan, source: str, target: str, job: Job) -> dict[str, Any]:
-    name = f"{source}-to-{target}"
-    arguments = ConvertArguments(
-        field=_field_path(plan, source),
-        to=target,
-        out=_field_path(plan, name),
-        capture=plan.capture,
-        budget=plan.budget,
-        seed=plan.seed,
-        device=plan.device,
+def _numbers(record: dict[str, Any], beside: str) -> str:
+    peak = record["peak_memory"]
+    return (
+        f"{record['test']['psnr']:>7.2f}{record['test']['ssim']:>7.3f}{beside}"
+        f"{record['steps']:>8,}{record['seconds']:>7.0f}{record['process_seconds']:>9.0f}"
+        f"{record['size'] / 1e6:>8.2f}"
+        f"{'-' if peak is None else f'{peak / 1e6:.0f}':>9}"
     )
-    if not arguments.out.is_file():
-        convert.run(arguments, _sub_job(plan, name, job))
-    return {
-        "source": source,
-        "target": target,
-        **_measured(plan, name, job),
-        "psnr_to_teacher": _likeness(plan, source, name, job),
-    }
-
-
-def _measured(plan: Plan, name: str, job: Job) -> dict[str, Any]:
-    """Quality on the test split, with size and time; kept beside the field."""
-    path, kept = _field_path(plan, name), plan.folder / f"{name}.json"
-    if kept.is_file():
-        return json.loads(kept.read_text(encoding="utf-8"))
-    arguments = EvalArguments(field=path, capture=plan.capture, device=plan.device)
-    quality = evaluate.run(arguments, job)
-    provenance = read_header(path)["provenance"]
-    measured = {
-        "psnr": quality["psnr"],
-        "ssim": quality["ssim"],
-        "seconds": provenance["seconds"],
-        "steps": provenance["steps"],
-        "size": path.stat().st_size,
-    }
-    write_json(kept, measured)
-    return measured
-
-
-def _likeness(plan: Plan, teacher: str, student: str, job: Job) -> float:
-    """Mean PSNR of a student's renders against its teacher's, on white, over the test views."""
-    fields = [load_field(_field_path(plan, name)) for name in (teacher, student)]
-    values = []
-    for view in open_capture(plan.capture).split("test"):
-        job.raise_if_cancelled()
-        expected, picture = (render_image(field, view.camera).over(1.0) for field in fields)
-        values.append(psnr(picture, expected))
-    return float(np.mean(values))
-
-
-def _field_path(plan: Plan, name: str) -> Path:
-    return plan.folder / f"{name}.safetensors"
-
-
-def _sub_job(plan: Plan, name: str, job: Job) -> Job:
-    """A job with a folder of its own that reports and is cancelled as part of another."""
-    job.emit("message", text=f"{name}, {plan.budget}")
-    return job.part(plan.folder / f"{name}.job")

@@ -115,7 +115,7 @@ def test_verbs_that_fill_a_folder_take_one_that_is_there(tmp_path):
     out.mkdir()
     for verb, arguments in (
         ("render", RenderArguments(field=missing, out=out, capture=missing)),
-        ("bench", BenchArguments(what="conversions", capture=missing, out=out)),
+        ("bench", BenchArguments(what="matrix", capture=missing, out=out)),
     ):
         outcome = end_of(tmp_path, verb, arguments)
         assert outcome.status == "failed"

@@ -1,0 +1,141 @@
+"""What each part of a conversion contributes: the same conversion with one part left out or added.
+
+All conversions start from one teacher. The seeds come turn by turn, so that a machine that slows
+down slows all variants alike.
+"""
+
+from collections.abc import Sequence
+from statistics import mean
+from typing import Any
+
+from ..data.readers import open_capture
+from ..fields.architectures import PRESETS
+from ..jobs.files import write_json
+from ..jobs.job import Job
+from .measure import held_out, require_test_views
+from .plan import Plan, make_and_measure
+
+MOST_VIEWS = 25
+"""Of a split, evenly spaced; a conversion here is short, and measuring it should be, too."""
+
+DEFAULT = "default"
+PROJECTION = "no projection"
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    DEFAULT: {},
+    "stages 23": {"stages": "23"},
+    "stages 13": {"stages": "13"},
+    "stages 3": {"stages": "3"},
+    "no density constraint": {"density_constraint": False},
+    "hard poses": {"hard_poses": True},
+    "hard rays": {"hard_rays": True},
+    "hard points": {"hard_points": True},
+    "hard poses, rays, points": {"hard_poses": True, "hard_rays": True, "hard_points": True},
+    PROJECTION: {"projection": False},
+}
+"""Changes to the arguments of ``pvd convert``, by name."""
+
+
+def default_trials(source: str) -> list[tuple[str, str]]:
+    """Targets and variants to measure when no target is named.
+
+    Stages, constraint and active learning on the network, which cannot be projected to; the
+    projection on every grid and set of factors of another architecture than the teacher's.
+    """
+    grids = [name for name in PRESETS if name not in (source, "mlp")]
+    return trials("mlp") + [(name, variant) for name in grids for variant in (DEFAULT, PROJECTION)]
+
+
+def trials(target: str) -> list[tuple[str, str]]:
+    """The target with each variant that means something for it."""
+    return [(target, v) for v in VARIANTS if not (target == "mlp" and v == PROJECTION)]
+
+
+def run(
+    plan: Plan, source: str, chosen: Sequence[tuple[str, str]], seeds: int, job: Job
+) -> dict[str, Any]:
+    """Make and measure the teacher and all variants; writes ``ablation.json``.
+
+    Parameters
+    ----------
+    plan : Plan
+    source : str
+        The teacher's architecture.
+    chosen : sequence of (str, str)
+        Target and variant, as from `trials`.
+    seeds : int
+        How many, from the plan's on.
+    job : Job
+
+    Returns
+    -------
+    dict
+        The plan, ``"teacher"`` and ``"rows"``: each with ``target``, ``variant``, ``runs`` (what
+        `make_and_measure` gives, by seed), and ``mean``, ``least`` and ``most`` of ``test_psnr``,
+        ``psnr_to_teacher`` and, where the capture has validation images, ``val_psnr``.
+    """
+    capture = open_capture(plan.capture)
+    views = {"test": require_test_views(capture, MOST_VIEWS)}
+    validation = held_out(capture, "val", MOST_VIEWS)
+    if validation:
+        views["val"] = validation
+    teacher = make_and_measure(plan.training(source, source), views, job)
+    runs: dict[tuple[str, str], list[dict[str, Any]]] = {trial: [] for trial in chosen}
+    for seed in range(plan.seed, plan.seed + seeds):
+        for target, variant in chosen:
+            name = f"{source}-to-{target} {variant} {seed}".replace(",", "").replace(" ", "-")
+            request = plan.conversion(source, target, name, seed=seed, **VARIANTS[variant])
+            runs[target, variant].append(make_and_measure(request, views, job))
+    result = {
+        "capture": capture.name,
+        "budget": plan.budget,
+        "seed": plan.seed,
+        "seeds": seeds,
+        "device": plan.device,
+        "source": source,
+        "views": {split: [view.name for view in chosen] for split, chosen in views.items()},
+        "teacher": teacher,
+        "rows": [
+            {"target": target, "variant": variant, **spread(records), "runs": records}
+            for (target, variant), records in runs.items()
+        ],
+    }
+    write_json(plan.folder / "ablation.json", result)
+    return result
+
+
+def spread(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Mean, least and most over the seeds of what `make_and_measure` gives."""
+    values = {
+        "test_psnr": [record["test"]["psnr"] for record in records],
+        "psnr_to_teacher": [record["test"]["psnr_to_teacher"] for record in records],
+    }
+    if all("val" in record for record in records):
+        values["val_psnr"] = [record["val"]["psnr"] for record in records]
+    return {
+        kind: {name: function(numbers) for name, numbers in values.items()}
+        for kind, function in (("mean", mean), ("least", min), ("most", max))
+    }
+
+
+def format_table(result: dict[str, Any]) -> str:
+    """The result of `run` as lines of text."""
+    has_val = "val" in result["teacher"]
+    columns = [("test_psnr", "test"), ("psnr_to_teacher", "to teacher")]
+    if has_val:
+        columns.insert(0, ("val_psnr", "val"))
+    lines = [
+        f"{result['capture']}, teacher {result['source']}"
+        f" {result['teacher']['test']['psnr']:.2f} dB, {result['budget']} each,"
+        f" {result['seeds']} seeds from {result['seed']}, {result['device']};"
+        " PSNR in dB: mean (least to most)",
+        f"{'':<42}" + "".join(f"{title:>24}" for _, title in columns),
+    ]
+    for row in result["rows"]:
+        name = f"{result['source']} -> {row['target']}, {row['variant']}"
+        cells = [
+            f"{row['mean'][key]:.2f} ({row['least'][key]:.2f} to {row['most'][key]:.2f})"
+            for key, _ in columns
+        ]
+        lines.append(f"{name:<42}" + "".join(f"{cell:>24}" for cell in cells))
+    return "\n".join(lines)

@@ -1,0 +1,112 @@
+"""How good a field is: its pictures against the images, and against its teacher's pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ..data.capture import Capture, View
+from ..errors import UserError
+from ..fields.storage import load_field
+from ..jobs.job import Job
+from ..metrics.evaluate import image_on_white
+from ..metrics.image_metrics import SSIM_WINDOW, psnr, ssim
+from ..render.render import render_image
+from ..render.view_loop import render_views
+
+
+def held_out(
+    capture: Capture, split: Literal["val", "test"], most: int | None = None
+) -> tuple[View, ...]:
+    """Views of a split that a field can be measured on.
+
+    Parameters
+    ----------
+    capture : Capture
+    split : str
+    most : int, optional
+        Of more views, this many evenly spaced ones; all when not given.
+
+    Raises
+    ------
+    UserError
+        An image is too small to be compared.
+    """
+    views = [view for view in capture.split(split) if view.image_path is not None]
+    if any(min(view.camera.width, view.camera.height) < SSIM_WINDOW for view in views):
+        raise UserError(
+            f"The capture {capture.name} has images of less than {SSIM_WINDOW} pixels to a side, "
+            "which are too small to compare."
+        )
+    if most is not None and len(views) > most:
+        views = [views[index * len(views) // most] for index in range(most)]
+    return tuple(views)
+
+
+def require_test_views(capture: Capture, most: int | None = None) -> tuple[View, ...]:
+    """The held-out views of the test split.
+
+    Raises
+    ------
+    UserError
+        There is none, or an image is too small to be compared.
+    """
+    views = held_out(capture, "test", most)
+    if not views:
+        raise UserError(
+            f"The capture {capture.name} has no test views with images; this benchmark needs some."
+        )
+    return views
+
+
+def compare(pictures: Sequence[np.ndarray], views: Sequence[View]) -> dict[str, float]:
+    """Mean ``psnr`` (decibel) and ``ssim`` of pictures, (H, W, 3) on white, to views' images.
+
+    Values are clipped to [0, 1] first, as a picture file would hold them.
+    """
+    pairs = [(p.clip(0, 1), image_on_white(v)) for p, v in zip(pictures, views, strict=True)]
+    return {
+        "psnr": float(np.mean([psnr(*pair) for pair in pairs])),
+        "ssim": float(np.mean([ssim(*pair) for pair in pairs])),
+    }
+
+
+def measure(
+    field: Path, views: Sequence[View], device: str, job: Job, teacher: Path | None = None
+) -> dict[str, float]:
+    """Render a field from views and compare.
+
+    Parameters
+    ----------
+    field : Path
+        Of the field file.
+    views : sequence of View
+        With images.
+    device : str
+    job : Job
+    teacher : Path, optional
+        Another field file, to be rendered from the same views.
+
+    Returns
+    -------
+    dict
+        As from `compare`, and with a teacher ``psnr_to_teacher``, the mean of the views' PSNR
+        between the two fields' pictures on white.
+
+    Raises
+    ------
+    Cancelled
+        The job was asked to stop.
+    """
+    loaded = load_field(field, device)
+    pictures = [image.over(1.0) for _, image in render_views(loaded, views, job)]
+    measures = compare(pictures, views)
+    if teacher is not None:
+        example = load_field(teacher, device)
+        likeness = []
+        for view, picture in zip(views, pictures, strict=True):
+            job.raise_if_cancelled()
+            likeness.append(psnr(picture, render_image(example, view.camera).over(1.0)))
+        measures["psnr_to_teacher"] = float(np.mean(likeness))
+    return measures

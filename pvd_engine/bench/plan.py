@@ -1,0 +1,147 @@
+"""The fields of a benchmark: made once, each by a process of its own, measured, and kept."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ..data.capture import View
+from ..errors import UserError
+from ..fields.header import read_header
+from ..jobs.arguments import ConvertArguments, TrainArguments
+from ..jobs.files import json_text, write_json
+from ..jobs.job import Job
+from .child import run_child
+from .measure import measure
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the fields of a benchmark have in common, and where they are kept.
+
+    Attributes
+    ----------
+    what : str
+        Name of the benchmark.
+    capture : Path
+    folder : Path
+        Fields and measures that lie here already are not made again.
+    budget : str
+        Of a teacher, and of a student where nothing else is said.
+    seed : int
+        The first, where there are several.
+    device : str
+    """
+
+    what: str
+    capture: Path
+    folder: Path
+    budget: str
+    seed: int
+    device: Literal["cpu", "cuda"]
+
+    def claim_folder(self) -> None:
+        """Make the folder this plan's own.
+
+        Raises
+        ------
+        UserError
+            It holds the measures of another plan, which must not mix with these.
+        """
+        path = self.folder / "plan.json"
+        values = json.loads(json_text(asdict(self)))
+        del values["folder"]  # it may be moved
+        if not path.is_file():
+            write_json(path, values)
+            return
+        there = json.loads(path.read_text(encoding="utf-8"))
+        for name, value in values.items():
+            if there.get(name) != value:
+                raise UserError(
+                    f"'{self.folder}' holds a benchmark that differs in {name} "
+                    f"({there.get(name)} there, {value} now); give another --out."
+                )
+
+    def field(self, name: str) -> Path:
+        """Where the field of a name is kept; its measures are the .json beside it."""
+        return self.folder / f"{name}.safetensors"
+
+    def training(self, arch: str, name: str, **options: Any) -> TrainArguments:
+        """The training of a field from the images; options replace the plan's own."""
+        options = {"budget": self.budget, "seed": self.seed} | options
+        return TrainArguments(
+            capture=self.capture, arch=arch, out=self.field(name), device=self.device, **options
+        )
+
+    def conversion(self, teacher: str, to: str, name: str, **options: Any) -> ConvertArguments:
+        """The conversion of a field that was made before; options replace the plan's own."""
+        options = {"budget": self.budget, "seed": self.seed} | options
+        return ConvertArguments(
+            field=self.field(teacher),
+            to=to,
+            out=self.field(name),
+            capture=self.capture,
+            report=False,
+            device=self.device,
+            **options,
+        )
+
+
+def make_and_measure(
+    arguments: TrainArguments | ConvertArguments,
+    views: Mapping[str, Sequence[View]],
+    job: Job,
+) -> dict[str, Any]:
+    """Make a field, unless it is there, and measure it, unless its measures are there.
+
+    Parameters
+    ----------
+    arguments : TrainArguments or ConvertArguments
+        With an explicit device.
+    views : mapping of str to sequence of View
+        What to measure on, by split.
+    job : Job
+
+    Returns
+    -------
+    dict
+        ``steps`` and ``seconds`` of the optimisation, ``process_seconds`` and ``peak_memory``
+        (bytes, or None) of the whole process, ``size`` of the file in bytes, and for each split
+        what `measure` gives; a student is compared with its teacher on the test split.
+
+    Raises
+    ------
+    Cancelled
+        The job was asked to stop; the same call goes on from there.
+    UserError
+        The field could not be made.
+    """
+    kept = arguments.out.with_suffix(".json")
+    if arguments.out.is_file() and kept.is_file():
+        return json.loads(kept.read_text(encoding="utf-8"))
+    job.emit("message", text=f"{arguments.out.stem}, {arguments.budget}")
+    record = _made(arguments, job)
+    teacher = arguments.field if isinstance(arguments, ConvertArguments) else None
+    for split, chosen in views.items():
+        example = teacher if split == "test" else None
+        record[split] = measure(arguments.out, chosen, arguments.device, job, example)
+    write_json(kept, record)
+    return record
+
+
+def _made(arguments: TrainArguments | ConvertArguments, job: Job) -> dict[str, Any]:
+    """Make a field, unless it is there; what its process took is kept in its job folder."""
+    folder = arguments.out.with_suffix(".job")
+    kept = folder / "process.json"
+    if not (arguments.out.is_file() and kept.is_file()):
+        verb = "train" if isinstance(arguments, TrainArguments) else "convert"
+        run = run_child(verb, arguments, folder, job)
+        write_json(kept, {"process_seconds": run.seconds, "peak_memory": run.peak_memory})
+    provenance = read_header(arguments.out)["provenance"]
+    return {
+        "steps": provenance["steps"],
+        "seconds": provenance["seconds"],
+        "size": arguments.out.stat().st_size,
+        **json.loads(kept.read_text(encoding="utf-8")),
+    }

@@ -1,0 +1,252 @@
+"""Benchmarks of conversions: fields are made once, in processes of their own, and measured."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from ball_capture import write_ball_capture
+from engine_process import REPOSITORY
+from PIL import Image
+from stopping_job import StoppingJob
+
+from pvd_engine.bench import ablation, bench, plain_nerf, speed
+from pvd_engine.bench.child import peak_memory, run_child
+from pvd_engine.bench.matrix import format_table
+from pvd_engine.bench.matrix_picture import picture_size
+from pvd_engine.bench.measure import measure, require_test_views
+from pvd_engine.data.readers import open_capture
+from pvd_engine.errors import Cancelled, UserError
+from pvd_engine.jobs.arguments import BenchArguments, EvalArguments, TrainArguments
+from pvd_engine.jobs.folder import has_checkpoints
+from pvd_engine.jobs.job import Job
+from pvd_engine.metrics import evaluate
+
+SOURCES = ("sparse_tensor", "hash")
+TARGET = "hash"
+"""To a hash grid, for conversions to it are quick from teachers that are still fog."""
+
+
+@pytest.fixture(autouse=True)
+def children_find_the_engine(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory):
+    return write_ball_capture(tmp_path_factory.mktemp("bench") / "ball", size=24)
+
+
+@pytest.fixture(scope="module")
+def matrix(tmp_path_factory, capture):
+    """Arguments of a small matrix benchmark, its folder and its result."""
+    folder = tmp_path_factory.mktemp("matrix")
+    arguments = BenchArguments(
+        what="matrix",
+        capture=capture,
+        out=folder,
+        budget="1s",
+        sources=",".join(SOURCES),
+        targets=TARGET,
+        device="cpu",
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(REPOSITORY))
+        result = bench.run(arguments, Job(folder / "bench-job"))
+    return arguments, folder, result
+
+
+def test_the_matrix_has_every_teacher_and_every_conversion(matrix):
+    _, folder, result = matrix
+    assert set(result["teachers"]) == set(SOURCES)
+    assert [(c["source"], c["target"]) for c in result["cells"]] == [(s, TARGET) for s in SOURCES]
+    half = f"{result['teachers']['hash']['size'] / 2e6:.2f}MB"
+    names = [line.split("  ")[0] for line in result["table"].splitlines()[3:]]
+    assert names == [
+        "images -> sparse_tensor",
+        "images -> hash",
+        "sparse_tensor -> hash",
+        f"hash -> hash ({half})",
+    ]
+    kept = json.loads((folder / "matrix.json").read_text(encoding="utf-8"))
+    assert format_table(kept) == result["table"]
+
+
+def test_a_student_of_the_same_architecture_is_asked_to_have_half_the_size(matrix):
+    _, folder, result = matrix
+    asked = {}
+    for source in SOURCES:
+        path = folder / f"{source}-to-hash.job" / "request.json"
+        asked[source] = json.loads(path.read_text(encoding="utf-8"))["arguments"]["max_size"]
+    half = result["teachers"]["hash"]["size"] / 2e6
+    assert asked == {"sparse_tensor": None, "hash": f"{half:.2f}MB"}
+
+
+def test_each_process_tells_its_own_memory(matrix):
+    _, _, result = matrix
+    for record in (*result["teachers"].values(), *result["cells"]):
+        if sys.platform == "linux":
+            assert 50e6 < record["peak_memory"] < 20e9
+        else:
+            assert record["peak_memory"] is None
+
+
+def test_the_matrix_picture_has_its_size(matrix):
+    _, folder, _ = matrix
+    with Image.open(folder / "matrix.png") as picture:
+        assert picture.size == picture_size(len(SOURCES), 1)
+        assert len(picture.convert("RGB").getcolors(1 << 20)) > 50
+
+
+def test_what_is_there_is_not_made_again(matrix):
+    arguments, folder, result = matrix
+
+    def times():
+        names = [*SOURCES, *(f"{source}-to-{TARGET}" for source in SOURCES)]
+        files = [folder / f"{n}.{end}" for n in names for end in ("safetensors", "json")]
+        return {file.name: file.stat().st_mtime_ns for file in files}
+
+    before = times()
+    again = bench.run(arguments, Job(folder / "bench-job"))
+    assert times() == before
+    assert again["table"] == result["table"]
+    (folder / "hash.json").unlink()
+    bench.run(arguments, Job(folder / "bench-job"))
+    after = times()
+    assert [name for name in before if before[name] != after[name]] == ["hash.json"]
+
+
+def test_a_folder_of_another_plan_is_refused(matrix):
+    arguments, folder, _ = matrix
+    other = BenchArguments(
+        what="matrix", capture=arguments.capture, out=folder, budget="2s", device="cpu"
+    )
+    with pytest.raises(UserError, match=r"budget \(1s there, 2s now\)"):
+        bench.run(other, Job(folder / "bench-job"))
+
+
+def test_measures_are_those_of_eval(matrix, tmp_path):
+    arguments, folder, result = matrix
+    field = folder / "hash.safetensors"
+    quality = evaluate.run(
+        EvalArguments(field=field, capture=arguments.capture, device="cpu"), Job(tmp_path)
+    )
+    measured = result["teachers"]["hash"]["test"]
+    assert measured["psnr"] == pytest.approx(quality["psnr"], abs=1e-3)
+    assert measured["ssim"] == pytest.approx(quality["ssim"], abs=1e-4)
+
+
+def test_a_field_is_most_like_itself(matrix, tmp_path):
+    arguments, folder, _ = matrix
+    views = require_test_views(open_capture(arguments.capture), 1)
+    field = folder / "hash.safetensors"
+    assert measure(field, views, "cpu", Job(tmp_path), field)["psnr_to_teacher"] > 100
+    student = folder / "sparse_tensor.safetensors"
+    assert 5 < measure(student, views, "cpu", Job(tmp_path), field)["psnr_to_teacher"] < 60
+
+
+def test_an_ablation_measures_each_variant_with_each_seed(capture, tmp_path, monkeypatch):
+    variants = {"default": {}, "no density constraint": {"density_constraint": False}}
+    monkeypatch.setattr(ablation, "VARIANTS", variants)
+    arguments = BenchArguments(
+        what="ablation",
+        capture=capture,
+        out=tmp_path / "out",
+        budget="0.5s",
+        seeds=2,
+        seed=5,
+        targets="hash",
+        device="cpu",
+    )
+    result = bench.run(arguments, Job(tmp_path / "job"))
+    rows = result["rows"]
+    assert [row["variant"] for row in rows] == list(variants)
+    for row in rows:
+        values = [run["test"]["psnr"] for run in row["runs"]]
+        assert len(values) == 2
+        assert row["mean"]["test_psnr"] == pytest.approx(sum(values) / 2)
+        assert row["mean"]["val_psnr"] > 0
+    request = tmp_path / "out" / "hash-to-hash-no-density-constraint-6.job" / "request.json"
+    asked = json.loads(request.read_text(encoding="utf-8"))["arguments"]
+    assert (asked["seed"], asked["density_constraint"], asked["report"]) == (6, False, False)
+    assert result["table"].count("\n") == 1 + len(rows)
+
+
+def test_speed_gives_students_more_time_until_one_reaches_both_baselines(
+    capture, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(speed, "PARTS", (2, 1))
+    for name, value in {"COARSE": 8, "FINE": 8, "WIDTH": 16}.items():
+        monkeypatch.setattr(plain_nerf, name, value)
+    arguments = BenchArguments(
+        what="speed",
+        capture=capture,
+        out=tmp_path / "out",
+        budget="1s",
+        seeds=1,
+        targets="hash",
+        device="cpu",
+    )
+    result = bench.run(arguments, Job(tmp_path / "job"))
+    (run,) = result["runs"]
+    goal = max(run[name]["test"]["psnr"] for name in ("scratch", "plain NeRF"))
+    reached = [student["test"]["psnr"] >= goal for student in run["students"]]
+    assert len(reached) == 2 or reached[-1]
+    assert not any(reached[:-1])
+    assert [student["share"] for student in run["students"]] == [0.5, 1.0][: len(reached)]
+    assert [row["baseline"] for row in result["rows"]] == ["scratch", "plain NeRF"]
+    assert len(result["table"].splitlines()) == 2 + 2 + 2
+
+
+def train_arguments(capture, folder):
+    return TrainArguments(
+        capture=capture, arch="hash", out=folder / "t.safetensors", steps=10**6, device="cpu"
+    )
+
+
+def test_a_stopped_job_stops_its_process_at_a_checkpoint(capture, tmp_path):
+    with pytest.raises(Cancelled):
+        run_child(
+            "train",
+            train_arguments(capture, tmp_path),
+            tmp_path / "t.job",
+            StoppingJob(tmp_path / "job", 2),
+        )
+    assert has_checkpoints(tmp_path / "t.job")
+    assert not (tmp_path / "t.safetensors").exists()
+
+
+def test_a_process_that_fails_is_told_in_one_sentence(tmp_path):
+    arguments = train_arguments(tmp_path / "none", tmp_path)
+    with pytest.raises(UserError, match=r"^t failed: .*none does not exist"):
+        run_child("train", arguments, tmp_path / "t.job", Job(tmp_path / "job"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it")
+def test_the_peak_of_a_process_does_not_hold_what_its_parent_had():
+    mine = bytearray(300 << 20)
+    mine[:: 1 << 12] = b"x" * len(mine[:: 1 << 12])
+    text = "b = bytearray(b'x') * (64 << 20); del b; print(1, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        assert 64 << 20 < peak_memory(process.pid) < 128 << 20
+
+
+def test_what_is_missing_or_unknown_is_told(capture, tmp_path):
+    job = Job(tmp_path / "job")
+    with pytest.raises(UserError, match="--out"):
+        bench.run(BenchArguments(what="speed", capture=capture, device="cpu"), job)
+    wrong = BenchArguments(
+        what="matrix", capture=capture, out=tmp_path, sources="hash,bogus", device="cpu"
+    )
+    with pytest.raises(UserError, match="bogus"):
+        bench.run(wrong, job)
+    several = BenchArguments(
+        what="speed", capture=capture, out=tmp_path, sources="hash,mlp", device="cpu"
+    )
+    with pytest.raises(UserError, match="--sources"):
+        bench.run(several, job)
+    with pytest.raises(UserError, match="--seeds"):
+        BenchArguments(what="speed", seeds=0)

@@ -1,0 +1,113 @@
+"""The rules by which benchmarks judge, on made-up numbers."""
+
+import numpy as np
+import pytest
+from ball_capture import write_ball_capture
+
+from pvd_engine.bench import ablation
+from pvd_engine.bench.matrix import verdict
+from pvd_engine.bench.matrix_picture import gap_color
+from pvd_engine.bench.measure import held_out
+from pvd_engine.bench.speed import format_table, median_share, reached
+from pvd_engine.data.readers import open_capture
+from pvd_engine.fields.architectures import PRESETS
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "scratch", "expected"),
+    [
+        (30.3, 31.2, 23.0, "within 1 dB of its teacher"),
+        (30.0, 31.0, 35.0, "within 1 dB of its teacher"),
+        (33.0, 31.0, 35.0, "within 1 dB of its teacher"),
+        (29.99, 31.0, 23.0, "above scratch"),
+        (23.1, 31.0, 23.0, "above scratch"),
+        (23.0, 31.0, 23.0, "below both"),
+        (20.0, 31.0, 23.0, "below both"),
+    ],
+)
+def test_a_student_is_near_its_teacher_or_above_scratch_or_below_both(
+    student, teacher, scratch, expected
+):
+    assert verdict(student, teacher, scratch) == expected
+
+
+def test_colors_grow_darker_with_the_gap_and_end():
+    lightness = [sum(gap_color(gap)) for gap in np.linspace(0, 4, 30)]
+    assert lightness == sorted(lightness, reverse=True)
+    assert gap_color(-3) == gap_color(0)
+    assert gap_color(9) == gap_color(4)
+
+
+def record(psnr, seconds=1.0, **more):
+    return {"test": {"psnr": psnr, "psnr_to_teacher": psnr + 2}, "seconds": seconds, **more}
+
+
+def speed_run(*students):
+    return {
+        "seed": 4,
+        "teacher": record(31.0, seconds=120.0),
+        "scratch": record(23.0),
+        "plain NeRF": record(15.0),
+        "students": [
+            record(psnr, 120 * share, share=share, process_seconds=120 * share + 5)
+            for share, psnr in students
+        ],
+    }
+
+
+def test_the_smallest_share_that_reaches_a_baseline_counts():
+    run = speed_run((1 / 20, 16.0), (1 / 15, 22.99), (1 / 10, 23.0), (1 / 7, 24.0))
+    scratch, plain = (reached(run, name, 120.0) for name in ("scratch", "plain NeRF"))
+    assert scratch["share"] == 1 / 10
+    assert scratch["student_seconds"] == pytest.approx(12.0)
+    assert scratch["process_seconds"] == pytest.approx(17.0)
+    assert scratch["share_with_teacher"] == pytest.approx(132 / 120)
+    assert plain["share"] == 1 / 20
+    assert plain["psnr"] == 15.0
+
+
+def test_a_baseline_that_no_student_reaches_has_no_share():
+    row = reached(speed_run((1 / 20, 16.0), (1 / 2, 22.0)), "scratch", 120.0)
+    assert (row["share"], row["share_with_teacher"]) == (None, None)
+    result = {
+        "capture": "c",
+        "source": "hash",
+        "target": "mlp",
+        "budget": "120s",
+        "device": "cpu",
+        "views": ["a"],
+        "rows": [row],
+        "medians": {"scratch": None},
+    }
+    assert "not reached" in format_table(result)
+
+
+def test_the_median_counts_a_run_that_did_not_reach_as_last():
+    assert median_share([0.1, None, 0.2]) == 0.2
+    assert median_share([None, 0.1, None]) is None
+    assert median_share([0.1, 0.05, 0.5]) == 0.1
+
+
+def test_a_spread_is_mean_least_and_most():
+    found = ablation.spread([record(29.0), record(31.0), record(33.0)])
+    assert found["mean"] == {"test_psnr": 31.0, "psnr_to_teacher": 33.0}
+    assert found["least"]["test_psnr"] == 29.0
+    assert found["most"]["psnr_to_teacher"] == 35.0
+    with_val = [record(29.0, val={"psnr": 20.0}), record(31.0, val={"psnr": 22.0})]
+    assert ablation.spread(with_val)["mean"]["val_psnr"] == 21.0
+
+
+def test_networks_are_not_projected_and_every_grid_is():
+    chosen = ablation.default_trials("hash")
+    assert ("mlp", "no projection") not in chosen
+    assert {v for t, v in chosen if t == "mlp"} == set(ablation.VARIANTS) - {"no projection"}
+    for name in set(PRESETS) - {"hash", "mlp"}:
+        assert [v for t, v in chosen if t == name] == ["default", "no projection"]
+
+
+def test_views_are_evenly_spaced(tmp_path):
+    capture = open_capture(write_ball_capture(tmp_path / "ball", 16, (("train", 2), ("test", 10))))
+    names = [view.name for view in held_out(capture, "test", 4)]
+    assert names == ["test/r_0", "test/r_2", "test/r_5", "test/r_7"]
+    assert len(held_out(capture, "test")) == 10
+    assert held_out(capture, "val", 4) == ()
