@@ -115,7 +115,10 @@ def format_table(result: dict[str, Any]) -> str:
             "s is the optimisation; whole s and peak MB are all of its process",
             f"{'':<{width}}{'PSNR':>7}{'SSIM':>7}{'to teacher':>12}{'teacher':>9}{'scratch':>9}"
             f"{'steps':>8}{'s':>7}{'whole s':>9}{'MB':>8}{'peak MB':>9}  verdict",
-            *(f"{name:<{width}}{_numbers(r, beside)}  {word}" for name, r, beside, word in rows),
+            *(
+                f"{name:<{width}}{_numbers(record, beside)}  {word}".rstrip()
+                for name, record, beside, word in rows
+            ),
         ]
     )
 

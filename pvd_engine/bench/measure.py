@@ -15,6 +15,9 @@ from ..metrics.image_metrics import SSIM_WINDOW, psnr, ssim
 from ..render.render import render_image
 from ..render.view_loop import render_views
 
+EQUAL = 100.0
+"""Decibel that pictures without any difference count as; JSON knows no infinity."""
+
 
 def held_out(
     capture: Capture, split: Literal["val", "test"], most: int | None = None
@@ -107,6 +110,7 @@ def measure(
         likeness = []
         for view, picture in zip(views, pictures, strict=True):
             job.raise_if_cancelled()
-            likeness.append(psnr(picture, render_image(example, view.camera).over(1.0)))
+            expected = render_image(example, view.camera).over(1.0)
+            likeness.append(min(psnr(picture, expected), EQUAL))
         measures["psnr_to_teacher"] = float(np.mean(likeness))
     return measures
