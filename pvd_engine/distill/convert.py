@@ -1,6 +1,8 @@
 """Convert a field into another architecture: the verb ``convert``."""
 
 import copy
+import math
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,6 +38,9 @@ from .probe import visible_points
 from .projection import project
 from .ray_source import RaySource
 from .recipe import Recipe
+
+PROJECTION_SHARE = 0.2
+"""Most of the budget's time that a direct projection may be fitted for."""
 
 PROBE_RAYS = 2048
 """Rays whose visible points show the spread of the teacher's features."""
@@ -92,9 +97,9 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     torch.manual_seed(seed)
     student = make_student(spec, lesson.teacher).to(device)
     inherited = inherit(student, lesson.teacher) if arguments.inherit else []
-    projected = arguments.projection and project(student, lesson.teacher, lesson.poses, seed)
     training = begin(student, lesson, seed)
-    training.resume(job)
+    if not training.resume(job) and arguments.projection:
+        project_within(training, lesson, budget)
     report = distil(training, lesson, budget, job)
     student.header["provenance"] = {
         "made_by": f"pvd convert {__version__}",
@@ -103,7 +108,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         "edits": teacher.header.get("edits"),
         "through": arguments.through,
         "inherited": inherited,
-        "projected": projected,
+        "projected": "projected" in training.memory,
         "seed": seed,
         "steps": training.step,
         "seconds": round(training.elapsed, 1),
@@ -118,7 +123,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         "preset": preset,
         "through": arguments.through,
         "inherited": inherited,
-        "projected": projected,
+        "projected": "projected" in training.memory,
         "steps": training.step,
         "seconds": training.elapsed,
         "size": arguments.out.stat().st_size,
@@ -175,6 +180,17 @@ def begin(
     points = visible_points(lesson.teacher, lesson.poses, PROBE_RAYS, seed)
     beside = match_features(lesson.teacher, student, points)
     return Training.start(student, seed, checkpoint, beside)
+
+
+def project_within(training: Training, lesson: Lesson, budget: Budget) -> None:
+    """Start a student from a direct projection; what that takes counts as time spent."""
+    start = time.monotonic()
+    most = PROJECTION_SHARE * (budget.seconds or math.inf)
+    field = training.field
+    if project(field, lesson.teacher, lesson.poses, training.seed, most):
+        training.memory["projected"] = torch.tensor(True)
+        training.renew_optimizer()
+    training.elapsed = time.monotonic() - start
 
 
 def distil(training: Training, lesson: Lesson, budget: Budget, job: Job) -> dict[str, Any]:

@@ -17,12 +17,16 @@ class FeatureMatch(nn.Module):
     student_features : int or None
         How many the student has after the log-density, where they need not mean what the
         teacher's do: a linear map, learned with the student, leads from them to the teacher's.
+    lasting : bool
+        Whether features are compared beyond stage 1. Coefficients of spherical harmonics are
+        colours already: to go on pulling them cost a sparse tensor 1.8 dB.
     """
 
     deviation: Tensor
 
-    def __init__(self, deviation: Tensor, student_features: int | None) -> None:
+    def __init__(self, deviation: Tensor, student_features: int | None, lasting: bool) -> None:
         super().__init__()
+        self.lasting = lasting
         self.register_buffer("deviation", deviation)
         self.bridge = (
             None if student_features is None else nn.Linear(student_features, len(deviation))
@@ -50,6 +54,7 @@ def match_features(teacher: Field, student: RadianceField, points: Tensor) -> Fe
         return None
     features = teacher.features(points)
     deviation = features[:, 1:].std(dim=0).clamp(min=1e-3)
-    alike = decoder == student.header["architecture"]["decoder"]
-    width = None if alike else student.decoder.input_width - 1
-    return FeatureMatch(deviation, width).to(student.device)
+    own = student.header["architecture"]["decoder"]
+    width = None if own == decoder else student.decoder.input_width - 1
+    lasting = own == decoder or own["type"] != "sh"
+    return FeatureMatch(deviation, width, lasting).to(student.device)

@@ -89,7 +89,7 @@ class DistillObjective:
         if recipe.hard_points:
             chosen = most_counting(target, samples) | most_counting(result, samples)
             chosen = chosen.to(density.dtype)
-        if "1" in recipe.stages:
+        if "1" in recipe.stages and self.features is not None and self.features.lasting:
             loss = loss + self._feature_loss(features, known, chosen)
         if "2" in recipe.stages:
             weight = ((target.weights.detach() + 0.01) * chosen)[:, None]

@@ -1,35 +1,36 @@
 """Direct projection: grids, factors and tables start from what the teacher says, not from noise.
 
-Features of grids, of factors one at a time and of hash tables level by level are linear in the
-parameters, so that they are found by least squares from the teacher's densities and colours.
+The teacher is asked once for its features at many points; the student's encoder is fitted to these,
+and then its decoder, before a single ray is cast. A sparse grid just takes them at its vertices.
 """
+
+import time
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator, lsqr
 from torch import Tensor
 
 from ..data.poses import PoseDistribution
 from ..fields.base import Field
 from ..fields.decoders import ShDecoder, spherical_harmonics
-from ..fields.encoders.base import Encoder, Rows
 from ..fields.radiance_field import RadianceField
+from ..train.optimizer import FieldOptimizer
 from .probe import visible_points
 
-RAYS = 2048
-"""Rays whose visible points the fit is made for."""
+RAYS = 1 << 13
+"""Rays whose visible points the encoder is fitted to."""
 
-CELL_POINTS = 1 << 14
+CELL_POINTS = 1 << 16
 """Points anywhere in occupied cells, beside the visible ones."""
 
 LOG_DENSITIES = (-5.0, 8.0)
 """Range of the projected log-density, per engine unit."""
 
-ITERATIONS = 5
-"""Of least squares for each group of parameters."""
+STEPS, BATCH = 300, 1 << 13
+"""Of fitting the encoder."""
 
-DAMPING = 0.03
-"""Pull of all parameters towards 0, against the spread of the features."""
+FINAL_RATE = 0.1
+"""The learning rate falls exponentially to this share of its start."""
 
 VIEWS = 24
 """Cameras from which each point's colour is looked at."""
@@ -46,9 +47,10 @@ LOGIT_LIMIT = 6.0
 AT_ONCE = 1 << 16
 
 
-@torch.no_grad()
-def project(student: RadianceField, teacher: Field, poses: PoseDistribution, seed: int) -> bool:
-    """Give a new student features like its teacher's, as far as its encoder is linear.
+def project(
+    student: RadianceField, teacher: Field, poses: PoseDistribution, seed: int, seconds: float
+) -> bool:
+    """Give a new student features like its teacher's, and a decoder that reads them.
 
     Parameters
     ----------
@@ -59,33 +61,62 @@ def project(student: RadianceField, teacher: Field, poses: PoseDistribution, see
         From where the teacher is seen.
     seed : int
         For the points that are compared.
+    seconds : float
+        At most about so long is spent on fitting.
 
     Returns
     -------
     bool
-        False when the student's encoder is a network, which has no direct solution, or when the
-        teacher shows nothing.
+        False when the student's encoder is a network, which has no values in space to begin from,
+        or when the teacher shows nothing.
     """
     visible = visible_points(teacher, poses, RAYS, seed)
     if len(visible) < 2:
         return False
     target = ProjectedFeatures(student, teacher, poses, visible, seed)
-    points = torch.cat((visible, points_in_cells(teacher, CELL_POINTS, seed)))
-    encoder = student.encoder
-    occupied = lambda places: student.occupancy.contains(student.from_engine(places))  # noqa: E731
-    if not encoder.begin_projection(lambda p: target(student.from_engine(p)), occupied):
+    start = student.encoder.begin_projection(
+        lambda places: target(student.from_engine(places)),
+        lambda places: student.occupancy.contains(student.from_engine(places)),
+    )
+    if start == "none":
         return False
-    wanted = target(points)
-    scale = wanted.std(dim=0).clamp(min=1e-2)
-    places = student.to_engine(points)
-    for group in encoder.linear_groups():
-        solve(encoder, places, wanted, scale, group)
+    points = torch.cat((visible, points_in_cells(teacher, CELL_POINTS, seed)))
+    if start == "fit":
+        fit_encoder(student, points, target(points), seed, time.monotonic() + seconds)
     if target.for_network:
         teach_decoder(student, target, points, seed)
     return True
 
 
-@torch.enable_grad()
+def fit_encoder(
+    student: RadianceField, points: Tensor, wanted: Tensor, seed: int, deadline: float
+) -> None:
+    """Fit an encoder to features that are known at points.
+
+    Parameters
+    ----------
+    student : RadianceField
+        Its encoder is changed in place.
+    points : (N, 3) float32
+        Dataset frame.
+    wanted : (N, width) float32
+    seed : int
+        Of the order of the points.
+    deadline : float
+        Value of the monotonic clock at which to stop.
+    """
+    places = student.to_engine(points)
+    scale = wanted.std(dim=0).clamp(min=1e-2)
+    optimizer = FieldOptimizer(student.encoder.parameter_groups())
+    generator = torch.Generator().manual_seed(seed)
+    for step in range(STEPS):
+        chosen = torch.randint(len(places), (BATCH,), generator=generator).to(points.device)
+        errors = (student.encoder(places[chosen]) - wanted[chosen]) / scale
+        optimizer.step(errors.square().mean(), FINAL_RATE ** (step / STEPS))
+        if time.monotonic() > deadline:
+            break
+
+
 def teach_decoder(
     student: RadianceField, target: "ProjectedFeatures", points: Tensor, seed: int
 ) -> None:
@@ -124,57 +155,6 @@ def points_in_cells(field: Field, count: int, seed: int) -> Tensor:
     chosen = torch.randint(len(cells), (count,), generator=generator).to(cells.device)
     offsets = torch.rand((count, 3), generator=generator).to(cells.device)
     return field.occupancy.points_in_cells(cells[chosen], offsets)
-
-
-def solve(
-    encoder: Encoder, points: Tensor, wanted: Tensor, scale: Tensor, group: list[Rows]
-) -> None:
-    """Least squares for parameters in which the features are linear (Paige and Saunders' LSQR).
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Changed in place.
-    points : (N, 3) float32
-        Engine frame.
-    wanted : (N, width) float32
-        Features that it should give there.
-    scale : (width,) float32
-        What an error of each feature is divided by.
-    group : list of Rows
-    """
-    views = [rows.parameter.data[rows.first : rows.last] for rows in group]
-    shapes = [view.shape for view in views]
-    counts = [view.numel() for view in views]
-
-    def assign(vector: np.ndarray) -> None:
-        values = torch.from_numpy(vector).float().split(counts)
-        for view, part, shape in zip(views, values, shapes, strict=True):
-            view.copy_(part.view(shape))
-
-    def features() -> np.ndarray:
-        return (encoder(points) / scale).flatten().double().cpu().numpy()
-
-    def transposed(errors: np.ndarray) -> np.ndarray:
-        back = torch.from_numpy(errors).float().to(points.device).view(wanted.shape) / scale
-        parameters = [rows.parameter for rows in group]
-        with torch.enable_grad():
-            gradients = torch.autograd.grad(encoder(points), parameters, back)
-        parts = [g[rows.first : rows.last] for g, rows in zip(gradients, group, strict=True)]
-        return torch.cat([part.flatten() for part in parts]).double().cpu().numpy()
-
-    start = torch.cat([view.flatten() for view in views]).double().cpu().numpy()
-    assign(np.zeros_like(start))
-    constant = features()
-
-    def forward(vector: np.ndarray) -> np.ndarray:
-        assign(vector)
-        return features() - constant
-
-    operator = LinearOperator((len(constant), len(start)), matvec=forward, rmatvec=transposed)
-    goal = (wanted / scale).flatten().double().cpu().numpy() - constant
-    solution = lsqr(operator, goal, damp=DAMPING, iter_lim=ITERATIONS, x0=start)[0]
-    assign(solution)
 
 
 class ProjectedFeatures:
@@ -218,6 +198,7 @@ class ProjectedFeatures:
         if self.for_network:
             self._find_components(visible, student.decoder.input_width - 1)
 
+    @torch.no_grad()
     def _find_components(self, visible: Tensor, count: int) -> None:
         features = self._readable(visible, self.teacher.features(visible))
         self.mean = features.mean(dim=0)
@@ -227,6 +208,7 @@ class ProjectedFeatures:
         _, _, components = torch.linalg.svd((features - self.mean).double(), full_matrices=False)
         self.components = components[:count].T.float()
 
+    @torch.no_grad()
     def __call__(self, points: Tensor) -> Tensor:
         """Features (N, width) at points (N, 3), dataset frame."""
         return torch.cat([self._portion(part) for part in points.split(AT_ONCE)])

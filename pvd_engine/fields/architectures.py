@@ -67,7 +67,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "decoder": {"type": "mlp"},
         },
         "small": {
-            "encoder": {"type": "vm", "resolution": 128, "density_rank": 8, "color_rank": 24},
+            "encoder": {"type": "vm", "resolution": 160, "density_rank": 16, "color_rank": 24},
             "decoder": {"type": "mlp"},
         },
     },
@@ -77,7 +77,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "decoder": {"type": "mlp"},
         },
         "small": {
-            "encoder": {"type": "cp", "resolution": 192, "density_rank": 64, "color_rank": 128},
+            "encoder": {"type": "cp", "resolution": 192, "density_rank": 96, "color_rank": 192},
             "decoder": {"type": "mlp"},
         },
     },

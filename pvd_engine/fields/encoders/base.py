@@ -26,20 +26,6 @@ class ParameterGroup:
     rule: Literal["adam", "adam_rows", "muon"] = "adam"
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Some rows of a parameter: those from `first` up to, but without, `last`."""
-
-    parameter: nn.Parameter
-    first: int
-    last: int
-
-    @classmethod
-    def all_of(cls, parameter: nn.Parameter) -> "Rows":
-        """Every row."""
-        return cls(parameter, 0, len(parameter))
-
-
 class Encoder(nn.Module):
     """Block 1: points of the engine frame, the cube [-1, 1]^3, to features.
 
@@ -95,8 +81,8 @@ class Encoder(nn.Module):
 
     def begin_projection(
         self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
-    ) -> bool:
-        """Make ready for features that are found by least squares instead of training.
+    ) -> Literal["none", "fit", "done"]:
+        """Make ready to start from known features instead of noise.
 
         Parameters
         ----------
@@ -107,11 +93,8 @@ class Encoder(nn.Module):
 
         Returns
         -------
-        bool
-            False when this encoder has no direct solution.
+        str
+            ``"none"`` when there is no such start, ``"fit"`` when the encoder is to be fitted to
+            features at points, ``"done"`` when it has taken them already.
         """
-        return False
-
-    def linear_groups(self) -> list[list[Rows]]:
-        """Parameters in which the features are linear, group by group, in the order of solving."""
-        return []
+        return "none"

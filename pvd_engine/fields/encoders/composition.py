@@ -1,10 +1,12 @@
 """Several encoders side by side."""
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from torch import Tensor, nn
 
 from .base import Encoder, ParameterGroup
+from .sparse_tensor import SparseTensorEncoder
 
 
 class CompositionEncoder(Encoder):
@@ -53,3 +55,11 @@ class CompositionEncoder(Encoder):
     def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
         """Let each part go from coarse to fine."""
         return any([part.refine(fraction, occupied) for part in self._encoders()])
+
+    def begin_projection(
+        self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
+    ) -> Literal["none", "fit", "done"]:
+        """Fit all parts together, where one of them can be."""
+        parts = [part for part in self._encoders() if not isinstance(part, SparseTensorEncoder)]
+        starts = [part.begin_projection(target, occupied) for part in parts]
+        return "fit" if "fit" in starts else "none"

@@ -1,13 +1,10 @@
 """TensoRF's CP decomposition (Chen et al. 2022, section 4.1), split as PVD splits the other."""
 
-import itertools
-
 import torch
 from torch import Tensor, nn
 
 from ...kernels.factors import line_products
-from .base import Rows
-from .factored import SWEEPS, FactoredEncoder
+from .factored import FactoredEncoder
 
 
 class CpEncoder(FactoredEncoder):
@@ -50,15 +47,6 @@ class CpEncoder(FactoredEncoder):
     def tables(self) -> dict[str, nn.Parameter]:
         """Lines of log-density and of colour."""
         return {"density_lines": self.density_lines, "color_lines": self.color_lines}
-
-    def linear_groups(self) -> list[list[Rows]]:
-        """The lines along x, along y, along z, the basis, and again."""
-        bounds = [0, *itertools.accumulate(self.size)]
-        axes = [
-            [Rows(self.density_lines, low, high), Rows(self.color_lines, low, high)]
-            for low, high in itertools.pairwise(bounds)
-        ]
-        return [*axes, [Rows.all_of(self.basis.weight)]] * SWEEPS
 
     def resampled(self, name: str, along: list[Tensor]) -> Tensor:
         """A table's values at other vertices."""

@@ -4,7 +4,7 @@ Chen et al., "TensoRF: tensorial radiance fields", 2022, sections 4 and 5.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,9 +23,6 @@ STAGES = ((0.1, 2.0), (0.2, 1.5), (0.35, 1.0))
 
 COARSEST = 3.0
 """The factors start at the target resolution divided by this."""
-
-SWEEPS = 2
-"""Of alternating least squares."""
 
 LATTICE = 128
 """Points along each axis that are asked whether they are occupied, when the box shrinks."""
@@ -115,10 +112,10 @@ class FactoredEncoder(Encoder):
 
     def begin_projection(
         self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
-    ) -> bool:
-        """At full resolution; the factors are then found by alternating least squares."""
+    ) -> Literal["none", "fit", "done"]:
+        """Fit at full resolution."""
         self.resample(self.target_resolution, occupied)
-        return True
+        return "fit"
 
     @torch.no_grad()
     def resample(self, resolution: int, occupied: Callable[[Tensor], Tensor]) -> None:

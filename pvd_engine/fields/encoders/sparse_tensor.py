@@ -1,7 +1,7 @@
 """A sparse voxel grid (Plenoxels, Fridovich-Keil et al. 2022): only occupied voxels hold values."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -105,11 +105,11 @@ class SparseTensorEncoder(Encoder):
 
     def begin_projection(
         self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
-    ) -> bool:
-        """At full resolution, each vertex takes what is wanted there: no equations are left."""
+    ) -> Literal["none", "fit", "done"]:
+        """At full resolution, each vertex takes what is wanted there."""
         self.resample(self.target_resolution, occupied)
         self.values.data.copy_(target(self._points(self.vertices, self.resolution)))
-        return True
+        return "done"
 
     @torch.no_grad()
     def resample(self, resolution: int, occupied: Callable[[Tensor], Tensor]) -> None:

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ...kernels.factors import MODES, Size, plane_products, plane_rows
-from .base import Rows
-from .factored import SWEEPS, FactoredEncoder
+from .factored import FactoredEncoder
 
 
 class VmEncoder(FactoredEncoder):
@@ -57,12 +56,6 @@ class VmEncoder(FactoredEncoder):
             "color_planes": self.color_planes,
             "color_lines": self.color_lines,
         }
-
-    def linear_groups(self) -> list[list[Rows]]:
-        """Planes, lines, basis, and again."""
-        planes = [Rows.all_of(self.density_planes), Rows.all_of(self.color_planes)]
-        lines = [Rows.all_of(self.density_lines), Rows.all_of(self.color_lines)]
-        return [planes, [Rows.all_of(self.basis.weight)], lines] * SWEEPS
 
     def resampled(self, name: str, along: list[Tensor]) -> Tensor:
         """A table's values at other vertices."""
