@@ -23,21 +23,22 @@ Examples
 >>> api.render(frame).save_render("lego.png")
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import bpy
 from bpy.types import Image, Object, Scene
 
 from . import tasks
+from .api_edit import add_shape, apply_edits, collect_edits, mark_meshes, merge
 from .errors import ConvertFieldError, JobCancelledError
-from .preferences import engine_settings, preferences
-from .scene import cameras, edit_shapes
+from .preferences import preferences
+from .scene import cameras
 from .scene import export_capture as exporting
 from .scene.errors import SceneError
-from .scene.frame import frame_of, is_frame
 from .session import session
-from .tasks import FieldSettings, Task, source_field
+from .steps import chosen_device, do, owner, source
+from .tasks import DistillSettings, FieldSettings
 
 __all__ = [
     "ConvertFieldError",
@@ -56,6 +57,7 @@ __all__ = [
     "import_capture",
     "look_through",
     "mark_meshes",
+    "merge",
     "render",
     "resume",
     "train",
@@ -101,7 +103,7 @@ def import_capture(path: str | Path, wait: bool = True) -> Object | None:
     Object or None
         The frame: the Empty that all the capture's objects are parented to.
     """
-    return _do(tasks.importing(Path(bpy.path.abspath(str(path))).absolute()), wait)
+    return do(tasks.importing(Path(bpy.path.abspath(str(path))).absolute()), wait)
 
 
 def train(
@@ -121,7 +123,8 @@ def train(
     ----------
     frame : Object
     arch : str
-        ``"hash"``, ``"mlp"`` or ``"sparse_tensor"``.
+        ``"hash"``, ``"mlp"``, ``"sparse_tensor"``, ``"vm"`` or ``"cp"``; or several of them side
+        by side: ``"hash+vm"``.
     preset : str, optional
         ``"small"`` or ``"full"``; without it, small on a CPU and full on a GPU.
     budget : float, optional
@@ -139,7 +142,7 @@ def train(
         The field's file.
     """
     settings = FieldSettings(arch, preset, budget, steps, seed)
-    return _do(tasks.training(_frame(frame), settings, _device(), volume_resolution), wait)
+    return do(tasks.training(owner(frame), settings, chosen_device(), volume_resolution), wait)
 
 
 def extract_volume(
@@ -160,68 +163,8 @@ def extract_volume(
     Object or None
         The Volume object; extracting again updates the one that is there.
     """
-    source = _source(frame, field)
-    return _do(tasks.extracting(_frame(frame), source, resolution, _device()), wait)
-
-
-def add_shape(
-    frame: Object, op: str = "erase", shape: str = "box", location: Sequence[float] | None = None
-) -> Object:
-    """Add an erase or keep shape to a capture.
-
-    Parameters
-    ----------
-    frame : Object
-    op : str
-        ``"erase"`` or ``"keep"``.
-    shape : str
-        ``"box"`` or ``"sphere"``; `mark_meshes` makes a shape of any closed mesh.
-    location : 3 floats, optional
-        World space; without it, the 3D cursor.
-    """
-    where = bpy.context.scene.cursor.location if location is None else location
-    return edit_shapes.add_shape(op, shape, tuple(where), _frame(frame))
-
-
-def mark_meshes(frame: Object, meshes: Iterable[Object], op: str = "erase") -> None:
-    """Make closed meshes erase or keep shapes of a capture."""
-    edit_shapes.mark_meshes(list(meshes), op, _frame(frame))
-
-
-def collect_edits(frame: Object) -> list[dict]:
-    """Return the capture's shapes as the content of an ``edits.json``, in the dataset frame."""
-    return edit_shapes.collect_edits(_frame(frame))
-
-
-def apply_edits(
-    frame: Object,
-    field: str | Path | None = None,
-    edits: Sequence[dict] | None = None,
-    *,
-    volume_resolution: int | None = None,
-    wait: bool = True,
-) -> Path | None:
-    """Apply erase and keep shapes to a field: a new, edited field without any loss.
-
-    Parameters
-    ----------
-    frame : Object
-    field : path, optional
-        Without it, the selected field; of an edited field, what it was made from.
-    edits : list of dict, optional
-        Content of an ``edits.json``; without it, the capture's shapes in the scene.
-    volume_resolution : int, optional
-        Extract the volume, too, when the field is there.
-    wait : bool
-
-    Returns
-    -------
-    Path or None
-        The edited field's file.
-    """
-    source = Path(field) if field else source_field(_frame(frame), for_edits=True)
-    task = tasks.editing(frame, source, edits, _device(), volume_resolution)
-    return _do(task, wait)
+    task = tasks.extracting(owner(frame), source(frame, field), resolution, chosen_device())
+    return do(task, wait)
 
 
 def convert(
@@ -235,6 +178,14 @@ def convert(
     seed: int = 0,
     inherit: bool = False,
     through: str | None = None,
+    max_size: str | None = None,
+    projection: bool = True,
+    stages: str = "123",
+    density_constraint: bool = True,
+    hard_poses: bool = False,
+    hard_rays: bool = False,
+    hard_points: bool = False,
+    report: bool = True,
     volume_resolution: int | None = None,
     wait: bool = True,
 ) -> Path | None:
@@ -244,7 +195,7 @@ def convert(
     ----------
     frame : Object
     to : str
-        ``"hash"``, ``"mlp"`` or ``"sparse_tensor"``.
+        As `arch` in `train`.
     field : path, optional
     preset, budget, steps, seed
         As in `train`.
@@ -252,6 +203,20 @@ def convert(
         Copy the parts of the teacher that fit the student.
     through : str, optional
         ``"sparse_tensor"`` distils into that first and then on: the published way to edit.
+    max_size : str, optional
+        Largest field file, such as ``"5MB"``; the student's sizes are chosen to fit.
+    projection : bool
+        Start grids and factors from a direct projection of the teacher.
+    stages : str
+        Those that take part, of 1 features, 2 density and colour of points, 3 rendered rays:
+        ``"123"``, ``"23"``, ``"13"`` or ``"3"``.
+    density_constraint : bool
+        Compare densities only within the range in which they can be seen to differ.
+    hard_poses, hard_rays, hard_points : bool
+        Look again from where the student did worst; cast the worst rays again; compare only the
+        points that count most along each ray.
+    report : bool
+        Write ``<field>.report.html`` and ``.json`` beside the student's file.
     volume_resolution : int, optional
         Extract the volume, too, when the field is there.
     wait : bool
@@ -262,11 +227,23 @@ def convert(
         The student's file.
     """
     settings = FieldSettings(to, preset, budget, steps, seed)
-    source = _source(frame, field)
-    task = tasks.converting(
-        _frame(frame), source, settings, _device(), inherit, through, volume_resolution
+    distilling = DistillSettings(
+        inherit=inherit,
+        through=through,
+        max_size=max_size,
+        projection=projection,
+        stages=stages,
+        density_constraint=density_constraint,
+        hard_poses=hard_poses,
+        hard_rays=hard_rays,
+        hard_points=hard_points,
+        report=report,
     )
-    return _do(task, wait)
+    teacher = source(frame, field)
+    task = tasks.converting(
+        owner(frame), teacher, settings, chosen_device(), distilling, volume_resolution
+    )
+    return do(task, wait)
 
 
 def render(
@@ -299,8 +276,8 @@ def render(
         raise ConvertFieldError("The scene has no camera; add one or look through a dataset's.")
     if camera.type != "CAMERA":
         raise ConvertFieldError(f"'{camera.name}' is no camera; choose one.")
-    source = _source(frame, field)
-    return _do(tasks.rendering(_frame(frame), source, scene, camera, _device()), wait)
+    task = tasks.rendering(owner(frame), source(frame, field), scene, camera, chosen_device())
+    return do(task, wait)
 
 
 def look_through(camera: Object) -> None:
@@ -350,7 +327,7 @@ def check_engine(wait: bool = True) -> str | None:
 
 def resume(folder: str | Path, wait: bool = True) -> object:
     """Go on with a job that was cancelled or cut short, and return what its step returns."""
-    return _do(tasks.resuming(Path(folder)), wait)
+    return do(tasks.resuming(Path(folder)), wait)
 
 
 def discard(folder: str | Path) -> None:
@@ -364,27 +341,3 @@ def cancel() -> None:
     if not session().busy:
         raise ConvertFieldError("No job is running.")
     session().job.cancel()
-
-
-def _do(task: Task, wait: bool) -> object:
-    if wait:
-        return session().run(task)
-    if bpy.app.background:
-        raise ConvertFieldError("In background mode Blender can only wait for a job.")
-    session().start(task)
-    return None
-
-
-def _device() -> str:
-    return engine_settings().device
-
-
-def _frame(frame: Object | None) -> Object:
-    owner = frame if is_frame(frame) else frame_of(frame)
-    if owner is None:
-        raise ConvertFieldError("There is no capture; import one first.")
-    return owner
-
-
-def _source(frame: Object, field: str | Path | None) -> Path:
-    return Path(field) if field else source_field(_frame(frame))

@@ -9,10 +9,10 @@ import bpy
 
 from . import api
 from .engine.environment import DEVICES
-from .properties import ARCHITECTURES
+from .settings import ARCHITECTURES
 
 COMMAND = "convert_field"
-NAMES = [key for key, _, _ in ARCHITECTURES]
+NAMES = f"{', '.join(key for key, _, _ in ARCHITECTURES)}, or several joined by +"
 _handles: list[object] = []
 
 
@@ -82,8 +82,8 @@ def _parser() -> argparse.ArgumentParser:
         "convert", parents=[common], help="train a teacher, distil a student, save a .blend file"
     )
     convert.add_argument("capture", type=Path, help="folder or transforms.json")
-    convert.add_argument("--teacher", choices=NAMES, default="hash", help="default: hash")
-    convert.add_argument("--to", choices=NAMES, default="mlp", help="default: mlp")
+    convert.add_argument("--teacher", default="hash", help=f"{NAMES}; default: hash")
+    convert.add_argument("--to", default="mlp", help=f"{NAMES}; default: mlp")
     convert.add_argument("--preset", choices=("small", "full"), help="default: by device")
     limit = convert.add_mutually_exclusive_group()
     limit.add_argument("--budget", type=float, help="seconds for each of the two")

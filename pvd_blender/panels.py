@@ -7,17 +7,29 @@ from .operators.capture import dataset_cameras
 from .properties import (
     NO_MEASURE,
     ConvertFieldScene,
-    StudentSettings,
-    TeacherSettings,
     active_field,
     active_frame,
 )
-from .scene.edit_shapes import edit_shapes, shape_operation
+from .scene.edit_properties import PLACING, shape_of
+from .scene.edit_shapes import edit_shapes
 from .session import session
+from .settings import StudentSettings, TeacherSettings
 from .status import draw_status, draw_wrapped
 
-ROLE_ICONS = {"TEACHER": "LIGHTPROBE_VOLUME", "EDITED": "MOD_BOOLEAN", "STUDENT": "FILE_REFRESH"}
-OPERATION_ICONS = {"erase": "SELECT_SUBTRACT", "keep": "SELECT_INTERSECT"}
+ROLE_ICONS = {
+    "TEACHER": "LIGHTPROBE_VOLUME",
+    "EDITED": "MOD_BOOLEAN",
+    "STUDENT": "FILE_REFRESH",
+    "MERGED": "SELECT_EXTEND",
+}
+OPERATION_ICONS = {
+    "erase": "SELECT_SUBTRACT",
+    "keep": "SELECT_INTERSECT",
+    "move": "CON_LOCLIKE",
+    "duplicate": "DUPLICATE",
+    "scale_density": "VOLUME_DATA",
+    "tint": "COLOR",
+}
 BIG = 1.4
 
 
@@ -63,6 +75,9 @@ class CONVERT_FIELD_PT_main(_ConvertFieldPanel, Panel):
             layout.template_list(
                 "CONVERT_FIELD_UL_fields", "", state, "fields", state, "active_field", rows=3
             )
+            item = active_field(frame)
+            if item is not None and item.report:
+                layout.operator("convert_field.open_report", icon="URL")
 
 
 class _StepPanel(_ConvertFieldPanel):
@@ -116,21 +131,28 @@ class CONVERT_FIELD_PT_teacher(_StepPanel, Panel):
 
 
 class CONVERT_FIELD_PT_edit(_StepPanel, Panel):
-    """Third step: erase and keep."""
+    """Third step: edit shapes, and merging."""
 
     bl_label = "Edit"
     bl_order = 2
 
-    def draw_step(self, layout: UILayout, context: Context, _values: ConvertFieldScene) -> None:
+    def draw_step(self, layout: UILayout, context: Context, values: ConvertFieldScene) -> None:
         """Draw it."""
         frame = active_frame(context)
         column = layout.column(align=True)
-        for op, label in (("erase", "Erase"), ("keep", "Keep")):
-            _draw_shape_buttons(column, op, label)
+        column.use_property_split = False
+        row = column.row(align=True)
+        row.prop(values, "edit_operation", text="", icon=OPERATION_ICONS[values.edit_operation])
+        row = column.row(align=True)
+        for shape, text in (("box", "Box"), ("sphere", "Sphere"), ("meshes", "Meshes")):
+            button = row.operator("convert_field.add_shape", text=text)
+            button.op, button.shape = values.edit_operation, shape
         if frame is not None:
-            _draw_shapes(layout, edit_shapes(frame))
+            _draw_shapes(layout, context, edit_shapes(frame))
         _big(layout).operator("convert_field.apply_edits", icon="CHECKMARK")
         _draw_reason(layout, context, why_no_field(context))
+        layout.separator()
+        layout.operator("convert_field.merge_fields", icon="SELECT_EXTEND")
 
 
 class CONVERT_FIELD_PT_convert(_StepPanel, Panel):
@@ -149,9 +171,8 @@ class CONVERT_FIELD_PT_convert(_StepPanel, Panel):
             label.label(text="From")
             row.label(text=item.name, icon=ROLE_ICONS[item.role])
         _draw_making(layout, values.student)
-        column = layout.column(heading="Method")
-        column.prop(values.student, "inherit")
-        column.prop(values.student, "through_sparse_tensor")
+        layout.prop(values.student, "max_size", placeholder="No limit")
+        _draw_distillation(layout, values.student)
         _big(layout).operator("convert_field.convert", icon="FILE_REFRESH")
         _draw_reason(layout, context, why_no_field(context))
         layout.separator()
@@ -173,6 +194,7 @@ def _draw_reason(layout: UILayout, context: Context, reason: str | None) -> None
 def _draw_making(layout: UILayout, settings: TeacherSettings | StudentSettings) -> None:
     column = layout.column()
     column.prop(settings, "architecture")
+    column.prop(settings, "beside")
     column.prop(settings, "preset")
     row = column.row()
     row.prop(settings, "limit", expand=True)
@@ -180,23 +202,41 @@ def _draw_making(layout: UILayout, settings: TeacherSettings | StudentSettings) 
     column.prop(settings, "seed")
 
 
-def _draw_shape_buttons(column: UILayout, op: str, label: str) -> None:
-    split = column.split(factor=0.3, align=True)
-    split.label(text=label, icon=OPERATION_ICONS[op])
-    row = split.row(align=True)
-    for shape, text in (("box", "Box"), ("sphere", "Sphere"), ("meshes", "Meshes")):
-        button = row.operator("convert_field.add_shape", text=text)
-        button.op, button.shape = op, shape
+def _draw_distillation(layout: UILayout, student: StudentSettings) -> None:
+    header, body = layout.panel("convert_field_distillation", default_closed=True)
+    header.label(text="Distillation")
+    if body is None:
+        return
+    body.prop(student, "stages")
+    column = body.column(heading="Learn Again")
+    for name in ("hard_poses", "hard_rays", "hard_points"):
+        column.prop(student, name)
+    column = body.column(heading="Method")
+    for name in ("projection", "density_constraint", "inherit", "through_sparse_tensor", "report"):
+        column.prop(student, name)
 
 
-def _draw_shapes(layout: UILayout, shapes: list[Object]) -> None:
+def _draw_shapes(layout: UILayout, context: Context, shapes: list[Object]) -> None:
+    """Draw the list of the shapes, and the settings of the active one."""
     if not shapes:
         return
-    column = layout.box().column(align=True)
+    box = layout.box()
+    column = box.column(align=True)
     for item in shapes:
         row = column.row(align=True)
-        row.prop(item, "name", text="", emboss=False, icon=OPERATION_ICONS[shape_operation(item)])
+        row.prop(item, "name", text="", emboss=False, icon=OPERATION_ICONS[shape_of(item).op])
         row.operator("convert_field.remove_shape", text="", icon="X", emboss=False).name = item.name
+    if context.active_object in shapes:
+        values = shape_of(context.active_object)
+        column = box.column()
+        column.prop(values, "op")
+        if values.op in PLACING:
+            column.prop(values, "target")
+        elif values.op == "scale_density":
+            column.prop(values, "factor")
+        elif values.op == "tint":
+            column.prop(values, "color")
+        column.prop(values, "soft")
 
 
 CLASSES = (

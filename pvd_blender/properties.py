@@ -14,30 +14,17 @@ from bpy.props import (
 )
 from bpy.types import Object, PropertyGroup, Scene
 
+from . import settings
+from .scene import edit_properties
+from .scene.edit_properties import OPERATIONS, EditShape
 from .scene.frame import frame_of, is_frame
+from .settings import StudentSettings, TeacherSettings
 
-ARCHITECTURES = (
-    ("hash", "Hash Grid", "Instant-NGP: hash tables and a small network; the fastest to train"),
-    ("mlp", "Network", "NeRF: one network and nothing else; the smallest file"),
-    (
-        "sparse_tensor",
-        "Sparse Tensor",
-        "Plenoxels: values in occupied voxels and spherical harmonics; no network at all",
-    ),
-)
-PRESETS = (
-    ("AUTO", "Automatic", "Small on a CPU, full on a GPU"),
-    ("SMALL", "Small", "Sizes that suit a CPU"),
-    ("FULL", "Full", "The published sizes; want a GPU"),
-)
-LIMITS = (
-    ("TIME", "Time", "Stop after a time"),
-    ("STEPS", "Steps", "Stop after a number of steps; repeats exactly with the same seed"),
-)
 ROLES = (
     ("TEACHER", "Teacher", "Trained from the capture's images"),
-    ("EDITED", "Edited", "A field with erase and keep shapes applied"),
+    ("EDITED", "Edited", "A field with edits applied"),
     ("STUDENT", "Student", "Converted from another field"),
+    ("MERGED", "Merged", "Several fields in one, each in its place"),
 )
 NO_MEASURE = -1.0
 """A PSNR that was not measured."""
@@ -63,10 +50,15 @@ class FieldItem(PropertyGroup):
     volume: PointerProperty(
         name="Volume", description="The Volume object that shows the field", type=Object
     )
+    report: StringProperty(
+        name="Report",
+        description="Page with figures, pictures and curves of the conversion that made the field",
+        subtype="FILE_PATH",
+    )
 
 
 class ConvertFieldObject(PropertyGroup):
-    """What the frame Empty of a capture knows besides the dataset's own numbers."""
+    """What an object is to the add-on: the frame of a capture, a field's volume, an edit shape."""
 
     uid: StringProperty(
         name="Identity",
@@ -82,70 +74,15 @@ class ConvertFieldObject(PropertyGroup):
     active_field: IntProperty(
         name="Field", description="The field that volume, render, edit and convert use"
     )
-
-
-class _MakingSettings:
-    """Size of a field that is to be made, how long that may take, and its random numbers."""
-
-    preset: EnumProperty(name="Size", description="Size of the field", items=PRESETS)
-    limit: EnumProperty(name="Limit", description="When the work ends", items=LIMITS)
-    seconds: FloatProperty(
-        name="Duration",
-        description="Time to spend; 90s, 5min and 1h can be typed as well",
-        default=180.0,
-        min=1.0,
-        soft_max=3600.0,
-        step=1000,
-        precision=1,
-        subtype="TIME_ABSOLUTE",
-        unit="TIME_ABSOLUTE",
+    shown_field: StringProperty(
+        name="Field File",
+        description="The file of the field that this Volume object, or a copy of it, shows",
+        options={"HIDDEN"},
     )
-    steps: IntProperty(
-        name="Steps", description="Steps to take", default=5000, min=1, soft_max=100000
-    )
-    seed: IntProperty(name="Seed", description="Start of the random numbers", default=0, min=0)
-
-    def making(self) -> dict:
-        """Return the settings as keyword arguments of `api.train` and `api.convert`."""
-        in_time = self.limit == "TIME"
-        return {
-            "preset": None if self.preset == "AUTO" else self.preset.lower(),
-            "budget": self.seconds if in_time else None,
-            "steps": None if in_time else self.steps,
-            "seed": self.seed,
-        }
-
-
-class TeacherSettings(_MakingSettings, PropertyGroup):
-    """Settings of training."""
-
-    architecture: EnumProperty(
-        name="Architecture",
-        description="What the teacher is made of",
-        items=ARCHITECTURES,
-        default="hash",
-    )
-
-
-class StudentSettings(_MakingSettings, PropertyGroup):
-    """Settings of conversion."""
-
-    architecture: EnumProperty(
-        name="Architecture",
-        description="What the student is made of",
-        items=ARCHITECTURES,
-        default="mlp",
-    )
-    inherit: BoolProperty(
-        name="Inherit Weights",
-        description="Copy the parts of the teacher that fit the student, instead of learning them",
-        default=False,
-    )
-    through_sparse_tensor: BoolProperty(
-        name="Via Sparse Tensor",
-        description="Distil into a sparse tensor first and from that into the student, which is "
-        "the published way; straight conversion is quicker",
-        default=False,
+    shape: PointerProperty(
+        name="Edit Shape",
+        description="What this object does as an edit shape",
+        type=EditShape,
     )
 
 
@@ -167,6 +104,11 @@ class ConvertFieldScene(PropertyGroup):
     )
     student: PointerProperty(
         name="Student", description="How a field is converted", type=StudentSettings
+    )
+    edit_operation: EnumProperty(
+        name="Effect",
+        description="What a new shape does with the field inside it",
+        items=OPERATIONS,
     )
     volume_resolution: IntProperty(
         name="Resolution",
@@ -224,10 +166,10 @@ def find_field(frame: Object, path: str) -> FieldItem | None:
 
 
 CLASSES = (
+    *settings.CLASSES,
+    *edit_properties.CLASSES,
     FieldItem,
     ConvertFieldObject,
-    TeacherSettings,
-    StudentSettings,
     ConvertFieldScene,
 )
 

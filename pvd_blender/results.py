@@ -79,6 +79,7 @@ def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outco
         item.parent = request.arguments.get("field", "")
         psnr = _quality(result)
         item.psnr = NO_MEASURE if psnr is None else psnr
+        item.report = result["outputs"].get("report") or ""
         message = f"{made} '{item.name}'" + ("" if psnr is None else f" with {psnr:.1f} dB")
         warnings = [str(warning) for warning in result["outputs"].get("warnings") or ()]
         return Outcome(Path(path), ". ".join([message, *warnings]), _volume_next(request, frame))
@@ -98,9 +99,13 @@ def _finish_volume(request: Request, folder: Path, _result: dict) -> Outcome:
         volume.data.grids.load()
     else:
         volume = create_volume_object(path, frame, name)
+    volume.convert_field.shown_field = source
     if item is not None:
         item.volume = volume
         _show_only(frame, item)
+    for replaced in map(bpy.data.objects.get, request.client.get("replaces", ())):
+        if replaced is not None and replaced != volume:
+            _hide(replaced, True)
     done = f"Extracted the volume of '{item.name if item else source}'"
     note = missing_color_note()
     return Outcome(volume, done if note is None else f"{done}. {note}")
@@ -124,6 +129,7 @@ _FINISHERS = {
     "info": _finish_info,
     "train": _finish_field("TEACHER", "Trained"),
     "edit": _finish_field("EDITED", "Made"),
+    "merge": _finish_field("MERGED", "Made"),
     "convert": _finish_field("STUDENT", "Made"),
     "volume": _finish_volume,
     "render": _finish_render,
@@ -148,7 +154,9 @@ def _frame_of(request: Request) -> Object:
 def _add_field(frame: Object, path: str, role: str) -> FieldItem:
     state = frame.convert_field
     taken = {item.name for item in state.fields}
-    base = f"{role.capitalize()} {Path(path).stem}" if role != "EDITED" else "Edited"
+    base = role.capitalize()
+    if role in ("TEACHER", "STUDENT"):
+        base = f"{base} {Path(path).stem}"
     number = sum(name.startswith(base) for name in taken) + 1
     item = state.fields.add()
     item.name = base if number == 1 else f"{base} {number}"
@@ -163,16 +171,20 @@ def _volume_next(request: Request, frame: Object) -> Task | None:
     if not resolution:
         return None
     device = request.arguments.get("device", "auto")
-    return extracting(frame, Path(request.arguments["out"]), resolution, device)
+    source, replaces = Path(request.arguments["out"]), request.client.get("replaces", ())
+    return extracting(frame, source, resolution, device, replaces)
 
 
 def _show_only(frame: Object, shown: FieldItem) -> None:
     """Hide the volumes of the capture's other fields: in one place they would add up."""
     for item in frame.convert_field.fields:
         if item.volume is not None and item.volume.users_scene:
-            hidden = item.volume != shown.volume
-            item.volume.hide_viewport = hidden
-            item.volume.hide_render = hidden
+            _hide(item.volume, item.volume != shown.volume)
+
+
+def _hide(item: Object, hidden: bool) -> None:
+    item.hide_viewport = hidden
+    item.hide_render = hidden
 
 
 def _hide_relationship_lines() -> None:

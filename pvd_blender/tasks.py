@@ -7,9 +7,10 @@ add-on needs to know when the answer comes, so that a job can be resumed by anot
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 from bpy.types import Object, Scene
 
 from .engine.job_folder import (
@@ -21,13 +22,12 @@ from .engine.job_folder import (
     write_request,
 )
 from .errors import ConvertFieldError
-from .properties import ARCHITECTURES, active_field, find_frame, frame_state
+from .properties import active_field, find_field, find_frame, frame_state
 from .scene.cameras import camera_to_dict
 from .scene.edit_shapes import collect_edits
 from .scene.frame import CAPTURE, NAME, is_frame
+from .settings import architecture_label
 from .version import VERSION
-
-ARCHITECTURE_NAMES = {key: name for key, name, _ in ARCHITECTURES}
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class FieldSettings:
     Attributes
     ----------
     architecture : str
-        ``"hash"``, ``"mlp"`` or ``"sparse_tensor"``.
+        A name that the engine knows, or several joined by +: ``"hash"``, ``"hash+vm"``.
     preset : str or None
         ``"small"`` or ``"full"``; None leaves it to the engine: small on a CPU, full on a GPU.
     budget : float or None
@@ -115,6 +115,46 @@ class FieldSettings:
             "seed": self.seed,
         }
 
+    def file_name(self) -> str:
+        """Return the name of the field's file."""
+        return "+".join(map(safe_name, self.architecture.split("+"))) + ".safetensors"
+
+
+@dataclass(frozen=True)
+class DistillSettings:
+    """How a field is distilled; the engine's own names and defaults.
+
+    Attributes
+    ----------
+    inherit : bool
+        Copy the parts of the teacher that fit the student.
+    through : str or None
+        ``"sparse_tensor"`` distils into that first.
+    max_size : str or None
+        Largest field file, such as ``"5MB"``.
+    projection : bool
+        Start from a direct projection of the teacher, where the student can.
+    stages : str
+        Those that take part: ``"123"``, ``"23"``, ``"13"`` or ``"3"``.
+    density_constraint : bool
+        Compare densities within a range only.
+    hard_poses, hard_rays, hard_points : bool
+        Learn again what the student did worst.
+    report : bool
+        Write a page with figures and pictures beside the field.
+    """
+
+    inherit: bool = False
+    through: str | None = None
+    max_size: str | None = None
+    projection: bool = True
+    stages: str = "123"
+    density_constraint: bool = True
+    hard_poses: bool = False
+    hard_rays: bool = False
+    hard_points: bool = False
+    report: bool = True
+
 
 def capture_folder(work_folder: Path, capture_name: str) -> Path:
     """Return the folder of a capture's jobs."""
@@ -138,11 +178,11 @@ def training(
         "device": device,
     }
     return Task(
-        f"Train {ARCHITECTURE_NAMES[settings.architecture]}",
+        f"Train {architecture_label(settings.architecture)}",
         frame[NAME],
         "train",
         arguments,
-        outputs={"out": f"{settings.architecture}.safetensors"},
+        outputs={"out": settings.file_name()},
         client=_client(frame, volume_resolution),
     )
 
@@ -152,25 +192,25 @@ def converting(
     source: Path,
     settings: FieldSettings,
     device: str,
-    inherit: bool = False,
-    through: str | None = None,
+    distilling: DistillSettings,
     volume_resolution: int | None = None,
 ) -> Task:
     """Distil a field into another architecture."""
-    arguments = settings.arguments() | {
+    # A capture's cameras may never have seen the other parts of a merged field, whose own file
+    # says from where all of it can be seen.
+    capture = None if _has_merged(frame, source) else frame[CAPTURE]
+    arguments = settings.arguments() | asdict(distilling) | {
         "field": str(source),
         "to": settings.architecture,
-        "capture": frame[CAPTURE],
-        "inherit": inherit,
-        "through": through,
+        "capture": capture,
         "device": device,
-    }
+    }  # fmt: skip
     return Task(
-        f"Convert to {ARCHITECTURE_NAMES[settings.architecture]}",
+        f"Convert to {architecture_label(settings.architecture)}",
         frame[NAME],
         "convert",
         arguments,
-        outputs={"out": f"{settings.architecture}.safetensors"},
+        outputs={"out": settings.file_name()},
         client=_client(frame, volume_resolution),
     )
 
@@ -179,10 +219,10 @@ def editing(
     frame: Object, source: Path, edits: Sequence[dict] | None = None, device: str = "auto",
     volume_resolution: int | None = None,
 ) -> Task:  # fmt: skip
-    """Apply erase and keep shapes to a field; without `edits`, those in the scene."""
+    """Apply edits to a field; without `edits`, the shapes in the scene."""
     content = collect_edits(frame) if edits is None else list(edits)
     if not content:
-        raise ConvertFieldError("There is no erase or keep shape; add one first.")
+        raise ConvertFieldError("There is no edit shape; add one first.")
     return Task(
         "Apply edits",
         frame[NAME],
@@ -194,15 +234,53 @@ def editing(
     )
 
 
-def extracting(frame: Object, source: Path, resolution: int, device: str) -> Task:
-    """Sample a field's density and colour for a Volume object."""
+def merging(
+    frame: Object,
+    parts: Sequence[tuple[Path, np.ndarray]],
+    device: str,
+    volume_resolution: int | None = None,
+    replaces: Sequence[str] = (),
+) -> Task:
+    """Make one field of several.
+
+    Parameters
+    ----------
+    frame : Object
+        Of the capture in whose frame the merged field is.
+    parts : sequence of (Path, (4, 4) array)
+        Field files, and the matrices from their dataset frames into that of `frame`.
+    device : str
+    volume_resolution : int, optional
+    replaces : sequence of str
+        Names of the Volume objects that the merged field's volume stands for.
+    """
+    if len(parts) < 2:
+        raise ConvertFieldError("Merging takes at least two fields; select two or more volumes.")
+    return Task(
+        "Merge fields",
+        frame[NAME],
+        "merge",
+        {"fields": [str(path) for path, _ in parts], "device": device},
+        outputs={"out": "merged.safetensors"},
+        inputs={"placements": [np.asarray(matrix).tolist() for _, matrix in parts]},
+        client=_client(frame, volume_resolution) | {"replaces": list(replaces)},
+    )
+
+
+def extracting(
+    frame: Object, source: Path, resolution: int, device: str, replaces: Sequence[str] = ()
+) -> Task:
+    """Sample a field's density and colour for a Volume object.
+
+    `replaces` names the Volume objects that are hidden when it is there.
+    """
     return Task(
         "Extract volume",
         frame[NAME],
         "volume",
         {"field": str(source), "resolution": resolution, "device": device},
         outputs={"out": "volume.npz"},
-        client=_client(frame),
+        client=_client(frame) | {"replaces": list(replaces)},
     )
 
 
@@ -250,6 +328,20 @@ def discard(folder: Path) -> None:
 
 def _client(frame: Object, volume_resolution: int | None = None) -> dict:
     return {"frame": frame_state(frame).uid, "volume_resolution": volume_resolution}
+
+
+def _has_merged(frame: Object, source: Path) -> bool:
+    """Tell whether a field is a merged one, or was made from one."""
+    path, seen = str(source), set()
+    while path and path not in seen:
+        seen.add(path)
+        item = find_field(frame, path)
+        if item is None:
+            return False
+        if item.role == "MERGED":
+            return True
+        path = item.parent
+    return False
 
 
 def source_field(frame: Object | None, for_edits: bool = False) -> Path:

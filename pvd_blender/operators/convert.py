@@ -1,9 +1,13 @@
-"""Operators of the fourth step: convert a field, render it."""
+"""Operators of the fourth step: convert a field, look at its report, render it."""
 
+from pathlib import Path
+
+import bpy
 from bpy.types import Context
 
 from .. import api
-from .base import FieldJobOperator, settings_of
+from ..properties import active_field, active_frame
+from .base import FieldJobOperator, GuardedOperator, settings_of
 
 
 class CONVERT_FIELD_OT_convert(FieldJobOperator):
@@ -20,13 +24,37 @@ class CONVERT_FIELD_OT_convert(FieldJobOperator):
         student = values.student
         api.convert(
             self.frame(context),
-            student.architecture,
+            student.composition(),
             **student.making(),
-            inherit=student.inherit,
-            through="sparse_tensor" if student.through_sparse_tensor else None,
+            **student.distilling(),
             volume_resolution=values.volume_resolution if values.show_volume else None,
             wait=self.wait,
         )
+
+
+class CONVERT_FIELD_OT_open_report(GuardedOperator):
+    """Open the report of the conversion that made the selected field."""
+
+    bl_idname = "convert_field.open_report"
+    bl_label = "Open Report"
+    bl_description = (
+        "Show how the selected field was converted, in the web browser: quality before and after, "
+        "pictures with their errors, curves and settings"
+    )
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why there is no report."""
+        item = active_field(active_frame(context))
+        if item is None or not item.report:
+            return "The selected field has no report"
+        return None if Path(item.report).is_file() else f"The report is gone: {item.report}"
+
+    def act(self, context: Context) -> None:
+        """Open it."""
+        report = Path(active_field(active_frame(context)).report)
+        bpy.ops.wm.url_open(url=report.absolute().as_uri())
 
 
 class CONVERT_FIELD_OT_render(FieldJobOperator):
@@ -52,4 +80,4 @@ class CONVERT_FIELD_OT_render(FieldJobOperator):
         api.render(self.frame(context), wait=self.wait)
 
 
-CLASSES = (CONVERT_FIELD_OT_convert, CONVERT_FIELD_OT_render)
+CLASSES = (CONVERT_FIELD_OT_convert, CONVERT_FIELD_OT_open_report, CONVERT_FIELD_OT_render)

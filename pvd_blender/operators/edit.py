@@ -1,4 +1,4 @@
-"""Operators of the third step: erase and keep shapes, and applying them."""
+"""Operators of the third step: edit shapes, applying them, and merging fields."""
 
 import bpy
 from bpy.props import EnumProperty, StringProperty
@@ -6,13 +6,11 @@ from bpy.types import Context, Object, OperatorProperties
 
 from .. import api
 from ..properties import active_frame
-from ..scene.edit_shapes import shape_operation, unmark
-from .base import FieldJobOperator, GuardedOperator, settings_of, why_no_capture
+from ..scene.edit_properties import OPERATIONS
+from ..scene.edit_shapes import is_shape, remove_shape
+from ..scene.frame import frame_of
+from .base import FieldJobOperator, GuardedOperator, JobOperator, settings_of, why_no_capture
 
-OPERATIONS = (
-    ("erase", "Erase", "Remove the field inside the shape"),
-    ("keep", "Keep", "Remove the field outside all keep shapes"),
-)
 SHAPES = (
     ("box", "Box", "A box at the 3D cursor"),
     ("sphere", "Sphere", "A sphere at the 3D cursor"),
@@ -21,7 +19,7 @@ SHAPES = (
 
 
 class CONVERT_FIELD_OT_add_shape(GuardedOperator):
-    """Add an erase or keep shape."""
+    """Add an edit shape."""
 
     bl_idname = "convert_field.add_shape"
     bl_label = "Add Edit Shape"
@@ -55,11 +53,14 @@ class CONVERT_FIELD_OT_add_shape(GuardedOperator):
 
 
 class CONVERT_FIELD_OT_remove_shape(GuardedOperator):
-    """Take an erase or keep shape out of the edits."""
+    """Take a shape out of the edits."""
 
     bl_idname = "convert_field.remove_shape"
     bl_label = "Remove Edit Shape"
-    bl_description = "Delete this box or sphere; a mesh stays in the scene and is only unmarked"
+    bl_description = (
+        "Delete this box or sphere and its own target; a mesh stays in the scene and is only "
+        "unmarked"
+    )
     bl_options = {"REGISTER", "UNDO"}
 
     name: StringProperty(name="Shape", description="Name of the shape's object")
@@ -67,12 +68,9 @@ class CONVERT_FIELD_OT_remove_shape(GuardedOperator):
     def act(self, _context: Context) -> None:
         """Remove it."""
         item = bpy.data.objects.get(self.name)
-        if item is None or shape_operation(item) is None:
+        if not is_shape(item):
             raise api.ConvertFieldError(f"There is no edit shape '{self.name}'.")
-        if item.type == "EMPTY":
-            bpy.data.objects.remove(item)
-        else:
-            unmark(item)
+        remove_shape(item)
 
 
 class CONVERT_FIELD_OT_apply_edits(FieldJobOperator):
@@ -81,8 +79,9 @@ class CONVERT_FIELD_OT_apply_edits(FieldJobOperator):
     bl_idname = "convert_field.apply_edits"
     bl_label = "Apply Edits"
     bl_description = (
-        "Make an edited field of the selected one with the erase and keep shapes; nothing is lost, "
-        "and applying again after moving a shape starts from the unedited field"
+        "Make an edited field of the selected one with the shapes in the list, from top to "
+        "bottom; nothing is lost, and applying again after moving a shape starts from the "
+        "unedited field"
     )
     bl_options = {"REGISTER"}
 
@@ -94,6 +93,47 @@ class CONVERT_FIELD_OT_apply_edits(FieldJobOperator):
             volume_resolution=values.volume_resolution if values.show_volume else None,
             wait=self.wait,
         )
+
+
+class CONVERT_FIELD_OT_merge_fields(JobOperator):
+    """Make one field of those whose volumes are selected."""
+
+    bl_idname = "convert_field.merge_fields"
+    bl_label = "Merge Fields"
+    bl_description = (
+        "Make one field of those whose volumes are selected, each where its volume stands; "
+        "volumes may be moved, turned, scaled on all axes alike and copied. The merged field "
+        "belongs to the capture of the active volume"
+    )
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why there is nothing to merge."""
+        if len(_selected_volumes(context)) < 2:
+            return "Select two or more volumes of fields"
+        if _merge_frame(context) is None:
+            return "There is no capture that the merged field could belong to; import one first"
+        return super().why_not(context)
+
+    def act(self, context: Context) -> None:
+        """Merge."""
+        api.merge(
+            _merge_frame(context),
+            _selected_volumes(context),
+            volume_resolution=settings_of(context).volume_resolution,
+            wait=self.wait,
+        )
+
+
+def _selected_volumes(context: Context) -> list[Object]:
+    """Return the selected objects that show a field."""
+    return [item for item in context.selected_objects if item.convert_field.shown_field]
+
+
+def _merge_frame(context: Context) -> Object | None:
+    """Return the frame of the active volume's capture; of a volume without one, the panels'."""
+    return frame_of(context.active_object) or active_frame(context)
 
 
 def _select_only(context: Context, item: Object) -> None:
@@ -109,4 +149,5 @@ CLASSES = (
     CONVERT_FIELD_OT_add_shape,
     CONVERT_FIELD_OT_remove_shape,
     CONVERT_FIELD_OT_apply_edits,
+    CONVERT_FIELD_OT_merge_fields,
 )

@@ -19,7 +19,7 @@ class CONVERT_FIELD_OT_train(CaptureJobOperator):
         values = settings_of(context)
         api.train(
             self.frame(context),
-            values.teacher.architecture,
+            values.teacher.composition(),
             **values.teacher.making(),
             volume_resolution=values.volume_resolution if values.show_volume else None,
             wait=self.wait,

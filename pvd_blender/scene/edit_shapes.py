@@ -1,4 +1,4 @@
-"""Erase and keep shapes: objects of the scene that say which part of a field goes or stays.
+"""Edit shapes: objects of the scene that say which part of a field goes, stays, moves or changes.
 
 A box or a sphere is an Empty, so it never shows in renders; any closed mesh (or curve, text,
 metaball: whatever has a closed surface after its modifiers) can be marked as a shape, too.
@@ -12,14 +12,13 @@ from bpy.types import Object
 from mathutils import Vector
 
 from .edit_meshes import box_of_mesh, closed_mesh, sphere_mesh
+from .edit_properties import OPERATIONS, PLACING, shape_of
 from .errors import SceneError
 from .frame import dataset_matrix, frame_box, frame_collection, frame_of
-from .matrices import apply, uniform_scale
+from .matrices import apply, to_numpy, uniform_scale
+from .placement import add_target, remove_target, target_placement
 
-OPERATION = "pvd_edit"
-SHAPE = "pvd_shape"
-FRAME = "pvd_edit_frame"
-OPERATIONS = ("erase", "keep")
+OPERATION_NAMES = {key: name for key, name, _ in OPERATIONS}
 EMPTY_DISPLAYS = {"box": "CUBE", "sphere": "SPHERE"}
 MESH = "mesh"
 SURFACE_TYPES = ("MESH", "CURVE", "SURFACE", "META", "FONT")
@@ -27,30 +26,39 @@ NEW_SIZE_SHARE = 0.125
 SMALLEST_VOLUME = 1e-9
 
 
-def add_shape(op: str, shape: str, location: tuple[float, float, float], frame: Object) -> Object:
+def add_shape(
+    op: str,
+    shape: str,
+    location: tuple[float, float, float],
+    frame: Object,
+    target: Object | None = None,
+) -> Object:
     """Add a box or a sphere to a capture.
 
     Parameters
     ----------
     op : str
-        ``"erase"`` or ``"keep"``.
+        A key of `OPERATION_NAMES`: ``"erase"``, ``"keep"``, ``"move"``, ...
     shape : str
         ``"box"`` or ``"sphere"``.
     location : 3 floats
         World space.
     frame : Object
         The capture's frame, to which the shape is parented.
+    target : Object, optional
+        Where the content of a shape that moves or duplicates goes.
 
     Returns
     -------
     Object
         An Empty that shows [-1, 1]^3 or the unit sphere, scaled to an eighth of the capture's
-        box; move, turn and scale it as any object.
+        box; move, turn and scale it as any object. One that moves or duplicates gets an Empty as
+        its target, unless one is given.
     """
     _require_operation(op)
     if shape not in EMPTY_DISPLAYS:
         raise SceneError(f"There is no shape '{shape}'; use one of {', '.join(EMPTY_DISPLAYS)}.")
-    item = bpy.data.objects.new(f"{op.capitalize()} {shape}", None)
+    item = bpy.data.objects.new(f"{OPERATION_NAMES[op]} {shape}", None)
     item.empty_display_type = EMPTY_DISPLAYS[shape]
     item.empty_display_size = 1.0
     frame_collection(frame).objects.link(item)
@@ -58,12 +66,13 @@ def add_shape(op: str, shape: str, location: tuple[float, float, float], frame: 
     item.matrix_parent_inverse.identity()
     item.location = frame.matrix_world.inverted_safe() @ Vector(location)
     item.scale = (NEW_SIZE_SHARE * float(np.max(np.diff(frame_box(frame), axis=0))),) * 3
+    shape_of(item).target = target
     _mark(item, op, shape, frame)
     return item
 
 
 def mark_meshes(objects: Iterable[Object], op: str, frame: Object) -> None:
-    """Make objects with a closed surface erase or keep shapes of a capture.
+    """Make objects with a closed surface edit shapes of a capture.
 
     They are drawn as wires and left out of renders from then on.
 
@@ -85,32 +94,43 @@ def mark_meshes(objects: Iterable[Object], op: str, frame: Object) -> None:
 
 def unmark(item: Object) -> None:
     """Make an object a plain object again; a marked mesh is drawn and rendered as before."""
-    for key in (OPERATION, FRAME):
-        if key in item:
-            del item[key]
-    if item.pop(SHAPE, None) == MESH:
+    values = shape_of(item)
+    remove_target(item)
+    if values.form == MESH:
         item.display_type = "TEXTURED"
         item.hide_render = False
+    values.form = ""
+    values.frame = None
 
 
-def _mark(item: Object, op: str, shape: str, frame: Object) -> None:
-    item[OPERATION] = op
-    item[SHAPE] = shape
-    item[FRAME] = frame
+def remove_shape(item: Object) -> None:
+    """Delete a box or sphere with its target; make a marked mesh a plain object again."""
+    if shape_of(item).form == MESH:
+        unmark(item)
+    else:
+        remove_target(item)
+        bpy.data.objects.remove(item)
+
+
+def _mark(item: Object, op: str, form: str, frame: Object) -> None:
+    values = shape_of(item)
+    values.op, values.form, values.frame = op, form, frame
+    if op in PLACING and values.target is None:
+        add_target(item)
 
 
 def _require_operation(op: str) -> None:
-    if op not in OPERATIONS:
-        raise SceneError(f"There is no edit '{op}'; use one of {', '.join(OPERATIONS)}.")
+    if op not in OPERATION_NAMES:
+        raise SceneError(f"There is no edit '{op}'; use one of {', '.join(OPERATION_NAMES)}.")
 
 
-def shape_operation(item: Object) -> str | None:
-    """Return ``"erase"`` or ``"keep"``, or None for an object that is no edit shape."""
-    return item.get(OPERATION)
+def is_shape(item: Object | None) -> bool:
+    """Tell whether an object is an edit shape."""
+    return item is not None and bool(shape_of(item).form)
 
 
 def edit_shapes(frame: Object) -> list[Object]:
-    """Return a capture's shapes in the scene, by name.
+    """Return a capture's shapes in the scene, by name; in that order they are applied.
 
     A copy of a shape is a shape as well. Shapes that are switched off in the viewport (the screen
     icon, or their collection's tick) are left out; hiding one with the eye changes nothing.
@@ -120,9 +140,9 @@ def edit_shapes(frame: Object) -> list[Object]:
         (
             item
             for item in present
-            if OPERATION in item
+            if is_shape(item)
             and not item.hide_viewport
-            and (item.get(FRAME) or frame_of(item)) == frame
+            and (shape_of(item).frame or frame_of(item)) == frame
         ),
         key=lambda item: item.name,
     )
@@ -134,27 +154,53 @@ def collect_edits(frame: Object) -> list[dict]:
     Returns
     -------
     list of dict
-        ``{"op": "erase"|"keep", "region": ...}`` where the region is ``{"box": {"matrix"}}`` with
+        ``{"op": ..., "region": ...}`` where the region is ``{"box": {"matrix"}}`` with
         a 4x4 matrix from [-1, 1]^3, ``{"sphere": {"center", "radius"}}``, or ``{"mesh":
-        {"vertices", "faces"}}`` with triangles that face outwards.
+        {"vertices", "faces"}}`` with triangles that face outwards; with ``"to"``, ``"factor"`` or
+        ``"color"`` as the operation asks for, and ``"soft"`` where the edge is.
 
     Raises
     ------
     SceneError
-        Naming the shape that encloses no volume or is not closed.
+        Naming the shape that encloses no volume, is not closed, or has no proper target.
     """
     bpy.context.view_layer.update()
-    return [{"op": item[OPERATION], "region": _region(item, frame)} for item in edit_shapes(frame)]
+    return [_edit(item, frame) for item in edit_shapes(frame)]
+
+
+def _edit(item: Object, frame: Object) -> dict:
+    values = shape_of(item)
+    entry: dict = {"op": values.op, "region": _region(item, frame)}
+    if values.op in PLACING:
+        entry["to"] = target_placement(item, frame).tolist()
+    elif values.op == "scale_density":
+        entry["factor"] = values.factor
+    elif values.op == "tint":
+        entry["color"] = list(values.color)
+    if values.soft > 0:
+        entry["soft"] = values.soft / _frame_scale(frame)
+    return entry
+
+
+def _frame_scale(frame: Object) -> float:
+    """Scene units per dataset unit."""
+    scale = uniform_scale(to_numpy(frame.matrix_world))
+    if scale is None:
+        raise SceneError(
+            "The capture's frame is stretched, so a soft edge has no one width; give the frame one "
+            "scale on all axes, or make the edges sharp."
+        )
+    return scale
 
 
 def _region(item: Object, frame: Object) -> dict:
-    if item.type != "EMPTY":
-        return _mesh_region(item, frame)
     matrix = dataset_matrix(item, frame)
-    # An Empty shows its form at its display size, which the user may have changed.
-    matrix = matrix @ np.diag([item.empty_display_size] * 3 + [1.0])
     if abs(np.linalg.det(matrix[:3, :3])) < SMALLEST_VOLUME**3:
         raise SceneError(f"'{item.name}' is flat; scale it up on every axis, or delete it.")
+    if item.type != "EMPTY":
+        return _mesh_region(item, frame)
+    # An Empty shows its form at its display size, which the user may have changed.
+    matrix = matrix @ np.diag([item.empty_display_size] * 3 + [1.0])
     if item.empty_display_type == "CUBE":
         return {"box": {"matrix": matrix.tolist()}}
     if item.empty_display_type != "SPHERE":

@@ -63,6 +63,14 @@ def api(add_on, engine_python):
     return api
 
 
+@pytest.fixture
+def session(add_on):
+    """What lives while the add-on is enabled: the running job and what panels say of jobs."""
+    from pvd_blender.session import session
+
+    return session()
+
+
 @pytest.fixture(scope="session")
 def capture(tmp_path_factory):
     """The folder of a small capture: a coloured ball seen by ten cameras."""

@@ -21,7 +21,7 @@ PLACE = Matrix.LocRotScale(Vector((1, -2, 3)), Euler((0.4, -0.3, 1.1)), Vector((
 
 
 @pytest.fixture(autouse=True)
-def empty_scene():
+def empty_scene(enabled):
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
 
 

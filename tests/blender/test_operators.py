@@ -8,18 +8,12 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
+from in_window import in_a_window, pump_to_the_end
 
 ROOT = Path(__file__).resolve().parents[2]
 ADD_ON = ROOT / "pvd_blender"
 OPERATORS = bpy.ops.convert_field
 IN_BLENDER = {"bmesh", "bpy", "bpy_extras", "mathutils", "numpy", "openvdb", "pyopenvdb"}
-
-
-@pytest.fixture
-def session(add_on):
-    from pvd_blender.session import session
-
-    return session()
 
 
 @pytest.fixture
@@ -29,36 +23,6 @@ def frame(api, capture):
 
 def settings():
     return bpy.context.scene.convert_field
-
-
-def pump_to_the_end(session):
-    """What the timer does in a window."""
-    import time
-
-    while session.pump():
-        time.sleep(0.02)
-
-
-def in_a_window(operator, session, monkeypatch, **arguments):
-    """Run an operator as a Blender with a window does: it starts a job, a timer ends it."""
-    from pvd_blender.operators.base import JobOperator
-
-    monkeypatch.setattr(JobOperator, "wait", False)
-    monkeypatch.setattr("pvd_blender.api.bpy", WithWindow())
-    assert operator(**arguments) == {"FINISHED"}
-    assert session.busy
-    pump_to_the_end(session)
-    monkeypatch.undo()
-
-
-class WithWindow:
-    """The module bpy, but for what it says of the background mode that tests run in."""
-
-    class app:  # noqa: N801
-        background = False
-
-    def __getattr__(self, name):
-        return getattr(bpy, name)
 
 
 # Registration -----------------------------------------------------------------------------------
@@ -322,7 +286,7 @@ def test_selected_meshes_become_shapes_and_plain_meshes_again(api, frame):
 def test_applying_without_shapes_or_field_is_one_sentence(api, frame):
     with pytest.raises(api.ConvertFieldError, match="train a teacher first"):
         api.apply_edits(frame)
-    with pytest.raises(api.ConvertFieldError, match="no erase or keep shape"):
+    with pytest.raises(api.ConvertFieldError, match="no edit shape"):
         api.apply_edits(frame, field="/some/field.safetensors")
 
 

@@ -1,0 +1,84 @@
+"""What an object is as an edit shape: what is done with the field inside it."""
+
+from bpy.props import (
+    EnumProperty,
+    FloatProperty,
+    FloatVectorProperty,
+    PointerProperty,
+    StringProperty,
+)
+from bpy.types import Object, PropertyGroup
+
+OPERATIONS = (
+    ("erase", "Erase", "Remove the field inside the shape"),
+    ("keep", "Keep", "Remove the field outside all keep shapes"),
+    ("move", "Move", "Show what is inside the shape where its target stands"),
+    ("duplicate", "Duplicate", "Show what is inside the shape where its target stands as well"),
+    ("scale_density", "Scale Density", "Make the field inside the shape thicker or thinner"),
+    ("tint", "Tint", "Multiply the colours of the field inside the shape"),
+)
+PLACING = ("move", "duplicate")
+"""Operations that show a part of the field somewhere else."""
+
+MOST_FACTOR = 1e6
+
+
+class EditShape(PropertyGroup):
+    """An object as an edit shape."""
+
+    op: EnumProperty(
+        name="Effect",
+        description="What is done with the field inside the shape",
+        items=OPERATIONS,
+    )
+    form: StringProperty(
+        name="Form",
+        description="box, sphere or mesh; empty for an object that is no edit shape",
+        options={"HIDDEN"},
+    )
+    frame: PointerProperty(
+        name="Capture",
+        description="Frame of the capture whose fields the shape edits",
+        type=Object,
+    )
+    target: PointerProperty(
+        name="To",
+        description="The object that shows where the content goes: what the shape holds is placed "
+        "in this object as it lies in the shape, so an object of the shape's own scale keeps "
+        "the size",
+        type=Object,
+    )
+    factor: FloatProperty(
+        name="Factor",
+        description="What the density is multiplied by; 0 erases",
+        default=0.5,
+        min=0.0,
+        soft_max=10.0,
+        max=MOST_FACTOR,
+    )
+    color: FloatVectorProperty(
+        name="Tint",
+        description="What red, green and blue are multiplied by; white changes nothing",
+        subtype="COLOR_GAMMA",
+        size=3,
+        default=(1.0, 1.0, 1.0),
+        min=0.0,
+        soft_max=1.0,
+        max=MOST_FACTOR,
+    )
+    soft: FloatProperty(
+        name="Soft Edge",
+        description="Width, beyond the shape's border, over which the effect fades out",
+        default=0.0,
+        min=0.0,
+        soft_max=10.0,
+        subtype="DISTANCE",
+    )
+
+
+def shape_of(item: Object) -> EditShape:
+    """Return what an object is as an edit shape."""
+    return item.convert_field.shape
+
+
+CLASSES = (EditShape,)

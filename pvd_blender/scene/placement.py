@@ -1,0 +1,127 @@
+"""Where a part of a field is placed: a turn, one scale on all axes, and a move."""
+
+import bpy
+import numpy as np
+from bpy.types import Object
+from mathutils import Vector
+
+from .edit_properties import shape_of
+from .errors import SceneError
+from .frame import dataset_matrix
+from .matrices import uniform_scale
+
+TARGET_DISTANCE = 2.5
+"""How far a new target stands from its shape, in half sizes of the shape."""
+
+DECIMALS = 12
+"""Placements are rounded to these, so that what was not moved is placed by exactly the identity."""
+
+
+def field_placement(volume: Object, frame: Object) -> np.ndarray:
+    """Return where a field's Volume object stands in a capture.
+
+    Parameters
+    ----------
+    volume : Object
+        Its own space is the dataset frame of the capture that its field was made from.
+    frame : Object
+        The frame of the capture that the field is placed in; the same or another one.
+
+    Returns
+    -------
+    (4, 4) float64 array
+        From the field's dataset frame into that of `frame`.
+
+    Raises
+    ------
+    SceneError
+        When the object is stretched, sheared or mirrored.
+    """
+    matrix = dataset_matrix(volume, frame)
+    if not _is_placement(matrix):
+        raise SceneError(
+            f"'{volume.name}' is stretched, sheared or mirrored, and a field cannot be; give it "
+            "one positive scale on all axes."
+        )
+    return np.round(matrix, DECIMALS)
+
+
+def target_placement(item: Object, frame: Object) -> np.ndarray:
+    """Return where the content of an edit shape goes: to where its target stands.
+
+    Parameters
+    ----------
+    item : Object
+        A shape that moves or duplicates.
+    frame : Object
+
+    Returns
+    -------
+    (4, 4) float64 array
+        Dataset frame.
+
+    Raises
+    ------
+    SceneError
+        When the shape has no target, or content would be stretched, sheared or mirrored there.
+    """
+    target = shape_of(item).target
+    # A deleted object stays in the pointer until the file is saved, but is in no scene.
+    if target is None or not target.users_scene:
+        raise SceneError(
+            f"'{item.name}' has no target; set 'To' to the object that shows where its content "
+            "goes."
+        )
+    matrix = dataset_matrix(target, frame) @ np.linalg.inv(dataset_matrix(item, frame))
+    if not _is_placement(matrix):
+        raise SceneError(
+            f"What '{item.name}' holds would be stretched, sheared or mirrored at "
+            f"'{target.name}'; give both the same scale, or one of them a multiple of it."
+        )
+    return np.round(matrix, DECIMALS)
+
+
+def _is_placement(matrix: np.ndarray) -> bool:
+    return uniform_scale(matrix) is not None and np.linalg.det(matrix[:3, :3]) > 0
+
+
+def add_target(item: Object) -> None:
+    """Give a shape an Empty beside it as its target.
+
+    The Empty takes the shape's scale times its own, so that the content keeps its proportions
+    however the shape is scaled afterwards.
+    """
+    target = bpy.data.objects.new(f"{item.name} to", None)
+    target.empty_display_type = item.empty_display_type if item.type == "EMPTY" else "ARROWS"
+    target.empty_display_size = item.empty_display_size if item.type == "EMPTY" else 1.0
+    for collection in item.users_collection:
+        collection.objects.link(target)
+    target.parent = item.parent
+    target.matrix_parent_inverse = item.matrix_parent_inverse
+    target.rotation_euler = item.matrix_basis.to_euler()
+    target.location = item.matrix_basis @ Vector((TARGET_DISTANCE * _half_width(item), 0, 0))
+    size = target.constraints.new("COPY_SCALE")
+    size.name = "Size of the shape"
+    size.target = item
+    size.use_offset = True
+    size.owner_space = size.target_space = "LOCAL"
+    shape_of(item).target = target
+
+
+def remove_target(item: Object) -> None:
+    """Delete a shape's target if it was made for that shape; otherwise only forget it."""
+    target = shape_of(item).target
+    shape_of(item).target = None
+    if target is not None and any(
+        constraint.type == "COPY_SCALE" and constraint.target == item
+        for constraint in target.constraints
+    ):
+        bpy.data.objects.remove(target)
+
+
+def _half_width(item: Object) -> float:
+    """Half of an object's extent along its own x axis, in its own units."""
+    if item.type == "EMPTY":
+        return item.empty_display_size
+    corners = [corner[0] for corner in item.bound_box]
+    return (max(corners) - min(corners)) / 2

@@ -1,0 +1,312 @@
+"""What the engine can do is what the panels offer: architectures, options, edits, merging."""
+
+import ast
+import json
+import os
+import subprocess
+import webbrowser
+from dataclasses import asdict
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+from in_window import in_a_window
+from mathutils import Euler, Matrix, Vector
+
+OPERATORS = bpy.ops.convert_field
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Matrix.LocRotScale(Vector((1, 2, 0)), Euler((0, 0, 0.5)), Vector((1, 1, 1)))
+THERE = Matrix.LocRotScale(Vector((-1, 0, 3)), Euler((0.3, 0.2, 0)), Vector((2, 2, 2)))
+CELLS = 48
+
+
+def settings():
+    return bpy.context.scene.convert_field
+
+
+def run_python(engine_python, *arguments):
+    variables = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [engine_python, *map(str, arguments)]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def engine(engine_python):
+    """The engine's command line; returns what it answers with ``--json``."""
+
+    def ask(*arguments):
+        printed = run_python(engine_python, "-m", "pvd_engine", *arguments, "--json")
+        return json.loads(printed.splitlines()[-1])
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def teacher(engine, capture, tmp_path_factory):
+    """A field of the ball."""
+    path = tmp_path_factory.mktemp("fields") / "ball.safetensors"
+    engine("train", capture, "--arch", "hash", "--preset", "small", "--steps", 60, "--out", path)
+    return path
+
+
+@pytest.fixture
+def frame(api, capture, teacher):
+    """The capture, with the field of the ball in its list."""
+    frame = api.import_capture(capture)
+    give_field(frame, teacher)
+    return frame
+
+
+def give_field(frame, path):
+    item = frame.convert_field.fields.add()
+    item.name, item.path, item.role = "Ball", str(path), "TEACHER"
+    return item
+
+
+def newest(frame):
+    return frame.convert_field.fields[-1]
+
+
+def request_of(item):
+    return json.loads((Path(item.path).parent / "request.json").read_text())["arguments"]
+
+
+# Architectures and options ----------------------------------------------------------------------
+
+
+def test_the_panels_offer_the_engines_architectures_and_its_defaults(add_on, engine_python):
+    from pvd_blender.settings import ALONE
+    from pvd_blender.tasks import DistillSettings
+
+    told = json.loads(
+        run_python(
+            engine_python,
+            "-c",
+            "import json, typing, dataclasses as d, pvd_engine\n"
+            "from pvd_engine.fields.architectures import PRESETS\n"
+            "from pvd_engine.edit.edit_list import OPERATIONS\n"
+            "from pvd_engine.jobs import arguments as a\n"
+            "defaults = {f.name: f.default for f in d.fields(a.ConvertArguments)\n"
+            "            if f.default is not d.MISSING}\n"
+            "stages = typing.get_args(a.StageChoice)\n"
+            "print(json.dumps([list(PRESETS), list(OPERATIONS), stages, defaults,\n"
+            "                  pvd_engine.__file__], default=str))",
+        )
+    )
+    architectures, operations, stages, defaults, where = told
+    assert Path(where).is_relative_to(ROOT)
+
+    def offered(group, name):
+        return [item.identifier for item in group.bl_rna.properties[name].enum_items]
+
+    values = settings()
+    for making in (values.teacher, values.student):
+        assert sorted(offered(making, "architecture")) == sorted(architectures)
+        assert sorted(offered(making, "beside")) == sorted([ALONE, *architectures])
+    assert sorted(offered(values.student, "stages")) == sorted(stages)
+    assert sorted(offered(values, "edit_operation")) == sorted(operations)
+    own = asdict(DistillSettings())
+    assert own == {name: defaults[name] for name in own}
+    assert own == values.student.distilling()
+
+
+def test_a_composition_is_trained_and_converted_by_the_buttons(frame, engine, monkeypatch):
+    values = settings()
+    values.show_volume = False
+    for making in (values.teacher, values.student):
+        making.preset, making.limit, making.steps = "SMALL", "STEPS", 2
+    values.teacher.architecture, values.teacher.beside = "hash", "cp"
+    OPERATORS.train()
+    trained = newest(frame)
+    assert trained.name == "Teacher hash+cp"
+    assert engine("info", trained.path)["field"]["architecture"]["name"] == "hash+cp"
+    assert not OPERATORS.open_report.poll()
+
+    frame.convert_field.active_field = 0
+    student = values.student
+    student.architecture, student.stages, student.max_size = "vm", "23", " 3MB "
+    student.hard_rays, student.density_constraint, student.projection = True, False, False
+    OPERATORS.convert()
+    made = newest(frame)
+    assert engine("info", made.path)["field"]["architecture"]["name"] == "vm"
+    told = request_of(made)
+    assert (told["stages"], told["max_size"]) == ("23", "3MB") and "through" not in told
+    assert told["hard_rays"] and not told["hard_poses"]
+    assert not told["density_constraint"] and not told["projection"]
+
+    report = Path(made.report)
+    assert report.name == "vm.report.html" and report.is_file()
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    OPERATORS.open_report()
+    assert opened == [report.as_uri()]
+    report.unlink()
+    assert not OPERATORS.open_report.poll()
+
+
+def test_an_architecture_or_a_size_that_there_is_not_is_one_sentence(api, frame):
+    with pytest.raises(api.ConvertFieldError, match="No architecture is called 'dream'"):
+        api.convert(frame, "hash+dream", steps=2)
+    with pytest.raises(api.ConvertFieldError, match="'much' is no file size"):
+        api.convert(frame, "mlp", steps=2, max_size="much")
+
+
+# Edits ------------------------------------------------------------------------------------------
+
+
+def density(engine, field, folder):
+    """Return the cells' centres (N, 3), dataset frame, and what each of them holds."""
+    path = folder / f"{Path(field).stem}.npz"
+    engine("volume", field, "--resolution", CELLS, "--out", path)
+    with np.load(path) as volume:
+        amount, (low, high) = volume["density"].astype(np.float64), volume["box"]
+    size = (high - low) / amount.shape
+    index = np.stack(np.meshgrid(*map(np.arange, amount.shape), indexing="ij"), axis=-1)
+    cells = (low + (index + 0.5) * size).reshape(-1, 3)
+    return cells, amount.ravel() * size.prod()
+
+
+def middle(cells, amount):
+    return amount @ cells / amount.sum()
+
+
+def placed(matrix, point):
+    return (np.array(matrix, dtype=np.float64) @ [*point, 1])[:3]
+
+
+def test_the_engine_reads_every_edit_that_shapes_make(api, frame, engine_python, tmp_path):
+    from pvd_blender.scene.edit_properties import OPERATIONS as EDITS
+
+    frame.matrix_world = THERE
+    values = {"factor": 0.5, "color": (1, 0.5, 0), "soft": 0.1}
+    for op, _, _ in EDITS:
+        api.add_shape(frame, op, "box", (1, 2, 3), **values)
+    path = tmp_path / "edits.json"
+    path.write_text(json.dumps(api.collect_edits(frame)))
+    read = run_python(
+        engine_python,
+        "-c",
+        "import sys, pathlib\nfrom pvd_engine.edit.edits_json import read_edits\n"
+        "print([e.operation for e in read_edits(pathlib.Path(sys.argv[1]))])",
+        path,
+    )
+    assert sorted(ast.literal_eval(read)) == sorted(op for op, _, _ in EDITS)
+
+
+def test_what_a_shape_holds_is_seen_where_its_target_stands(frame, engine, tmp_path):
+    frame.matrix_world = THERE
+    settings().show_volume = False
+    bpy.context.scene.cursor.location = THERE.translation
+    OPERATORS.add_shape(op="move", shape="box")
+    item = bpy.context.active_object
+    item.scale = (2, 2, 2)
+    bpy.context.view_layer.update()
+    target = item.convert_field.shape.target
+    target.matrix_world = Matrix.Translation((0, 0, 9)) @ item.matrix_world
+    target.scale = (1, 1, 1)
+    OPERATORS.apply_edits()
+    assert newest(frame).role == "EDITED"
+    before = middle(*density(engine, frame.convert_field.fields[0].path, tmp_path))
+    after = middle(*density(engine, newest(frame).path, tmp_path))
+    moved = np.linalg.inv(np.array(THERE, dtype=np.float64))[:3, :3] @ [0, 0, 9]
+    assert np.allclose(after, before + moved, atol=0.05)
+
+
+# Merging ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def volumes(api, frame, capture, teacher):
+    """The ball's volume in two captures that stand in different places."""
+    other = api.import_capture(capture)
+    give_field(other, teacher)
+    frame.matrix_world, other.matrix_world = HERE, THERE
+    first, second = (api.extract_volume(item, resolution=24) for item in (frame, other))
+    bpy.context.view_layer.update()
+    return first, second
+
+
+def select(*items):
+    bpy.ops.object.select_all(action="DESELECT")
+    for item in items:
+        item.select_set(True)
+    bpy.context.view_layer.objects.active = items[-1]
+
+
+def test_merged_fields_lie_where_their_volumes_stand(api, volumes, teacher, engine, tmp_path):
+    first, second = volumes
+    first.matrix_world = Matrix.Translation((0, 0, -7)) @ first.matrix_world
+    select(first, second)
+    settings().volume_resolution = 24
+    OPERATORS.merge_fields()
+    other = second.parent
+    merged = newest(other)
+    assert (merged.name, merged.role) == ("Merged", "MERGED")
+    assert merged.volume.parent == other and not merged.volume.hide_viewport
+    assert first.hide_viewport and second.hide_viewport, "the parts would show once more"
+
+    cells, amount = density(engine, teacher, tmp_path)
+    center, mass = middle(cells, amount), amount.sum()
+    there = np.linalg.inv(np.array(THERE, dtype=np.float64))
+    goal = placed(there, placed(HERE, center) - (0, 0, 7))
+    cells, amount = density(engine, merged.path, tmp_path)
+    near = np.linalg.norm(cells - goal, axis=1) < np.linalg.norm(cells - center, axis=1)
+    assert np.allclose(middle(cells[near], amount[near]), goal, atol=0.05)
+    assert np.allclose(middle(cells[~near], amount[~near]), center, atol=0.05)
+    # Half as long in the merged frame: an eighth of the room, and twice as dense.
+    assert amount[~near].sum() == pytest.approx(mass, rel=0.1)
+    assert amount[near].sum() == pytest.approx(mass / 4, rel=0.1)
+    (_, stays) = json.loads((Path(merged.path).parent / "placements.json").read_text())
+    assert np.array_equal(stays, np.eye(4)), "what was not moved is placed exactly"
+
+
+def test_a_copy_of_a_volume_is_merged_and_a_merged_field_is_converted(api, volumes):
+    _, second = volumes
+    copy = second.copy()
+    bpy.context.scene.collection.objects.link(copy)
+    copy.location.x += 4
+    path = api.merge(second.parent, [second, copy])
+    told = request_of(newest(second.parent))
+    assert told["fields"] == [second.convert_field.shown_field] * 2
+    api.convert(second.parent, "hash", path, preset="small", steps=2)
+    # Its own file says from where both are seen; the capture's cameras see one of them.
+    assert "capture" not in request_of(newest(second.parent))
+
+
+def test_merging_from_a_window_can_be_undone(api, volumes, session, monkeypatch):
+    first, second = volumes
+    uid, names = second.parent.convert_field.uid, {item.name for item in bpy.data.objects}
+    select(first, second)
+    settings().volume_resolution = 24
+    bpy.ops.ed.undo_push(message="Before")
+    in_a_window(OPERATORS.merge_fields, session, monkeypatch)
+    assert session.error is None and session.message.startswith("Made 'Merged'")
+    assert len({item.name for item in bpy.data.objects} - names) == 1
+    bpy.ops.ed.undo()
+    bpy.ops.ed.undo()
+    from pvd_blender.properties import find_frame
+
+    assert {item.name for item in bpy.data.objects} == names
+    assert [item.name for item in find_frame(uid).convert_field.fields] == ["Ball"]
+    assert not any(item.hide_viewport for item in bpy.data.objects if item.type == "VOLUME")
+
+
+def test_a_stretched_volume_and_too_few_volumes_are_refused(api, volumes):
+    first, second = volumes
+    select(first)
+    assert not OPERATORS.merge_fields.poll()
+    first.scale = (1, 1, 2)
+    select(first, second)
+    with pytest.raises(RuntimeError, match=f"{first.name}.*stretched, sheared or mirrored"):
+        OPERATORS.merge_fields()
+    with pytest.raises(api.ConvertFieldError, match="shows no field"):
+        api.merge(second.parent, [second, second.parent])
+    with pytest.raises(api.ConvertFieldError, match="at least two fields"):
+        api.merge(second.parent, [second])
+    skewed = np.diag([1.0, 2.0, 1.0, 1.0])
+    path = second.convert_field.shown_field
+    with pytest.raises(api.ConvertFieldError, match="shears or scales unevenly"):
+        api.merge(second.parent, [(path, np.eye(4)), (path, skewed)])
