@@ -5,7 +5,7 @@ from bpy.types import PropertyGroup
 
 ARCHITECTURES = (
     ("hash", "Hash Grid", "Instant-NGP: hash tables and a small network; the fastest to train"),
-    ("mlp", "Network", "NeRF: one network and nothing else; the smallest file"),
+    ("mlp", "Network", "NeRF: one network and nothing else; a small file"),
     (
         "sparse_tensor",
         "Sparse Tensor",
@@ -14,9 +14,9 @@ ARCHITECTURES = (
     (
         "vm",
         "Vector-Matrix (TensoRF)",
-        "TensoRF: planes and lines that are multiplied; fine detail in a file of middle size",
+        "TensoRF: planes times lines; a grid in a fraction of a hash grid's file",
     ),
-    ("cp", "CP (TensoRF)", "TensoRF: lines only; a small file, for compact and simple scenes"),
+    ("cp", "CP (TensoRF)", "TensoRF: lines alone; the smallest file, with less detail"),
 )
 ALONE = "NONE"
 BESIDE = ((ALONE, "None", "One architecture alone"), *ARCHITECTURES)
