@@ -49,12 +49,11 @@ def match_features(teacher: Field, student: RadianceField, points: Tensor) -> Fe
     points : (N, 3) float32
         Some of those that the teacher shows, dataset frame.
     """
-    decoder = teacher.header["architecture"].get("decoder")
-    if decoder is None or len(points) < 2:
+    decoder, own = teacher.decoder_form, student.decoder_form
+    if decoder is None or own is None or len(points) < 2:
         return None
     features = teacher.features(points)
     deviation = features[:, 1:].std(dim=0).clamp(min=1e-3)
-    own = student.header["architecture"]["decoder"]
     width = None if own == decoder else student.decoder.input_width - 1
     lasting = own == decoder or own["type"] != "sh"
     return FeatureMatch(deviation, width, lasting).to(student.device)

@@ -187,7 +187,7 @@ class ProjectedFeatures:
         self.teacher = teacher
         self.occupied = student.occupancy.contains
         self.log_unit = float(np.log(student.half_side))
-        self.degree = None if teacher.header["architecture"].get("decoder") else BARE_DEGREE
+        self.degree = BARE_DEGREE if teacher.decoder_form is None else None
         self.for_network = not isinstance(student.decoder, ShDecoder)
         if isinstance(student.decoder, ShDecoder):
             self.degree = student.decoder.degree
@@ -239,5 +239,5 @@ class ProjectedFeatures:
             logit = color.logit(eps=1e-6).clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
             moment += basis[:, :, None] * logit[:, None, :]
         # A little of the identity, as views from one side do not determine all coefficients.
-        normal += 0.01 * len(self.origins) * torch.eye(size, device=points.device)
+        normal += 0.001 * len(self.origins) * torch.eye(size, device=points.device)
         return torch.linalg.solve(normal, moment).transpose(1, 2).flatten(1)

@@ -48,6 +48,11 @@ class Field(nn.Module):
         """Where the field's tensors live."""
         return self.box.device
 
+    @property
+    def decoder_form(self) -> dict[str, Any] | None:
+        """Block 2's description, by which features are told apart; None without a block 2."""
+        return self.header.get("architecture", {}).get("decoder")
+
     def features(self, points: Tensor) -> Tensor:
         """Block 1: features of points.
 
