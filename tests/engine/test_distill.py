@@ -21,7 +21,10 @@ from pvd_engine.jobs.job import Job
 from pvd_engine.render.render import render_image
 from pvd_engine.train import train
 
-PAIRS = [(a, b) for a in PRESETS for b in PRESETS if a != b]
+PAIRS = [pair for name in PRESETS if name != "hash" for pair in (("hash", name), (name, "hash"))]
+"""Each architecture as teacher and as student."""
+
+TEACHER_STEPS = {"hash": 100, "mlp": 60, "sparse_tensor": 150, "vm": 100, "cp": 100}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def folder(tmp_path_factory):
     """A folder with the ball's capture and one short teacher of each architecture."""
     folder = tmp_path_factory.mktemp("distill")
     capture = write_ball_capture(folder / "ball")
-    for name, steps in {"hash": 100, "mlp": 60, "sparse_tensor": 150}.items():
+    for name, steps in TEACHER_STEPS.items():
         arguments = TrainArguments(
             capture=capture,
             arch=name,
@@ -53,7 +56,7 @@ def run_convert(folder, tmp_path, source="hash", job=None, **options):
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-def test_each_architecture_teaches_each_other(folder, tmp_path, source, target):
+def test_each_architecture_teaches_and_learns(folder, tmp_path, source, target):
     result = run_convert(folder, tmp_path, source, to=target)
     assert result["psnr_to_teacher"] > 20
     assert result["inherited"] == []
@@ -61,6 +64,33 @@ def test_each_architecture_teaches_each_other(folder, tmp_path, source, target):
     assert header["architecture"]["name"] == target
     teacher = header["provenance"]["teacher"]
     assert teacher["hash"] == content_hash(folder / f"{source}.safetensors")
+
+
+@pytest.mark.parametrize("options", [{"to": "hash+vm"}, {"max_size": "4MB", "to": "hash"}])
+def test_compositions_and_smaller_copies_learn_too(folder, tmp_path, options):
+    assert run_convert(folder, tmp_path, **options)["psnr_to_teacher"] > 20
+    if "max_size" in options:
+        assert (tmp_path / "student.safetensors").stat().st_size <= 4_000_000
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {"stages": "23"},
+        {"stages": "13"},
+        {"stages": "3"},
+        {"density_constraint": False},
+        {"hard_poses": True, "hard_rays": True},
+        {"hard_points": True},
+        {"projection": False, "to": "vm"},
+    ],
+)
+def test_each_switch_changes_the_lesson_and_still_teaches(folder, tmp_path, switches):
+    options = {"to": "hash", "steps": 40} | switches
+    plain = run_convert(folder, tmp_path / "plain", "vm", **{"to": options["to"], "steps": 40})
+    switched = run_convert(folder, tmp_path / "switched", "vm", **options)
+    assert switched["psnr_to_teacher"] > 15
+    assert switched["psnr_to_teacher"] != plain["psnr_to_teacher"]
 
 
 @pytest.mark.parametrize(("target", "bridged"), [("mlp", False), ("sparse_tensor", True)])
@@ -102,9 +132,16 @@ def test_what_was_erased_is_empty_after_conversion(folder, tmp_path, through):
         assert render_image(student, view.camera).alpha[gone].mean() < 0.01
 
 
-@pytest.mark.parametrize("through", [None, "sparse_tensor"])
-def test_a_cancelled_conversion_comes_to_what_it_would_have_without(folder, tmp_path, through):
-    options = {"steps": 16, "through": through}
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"steps": 16},
+        {"steps": 16, "through": "sparse_tensor"},
+        {"steps": 24, "to": "vm", "hard_poses": True, "hard_rays": True},
+        {"steps": 16, "to": "sparse_tensor"},
+    ],
+)
+def test_a_cancelled_conversion_comes_to_what_it_would_have_without(folder, tmp_path, options):
     with pytest.raises(Cancelled):
         run_convert(folder, tmp_path, job=StoppingJob(tmp_path / "job", after=10), **options)
     assert not (tmp_path / "student.safetensors").exists()

@@ -13,7 +13,14 @@ from pvd_engine.jobs.job import Job
 from pvd_engine.metrics import evaluate
 from pvd_engine.train import train
 
-EXPECTED = {"hash": (120, 24.0), "mlp": (100, 18.0), "sparse_tensor": (300, 22.0)}
+EXPECTED = {
+    "hash": (120, 24.0),
+    "mlp": (100, 18.0),
+    "sparse_tensor": (300, 22.0),
+    "vm": (120, 22.0),
+    "cp": (120, 20.0),
+    "hash+cp": (80, 22.0),
+}
 """Steps, and the PSNR that they suffice for."""
 
 
@@ -66,7 +73,7 @@ def test_the_file_says_where_the_field_comes_from(tmp_path, capture):
     assert provenance["viewpoints"]["distance"] == pytest.approx([2.5, 2.5], abs=1e-3)
 
 
-@pytest.mark.parametrize("arch", ["hash", "sparse_tensor"])
+@pytest.mark.parametrize("arch", ["hash", "sparse_tensor", "vm"])
 def test_a_cancelled_training_comes_to_what_it_would_have_without(tmp_path, capture, arch):
     out = tmp_path / "field.safetensors"
     arguments = train_arguments(capture, out, arch=arch, steps=30)

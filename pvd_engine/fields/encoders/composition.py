@@ -1,8 +1,10 @@
 """Several encoders side by side."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from .base import Encoder, ParameterGroup
@@ -38,15 +40,14 @@ class CompositionEncoder(Encoder):
 
     def forward(self, points: Tensor) -> Tensor:
         """Features (N, width) of points (N, 3)."""
-        first, *others = (part(points) for part in self.parts)
-        features = sum(others, first)
+        features = functools.reduce(torch.add, (part(points) for part in self._encoders()))
         features[:, 0] += self.surplus
         return features
 
     def log_density(self, points: Tensor) -> Tensor:
         """The sum of the log-densities."""
-        first, *others = (part.log_density(points) for part in self._encoders())
-        return sum(others, first) + self.surplus
+        densities = (part.log_density(points) for part in self._encoders())
+        return functools.reduce(torch.add, densities) + self.surplus
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Those of all parts."""
