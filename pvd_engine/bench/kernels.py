@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..kernels import adam, compositing, hash_grid, launch, marching, sparse_grid
+from ..kernels import adam, compositing, factors, hash_grid, launch, marching, sparse_grid
 from . import nerfstudio_hash
 
 ROUNDS = 3
@@ -86,6 +86,8 @@ def run(
         _hash_training,
         _hash_reference,
         _sparse,
+        _planes,
+        _lines,
         _march,
         _composite,
         _adam,
@@ -244,6 +246,51 @@ def _sparse(points: int, generator: torch.Generator, device: torch.device) -> Co
         points,
         call(sparse_grid.sparse_sample_warp),
         call(sparse_grid.sparse_sample_reference),
+    )
+
+
+def _planes(points: int, generator: torch.Generator, device: torch.device) -> Contest:
+    """TensoRF's products of planes and lines, 24 channels at 128 vertices an axis."""
+    size = (128, 128, 128)
+    tables = [
+        torch.randn((rows, 24), generator=generator).to(device).requires_grad_()
+        for rows in (sum(factors.plane_rows(size)), sum(size))
+    ]
+    return _factors("planes and lines", points, generator, device, size, tables, 3 * 24)
+
+
+def _lines(points: int, generator: torch.Generator, device: torch.device) -> Contest:
+    """CP's products of three lines, 96 channels at 256 vertices an axis."""
+    size = (256, 256, 256)
+    table = torch.randn((sum(size), 96), generator=generator).to(device).requires_grad_()
+    return _factors("lines", points, generator, device, size, [table], 96)
+
+
+def _factors(
+    name: str,
+    points: int,
+    generator: torch.Generator,
+    device: torch.device,
+    size: factors.Size,
+    tables: list[Tensor],
+    width: int,
+) -> Contest:
+    at = torch.rand((points, 3), generator=generator).to(device)
+    back = torch.randn((points, width), generator=generator).to(device)
+    planes = len(tables) == 2
+    fast = factors.plane_products_warp if planes else factors.line_products_warp
+    slow = factors.plane_products_reference if planes else factors.line_products_reference
+
+    def call(products: Callable[..., Tensor]) -> Callable[[], Any]:
+        return lambda: torch.autograd.grad(products(at, *tables, size), tables, back)
+
+    return Contest(
+        f"{name}, forward + backward",
+        "our torch reference",
+        "points",
+        points,
+        call(fast),
+        call(slow),
     )
 
 

@@ -133,21 +133,23 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
 
 
 def viewpoints(teacher: Field, capture: Capture | None) -> PoseDistribution:
-    """Where students of a field are taught from: its capture's cameras, else what its file says.
+    """Where students of a field are taught from: what its file says, else its capture's cameras.
+
+    The file of a merged field, or of one with moved parts, knows of places that no capture shows.
 
     Raises
     ------
     UserError
         When there is no capture and the file does not say.
     """
-    if capture is not None:
-        return PoseDistribution.from_cameras([view.camera for view in capture.split("train")])
     stored = (teacher.header.get("provenance") or {}).get("viewpoints")
-    if stored is None:
+    if stored is not None:
+        return PoseDistribution.from_json(stored)
+    if capture is None:
         raise UserError(
             "This field does not say from where it was seen; give its dataset with --capture."
         )
-    return PoseDistribution.from_json(stored)
+    return PoseDistribution.from_cameras([view.camera for view in capture.split("train")])
 
 
 def make_student(spec: dict[str, Any], teacher: Field) -> RadianceField:
