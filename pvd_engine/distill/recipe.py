@@ -30,6 +30,8 @@ class Recipe:
         Compare log-densities within `LOG_DENSITY_RANGE`.
     hard_poses, hard_rays, hard_points : bool
         The three levels of active learning.
+    projection : bool
+        Start from a direct projection of the teacher, where the student's encoder allows it.
     """
 
     stages: str = "123"
@@ -43,6 +45,7 @@ class Recipe:
     hard_poses: bool = False
     hard_rays: bool = False
     hard_points: bool = False
+    projection: bool = True
 
     def stage(self, fraction: float) -> int:
         """1, 2 or 3 at a share of the budget; what is left out gives its time to the next."""

@@ -44,6 +44,13 @@ class Budget:
             return cls(None, steps)
         return cls(DEFAULT_SECONDS if budget is None else parse_seconds(budget), None)
 
+    def part(self, share: float) -> "Budget":
+        """A share of it, at least one step."""
+        return Budget(
+            None if self.seconds is None else self.seconds * share,
+            None if self.steps is None else max(round(self.steps * share), 1),
+        )
+
     def fraction(self, step: int, elapsed: float) -> float:
         """The share that is spent, 0 to 1.
 

@@ -142,6 +142,9 @@ def alteration(header: dict[str, Any]) -> str | None:
     while provenance:
         if provenance.get("edits"):
             return "edited"
+        taught_by = (provenance.get("teacher") or {}).get("kind")
+        if taught_by in kinds:
+            return kinds[taught_by]
         provenance = provenance.get("teacher_provenance")
     return None
 

@@ -1,0 +1,126 @@
+"""Teach a student: direct projection, then the stages, then its occupancy."""
+
+import math
+import time
+from typing import Any
+
+import torch
+
+from ..errors import UserError
+from ..fields.radiance_field import RadianceField
+from ..jobs.budget import Budget
+from ..jobs.job import Job
+from ..metrics.image_metrics import psnr
+from ..render.rays import CameraBatch
+from ..render.render import render_image
+from ..train.loop import Training, optimise
+from ..train.preview import Preview
+from .feature_match import FeatureMatch, match_features
+from .lesson import Lesson
+from .objective import DistillObjective
+from .probe import visible_points
+from .projection import project
+from .ray_source import RaySource
+
+PROJECTION_SHARE = 0.2
+"""Most of the budget's time that a direct projection may be fitted for."""
+
+PROBE_RAYS = 2048
+"""Rays whose visible points show the spread of the teacher's features."""
+
+SAMPLES_PER_STEP = {"cpu": 1 << 13, "cuda": 1 << 18}
+
+
+def begin(
+    student: RadianceField,
+    lesson: Lesson,
+    budget: Budget,
+    seed: int,
+    job: Job,
+    checkpoint: str = "latest",
+) -> Training:
+    """Go on from a checkpoint, or start, from a direct projection where the recipe has one.
+
+    Parameters
+    ----------
+    student : RadianceField
+    lesson : Lesson
+    budget : Budget
+        What the projection takes of it counts as time spent.
+    seed : int
+    job : Job
+    checkpoint : str
+        Its name in the job folder.
+    """
+    points = visible_points(lesson.teacher, lesson.poses, PROBE_RAYS, seed)
+    beside = match_features(lesson.teacher, student, points)
+    training = Training.start(student, seed, checkpoint, beside)
+    if training.resume(job) or not lesson.recipe.projection:
+        return training
+    start = time.monotonic()
+    seconds = PROJECTION_SHARE * (budget.seconds or math.inf)
+    if project(student, lesson.teacher, lesson.poses, seed, seconds):
+        training.memory["projected"] = torch.tensor(True)
+        training.renew_optimizer()
+    training.elapsed = time.monotonic() - start
+    return training
+
+
+def distil(training: Training, lesson: Lesson, budget: Budget, job: Job) -> dict[str, Any]:
+    """Teach a student until the budget is spent, then settle its occupancy.
+
+    Parameters
+    ----------
+    training : Training
+        Of the student; changed in place.
+    lesson : Lesson
+    budget : Budget
+    job : Job
+
+    Returns
+    -------
+    dict
+        ``psnr_to_teacher`` on one view and whether the features stage took part.
+
+    Raises
+    ------
+    UserError
+        When the teacher is empty.
+    """
+    student, teacher = training.field, lesson.teacher
+    if not teacher.occupancy.binary.any():
+        raise UserError("The field is empty, so there is nothing to convert; undo some edits.")
+    teacher.requires_grad_(False)
+    cameras = None
+    if lesson.capture is not None:
+        known = [view.camera for view in lesson.capture.split("train")]
+        cameras = CameraBatch.from_cameras(known, student.device)
+    recipe, features = lesson.recipe, training.beside
+    source = RaySource(
+        lesson.poses,
+        cameras,
+        student.device,
+        training.seed,
+        recipe.hard_poses,
+        recipe.hard_rays,
+        training.memory,
+    )
+    samples = SAMPLES_PER_STEP[student.device.type]
+    objective = DistillObjective(
+        training,
+        teacher,
+        source,
+        recipe,
+        features if isinstance(features, FeatureMatch) else None,
+        samples,
+    )
+    preview = Preview(lesson.view(), student, job)
+    optimise(training, objective, budget, job, preview)
+    student.occupancy.rebuild(student.log_density, student.step)
+    preview()
+    picture = render_image(student, preview.camera).over(1.0)
+    expected = render_image(teacher, preview.camera).over(1.0)
+    return {
+        "psnr_to_teacher": psnr(picture, expected),
+        "stages": [int(stage) for stage in objective.recipe.stages],
+    }

@@ -1,0 +1,60 @@
+"""What a student is taught from, and from where it is looked at."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..data.capture import Capture, View
+from ..data.poses import PoseDistribution
+from ..edit.merged_viewpoints import known_viewpoints
+from ..errors import UserError
+from ..fields.base import Field
+from .recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a student is taught from.
+
+    Attributes
+    ----------
+    teacher : Field
+    poses : PoseDistribution
+        From where it is looked at.
+    capture : Capture or None
+        Its training cameras give half of the rays.
+    recipe : Recipe
+    """
+
+    teacher: Field
+    poses: PoseDistribution
+    capture: Capture | None
+    recipe: Recipe
+
+    def view(self) -> View:
+        """A view to show; without its image, as an edited teacher does not look like that."""
+        if self.capture is not None:
+            view = (self.capture.split("val") or self.capture.split("train"))[0]
+            return replace(view, image_path=None)
+        camera = self.poses.sample(1, np.random.default_rng(0))[0]
+        return View("view", camera, "val", None)
+
+
+def viewpoints(teacher: Field, capture: Capture | None) -> PoseDistribution:
+    """Where students of a field are taught from: what its file says, else its capture's cameras.
+
+    The file of a merged field, or of one with moved parts, knows of places that no capture shows.
+
+    Raises
+    ------
+    UserError
+        When there is no capture and the file does not say.
+    """
+    stored = known_viewpoints(teacher.header.get("provenance") or {})
+    if stored is not None:
+        return stored
+    if capture is None:
+        raise UserError(
+            "This field does not say from where it was seen; give its dataset with --capture."
+        )
+    return PoseDistribution.from_cameras([view.camera for view in capture.split("train")])

@@ -1,0 +1,33 @@
+"""New students."""
+
+import copy
+from typing import Any
+
+import torch
+
+from ..fields.architectures import make_field
+from ..fields.base import Field
+from ..fields.radiance_field import RadianceField
+
+
+def make_student(spec: dict[str, Any], teacher: Field) -> RadianceField:
+    """A new field over the teacher's box that may hold density only where the teacher may.
+
+    Knowing which cells are empty is knowledge of the scene, not of the teacher's weights.
+    """
+    student = make_field(spec, teacher.box.cpu(), copy.deepcopy(teacher.occupancy).cpu())
+    student.occupancy.values[student.occupancy.binary == 0] = -1
+    return student
+
+
+@torch.no_grad()
+def inherit(student: RadianceField, teacher: Field) -> list[str]:
+    """Copy the teacher's parameters that have the same name and shape; returns their names."""
+    known = dict(teacher.named_parameters())
+    copied = []
+    for name, parameter in student.named_parameters():
+        source = known.get(name)
+        if source is not None and source.shape == parameter.shape:
+            parameter.copy_(source)
+            copied.append(name)
+    return copied

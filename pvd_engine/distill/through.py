@@ -1,0 +1,54 @@
+"""The published way to edit: through a sparse tensor."""
+
+from dataclasses import replace
+
+import torch
+
+from ..edit.edited_field import EditedField, edited_occupancy
+from ..fields.architectures import architecture
+from ..fields.encoders.sparse_tensor import SparseTensorEncoder
+from ..fields.radiance_field import RadianceField
+from ..fields.storage import load_field, save_field
+from ..jobs.budget import Budget
+from ..jobs.job import Job
+from .distil import begin, distil
+from .lesson import Lesson
+from .student import make_student
+
+
+def through_sparse_tensor(
+    lesson: Lesson, preset: str, budget: Budget, seed: int, job: Job
+) -> Lesson:
+    """The published way to edit: a sparse tensor learns the field, and its tensors are edited.
+
+    An unedited teacher is just passed on through the sparse tensor. PVD, section 4.4.
+
+    Returns
+    -------
+    Lesson
+        With the edited sparse tensor as teacher.
+    """
+    path = job.checkpoints / "sparse_tensor-field.safetensors"
+    if path.is_file():
+        return replace(lesson, teacher=load_field(path, lesson.teacher.device))
+    # Edits that move or tint have no tensors to be made in: the bridge learns their outcome.
+    edited = lesson.teacher
+    edited = edited if isinstance(edited, EditedField) and edited.only_cuts else None
+    base = lesson.teacher if edited is None else edited.base
+    torch.manual_seed(seed)
+    bridge = make_student(architecture("sparse_tensor", preset), base).to(base.device)
+    unedited = replace(lesson, teacher=base)
+    training = begin(bridge, unedited, budget, seed, job, checkpoint="sparse_tensor")
+    distil(training, unedited, budget, job)
+    if edited is not None:
+        carve(bridge, edited)
+    save_field(path, bridge)
+    return replace(lesson, teacher=bridge)
+
+
+def carve(field: RadianceField, edited: EditedField) -> None:
+    """Drop the values of a sparse tensor where the edits of another field leave nothing."""
+    if not isinstance(field.encoder, SparseTensorEncoder):
+        raise TypeError("only a sparse tensor can be carved")
+    field.encoder.keep_vertices(lambda points: edited.mask(field.from_engine(points)))
+    field.occupancy = edited_occupancy(field.occupancy, list(edited.edit_lists))  # type: ignore[arg-type]
