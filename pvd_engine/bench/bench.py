@@ -10,7 +10,7 @@ from ..jobs.device import choose_device
 from ..jobs.files import write_json
 from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
-from . import ablation, kernels, matrix, speed
+from . import ablation, head_start, kernels, matrix, speed
 from .plan import Plan
 
 
@@ -44,6 +44,11 @@ def run(arguments: BenchArguments, job: Job) -> dict[str, Any]:
         trials = chosen or ablation.default_trials(source)
         result = ablation.run(plan, source, trials, arguments.seeds, job)
         return {**result, "table": ablation.format_table(result)}
+    if arguments.what == "head_start":
+        targets = _names(arguments.targets, ["sparse_tensor", "vm"])
+        plan.claim_folder()
+        result = head_start.run(plan, source, targets, job)
+        return {**result, "table": head_start.format_table(result)}
     target = _one("--targets", _names(arguments.targets, ["mlp"]))
     plan.claim_folder()
     result = speed.run(plan, source, target, arguments.seeds, job)

@@ -320,15 +320,16 @@ class BenchArguments:
     kernels: points per second of each fast kernel beside its plain-torch reference, turn by turn.
     matrix: every architecture from the images of a capture, then converted to every other, and to
     itself at half the size. ablation: a conversion with one part of the method changed at a time.
-    speed: how soon a student is as good as training from scratch. The last three need CAPTURE and
-    --out; what lies in the output folder already is not made again.
+    speed: how soon a student is as good as training from scratch. head_start: how much sooner grids
+    and factors arrive that start from a direct projection. The last four need CAPTURE and --out; what
+    lies in the output folder already is not made again.
 
     Example: pvd bench kernels
     Example: pvd bench matrix lego --budget 60s --out bench
     Example: pvd bench ablation lego --budget 30s --seeds 3 --out ablation
     """
 
-    what: Positional[Literal["kernels", "matrix", "ablation", "speed"]]
+    what: Positional[Literal["kernels", "matrix", "ablation", "speed", "head_start"]]
     """What to measure."""
 
     capture: Positional[CapturePath | None] = None
@@ -344,7 +345,8 @@ class BenchArguments:
     """Architectures to convert from, such as hash,mlp: all in matrix, hash in the others."""
 
     targets: str | None = None
-    """Architectures to convert to: all in matrix, mlp and then grids in ablation, mlp in speed."""
+    """Architectures to convert to: all in matrix, mlp and then grids in ablation, mlp in speed,
+    sparse_tensor and vm in head_start."""
 
     seeds: int = 3
     """How many seeds, from --seed on, in ablation and speed."""

@@ -5,6 +5,7 @@ import pytest
 from ball_capture import write_ball_capture
 
 from pvd_engine.bench import ablation
+from pvd_engine.bench.head_start import arrival
 from pvd_engine.bench.matrix import verdict
 from pvd_engine.bench.matrix_picture import gap_color
 from pvd_engine.bench.measure import held_out
@@ -53,6 +54,12 @@ def speed_run(*students):
             for share, psnr in students
         ],
     }
+
+
+def test_a_student_has_arrived_when_it_is_within_a_decibel_of_the_final():
+    students = [record(psnr, share=share) for share, psnr in ((0.1, 27.9), (0.2, 28.0), (0.5, 29))]
+    assert arrival(students, 29.0) == 0.2
+    assert arrival(students, 31.0) is None
 
 
 def test_the_smallest_share_that_reaches_a_baseline_counts():

@@ -1,0 +1,106 @@
+"""How much sooner a student arrives that starts from a direct projection instead of noise.
+
+From noise with the whole budget a student comes to its final PSNR. Then, for both starts, students
+with growing shares of the budget, each a run of its own with its own schedule, until one is within a
+decibel of that. Nothing is interpolated; projection counts as time spent.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..data.readers import open_capture
+from ..jobs.budget import parse_seconds
+from ..jobs.files import write_json
+from ..jobs.job import Job
+from .measure import require_test_views
+from .plan import Plan, make_and_measure
+
+MOST_VIEWS = 8
+"""Test views, evenly spaced."""
+
+PARTS = (60, 40, 30, 20, 15, 10, 7, 5, 3, 2, 1)
+"""Students get the budget divided by these."""
+
+NEAR = 1.0
+"""Decibels below the final PSNR that count as arrived."""
+
+STARTS = {"projection": True, "noise": False}
+
+
+def run(plan: Plan, source: str, targets: Sequence[str], job: Job) -> dict[str, Any]:
+    """Make and measure a teacher and its students; writes ``head_start.json``.
+
+    Parameters
+    ----------
+    plan : Plan
+    source : str
+        The teacher's architecture.
+    targets : sequence of str
+    job : Job
+
+    Returns
+    -------
+    dict
+        The plan, ``"teacher"``, and ``"rows"`` by target: ``final``, the PSNR from noise with the
+        whole budget, ``students`` by start, each with its ``share`` of the budget, and what
+        `arrival` gives for each start.
+    """
+    capture = open_capture(plan.capture)
+    views = {"test": require_test_views(capture, MOST_VIEWS)}
+    result: dict[str, Any] = {
+        "capture": capture.name,
+        "budget": plan.budget,
+        "device": plan.device,
+        "source": source,
+        "teacher": make_and_measure(plan.training(source, source), views, job),
+        "rows": [],
+    }
+
+    def student(target: str, start: str, part: int) -> dict[str, Any]:
+        request = plan.conversion(
+            source,
+            target,
+            f"{source}-to-{target}-{start}-part-{part}",
+            budget=f"{parse_seconds(plan.budget) / part:.3f}s",
+            projection=STARTS[start],
+        )
+        return {"share": 1 / part, **make_and_measure(request, views, job)}
+
+    for target in targets:
+        final = student(target, "noise", 1)["test"]["psnr"]
+        students: dict[str, list[dict[str, Any]]] = {start: [] for start in STARTS}
+        for start, made in students.items():
+            for part in PARTS:
+                made.append(student(target, start, part))
+                if made[-1]["test"]["psnr"] >= final - NEAR:
+                    break
+        arrivals = {start: arrival(made, final) for start, made in students.items()}
+        result["rows"].append(
+            {"target": target, "final": final, "students": students, "arrivals": arrivals}
+        )
+    write_json(plan.folder / "head_start.json", result)
+    return result
+
+
+def arrival(students: Sequence[dict[str, Any]], final: float) -> float | None:
+    """The smallest share of the budget with which a student came near the final PSNR."""
+    shares = [s["share"] for s in students if s["test"]["psnr"] >= final - NEAR]
+    return min(shares, default=None)
+
+
+def format_table(result: dict[str, Any]) -> str:
+    """The result of `run` as lines of text."""
+    lines = [
+        f"{result['capture']}, teacher {result['source']}"
+        f" {result['teacher']['test']['psnr']:.2f} dB, {result['budget']}, {result['device']};"
+        f" share of the budget within {NEAR:.0f} dB of the final PSNR from noise",
+        f"{'target':<16}{'final':>8}{'projection':>12}{'noise':>9}{'ratio':>8}",
+    ]
+    for row in result["rows"]:
+        soon, late = (row["arrivals"][start] for start in STARTS)
+        ratio = "-" if soon is None or late is None else f"{soon / late:.3f}"
+        shares = ["not" if share is None else f"{share:.3f}" for share in (soon, late)]
+        lines.append(
+            f"{row['target']:<16}{row['final']:>8.2f}{shares[0]:>12}{shares[1]:>9}{ratio:>8}"
+        )
+    return "\n".join(lines)
