@@ -1,8 +1,8 @@
 """How much sooner a student arrives that starts from a direct projection instead of noise.
 
 From noise with the whole budget a student comes to its final PSNR. Then, for both starts, students
-with growing shares of the budget, each a run of its own with its own schedule, until one is within a
-decibel of that. Nothing is interpolated; projection counts as time spent.
+with growing shares of the budget, each a run of its own with its own schedule, until one is within
+a decibel of that. Nothing is interpolated; projection counts as time spent.
 """
 
 from collections.abc import Sequence

@@ -321,8 +321,8 @@ class BenchArguments:
     matrix: every architecture from the images of a capture, then converted to every other, and to
     itself at half the size. ablation: a conversion with one part of the method changed at a time.
     speed: how soon a student is as good as training from scratch. head_start: how much sooner grids
-    and factors arrive that start from a direct projection. The last four need CAPTURE and --out; what
-    lies in the output folder already is not made again.
+    and factors arrive that start from a direct projection. The last four need CAPTURE and --out;
+    what lies in the output folder already is not made again.
 
     Example: pvd bench kernels
     Example: pvd bench matrix lego --budget 60s --out bench
