@@ -84,6 +84,13 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 }
 """Per architecture and preset. "full" has PVD's sizes, "small" trains on a CPU in minutes."""
 
+DECODERS: dict[str, dict[str, Any]] = {
+    "mlp": {"type": "mlp"},
+    "sh": {"type": "sh", "degree": 2},
+    "sh3": {"type": "sh", "degree": 3},
+}
+"""Decoders by the name that asks for them in place of an architecture's own."""
+
 MAX_PARTS = 4
 """Of a composition."""
 
@@ -108,7 +115,7 @@ def architecture(name: str, preset: str, decoder: str | None = None) -> dict[str
     preset : str
         ``"small"`` or ``"full"``.
     decoder : str, optional
-        ``"mlp"`` or ``"sh"`` in place of the architecture's own.
+        One of `DECODERS` in place of the architecture's own.
 
     Returns
     -------
@@ -132,14 +139,14 @@ def architecture(name: str, preset: str, decoder: str | None = None) -> dict[str
         raise UserError(f"'{name}' has {len(parts)} parts; join {MAX_PARTS} at most.")
     if preset not in PRESETS[parts[0]]:
         raise UserError(f"No preset is called '{preset}'; choose small or full.")
-    if decoder not in (None, "mlp", "sh"):
-        raise UserError(f"No decoder is called '{decoder}'; choose mlp or sh.")
+    if decoder is not None and decoder not in DECODERS:
+        raise UserError(f"No decoder is called '{decoder}'; choose one of {', '.join(DECODERS)}.")
     specs = [copy.deepcopy(PRESETS[part][preset]) for part in parts]
     spec = specs[0]
     if len(specs) > 1:
         spec["encoder"] = {"type": "composition", "parts": [part["encoder"] for part in specs]}
-    if decoder is not None and decoder != spec["decoder"]["type"]:
-        spec["decoder"] = {"type": decoder}
+    if decoder is not None:
+        spec["decoder"] = dict(DECODERS[decoder])
     return {"name": name, "preset": preset, **spec}
 
 

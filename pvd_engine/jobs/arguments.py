@@ -16,7 +16,7 @@ from .file_size import parse_size
 
 Device = Literal["auto", "cpu", "cuda"]
 Preset = Literal["small", "full"]
-Decoder = Literal["mlp", "sh"]
+Decoder = Literal["mlp", "sh", "sh3"]
 Split = Literal["train", "val", "test"]
 StageChoice = Literal["123", "23", "13", "3"]
 Corners = tuple[float, float, float, float, float, float]
@@ -67,7 +67,7 @@ class TrainArguments:
     """Its size; small on a CPU and full on a GPU when not given."""
 
     decoder: Decoder | None = None
-    """A decoder other than the architecture's own: mlp heads or sh, spherical harmonics."""
+    """Not the architecture's own decoder: a network, or spherical harmonics to degree 2 or 3."""
 
     budget: str | None = None
     """How long to train: 90s, 3m, 1h; three minutes when neither this nor --steps is given."""
@@ -114,7 +114,7 @@ class ConvertArguments:
     """The student's size; small on a CPU and full on a GPU when not given."""
 
     decoder: Decoder | None = None
-    """A decoder other than the architecture's own: mlp heads or sh, spherical harmonics."""
+    """Not the architecture's own decoder: a network, or spherical harmonics to degree 2 or 3."""
 
     budget: str | None = None
     """How long to distil: 90s, 3m, 1h; three minutes when neither this nor --steps is given."""

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from pvd_engine.errors import UserError
-from pvd_engine.fields.architectures import PRESETS, architecture, make_field
+from pvd_engine.fields.architectures import DECODERS, PRESETS, architecture, make_field
 from pvd_engine.fields.decoders import spherical_harmonics
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_field, save_field
@@ -49,7 +49,7 @@ def test_spherical_harmonics_are_orthonormal_on_the_sphere():
     assert torch.allclose(gram, torch.eye(16, dtype=torch.float64), atol=0.03)
 
 
-@pytest.mark.parametrize("decoder", ["mlp", "sh"])
+@pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_saved_field_answers_as_before(tmp_path, name, decoder):
     field = some_field(name, decoder=decoder)
@@ -66,7 +66,7 @@ def test_a_saved_field_answers_as_before(tmp_path, name, decoder):
     assert loaded.step == field.step
 
 
-@pytest.mark.parametrize("decoder", ["mlp", "sh"])
+@pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("name", PRESETS)
 def test_no_points_give_no_answers(name, decoder):
     field = some_field(name, decoder=decoder)
