@@ -196,7 +196,12 @@ def write_sheet(out: Path, captures: tuple[Path, Path], metrics: dict) -> None:
         "student (mlp)": entry(pictures / "student", "student"),
         "truth without bucket": entry(without),
     }
-    sheet = {"columns": list(columns), "rows": [list(columns.values())]}
+    draw_sheet(out, list(columns), [list(columns.values())])
+
+
+def draw_sheet(out: Path, columns: list[str], rows: list[list[dict]]) -> None:
+    """Lay pictures with captions out in rows: ``contact_sheet.png`` in the output folder."""
+    sheet = {"columns": columns, "rows": rows}
     (out / "contact_sheet.json").write_text(json.dumps(sheet, indent=1), encoding="utf-8")
     command = [os.environ["PVD_ENGINE_PYTHON"], str(HERE / "contact_sheet.py")]
     paths = [str(out / "contact_sheet.json"), str(out / "contact_sheet.png")]

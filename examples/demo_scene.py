@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from bpy.types import Collection, Material, Scene
+from bpy.types import Collection, Material, Object, Scene
 from mathutils import Euler, Matrix, Vector
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -87,9 +87,15 @@ def build_scene() -> Scene:
     `Lights`; `show_bucket` takes the bucket out of renders.
     """
     scene = bpy.context.scene
-    collections = {name: _collection(scene, name) for name in ("Excavator", "Bucket", "Lights")}
-    paints = Paints.mix()
-    kit = Kit(collections["Excavator"])
+    build_excavator(scene, Paints.mix())
+    light(scene)
+    return scene
+
+
+def build_excavator(scene: Scene, paints: Paints) -> list[Object]:
+    """Build the machine in two new collections of a scene and return its objects."""
+    machine, bucket = (_collection(scene, name) for name in ("Excavator", "Bucket"))
+    kit = Kit(machine)
     _ground(kit, paints)
     for side in (-1, 1):
         _track(kit, paints, side * 0.31)
@@ -97,11 +103,16 @@ def build_scene() -> Scene:
     _cabin(kit, paints)
     _boom(kit, paints)
     _stick(kit, paints)
-    _bucket(Kit(collections["Bucket"]), paints)
-    _lights(scene, collections["Lights"])
+    _bucket(Kit(bucket), paints)
+    bpy.context.view_layer.update()
+    return [*machine.objects, *bucket.objects]
+
+
+def light(scene: Scene) -> None:
+    """Add sky and sun, and set up Cycles."""
+    _lights(scene, _collection(scene, "Lights"))
     _render_quickly(scene)
     bpy.context.view_layer.update()
-    return scene
 
 
 def _render_quickly(scene: Scene) -> None:

@@ -142,12 +142,12 @@ class RaySource:
             total, count = self.memory["pose_errors"].cpu().numpy()
             worst = np.argsort(-total / np.maximum(count, 1))[: round(HARD_SHARE * POSES)]
             for place, index in enumerate(worst):
-                matrix = kept[int(index)].numpy() @ _small_turn(random)
+                matrix = kept[int(index)].cpu().numpy() @ _small_turn(random)
                 cameras[place] = replace(cameras[place], camera_to_world=matrix)
         elif kept is not None:
             cameras = [
                 replace(camera, camera_to_world=matrix)
-                for camera, matrix in zip(cameras, kept.numpy(), strict=True)
+                for camera, matrix in zip(cameras, kept.cpu().numpy(), strict=True)
             ]
             return cameras
         matrices = np.stack([camera.camera_to_world for camera in cameras])

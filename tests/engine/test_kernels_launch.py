@@ -82,7 +82,14 @@ hash_encode(torch.rand(5, 3), torch.rand(layout.rows, 2), layout)
 def every_kernel():
     if not launch.warp_available():
         return []
-    from pvd_engine.kernels.sources import adam, compositing, hash_grid, marching, sparse_grid
+    from pvd_engine.kernels.sources import (
+        adam,
+        compositing,
+        factors,
+        hash_grid,
+        marching,
+        sparse_grid,
+    )
 
     return [
         hash_grid.forward_kernel(2),
@@ -90,6 +97,10 @@ def every_kernel():
         adam.step_kernel(2),
         sparse_grid.forward_kernel(),
         sparse_grid.backward_kernel(),
+        factors.planes_forward_kernel(),
+        factors.planes_backward_kernel(),
+        factors.lines_forward_kernel(),
+        factors.lines_backward_kernel(),
         compositing.forward_kernel(),
         compositing.backward_kernel(),
         compositing.transmittance_kernel(),
