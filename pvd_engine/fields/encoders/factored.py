@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...kernels.factors import Size
-from .base import Encoder, ParameterGroup
+from .base import Encoder, ParameterGroup, resolution_at
 
 START_LOG_DENSITY = -3.0
 """Of a new field, per engine unit: thin fog, to which the factors add."""
@@ -101,10 +101,7 @@ class FactoredEncoder(Encoder):
 
     def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
         """Shrink the box and resample finer when the next of `STAGES` is reached."""
-        wanted = self.reached
-        for start, divisor in STAGES:
-            if fraction >= start:
-                wanted = max(round(self.target_resolution / divisor), 2)
+        wanted = resolution_at(fraction, self.target_resolution, STAGES)
         if wanted <= self.reached:
             return False
         self.resample(wanted, occupied)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ...kernels.sparse_grid import sparse_sample
-from .base import Encoder, ParameterGroup
+from .base import Encoder, ParameterGroup, resolution_at
 
 EMPTY_LOG_DENSITY = -5.0
 """Log-density of a vertex that holds no value: one engine unit of it absorbs under 1 %."""
@@ -124,10 +124,7 @@ class SparseTensorEncoder(Encoder):
 
     def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
         """Resample finer and prune when the next of `STAGES` is reached."""
-        wanted = self.resolution
-        for start, divisor in STAGES:
-            if fraction >= start:
-                wanted = max(self.target_resolution // divisor, 2)
+        wanted = resolution_at(fraction, self.target_resolution, STAGES)
         if wanted <= self.resolution:
             return False
         self.resample(wanted, occupied)
