@@ -4,6 +4,8 @@ from bpy.types import Context, Object, Panel, UILayout, UIList
 
 from .operators.base import why_no_capture, why_no_field
 from .operators.capture import dataset_cameras
+from .operators.convert import why_no_camera
+from .operators.edit import why_no_merge
 from .properties import (
     NO_MEASURE,
     ConvertFieldScene,
@@ -68,7 +70,7 @@ class CONVERT_FIELD_PT_main(_ConvertFieldPanel, Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         draw_status(layout, context)
-        layout.prop(context.scene.convert_field, "frame", icon="EMPTY_AXIS")
+        layout.prop(context.scene.convert_field, "frame", text="", icon="EMPTY_AXIS")
         frame = active_frame(context)
         if frame is not None and len(frame.convert_field.fields):
             state = frame.convert_field
@@ -139,11 +141,9 @@ class CONVERT_FIELD_PT_edit(_StepPanel, Panel):
     def draw_step(self, layout: UILayout, context: Context, values: ConvertFieldScene) -> None:
         """Draw it."""
         frame = active_frame(context)
-        column = layout.column(align=True)
-        column.use_property_split = False
-        row = column.row(align=True)
-        row.prop(values, "edit_operation", text="", icon=OPERATION_ICONS[values.edit_operation])
-        row = column.row(align=True)
+        icon = OPERATION_ICONS[values.edit_operation]
+        layout.prop(values, "edit_operation", text="New Shape", icon=icon)
+        row = layout.row(align=True)
         for shape, text in (("box", "Box"), ("sphere", "Sphere"), ("meshes", "Meshes")):
             button = row.operator("convert_field.add_shape", text=text)
             button.op, button.shape = values.edit_operation, shape
@@ -153,6 +153,8 @@ class CONVERT_FIELD_PT_edit(_StepPanel, Panel):
         _draw_reason(layout, context, why_no_field(context))
         layout.separator()
         layout.operator("convert_field.merge_fields", icon="SELECT_EXTEND")
+        if why_no_field(context) is None:
+            _draw_reason(layout, context, why_no_merge(context))
 
 
 class CONVERT_FIELD_PT_convert(_StepPanel, Panel):
@@ -170,13 +172,15 @@ class CONVERT_FIELD_PT_convert(_StepPanel, Panel):
             label.alignment = "RIGHT"
             label.label(text="From")
             row.label(text=item.name, icon=ROLE_ICONS[item.role])
-        _draw_making(layout, values.student)
-        layout.prop(values.student, "max_size", placeholder="No limit")
+        column = _draw_making(layout, values.student)
+        column.prop(values.student, "max_size", placeholder="No limit")
         _draw_distillation(layout, values.student)
         _big(layout).operator("convert_field.convert", icon="FILE_REFRESH")
         _draw_reason(layout, context, why_no_field(context))
         layout.separator()
         layout.operator("convert_field.render", icon="RENDER_STILL")
+        if why_no_field(context) is None:
+            _draw_reason(layout, context, why_no_camera(context))
 
 
 def _big(layout: UILayout) -> UILayout:
@@ -191,7 +195,7 @@ def _draw_reason(layout: UILayout, context: Context, reason: str | None) -> None
         draw_wrapped(layout, context, reason, icon="INFO")
 
 
-def _draw_making(layout: UILayout, settings: TeacherSettings | StudentSettings) -> None:
+def _draw_making(layout: UILayout, settings: TeacherSettings | StudentSettings) -> UILayout:
     column = layout.column()
     column.prop(settings, "architecture")
     column.prop(settings, "beside")
@@ -200,6 +204,7 @@ def _draw_making(layout: UILayout, settings: TeacherSettings | StudentSettings) 
     row.prop(settings, "limit", expand=True)
     column.prop(settings, "seconds" if settings.limit == "TIME" else "steps")
     column.prop(settings, "seed")
+    return column
 
 
 def _draw_distillation(layout: UILayout, student: StudentSettings) -> None:
@@ -212,8 +217,9 @@ def _draw_distillation(layout: UILayout, student: StudentSettings) -> None:
     for name in ("hard_poses", "hard_rays", "hard_points"):
         column.prop(student, name)
     column = body.column(heading="Method")
-    for name in ("projection", "density_constraint", "inherit", "through_sparse_tensor", "report"):
+    for name in ("projection", "density_constraint", "inherit", "through_sparse_tensor"):
         column.prop(student, name)
+    body.prop(student, "report")
 
 
 def _draw_shapes(layout: UILayout, context: Context, shapes: list[Object]) -> None:
@@ -224,7 +230,8 @@ def _draw_shapes(layout: UILayout, context: Context, shapes: list[Object]) -> No
     column = box.column(align=True)
     for item in shapes:
         row = column.row(align=True)
-        row.prop(item, "name", text="", emboss=False, icon=OPERATION_ICONS[shape_of(item).op])
+        icon = OPERATION_ICONS[shape_of(item).op]
+        row.prop(item, "name", text="", emboss=item == context.active_object, icon=icon)
         row.operator("convert_field.remove_shape", text="", icon="X", emboss=False).name = item.name
     if context.active_object in shapes:
         values = shape_of(context.active_object)

@@ -13,10 +13,10 @@ ARCHITECTURES = (
     ),
     (
         "vm",
-        "Vector-Matrix (TensoRF)",
+        "TensoRF VM",
         "TensoRF: planes times lines; a grid in a fraction of a hash grid's file",
     ),
-    ("cp", "CP (TensoRF)", "TensoRF: lines alone; the smallest file, with less detail"),
+    ("cp", "TensoRF CP", "TensoRF: lines alone; the smallest file, with less detail"),
 )
 ALONE = "NONE"
 BESIDE = ((ALONE, "None", "One architecture alone"), *ARCHITECTURES)
@@ -61,7 +61,7 @@ class _MakingSettings:
         min=1.0,
         soft_max=3600.0,
         step=1000,
-        precision=1,
+        precision=3,
         subtype="TIME_ABSOLUTE",
         unit="TIME_ABSOLUTE",
     )

@@ -71,13 +71,18 @@ class CONVERT_FIELD_OT_render(FieldJobOperator):
     @classmethod
     def why_not(cls, context: Context) -> str | None:
         """Return why nothing can be rendered."""
-        if context.scene.camera is None:
-            return "The scene has no camera; look through a camera of the capture"
-        return super().why_not(context)
+        return why_no_camera(context) or super().why_not(context)
 
     def act(self, context: Context) -> None:
         """Render."""
         api.render(self.frame(context), wait=self.wait)
+
+
+def why_no_camera(context: Context) -> str | None:
+    """Return why there is no camera to render from, in one sentence, or None."""
+    if context.scene.camera is None:
+        return "The scene has no camera; look through a camera of the capture"
+    return None
 
 
 CLASSES = (CONVERT_FIELD_OT_convert, CONVERT_FIELD_OT_open_report, CONVERT_FIELD_OT_render)

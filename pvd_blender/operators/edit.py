@@ -109,12 +109,8 @@ class CONVERT_FIELD_OT_merge_fields(JobOperator):
 
     @classmethod
     def why_not(cls, context: Context) -> str | None:
-        """Return why there is nothing to merge."""
-        if len(_selected_volumes(context)) < 2:
-            return "Select two or more volumes of fields"
-        if _merge_frame(context) is None:
-            return "There is no capture that the merged field could belong to; import one first"
-        return super().why_not(context)
+        """Return why nothing can be merged."""
+        return why_no_merge(context) or super().why_not(context)
 
     def act(self, context: Context) -> None:
         """Merge."""
@@ -124,6 +120,15 @@ class CONVERT_FIELD_OT_merge_fields(JobOperator):
             volume_resolution=settings_of(context).volume_resolution,
             wait=self.wait,
         )
+
+
+def why_no_merge(context: Context) -> str | None:
+    """Return why there is nothing to merge, in one sentence, or None."""
+    if len(_selected_volumes(context)) < 2:
+        return "Select two or more field volumes"
+    if _merge_frame(context) is None:
+        return "There is no capture that the merged field could belong to; import one first"
+    return None
 
 
 def _selected_volumes(context: Context) -> list[Object]:

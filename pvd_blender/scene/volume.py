@@ -16,6 +16,8 @@ MOST_DENSITY = 65000.0
 # A ray through the whole grid at this optical depth loses a thousandth of its light: as good as
 # empty, and not worth a voxel.
 LEAST_DEPTH = 1e-3
+VIEWPORT_DENSITY = 10.0
+"""How many times denser Solid mode shows a volume: surfaces thinner than a cell would be unseen."""
 
 
 def write_volume(npz_path: Path, folder: Path, name: str) -> Path:
@@ -172,6 +174,7 @@ def create_volume_object(vdb_path: Path, frame: Object, name: str) -> Object:
         raise SceneError(f"Blender cannot read the volume {vdb_path}: {reason}.")
     has_color = COLOR in {grid.name for grid in volume.grids}
     volume[ORIGIN] = voxel_origin()
+    volume.display.density = VIEWPORT_DENSITY
     volume.materials.append(create_material(name, has_color))
     item = bpy.data.objects.new(name, volume)
     frame_collection(frame).objects.link(item)

@@ -150,6 +150,17 @@ def test_the_active_shape_shows_the_settings_of_its_effect(frame, op, shown, hid
     assert "soft" not in drawn(panels()["Edit"])
 
 
+def test_greyed_buttons_say_why_once_there_is_a_field(frame, tmp_path):
+    merging, rendering = "Select two or more field volumes", "The scene has no camera"
+    bpy.context.scene.camera = None
+    assert merging not in drawn(panels()["Edit"]), "that there is no field is said already"
+    path = tmp_path / "hash.safetensors"
+    path.touch()
+    frame.convert_field.fields.add().path = str(path)
+    assert merging in drawn(panels()["Edit"])
+    assert any(text.startswith(rendering) for text in drawn(panels()["Convert"]))
+
+
 def test_fields_of_every_role_have_an_icon():
     from pvd_blender.panels import ROLE_ICONS
     from pvd_blender.properties import ROLES
