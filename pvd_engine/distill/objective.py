@@ -17,7 +17,7 @@ from ..render.render import TRAINING_HIDDEN, sample_positions, visible_samples
 from ..train.loop import Training
 from .feature_match import FeatureMatch
 from .ray_source import RaySource
-from .recipe import LOG_DENSITY_RANGE, Recipe
+from .recipe import Recipe
 
 HARD_POINTS = 0.3
 """Share of a ray's points that count most (PVD-AL)."""
@@ -111,15 +111,9 @@ class DistillObjective:
         return self.recipe.features * _mean(self.features.error(features, known), chosen)
 
     def _density_loss(self, student: Tensor, teacher: Tensor, chosen: Tensor) -> Tensor:
-        error = self._constrained(student) - self._constrained(teacher)
+        unit = self.log_unit
+        error = self.recipe.constrained(student + unit) - self.recipe.constrained(teacher + unit)
         return self.recipe.log_density * _mean(error.square(), chosen)
-
-    def _constrained(self, log_density: Tensor) -> Tensor:
-        """Log-density per engine unit, within PVD's range unless that is switched off."""
-        log_density = log_density + self.log_unit
-        return (
-            log_density.clamp(*LOG_DENSITY_RANGE) if self.recipe.density_constraint else log_density
-        )
 
 
 def most_counting(composited: Composited, samples: PackedSamples) -> Tensor:

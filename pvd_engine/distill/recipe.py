@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
 LOG_DENSITY_RANGE = (-2.0, 7.0)
 """PVD's density constraint, per engine unit; here it bounds the loss and never the rendering, so
 that what lies below it may be truly empty."""
@@ -54,6 +56,10 @@ class Recipe:
         if "2" in self.stages and fraction < self.points_until:
             return 2
         return 3
+
+    def constrained(self, log_density: Tensor) -> Tensor:
+        """Log-density per engine unit as it is compared: within PVD's range, where asked for."""
+        return log_density.clamp(*LOG_DENSITY_RANGE) if self.density_constraint else log_density
 
     def without_features(self) -> "Recipe":
         """The same for a teacher whose features mean nothing to a student."""

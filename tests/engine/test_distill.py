@@ -4,44 +4,24 @@ import json
 
 import pytest
 import torch
-from ball_capture import write_ball_capture
+from short_teachers import make_teachers, run_convert
 from stopping_job import StoppingJob
 
 from pvd_engine.data.readers import open_capture
-from pvd_engine.distill import convert
 from pvd_engine.distill.feature_match import match_features
-from pvd_engine.distill.recipe import LOG_DENSITY_RANGE, Recipe
+from pvd_engine.distill.recipe import Recipe
 from pvd_engine.edit import apply
 from pvd_engine.errors import Cancelled, UserError
-from pvd_engine.fields.architectures import PRESETS
-from pvd_engine.fields.header import read_header
-from pvd_engine.fields.storage import content_hash, load_field
-from pvd_engine.jobs.arguments import ConvertArguments, EditArguments, TrainArguments
+from pvd_engine.fields.storage import load_field
+from pvd_engine.jobs.arguments import EditArguments
 from pvd_engine.jobs.job import Job
 from pvd_engine.render.render import render_image
-from pvd_engine.train import train
-
-PAIRS = [pair for name in PRESETS if name != "hash" for pair in (("hash", name), (name, "hash"))]
-"""Each architecture as teacher and as student."""
-
-TEACHER_STEPS = {"hash": 100, "mlp": 60, "sparse_tensor": 150, "vm": 100, "cp": 100}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with the ball's capture and one short teacher of each architecture."""
-    folder = tmp_path_factory.mktemp("distill")
-    capture = write_ball_capture(folder / "ball")
-    for name, steps in TEACHER_STEPS.items():
-        arguments = TrainArguments(
-            capture=capture,
-            arch=name,
-            out=folder / f"{name}.safetensors",
-            steps=steps,
-            device="cpu",
-        )
-        train.run(arguments, Job(folder / f"{name}-job"))
-    return folder
+    """A folder with the ball's capture and two short teachers."""
+    return make_teachers(tmp_path_factory.mktemp("distill"), ["hash", "vm"])
 
 
 @pytest.fixture(scope="module")
@@ -54,30 +34,9 @@ def plain(folder, tmp_path_factory):
     }
 
 
-def run_convert(folder, tmp_path, source="hash", job=None, **options):
-    options = {"to": "mlp", "steps": 120, "capture": folder / "ball"} | options
-    arguments = ConvertArguments(
-        field=folder / f"{source}.safetensors",
-        out=tmp_path / "student.safetensors",
-        device="cpu",
-        **options,
-    )
-    return convert.run(arguments, job or Job(tmp_path / "job"))
-
-
-@pytest.mark.parametrize(("source", "target"), PAIRS)
-def test_each_architecture_teaches_and_learns(folder, tmp_path, source, target):
-    steps = 120 if target == "mlp" else 60
-    result = run_convert(folder, tmp_path, source, to=target, steps=steps)
-    assert result["psnr_to_teacher"] > 20
-    assert result["inherited"] == []
-    header = read_header(tmp_path / "student.safetensors")
-    assert header["architecture"]["name"] == target
-    teacher = header["provenance"]["teacher"]
-    assert teacher["hash"] == content_hash(folder / f"{source}.safetensors")
-
-
-@pytest.mark.parametrize("options", [{"to": "hash+vm"}, {"max_size": "4MB", "to": "hash"}])
+@pytest.mark.parametrize(
+    "options", [{"to": "hash+vm", "steps": 30}, {"max_size": "4MB", "to": "hash"}]
+)
 def test_compositions_and_smaller_copies_learn_too(folder, tmp_path, options):
     assert run_convert(folder, tmp_path, **options)["psnr_to_teacher"] > 20
     if "max_size" in options:
@@ -90,7 +49,6 @@ def test_compositions_and_smaller_copies_learn_too(folder, tmp_path, options):
         {"stages": "23"},
         {"stages": "13"},
         {"stages": "3"},
-        {"density_constraint": False},
         {"hard_poses": True, "hard_rays": True},
         {"hard_points": True},
         {"projection": False, "to": "vm"},
@@ -98,11 +56,11 @@ def test_compositions_and_smaller_copies_learn_too(folder, tmp_path, options):
 )
 def test_each_switch_changes_the_lesson_and_still_teaches(folder, plain, tmp_path, switches):
     switched = run_convert(folder, tmp_path, "vm", **{"to": "hash", "steps": 40} | switches)
-    assert switched["psnr_to_teacher"] > 15
+    assert switched["psnr_to_teacher"] > 12
     assert switched["psnr_to_teacher"] != plain[switches.get("to", "hash")]
 
 
-@pytest.mark.parametrize(("target", "bridged"), [("mlp", False), ("sparse_tensor", True)])
+@pytest.mark.parametrize(("target", "bridged"), [("vm", False), ("sparse_tensor", True)])
 def test_no_pair_loses_its_first_stage_for_a_reason_of_size(folder, tmp_path, target, bridged):
     assert run_convert(folder, tmp_path, to=target, steps=2)["stages"] == [1, 2, 3]
     teacher = load_field(folder / "hash.safetensors")
@@ -112,13 +70,13 @@ def test_no_pair_loses_its_first_stage_for_a_reason_of_size(folder, tmp_path, ta
 
 
 def test_weights_are_copied_only_when_asked_and_then_named(folder, tmp_path):
-    result = run_convert(folder, tmp_path, inherit=True, steps=1)
+    result = run_convert(folder, tmp_path, "vm", inherit=True, steps=1)
     assert "decoder.layers.0.weight" in result["inherited"]
-    assert not any(name.startswith("encoder.table") for name in result["inherited"])
+    assert not any(name.startswith("encoder.") for name in result["inherited"])
 
 
 def test_a_field_can_be_converted_without_its_capture(folder, tmp_path):
-    assert run_convert(folder, tmp_path, capture=None, steps=120)["psnr_to_teacher"] > 15
+    assert run_convert(folder, tmp_path, capture=None)["psnr_to_teacher"] > 15
 
 
 @pytest.mark.parametrize("through", [None, "sparse_tensor"])
@@ -185,9 +143,15 @@ def test_stages_follow_each_other_and_one_that_is_left_out_gives_its_time_to_the
         assert [recipe.stage(fraction) for fraction in times] == expected
 
 
-def test_the_density_constraint_is_pvds_and_not_part_of_rendering(folder):
-    assert LOG_DENSITY_RANGE == (-2.0, 7.0)
-    field = load_field(folder / "mlp.safetensors")
+def test_the_density_constraint_is_pvds_and_can_be_taken_away():
+    log_density = torch.tensor([-30.0, -2.0, 0.5, 7.0, 9.0])
+    assert Recipe().constrained(log_density).tolist() == [-2.0, -2.0, 0.5, 7.0, 7.0]
+    free = Recipe(density_constraint=False)
+    assert torch.equal(free.constrained(log_density), log_density)
+
+
+def test_the_density_constraint_is_no_part_of_rendering(folder):
+    field = load_field(folder / "hash.safetensors")
     with torch.no_grad():
         field.encoder.output.weight.zero_()
         field.encoder.output.weight[0] = -10.0

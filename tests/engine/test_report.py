@@ -70,7 +70,7 @@ def folder(tmp_path_factory):
 
 
 def run_convert(folder, out, job=None, **options):
-    options = {"to": "sparse_tensor", "steps": 40, "capture": folder / "ball"} | options
+    options = {"to": "hash", "steps": 40, "capture": folder / "ball"} | options
     arguments = ConvertArguments(
         **({"field": folder / "teacher.safetensors"} | options), out=out, device="cpu"
     )
@@ -121,11 +121,11 @@ def test_sizes_settings_and_machine_are_told(folder, converted):
     assert told["schema"] == report.SCHEMA
     assert told["capture"] == {"name": "ball", "split": "test", "views": 3, "measured": 3}
     assert told["student"]["size"] == out.stat().st_size
-    assert told["student"]["architecture"]["name"] == "sparse_tensor"
+    assert told["student"]["architecture"]["name"] == "hash"
     assert told["student"]["parameters"] * 4 < out.stat().st_size
     assert told["times"]["steps"] == result["steps"] == 40
     assert told["times"]["seconds"] == result["seconds"]
-    assert told["settings"]["to"] == "sparse_tensor"
+    assert told["settings"]["to"] == "hash"
     assert told["settings"]["capture"] == "ball"
     assert str(folder) not in json.dumps(told)
     assert told["provenance"]["steps"] == 40
