@@ -69,9 +69,7 @@ class ImageObjective:
         color = result.color + background * (1 - result.alpha[:, None])
         loss = (color - target).square().mean()
         self.training.aim(len(samples.t), self.target_samples)
-        report = {"train_psnr": -10 * math.log10(max(loss.item(), 1e-10))}
-        roughness = field.encoder.roughness(step, generator)
-        return loss if roughness is None else loss + roughness, report
+        return loss, {"train_psnr": -10 * math.log10(max(loss.item(), 1e-10))}
 
     def _update_occupancy(self, step: int) -> None:
         field, generator = self.training.field, self.training.generator

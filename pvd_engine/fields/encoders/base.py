@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 
@@ -78,17 +77,6 @@ class Encoder(nn.Module):
         """How networks are optimised that learn with this encoder: its own and the decoder."""
         parameters = [parameter for network in networks for parameter in network.parameters()]
         return [ParameterGroup(parameters, learning_rate=1e-2)] if parameters else []
-
-    def roughness(self, step: int, generator: torch.Generator) -> Tensor | None:
-        """What training from images adds to its loss against noise; None for nothing.
-
-        Parameters
-        ----------
-        step : int
-        generator : torch.Generator
-            Chooses where to look.
-        """
-        return None
 
     def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
         """Go from coarse to fine as training proceeds.

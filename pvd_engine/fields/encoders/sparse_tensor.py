@@ -19,16 +19,6 @@ COARSEST = 8
 """The grid starts at the target resolution divided by this."""
 
 
-TV_EVERY = 4
-"""Steps between two looks at the roughness."""
-
-TV_SHARE = 0.05
-"""Of the vertices that a look takes."""
-
-TV_DENSITY, TV_COLOR = 1e-4, 1e-3
-"""Weights of the mean squared difference of neighbours, log-density and coefficients."""
-
-
 def _corner_offsets(device: torch.device) -> Tensor:
     axis = torch.arange(2, device=device)
     return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(8, 3)
@@ -101,26 +91,6 @@ class SparseTensorEncoder(Encoder):
     def parameter_groups(self) -> list[ParameterGroup]:
         """One table whose untouched rows stay as they are."""
         return [ParameterGroup([self.values], learning_rate=5e-2, rule="adam_rows")]
-
-    def roughness(self, step: int, generator: torch.Generator) -> Tensor | None:
-        """Total variation of a random run of vertices, as Plenoxels regularises its grid."""
-        if step % TV_EVERY or len(self.vertices) == 0:
-            return None
-        count = max(round(TV_SHARE * len(self.vertices)), 1)
-        first = int(torch.randint(len(self.vertices) - count + 1, (1,), generator=generator))
-        rows = torch.arange(first, first + count, device=self.vertices.device)
-        place = self._coordinates(self.vertices[rows], self.resolution)
-        own, next_ones = [], []
-        for axis in range(3):
-            other = place.clone()
-            other[:, axis] = (other[:, axis] + 1).clamp(max=self.resolution - 1)
-            row = self.links[tuple(other.unbind(-1))].long()
-            own.append(rows[row >= 0])
-            next_ones.append(row[row >= 0])
-        values = self.values[torch.cat((*own, *next_ones))]
-        half = len(values) // 2
-        squared = (values[half:] - values[:half]).square().mean(dim=0)
-        return TV_DENSITY * squared[0] + TV_COLOR * squared[1:].mean()
 
     def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
         """Resample finer and prune when the next of `STAGES` is reached."""
