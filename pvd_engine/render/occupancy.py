@@ -168,7 +168,7 @@ class OccupancyGrid(nn.Module):
         step : float
             Ray-marching step, dataset units.
         samples : int
-            Points in each cell, a fixed low-discrepancy set.
+            Most points in each cell, a fixed low-discrepancy set.
         """
         device = self.box.device
         near = nn.functional.max_pool3d(self.binary[None, None].float(), 3, stride=1, padding=1)
@@ -177,6 +177,8 @@ class OccupancyGrid(nn.Module):
         offsets = torch.quasirandom.SobolEngine(3, scramble=True, seed=0).draw(samples).to(device)
         for cells in candidates.split(CHUNK):
             for offset in offsets:
+                # A cell that is occupied whatever else it holds needs no further look.
+                cells = cells[peak[cells] <= MAX_THRESHOLD]
                 points = self.points_in_cells(cells, offset.expand(len(cells), 3))
                 thickness = log_density(points).clamp(max=15).exp() * step
                 peak[cells] = torch.maximum(peak[cells], thickness)
