@@ -87,6 +87,19 @@ def test_the_box_shrinks_to_what_is_occupied_and_is_empty_outside(name):
     assert (encoder.log_density(torch.full((1, 3), 0.5)) != OUTSIDE_LOG_DENSITY).all()
 
 
+@pytest.mark.parametrize("name", ["vm", "cp"])
+@pytest.mark.parametrize("thickness", [0.11, 0.2, 0.33, 0.5])
+def test_refined_factors_are_still_refined_when_they_are_loaded(name, thickness):
+    def thin(points):
+        return points[:, 2].abs() < thickness
+
+    encoder, loaded = small_encoder(name), small_encoder(name)
+    encoder.resample(encoder.target_resolution, thin)
+    loaded.load_state_dict(encoder.state_dict())
+    assert loaded.resolution == encoder.target_resolution
+    assert not loaded.refine(1.0, thin)
+
+
 def test_a_box_with_nothing_in_it_does_not_shrink():
     assert torch.equal(occupied_box(lambda p: torch.zeros(len(p), dtype=torch.bool), BOX), BOX)
 

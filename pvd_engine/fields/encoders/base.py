@@ -1,6 +1,6 @@
 """What every encoder is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,22 +24,6 @@ class ParameterGroup:
     parameters: list[nn.Parameter]
     learning_rate: float
     rule: Literal["adam", "adam_rows", "muon"] = "adam"
-
-
-def resolution_at(fraction: float, target: int, stages: Sequence[tuple[float, float]]) -> int:
-    """Vertices along an axis that a grid is to have at a share of the budget; 0 for no wish.
-
-    Parameters
-    ----------
-    fraction : float
-        0 to 1.
-    target : int
-        Vertices when fully refined.
-    stages : sequence of (float, float)
-        From which share on, and what the target is divided by, in this order.
-    """
-    reached = [divisor for start, divisor in stages if fraction >= start]
-    return max(round(target / reached[-1]), 2) if reached else 0
 
 
 class Encoder(nn.Module):

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ...kernels.factors import Size
-from .base import Encoder, ParameterGroup, resolution_at
+from .base import ParameterGroup
+from .coarse_to_fine import CoarseToFineEncoder
 
 START_LOG_DENSITY = -3.0
 """Of a new field, per engine unit: thin fog, to which the factors add."""
@@ -28,7 +29,7 @@ LATTICE = 128
 """Points along each axis that are asked whether they are occupied, when the box shrinks."""
 
 
-class FactoredEncoder(Encoder):
+class FactoredEncoder(CoarseToFineEncoder):
     """Tables of factors over a box of the engine frame, and a linear map from products to features.
 
     At each of `STAGES` the box shrinks to what is occupied and the factors are resampled finer.
@@ -50,6 +51,8 @@ class FactoredEncoder(Encoder):
 
     box: Tensor
     grid: Tensor
+    reached: Tensor
+    stages = STAGES
     start_log_density = START_LOG_DENSITY
 
     def __init__(self, width: int, resolution: int) -> None:
@@ -59,7 +62,12 @@ class FactoredEncoder(Encoder):
         coarse = max(round(resolution / COARSEST), 2)
         self.register_buffer("box", torch.tensor([[-1.0] * 3, [1.0] * 3]))
         self.register_buffer("grid", torch.tensor([coarse] * 3))
-        self.reached = coarse
+        self.register_buffer("reached", torch.tensor(coarse))
+
+    @property
+    def resolution(self) -> int:
+        """Vertices along each axis of a cube of as many vertices, now."""
+        return int(self.reached)
 
     @property
     def size(self) -> Size:
@@ -99,14 +107,6 @@ class FactoredEncoder(Encoder):
         tables = ParameterGroup(list(self.tables().values()), 2e-2, "adam_rows")
         return [tables, *self.network_groups(*self.children())]
 
-    def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
-        """Shrink the box and resample finer when the next of `STAGES` is reached."""
-        wanted = resolution_at(fraction, self.target_resolution, STAGES)
-        if wanted <= self.reached:
-            return False
-        self.resample(wanted, occupied)
-        return True
-
     def begin_projection(
         self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
     ) -> Literal["none", "fit", "done"]:
@@ -142,7 +142,7 @@ class FactoredEncoder(Encoder):
             setattr(self, name, nn.Parameter(values.contiguous()))
         self.box.copy_(box)
         self.grid.copy_(torch.tensor(size))
-        self.reached = resolution
+        self.reached.fill_(resolution)
 
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
@@ -152,8 +152,6 @@ class FactoredEncoder(Encoder):
             if prefix + name in state_dict:
                 setattr(self, name, nn.Parameter(torch.empty_like(state_dict[prefix + name])))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
-        volume = float(self.grid.prod())
-        self.reached = round(volume ** (1 / 3))
 
 
 def occupied_box(occupied: Callable[[Tensor], Tensor], box: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ...kernels.sparse_grid import sparse_sample
-from .base import Encoder, ParameterGroup, resolution_at
+from .base import ParameterGroup
+from .coarse_to_fine import CoarseToFineEncoder
 
 EMPTY_LOG_DENSITY = -5.0
 """Log-density of a vertex that holds no value: one engine unit of it absorbs under 1 %."""
@@ -24,7 +25,7 @@ def _corner_offsets(device: torch.device) -> Tensor:
     return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(8, 3)
 
 
-class SparseTensorEncoder(Encoder):
+class SparseTensorEncoder(CoarseToFineEncoder):
     """Values at the vertices of occupied voxels, interpolated linearly; no network.
 
     Training starts dense and coarse; at each of `STAGES` the grid is resampled finer and the
@@ -50,6 +51,7 @@ class SparseTensorEncoder(Encoder):
     vertices: Tensor
     links: Tensor
     empty: Tensor
+    stages = STAGES
 
     def __init__(self, width: int, resolution: int) -> None:
         super().__init__()
@@ -91,14 +93,6 @@ class SparseTensorEncoder(Encoder):
     def parameter_groups(self) -> list[ParameterGroup]:
         """One table whose untouched rows stay as they are."""
         return [ParameterGroup([self.values], learning_rate=5e-2, rule="adam_rows")]
-
-    def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
-        """Resample finer and prune when the next of `STAGES` is reached."""
-        wanted = resolution_at(fraction, self.target_resolution, STAGES)
-        if wanted <= self.resolution:
-            return False
-        self.resample(wanted, occupied)
-        return True
 
     def begin_projection(
         self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
