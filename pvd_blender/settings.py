@@ -14,7 +14,7 @@ ARCHITECTURES = (
     (
         "vm",
         "TensoRF VM",
-        "TensoRF: planes times lines; a grid in a fraction of a hash grid's file",
+        "TensoRF: planes times lines; smooth surfaces, and as fast to train as a hash grid",
     ),
     ("cp", "TensoRF CP", "TensoRF: lines alone; the smallest file, with less detail"),
 )
