@@ -7,11 +7,12 @@ from typing import Literal
 import numpy as np
 
 from ..data.capture import Capture, View
+from ..data.splits import evenly_spaced
 from ..errors import UserError
 from ..fields.storage import load_field
 from ..jobs.job import Job
-from ..metrics.evaluate import image_on_white
-from ..metrics.image_metrics import SSIM_WINDOW, psnr, ssim
+from ..metrics.evaluate import image_on_white, require_comparable
+from ..metrics.image_metrics import psnr, ssim
 from ..render.render import render_image
 from ..render.view_loop import render_views
 
@@ -37,14 +38,8 @@ def held_out(
         An image is too small to be compared.
     """
     views = [view for view in capture.split(split) if view.image_path is not None]
-    if any(min(view.camera.width, view.camera.height) < SSIM_WINDOW for view in views):
-        raise UserError(
-            f"The capture {capture.name} has images of less than {SSIM_WINDOW} pixels to a side, "
-            "which are too small to compare."
-        )
-    if most is not None and len(views) > most:
-        views = [views[index * len(views) // most] for index in range(most)]
-    return tuple(views)
+    require_comparable(capture, views)
+    return tuple(views) if most is None else evenly_spaced(views, most)
 
 
 def require_test_views(capture: Capture, most: int | None = None) -> tuple[View, ...]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from .capture import View
 from .frames import inside_path
 from .json_input import text_value
 
@@ -15,6 +16,13 @@ MIN_FOR_HOLDING = 4
 """Below this many views none is held out."""
 
 _KEYS = {"train": "train_filenames", "val": "val_filenames", "test": "test_filenames"}
+
+
+def evenly_spaced(views: Sequence[View], count: int) -> tuple[View, ...]:
+    """At most `count` views, spread over all of them, the first among them."""
+    if len(views) <= count:
+        return tuple(views)
+    return tuple(views[index * len(views) // count] for index in range(count))
 
 
 def every_eighth(names: Sequence[str]) -> tuple[list[str], str]:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..data.poses import PoseDistribution
 from ..fields.base import Field
-from ..render.rays import CameraBatch, generate_rays
+from ..render.rays import CameraBatch, random_rays
 from ..render.render import TRAINING_HIDDEN, sample_positions, visible_samples
 
 CAMERAS = 64
@@ -18,9 +18,7 @@ def visible_points(teacher: Field, poses: PoseDistribution, rays: int, seed: int
     device = teacher.device
     cameras = CameraBatch.from_cameras(poses.sample(CAMERAS, np.random.default_rng(seed)), device)
     generator = torch.Generator().manual_seed(seed)
-    index = torch.randint(CAMERAS, (rays,), generator=generator).to(device)
-    place = torch.rand((rays, 2), generator=generator).to(device) * cameras.sizes[index]
-    cast = generate_rays(cameras, index, place)
+    cast, _ = random_rays(cameras, rays, generator)
     jitter = torch.rand(rays, generator=generator).to(device)
     samples = visible_samples(teacher, cast, jitter, TRAINING_HIDDEN)
     return sample_positions(cast, samples)[0]

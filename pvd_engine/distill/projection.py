@@ -14,6 +14,7 @@ from ..data.poses import PoseDistribution
 from ..fields.base import Field
 from ..fields.decoders import ShDecoder, spherical_harmonics
 from ..fields.radiance_field import RadianceField
+from ..train.loop import FINAL_RATE
 from ..train.optimizer import FieldOptimizer
 from .probe import visible_points
 
@@ -28,9 +29,6 @@ LOG_DENSITIES = (-5.0, 8.0)
 
 STEPS, BATCH = 300, 1 << 13
 """Of fitting the encoder."""
-
-FINAL_RATE = 0.1
-"""The learning rate falls exponentially to this share of its start."""
 
 VIEWS = 24
 """Cameras from which each point's colour is looked at."""
@@ -151,7 +149,7 @@ def teach_decoder(
 def points_in_cells(field: Field, count: int, seed: int) -> Tensor:
     """Random points (count, 3), dataset frame, in the occupied cells of a field."""
     generator = torch.Generator().manual_seed(seed)
-    cells = field.occupancy.binary.view(-1).nonzero().view(-1)
+    cells = field.occupancy.occupied_cells()
     chosen = torch.randint(len(cells), (count,), generator=generator).to(cells.device)
     offsets = torch.rand((count, 3), generator=generator).to(cells.device)
     return field.occupancy.points_in_cells(cells[chosen], offsets)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..data.capture import Camera
 from ..data.poses import PoseDistribution
-from ..render.rays import CameraBatch, Rays, generate_rays
+from ..render.rays import CameraBatch, Rays, random_rays
 
 POSES = 128
 """Random cameras at a time."""
@@ -88,9 +88,9 @@ class RaySource:
         if step // RENEW_EVERY != self.period:
             self._renew(step)
         known = 0 if self.cameras is None else count // 2
-        rays, pose = self._cast(self.random_cameras, count - known, generator)
+        rays, pose = random_rays(self.random_cameras, count - known, generator)
         if self.cameras is not None:
-            extra, _ = self._cast(self.cameras, known, generator)
+            extra, _ = random_rays(self.cameras, known, generator)
             rays = Rays(*(torch.cat(pair) for pair in zip(extra, rays, strict=True)))
             pose = torch.cat((torch.full((known,), -1, device=self.device), pose))
         slots = self._hard_slots(round(HARD_SHARE * count), generator)
@@ -117,13 +117,6 @@ class RaySource:
             sums[1].index_add_(0, drawn.pose[random], torch.ones_like(errors[random]))
         if self.hard_rays:
             self._keep_worst(drawn, errors)
-
-    def _cast(
-        self, cameras: CameraBatch, count: int, generator: torch.Generator
-    ) -> tuple[Rays, Tensor]:
-        index = torch.randint(len(cameras), (count,), generator=generator).to(self.device)
-        place = torch.rand((count, 2), generator=generator).to(self.device)
-        return generate_rays(cameras, index, place * cameras.sizes[index]), index
 
     def _renew(self, step: int) -> None:
         """New random cameras; those of an interrupted period come back from the memory."""

@@ -100,7 +100,7 @@ def removed_fraction(
 
 def occupied_volume(field: Field, report: Callable[[float], None]) -> float:
     """Volume that a field's occupied cells and its edits leave, cubic dataset units."""
-    cells = occupied(field)
+    cells = field.occupancy.occupied_cells()
     volume = 0.0
     for start in range(0, len(cells), CELLS_AT_ONCE):
         report(start / len(cells))
@@ -131,7 +131,7 @@ def edit_warnings(parent: Field, edits: tuple[Edit, ...], removed: float) -> lis
 
     Edits after a move or duplicate are not judged: they may be about what it brought there.
     """
-    low, high = cell_corners(parent.occupancy, occupied(parent))
+    low, high = cell_corners(parent.occupancy, parent.occupancy.occupied_cells())
     warnings = []
     for number, edit in enumerate(edits, start=1):
         if bool((edit.region.classify(low, high) == OUTSIDE).all()):
@@ -149,8 +149,3 @@ def edit_warnings(parent: Field, edits: tuple[Edit, ...], removed: float) -> lis
     elif removed == 0 and not warnings and all(edit.operation == KEEP for edit in edits):
         warnings.append("The edits remove nothing of the field.")
     return warnings
-
-
-def occupied(field: Field) -> Tensor:
-    """Flat occupied cells (N,) int64 of a field."""
-    return field.occupancy.binary.view(-1).nonzero().view(-1)

@@ -109,7 +109,7 @@ def edited_occupancy(occupancy: OccupancyGrid, lists: Sequence[EditList]) -> Occ
     """
     edited = OccupancyGrid(occupancy.box, occupancy.resolution).to(occupancy.box.device)
     edited.load_state_dict(occupancy.state_dict())
-    cells = edited.binary.view(-1).nonzero().view(-1)
+    cells = edited.occupied_cells()
     for part in cells.split(CELLS_AT_ONCE):
         cleared, _ = classify_cells(lists, *cell_corners(edited, part))
         edited.binary.view(-1)[part[cleared]] = 0

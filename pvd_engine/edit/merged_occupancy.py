@@ -11,6 +11,7 @@ from torch import Tensor
 from ..fields.base import Field
 from ..render.occupancy import OccupancyGrid
 from .cell_counts import count_in_blocks, summed_volume
+from .masked_field import CELL_MARGIN, ROUNDING
 from .placement import Placement
 
 MAX_RESOLUTION = 256
@@ -21,12 +22,6 @@ CELLS_AT_ONCE = 1 << 17
 
 BLOCK = 8
 """Cells along each side of the blocks that are looked at before the cells in them."""
-
-CELL_MARGIN = 1e-3
-"""Part of a part's cell by which a merged cell is enlarged, to be safe from rounding."""
-
-ROUNDING = 2.0**-20
-"""Part of the largest coordinate by which it is enlarged at least: 16 float32 roundings."""
 
 
 @torch.no_grad()

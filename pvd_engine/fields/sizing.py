@@ -31,9 +31,12 @@ def fit(
     UserError
         When even the smallest sizes make a larger file.
     """
-    smallest = 0
+    smallest, tried = 0, None
     for share in LADDER:
         candidate = scaled(spec, share)
+        if candidate == tried:  # sizes go in steps, so that near shares are often the same
+            continue
+        tried = candidate
         field = make(candidate)
         field.refine(1.0)
         smallest = stored_bytes(field)

@@ -1,10 +1,11 @@
 """The verb ``eval``: a field's renders against the images of a capture."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..data.capture import View
+from ..data.capture import Capture, View
 from ..data.images import load_image
 from ..data.readers import open_capture
 from ..errors import UserError
@@ -36,11 +37,7 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
             f"The capture {capture.name} has no {arguments.split} views with images; choose "
             "another --split."
         )
-    if any(min(view.camera.width, view.camera.height) < SSIM_WINDOW for view in views):
-        raise UserError(
-            f"The capture {capture.name} has images of less than {SSIM_WINDOW} pixels to a side, "
-            "which are too small to compare."
-        )
+    require_comparable(capture, views)
     field = load_field(arguments.field, device)
     measured = []
     for view, image in render_views(field, views, job):
@@ -53,6 +50,21 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
         "ssim": float(np.mean([entry["ssim"] for entry in measured])),
         "views": measured,
     }
+
+
+def require_comparable(capture: Capture, views: Sequence[View]) -> None:
+    """Check that a capture's views are large enough to be compared.
+
+    Raises
+    ------
+    UserError
+        An image is smaller than the window of SSIM.
+    """
+    if any(min(view.camera.width, view.camera.height) < SSIM_WINDOW for view in views):
+        raise UserError(
+            f"The capture {capture.name} has images of less than {SSIM_WINDOW} pixels to a side, "
+            "which are too small to compare."
+        )
 
 
 def image_on_white(view: View) -> np.ndarray:

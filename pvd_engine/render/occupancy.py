@@ -57,6 +57,10 @@ class OccupancyGrid(nn.Module):
         """Share of cells that may hold density."""
         return float(self.binary.float().mean())
 
+    def occupied_cells(self) -> Tensor:
+        """Flat cells (N,) int64 that may hold density."""
+        return self.binary.view(-1).nonzero().view(-1)
+
     def points_in_cells(self, cells: Tensor, offsets: Tensor) -> Tensor:
         """Points (N, 3) in the dataset frame at `offsets` (N, 3) in [0, 1] of flat `cells` (N,)."""
         resolution = self.resolution
@@ -147,7 +151,7 @@ class OccupancyGrid(nn.Module):
         if count >= total:
             return torch.arange(total, device=self.box.device)
         anywhere = torch.randint(total, (count // 2,), generator=generator)
-        occupied = self.binary.view(-1).nonzero().view(-1).cpu()
+        occupied = self.occupied_cells().cpu()
         if len(occupied):
             pick = torch.randint(len(occupied), (count // 2,), generator=generator)
             anywhere = torch.cat((anywhere, occupied[pick]))

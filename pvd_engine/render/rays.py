@@ -116,6 +116,24 @@ class CameraBatch:
         return len(self.positions)
 
 
+def random_rays(
+    cameras: CameraBatch, count: int, generator: torch.Generator
+) -> tuple[Rays, torch.Tensor]:
+    """Rays through random places of random cameras.
+
+    Returns
+    -------
+    rays : Rays
+        `count` of them.
+    camera_index : (count,) int64 tensor
+        Which camera each belongs to.
+    """
+    device = cameras.positions.device
+    index = torch.randint(len(cameras), (count,), generator=generator).to(device)
+    place = torch.rand((count, 2), generator=generator).to(device)
+    return generate_rays(cameras, index, place * cameras.sizes[index]), index
+
+
 def generate_rays(cameras: CameraBatch, camera_index: torch.Tensor, pixels: torch.Tensor) -> Rays:
     """Cast one ray through each pixel position.
 

@@ -36,13 +36,6 @@ def views_of(capture: Capture) -> tuple[str, tuple[View, ...]]:
     return next((split, capture.split(split)) for split in order if capture.split(split))
 
 
-def evenly_spaced(views: Sequence[View], count: int) -> tuple[View, ...]:
-    """At most `count` views, spread over all of them, the first among them."""
-    if len(views) <= count:
-        return tuple(views)
-    return tuple(views[int(index)] for index in np.arange(count) * len(views) / count)
-
-
 def affordable(views: Sequence[View], device: str) -> int:
     """How many views of this size are measured."""
     pixels = max(view.camera.width * view.camera.height for view in views)

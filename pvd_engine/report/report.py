@@ -39,6 +39,7 @@ from typing import Any
 import torch
 
 from ..data.capture import Capture
+from ..data.splits import evenly_spaced
 from ..fields.base import Field
 from ..fields.header import read_header
 from ..fields.storage import load_field
@@ -48,7 +49,7 @@ from ..jobs.fraction import fraction_reporter
 from ..jobs.hello import hello
 from ..jobs.job import Job
 from ..train.loop import Training
-from .measure import QUALITIES, affordable, evenly_spaced, mean_quality, measure, views_of
+from .measure import QUALITIES, affordable, mean_quality, measure, views_of
 from .page import page
 from .pictures import panels
 
@@ -94,7 +95,8 @@ def write_report(
     views = evenly_spaced(of_split, affordable(of_split, device.type))
     job.emit("message", text=f"Writing the report: {len(views)} views of teacher and student.")
     shown = {view.name for view in evenly_spaced(views, SHOWN_VIEWS)}
-    notes = _notes(capture, split, len(of_split), len(views), read_header(arguments.field))
+    altered = alteration(read_header(arguments.field))
+    notes = _notes(capture, split, len(of_split), len(views), altered)
     measured, pictures = [], []
     for entry, view in measure(teacher, student, views, notes, fraction_reporter(job)):
         measured.append(entry)
@@ -110,7 +112,7 @@ def write_report(
             "measured": len(views),
         },
         "notes": notes,
-        "comparable": alteration(read_header(arguments.field)) is None,
+        "comparable": altered is None,
         **{key: mean_quality([e[key] for e in measured]) for key in QUALITIES},
         "views": measured,
         "curves": training.history.curves(),
@@ -150,10 +152,9 @@ def alteration(header: dict[str, Any]) -> str | None:
 
 
 def _notes(
-    capture: Capture, split: str, of_split: int, measured: int, header: dict[str, Any]
+    capture: Capture, split: str, of_split: int, measured: int, altered: str | None
 ) -> list[str]:
     notes = []
-    altered = alteration(header)
     if altered is not None:
         notes.append(
             f"The teacher is {altered}: it does not show what the images show. What was changed "

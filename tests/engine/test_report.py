@@ -15,6 +15,7 @@ from PIL import Image
 from stopping_job import StoppingJob
 
 from pvd_engine.data.readers import open_capture
+from pvd_engine.data.splits import evenly_spaced
 from pvd_engine.distill import convert
 from pvd_engine.edit import apply
 from pvd_engine.errors import Cancelled
@@ -256,8 +257,8 @@ def test_many_or_large_views_are_measured_in_part(folder):
     assert measure.affordable(views_sized(folder, 200, 200), "cpu") == measure.MAX_VIEWS == 8
     assert measure.affordable(views_sized(folder, 1000, 1000), "cpu") == 2
     assert measure.affordable(views_sized(folder, 4000, 3000), "cpu") == 1
-    assert measure.evenly_spaced(range(25), 8) == (0, 3, 6, 9, 12, 15, 18, 21)
-    assert measure.evenly_spaced(range(3), 8) == (0, 1, 2)
+    assert evenly_spaced(range(25), 8) == (0, 3, 6, 9, 12, 15, 18, 21)
+    assert evenly_spaced(range(3), 8) == (0, 1, 2)
 
 
 def test_without_test_images_validation_views_are_measured_then_training_views(folder):
