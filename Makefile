@@ -12,6 +12,8 @@ ENGINE := .venv-engine
 BLENDER := .venv-blender
 ENGINE_PYTHON := $(abspath $(ENGINE)/bin/python)
 BLENDER_PYTHON := $(abspath $(BLENDER)/bin/python)
+# A file stays in one process, for its tests share what took time to make.
+TWO_AT_A_TIME := -n 2 --dist loadfile --no-loadscope-reorder
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test test-engine test-blender test-blenders lint addon setup clean
@@ -24,10 +26,10 @@ test: setup lint test-engine test-blender  ## All checks on the engine and the a
 setup: $(ENGINE)/.ready $(BLENDER)/.ready  ## Both environments
 
 test-engine: $(ENGINE)/.ready
-	OMP_NUM_THREADS=1 $(ENGINE_PYTHON) -m pytest -n 2 --dist loadfile tests/engine
+	OMP_NUM_THREADS=1 $(ENGINE_PYTHON) -m pytest $(TWO_AT_A_TIME) tests/engine
 
 test-blender: setup addon
-	PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $(BLENDER_PYTHON) -m pytest tests/blender
+	PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $(BLENDER_PYTHON) -m pytest $(TWO_AT_A_TIME) tests/blender
 
 lint: $(ENGINE)/.ready
 	$(ENGINE_PYTHON) -m ruff format --check .
@@ -56,7 +58,7 @@ $(ENGINE)/.ready: pyproject.toml constraints.txt
 $(BLENDER)/.ready:
 	.ci/system-libraries
 	$(PYTHON) -m venv $(BLENDER)
-	$(BLENDER_PYTHON) $(PIP_INSTALL) $(BPY) pytest==9.2.0 pytest-timeout==2.4.0
+	$(BLENDER_PYTHON) $(PIP_INSTALL) $(BPY) pytest==9.2.0 pytest-timeout==2.4.0 pytest-xdist==3.8.0
 	touch $@
 
 clean:  ## Remove environments and everything made

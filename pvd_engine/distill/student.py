@@ -17,6 +17,7 @@ def make_student(spec: dict[str, Any], teacher: Field) -> RadianceField:
     """
     student = make_field(spec, teacher.box.cpu(), copy.deepcopy(teacher.occupancy).cpu())
     student.occupancy.values[student.occupancy.binary == 0] = -1
+    student.encoder.start_dense()
     return student
 
 

@@ -7,7 +7,7 @@ from pvd_engine.jobs.arguments import ConvertArguments, TrainArguments
 from pvd_engine.jobs.job import Job
 from pvd_engine.train import train
 
-TEACHER_STEPS = {"hash": 80, "mlp": 40, "sparse_tensor": 120, "vm": 60, "cp": 100}
+TEACHER_STEPS = {"hash": 80, "sparse_tensor": 120, "vm": 60, "cp": 100}
 
 
 def make_teachers(folder, names):

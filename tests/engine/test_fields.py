@@ -49,6 +49,19 @@ def test_spherical_harmonics_are_orthonormal_on_the_sphere():
     assert torch.allclose(gram, torch.eye(16, dtype=torch.float64), atol=0.03)
 
 
+@pytest.mark.parametrize("name", ["mlp", "hash+mlp"])
+def test_a_network_starts_as_thin_fog_and_a_student_does_not(name):
+    torch.manual_seed(3)
+    field = make_field(architecture(name, "small"), BOX)
+    points = torch.rand((2000, 3), generator=torch.Generator().manual_seed(1)) * 2 - 1
+    with torch.no_grad():
+        thin = field.encoder.log_density(points)
+        field.encoder.start_dense()
+        dense = field.encoder.log_density(points)
+    assert thin.mean() == pytest.approx(-3, abs=0.2)
+    assert dense.mean() == pytest.approx(0, abs=0.2) and dense.std() < 0.5
+
+
 @pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_saved_field_answers_as_before(tmp_path, name, decoder):

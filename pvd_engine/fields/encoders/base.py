@@ -62,6 +62,13 @@ class Encoder(nn.Module):
         parameters = [parameter for network in networks for parameter in network.parameters()]
         return [ParameterGroup(parameters, learning_rate=1e-2)] if parameters else []
 
+    def start_dense(self) -> None:
+        """Start from a density of about 1 instead of thin fog, where that is not so anyway.
+
+        The fog is for pictures, which teach dense fog to vanish. A teacher says how dense every
+        sample is, and of what hardly weighs anything a student would learn no colour.
+        """
+
     def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
         """Go from coarse to fine as training proceeds.
 

@@ -53,6 +53,11 @@ class CompositionEncoder(Encoder):
         """Those of all parts."""
         return [group for part in self._encoders() for group in part.parameter_groups()]
 
+    def start_dense(self) -> None:
+        """Let each part start dense."""
+        for part in self._encoders():
+            part.start_dense()
+
     def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
         """Let each part go from coarse to fine."""
         return any([part.refine(fraction, occupied) for part in self._encoders()])

@@ -10,6 +10,9 @@ START_LOG_DENSITY = -3.0
 """Of a new network, per engine unit: thin fog. From dense fog, a network that was trained on
 pictures of mostly empty space became empty everywhere and stayed so."""
 
+DENSE_POINTS = 4096
+"""Points in the whole cube at which the density of a new network is looked at."""
+
 
 def positional_encoding(points: Tensor, frequencies: int) -> Tensor:
     """Points and their sines and cosines at frequencies 2^0 .. 2^(L-1) (NeRF, section 5.1).
@@ -76,16 +79,27 @@ class MlpEncoder(Encoder):
         return torch.cat([self._network(part) for part in points.split(ROWS)])
 
     def _network(self, points: Tensor) -> Tensor:
-        encoded = positional_encoding(points, self.frequencies)
         with matmul_precision(points.device):
-            x = self.trunk[0](encoded)
-            for index, layer in enumerate(self.trunk[1:], start=1):
-                x = torch.relu(x)
-                if index == self.skip:
-                    x = torch.cat((x, encoded.to(x.dtype)), dim=-1)
-                x = layer(x)
-            features = self.output(torch.relu(self.hidden(x))).float()
+            features = self.output(self._hidden(points)).float()
         return torch.cat((features[:, :1] + START_LOG_DENSITY, features[:, 1:]), dim=-1)
+
+    def _hidden(self, points: Tensor) -> Tensor:
+        encoded = positional_encoding(points, self.frequencies)
+        x = self.trunk[0](encoded)
+        for index, layer in enumerate(self.trunk[1:], start=1):
+            x = torch.relu(x)
+            if index == self.skip:
+                x = torch.cat((x, encoded.to(x.dtype)), dim=-1)
+            x = layer(x)
+        return torch.relu(self.hidden(x))
+
+    @torch.no_grad()
+    def start_dense(self) -> None:
+        """Turn the density's weights along the mean of what they weigh."""
+        generator = torch.Generator().manual_seed(0)
+        points = torch.rand((DENSE_POINTS, 3), generator=generator) * 2 - 1
+        mean = self._hidden(points.to(self.output.weight.device)).mean(dim=0)
+        self.output.weight[0] -= START_LOG_DENSITY * mean / (mean @ mean)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Those of a network."""
