@@ -15,7 +15,7 @@ from ..jobs.job import Job
 from .measure import held_out, require_test_views
 from .plan import Plan, make_and_measure
 
-MOST_VIEWS = 25
+MOST_VIEWS = 10
 """Of a split, evenly spaced; a conversion here is short, and measuring it should be, too."""
 
 DEFAULT = "default"

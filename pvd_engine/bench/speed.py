@@ -24,7 +24,7 @@ from . import plain_nerf
 from .measure import compare, require_test_views
 from .plan import Plan, make_and_measure
 
-MOST_VIEWS = 4
+MOST_VIEWS = 2
 """Test views, evenly spaced."""
 
 PARTS = (20, 15, 10, 7, 5, 3, 2)

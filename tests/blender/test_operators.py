@@ -307,7 +307,7 @@ def by_api(api, capture):
     api.train(frame, "hash", preset="small", steps=40, volume_resolution=24)
     api.add_shape(frame, "erase", "box", (0, 0, 1))
     api.apply_edits(frame, volume_resolution=24)
-    api.convert(frame, "sparse_tensor", preset="small", steps=12)
+    api.convert(frame, "hash", preset="small", steps=12)
     with pytest.raises(api.ConvertFieldError, match="is no camera"):
         api.render(frame, frame)
     api.look_through(next(item for item in frame.children if item.type == "CAMERA"))
@@ -320,7 +320,7 @@ def by_buttons(capture):
     for making in (values.teacher, values.student):
         making.preset, making.limit = "SMALL", "STEPS"
     values.teacher.steps, values.student.steps, values.volume_resolution = 40, 12, 24
-    values.student.architecture = "sparse_tensor"
+    values.student.architecture = "hash"
     OPERATORS.train()
     bpy.context.scene.cursor.location = (0, 0, 1)
     OPERATORS.add_shape(op="erase", shape="box")
@@ -336,7 +336,7 @@ def test_buttons_do_what_the_api_does_from_capture_to_picture(api, capture, tmp_
     frame, picture = by_api(api, capture)
     first = outcome(frame)
     assert [(row[0], row[1]) for row in first] == [
-        ("Teacher hash", "TEACHER"), ("Edited", "EDITED"), ("Student sparse_tensor", "STUDENT"),
+        ("Teacher hash", "TEACHER"), ("Edited", "EDITED"), ("Student hash", "STUDENT"),
     ]  # fmt: skip
     assert first[0][3] > 5 and first[1][3] == -1 and first[2][3] > 5
     shown = [row[4] and not row[4][1] for row in first]
