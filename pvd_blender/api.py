@@ -185,6 +185,12 @@ def convert(
     hard_poses: bool = False,
     hard_rays: bool = False,
     hard_points: bool = False,
+    ray_points: int = 16,
+    ray_interval: str = "box",
+    ray_skip_empty: bool = True,
+    ray_hard: bool = True,
+    ray_importance: bool = True,
+    fine_tune: float = 0.15,
     report: bool = True,
     volume_resolution: int | None = None,
     wait: bool = True,
@@ -195,7 +201,8 @@ def convert(
     ----------
     frame : Object
     to : str
-        As `arch` in `train`.
+        As `arch` in `train`, or ``"light_field"``: a network that answers a whole ray in one pass,
+        to be rendered and nothing else.
     field : path, optional
     preset, budget, steps, seed
         As in `train`.
@@ -215,6 +222,14 @@ def convert(
     hard_poses, hard_rays, hard_points : bool
         Look again from where the student did worst; cast the worst rays again; compare only the
         points that count most along each ray.
+    ray_points, ray_interval, ray_skip_empty
+        Of light fields: points along each ray; whether they lie within the ``"box"`` around all
+        that is occupied, from the first ``"occupied"`` cell to the last or between ``"fixed"``
+        planes; whether rays that meet nothing are background without the network.
+    ray_hard, ray_importance : bool
+        Of light fields: draw the hardest rays again; learn from few of those that show nothing.
+    fine_tune : float
+        Of light fields: share of the work, at its end, that learns from the capture's images.
     report : bool
         Write ``<field>.report.html`` and ``.json`` beside the student's file.
     volume_resolution : int, optional
@@ -237,6 +252,12 @@ def convert(
         hard_poses=hard_poses,
         hard_rays=hard_rays,
         hard_points=hard_points,
+        ray_points=ray_points,
+        ray_interval=ray_interval,
+        ray_skip_empty=ray_skip_empty,
+        ray_hard=ray_hard,
+        ray_importance=ray_importance,
+        fine_tune=fine_tune,
         report=report,
     )
     teacher = source(frame, field)

@@ -9,7 +9,7 @@ import bpy
 
 from . import api
 from .engine.environment import DEVICES
-from .settings import ARCHITECTURES
+from .settings import ARCHITECTURES, LIGHT_FIELD
 
 COMMAND = "convert_field"
 NAMES = f"{', '.join(key for key, _, _ in ARCHITECTURES)}, or several joined by +"
@@ -42,9 +42,10 @@ def _convert(values: argparse.Namespace) -> None:
     _empty_file()
     frame = api.import_capture(values.capture)
     limits = {"budget": values.budget, "steps": values.steps, "seed": values.seed}
-    api.train(frame, values.teacher, preset=values.preset, **limits)
-    api.convert(frame, values.to, preset=values.preset, **limits)
-    api.extract_volume(frame, resolution=values.resolution)
+    teacher = api.train(frame, values.teacher, preset=values.preset, **limits)
+    student = api.convert(frame, values.to, preset=values.preset, **limits)
+    shown = teacher if values.to == LIGHT_FIELD else student
+    api.extract_volume(frame, shown, resolution=values.resolution)
     _save(values.save)
 
 
@@ -83,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     convert.add_argument("capture", type=Path, help="folder or transforms.json")
     convert.add_argument("--teacher", default="hash", help=f"{NAMES}; default: hash")
-    convert.add_argument("--to", default="mlp", help=f"{NAMES}; default: mlp")
+    convert.add_argument("--to", default="mlp", help=f"{NAMES}, or {LIGHT_FIELD}; default: mlp")
     convert.add_argument("--preset", choices=("small", "full"), help="default: by device")
     limit = convert.add_mutually_exclusive_group()
     limit.add_argument("--budget", type=float, help="seconds for each of the two")

@@ -2,7 +2,7 @@
 
 from bpy.types import Context, Object, Panel, UILayout, UIList
 
-from .operators.base import why_no_capture, why_no_field
+from .operators.base import why_no_capture, why_no_density, why_no_field
 from .operators.capture import dataset_cameras
 from .operators.convert import why_no_camera
 from .operators.edit import why_no_merge
@@ -23,6 +23,7 @@ ROLE_ICONS = {
     "EDITED": "MOD_BOOLEAN",
     "STUDENT": "FILE_REFRESH",
     "MERGED": "SELECT_EXTEND",
+    "LIGHT": "LIGHT_SUN",
 }
 OPERATION_ICONS = {
     "erase": "SELECT_SUBTRACT",
@@ -150,10 +151,10 @@ class CONVERT_FIELD_PT_edit(_StepPanel, Panel):
         if frame is not None:
             _draw_shapes(layout, context, edit_shapes(frame))
         _big(layout).operator("convert_field.apply_edits", icon="CHECKMARK")
-        _draw_reason(layout, context, why_no_field(context))
+        _draw_reason(layout, context, why_no_density(context))
         layout.separator()
         layout.operator("convert_field.merge_fields", icon="SELECT_EXTEND")
-        if why_no_field(context) is None:
+        if why_no_density(context) is None:
             _draw_reason(layout, context, why_no_merge(context))
 
 
@@ -173,10 +174,13 @@ class CONVERT_FIELD_PT_convert(_StepPanel, Panel):
             label.label(text="From")
             row.label(text=item.name, icon=ROLE_ICONS[item.role])
         column = _draw_making(layout, values.student)
-        column.prop(values.student, "max_size", placeholder="No limit")
-        _draw_distillation(layout, values.student)
+        if values.student.is_light:
+            _draw_light(layout, values.student)
+        else:
+            column.prop(values.student, "max_size", placeholder="No limit")
+            _draw_distillation(layout, values.student)
         _big(layout).operator("convert_field.convert", icon="FILE_REFRESH")
-        _draw_reason(layout, context, why_no_field(context))
+        _draw_reason(layout, context, why_no_density(context))
         layout.separator()
         layout.operator("convert_field.render", icon="RENDER_STILL")
         if why_no_field(context) is None:
@@ -198,7 +202,8 @@ def _draw_reason(layout: UILayout, context: Context, reason: str | None) -> None
 def _draw_making(layout: UILayout, settings: TeacherSettings | StudentSettings) -> UILayout:
     column = layout.column()
     column.prop(settings, "architecture")
-    column.prop(settings, "beside")
+    if not settings.is_light:
+        column.prop(settings, "beside")
     column.prop(settings, "preset")
     row = column.row()
     row.prop(settings, "limit", expand=True)
@@ -219,6 +224,20 @@ def _draw_distillation(layout: UILayout, student: StudentSettings) -> None:
     column = body.column(heading="Method")
     for name in ("projection", "density_constraint", "inherit", "through_sparse_tensor"):
         column.prop(student, name)
+    body.prop(student, "report")
+
+
+def _draw_light(layout: UILayout, student: StudentSettings) -> None:
+    header, body = layout.panel("convert_field_light", default_closed=True)
+    header.label(text="Light Field")
+    if body is None:
+        return
+    body.prop(student, "ray_points")
+    body.prop(student, "ray_interval")
+    column = body.column(heading="Rays")
+    for name in ("ray_skip_empty", "ray_hard", "ray_importance"):
+        column.prop(student, name)
+    body.prop(student, "fine_tune", slider=True)
     body.prop(student, "report")
 
 

@@ -25,6 +25,7 @@ ROLES = (
     ("EDITED", "Edited", "A field with edits applied"),
     ("STUDENT", "Student", "Converted from another field"),
     ("MERGED", "Merged", "Several fields in one, each in its place"),
+    ("LIGHT", "Light Field", "Converted into a light field, which has no density"),
 )
 NO_MEASURE = -1.0
 """A PSNR that was not measured."""

@@ -15,9 +15,15 @@ from .scene.crop_box import create_crop_box
 from .scene.frame import NAME, create_frame
 from .scene.vdb import missing_color_note
 from .scene.volume import create_volume_object, write_volume
+from .settings import LIGHT_FIELD
 from .tasks import Task, extracting
 
 MANY_CAMERAS = 12
+
+OUTSIDE = (
+    "The camera stands outside the region that this light field was taught from; "
+    "what it shows from there is a guess"
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,8 @@ def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outco
     def finish_one(request: Request, folder: Path, result: dict) -> Outcome:
         frame = _frame_of(request)
         path = request.arguments["out"]
-        item = find_field(frame, path) or _add_field(frame, path, role)
+        is_light = request.arguments.get("to") == LIGHT_FIELD
+        item = find_field(frame, path) or _add_field(frame, path, "LIGHT" if is_light else role)
         item.parent = request.arguments.get("field", "")
         psnr = _quality(result)
         item.psnr = NO_MEASURE if psnr is None else psnr
@@ -111,7 +118,7 @@ def _finish_volume(request: Request, folder: Path, _result: dict) -> Outcome:
     return Outcome(volume, done if note is None else f"{done}. {note}")
 
 
-def _finish_render(request: Request, _folder: Path, _result: dict) -> Outcome:
+def _finish_render(request: Request, _folder: Path, result: dict) -> Outcome:
     frame = find_frame(request.client["frame"])
     path = Path(request.arguments["out"]) / request.client["picture"]
     if not path.is_file():
@@ -122,7 +129,8 @@ def _finish_render(request: Request, _folder: Path, _result: dict) -> Outcome:
     image.name = f"{item.name if item else Path(source).stem} from {request.client['camera']}"
     image.alpha_mode = "STRAIGHT"
     _show_image(image)
-    return Outcome(image, f"Rendered '{image.name}'")
+    done = f"Rendered '{image.name}'"
+    return Outcome(image, f"{done}. {OUTSIDE}" if result["outputs"].get("outside") else done)
 
 
 _FINISHERS = {
@@ -157,6 +165,8 @@ def _add_field(frame: Object, path: str, role: str) -> FieldItem:
     base = role.capitalize()
     if role in ("TEACHER", "STUDENT"):
         base = f"{base} {Path(path).stem}"
+    if role == "LIGHT":
+        base = "Light Field"
     number = sum(name.startswith(base) for name in taken) + 1
     item = state.fields.add()
     item.name = base if number == 1 else f"{base} {number}"

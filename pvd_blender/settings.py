@@ -18,6 +18,16 @@ ARCHITECTURES = (
     ),
     ("cp", "TensoRF CP", "TensoRF: lines alone; the smallest file, with less detail"),
 )
+LIGHT_FIELD = "light_field"
+STUDENTS = (
+    *ARCHITECTURES,
+    (
+        LIGHT_FIELD,
+        "Light Field",
+        "R2L: a deep network that answers a whole ray in one pass; it can be rendered, but has no "
+        "density",
+    ),
+)
 ALONE = "NONE"
 BESIDE = ((ALONE, "None", "One architecture alone"), *ARCHITECTURES)
 PRESETS = (
@@ -29,6 +39,11 @@ LIMITS = (
     ("TIME", "Time", "Stop after a time"),
     ("STEPS", "Steps", "Stop after a number of steps; repeats exactly with the same seed"),
 )
+INTERVALS = (
+    ("box", "Box", "The ray's way through the box around all that is occupied"),
+    ("occupied", "Cells", "From the ray's first occupied cell to its last"),
+    ("fixed", "Near and Far", "Between fixed planes, as published"),
+)
 STAGES = (
     ("123", "All", "Features, then density and colour of points, then rendered rays"),
     ("23", "Points and Rays", "No features"),
@@ -39,7 +54,7 @@ STAGES = (
 
 def architecture_label(name: str) -> str:
     """Return an architecture's name for people: ``"hash+vm"`` is a hash grid beside the other."""
-    labels = {key: label for key, label, _ in ARCHITECTURES}
+    labels = {key: label for key, label, _ in STUDENTS}
     return " + ".join(labels.get(part, part) for part in name.split("+"))
 
 
@@ -70,9 +85,15 @@ class _MakingSettings:
     )
     seed: IntProperty(name="Seed", description="Start of the random numbers", default=0, min=0)
 
+    @property
+    def is_light(self) -> bool:
+        """Whether it is a light field, to which few of the settings apply."""
+        return self.architecture == LIGHT_FIELD
+
     def composition(self) -> str:
         """Return the architecture with what is beside it, as the engine names it: ``"hash+vm"``."""
-        parts = [self.architecture, *([] if self.beside == ALONE else [self.beside])]
+        alone = self.is_light or self.beside == ALONE
+        parts = [self.architecture, *([] if alone else [self.beside])]
         return "+".join(parts)
 
     def making(self) -> dict:
@@ -103,7 +124,7 @@ class StudentSettings(_MakingSettings, PropertyGroup):
     architecture: EnumProperty(
         name="Architecture",
         description="What the student is made of",
-        items=ARCHITECTURES,
+        items=STUDENTS,
         default="mlp",
     )
     max_size: StringProperty(
@@ -153,6 +174,40 @@ class StudentSettings(_MakingSettings, PropertyGroup):
         description="Compare only the points that count most along each ray",
         default=False,
     )
+    ray_points: IntProperty(
+        name="Points",
+        description="Points along each ray that the network is given",
+        default=16,
+        min=2,
+        max=256,
+    )
+    ray_interval: EnumProperty(
+        name="Between", description="Where along a ray its points lie", items=INTERVALS
+    )
+    ray_skip_empty: BoolProperty(
+        name="Skip Empty",
+        description="Answer rays that meet nothing occupied as background, without the network",
+        default=True,
+    )
+    ray_hard: BoolProperty(
+        name="Repeat Hard",
+        description="Draw the rays again that the network did worst",
+        default=True,
+    )
+    ray_importance: BoolProperty(
+        name="By Importance",
+        description="Learn from few of the rays in which nothing turns out to be",
+        default=True,
+    )
+    fine_tune: FloatProperty(
+        name="Fine-Tune",
+        description="Share of the work, at its end, that learns from the capture's images; not "
+        "when the field was edited or merged",
+        default=0.15,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
     report: BoolProperty(
         name="Write Report",
         description="Measure the student when it is done, and write figures, pictures and curves "
@@ -162,6 +217,9 @@ class StudentSettings(_MakingSettings, PropertyGroup):
 
     def distilling(self) -> dict:
         """Return what only conversion has as keyword arguments of `api.convert`."""
+        if self.is_light:
+            options = {name: getattr(self, name) for name in (*LIGHT_OPTIONS, "report")}
+            return options | {"fine_tune": round(self.fine_tune, 4)}
         same = ("inherit", "projection", "stages", "density_constraint", "report")
         hard = ("hard_poses", "hard_rays", "hard_points")
         return {name: getattr(self, name) for name in (*same, *hard)} | {
@@ -169,5 +227,14 @@ class StudentSettings(_MakingSettings, PropertyGroup):
             "through": "sparse_tensor" if self.through_sparse_tensor else None,
         }
 
+
+LIGHT_OPTIONS = (
+    "ray_points",
+    "ray_interval",
+    "ray_skip_empty",
+    "ray_hard",
+    "ray_importance",
+    "fine_tune",
+)
 
 CLASSES = (TeacherSettings, StudentSettings)

@@ -26,7 +26,7 @@ from .properties import active_field, find_field, find_frame, frame_state
 from .scene.cameras import camera_to_dict
 from .scene.edit_shapes import collect_edits
 from .scene.frame import CAPTURE, NAME, is_frame
-from .settings import architecture_label
+from .settings import LIGHT_FIELD, architecture_label
 from .version import VERSION
 
 
@@ -140,6 +140,10 @@ class DistillSettings:
         Compare densities within a range only.
     hard_poses, hard_rays, hard_points : bool
         Learn again what the student did worst.
+    ray_points, ray_interval, ray_skip_empty, ray_hard, ray_importance
+        Of light fields: points along a ray and where they lie, and which rays are learned from.
+    fine_tune : float
+        Of light fields: the share of the work, at its end, that learns from the images.
     report : bool
         Write a page with figures and pictures beside the field.
     """
@@ -153,6 +157,12 @@ class DistillSettings:
     hard_poses: bool = False
     hard_rays: bool = False
     hard_points: bool = False
+    ray_points: int = 16
+    ray_interval: str = "box"
+    ray_skip_empty: bool = True
+    ray_hard: bool = True
+    ray_importance: bool = True
+    fine_tune: float = 0.15
     report: bool = True
 
 
@@ -205,6 +215,8 @@ def converting(
         "capture": capture,
         "device": device,
     }  # fmt: skip
+    if settings.architecture == LIGHT_FIELD:
+        volume_resolution = None
     return Task(
         f"Convert to {architecture_label(settings.architecture)}",
         frame[NAME],

@@ -45,6 +45,14 @@ def why_no_field(context: Context) -> str | None:
     return None if Path(item.path).is_file() else "The selected field's file is gone"
 
 
+def why_no_density(context: Context) -> str | None:
+    """Return why there is no field with density to work on, in one sentence, or None."""
+    reason = why_no_field(context)
+    if reason is None and active_field(active_frame(context)).role == "LIGHT":
+        return "A light field has no density; select the field that it learned from"
+    return reason
+
+
 class GuardedOperator(Operator):
     """An operator that says why it is greyed out and reports failures in one sentence."""
 
@@ -109,6 +117,15 @@ class FieldJobOperator(CaptureJobOperator):
     def why_not(cls, context: Context) -> str | None:
         """Return why no job can be started on a field."""
         return why_no_field(context) or super().why_not(context)
+
+
+class DensityJobOperator(FieldJobOperator):
+    """A job on the selected field that needs its density."""
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why no job can be started on the density of a field."""
+        return why_no_density(context) or super().why_not(context)
 
 
 @contextlib.contextmanager

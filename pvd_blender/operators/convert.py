@@ -7,10 +7,10 @@ from bpy.types import Context
 
 from .. import api
 from ..properties import active_field, active_frame
-from .base import FieldJobOperator, GuardedOperator, settings_of
+from .base import DensityJobOperator, FieldJobOperator, GuardedOperator, settings_of
 
 
-class CONVERT_FIELD_OT_convert(FieldJobOperator):
+class CONVERT_FIELD_OT_convert(DensityJobOperator):
     """Distil the selected field into another architecture."""
 
     bl_idname = "convert_field.convert"

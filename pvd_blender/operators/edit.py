@@ -9,7 +9,7 @@ from ..properties import active_frame
 from ..scene.edit_properties import OPERATIONS
 from ..scene.edit_shapes import is_shape, remove_shape
 from ..scene.frame import frame_of
-from .base import FieldJobOperator, GuardedOperator, JobOperator, settings_of, why_no_capture
+from .base import DensityJobOperator, GuardedOperator, JobOperator, settings_of, why_no_capture
 
 SHAPES = (
     ("box", "Box", "A box at the 3D cursor"),
@@ -73,7 +73,7 @@ class CONVERT_FIELD_OT_remove_shape(GuardedOperator):
         remove_shape(item)
 
 
-class CONVERT_FIELD_OT_apply_edits(FieldJobOperator):
+class CONVERT_FIELD_OT_apply_edits(DensityJobOperator):
     """Apply the shapes to the selected field."""
 
     bl_idname = "convert_field.apply_edits"

@@ -3,7 +3,7 @@
 from bpy.types import Context
 
 from .. import api
-from .base import CaptureJobOperator, FieldJobOperator, settings_of
+from .base import CaptureJobOperator, DensityJobOperator, settings_of
 
 
 class CONVERT_FIELD_OT_train(CaptureJobOperator):
@@ -26,7 +26,7 @@ class CONVERT_FIELD_OT_train(CaptureJobOperator):
         )
 
 
-class CONVERT_FIELD_OT_extract_volume(FieldJobOperator):
+class CONVERT_FIELD_OT_extract_volume(DensityJobOperator):
     """Show the selected field as a Volume object."""
 
     bl_idname = "convert_field.extract_volume"

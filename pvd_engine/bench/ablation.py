@@ -9,7 +9,7 @@ from statistics import mean
 from typing import Any
 
 from ..data.readers import open_capture
-from ..fields.architectures import PRESETS
+from ..fields.architectures import LIGHT_FIELD, PRESETS
 from ..jobs.files import write_json
 from ..jobs.job import Job
 from .measure import held_out, require_test_views
@@ -35,6 +35,26 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 """Changes to the arguments of ``pvd convert``, by name."""
 
+LIGHT_VARIANTS: dict[str, dict[str, Any]] = {
+    DEFAULT: {},
+    "images alone": {"fine_tune": 1.0},
+    "no fine-tuning": {"fine_tune": 0.0},
+    "no hard rays": {"ray_hard": False},
+    "no importance": {"ray_importance": False},
+    "no skipping": {"ray_skip_empty": False},
+    "points between cells": {"ray_interval": "occupied"},
+    "points between planes": {"ray_interval": "fixed"},
+    "8 points": {"ray_points": 8},
+    "32 points": {"ray_points": 32},
+    "pool of 64k rays": {"ray_pool": 1 << 16},
+    "as published": {
+        "ray_interval": "fixed",
+        "ray_skip_empty": False,
+        "ray_importance": False,
+    },
+}
+"""The same for conversions to a light field."""
+
 
 def default_trials(source: str) -> list[tuple[str, str]]:
     """Targets and variants to measure when no target is named.
@@ -48,7 +68,12 @@ def default_trials(source: str) -> list[tuple[str, str]]:
 
 def trials(target: str) -> list[tuple[str, str]]:
     """The target with each variant that means something for it."""
-    return [(target, v) for v in VARIANTS if not (target == "mlp" and v == PROJECTION)]
+    return [(target, v) for v in variants(target) if not (target == "mlp" and v == PROJECTION)]
+
+
+def variants(target: str) -> dict[str, dict[str, Any]]:
+    """What can be changed in conversions to a target."""
+    return LIGHT_VARIANTS if target == LIGHT_FIELD else VARIANTS
 
 
 def run(
@@ -84,7 +109,7 @@ def run(
     for seed in range(plan.seed, plan.seed + seeds):
         for target, variant in chosen:
             name = f"{source}-to-{target} {variant} {seed}".replace(",", "").replace(" ", "-")
-            request = plan.conversion(source, target, name, seed=seed, **VARIANTS[variant])
+            request = plan.conversion(source, target, name, seed=seed, **variants(target)[variant])
             runs[target, variant].append(make_and_measure(request, views, job))
     result = {
         "capture": capture.name,

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import UserError
-from ..fields.architectures import PRESETS, architecture
+from ..fields.architectures import LIGHT_FIELD, PRESETS, architecture
 from ..jobs.arguments import BenchArguments
 from ..jobs.device import choose_device
 from ..jobs.files import write_json
 from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
-from . import ablation, head_start, kernels, matrix, speed
+from . import ablation, frames, head_start, kernels, matrix, speed
 from .plan import Plan
 
 
@@ -36,9 +36,13 @@ def run(arguments: BenchArguments, job: Job) -> dict[str, Any]:
         plan.claim_folder()
         result = matrix.run(plan, sources, targets, job)
         return {**result, "table": matrix.format_table(result)}
+    if arguments.what == "frames":
+        plan.claim_folder()
+        result = frames.run(plan, job)
+        return {**result, "table": frames.format_table(result)}
     source = _one("--sources", _names(arguments.sources, ["hash"]))
     if arguments.what == "ablation":
-        targets = _names(arguments.targets, [])
+        targets = _names(arguments.targets, [], known=(LIGHT_FIELD,))
         chosen = [trial for target in targets for trial in ablation.trials(target)]
         plan.claim_folder()
         trials = chosen or ablation.default_trials(source)
@@ -77,10 +81,10 @@ def _plan(arguments: BenchArguments) -> Plan:
     )
 
 
-def _names(text: str | None, default: Sequence[str]) -> list[str]:
-    """Architectures of a list with commas."""
+def _names(text: str | None, default: Sequence[str], known: Sequence[str] = ()) -> list[str]:
+    """Architectures of a list with commas; `known` ones need not be radiance fields."""
     names = list(default) if text is None else [name.strip() for name in text.split(",")]
-    for name in names:
+    for name in set(names).difference(known):
         architecture(name, "small")  # tells of one that does not exist
     return list(dict.fromkeys(names))
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..data.capture import Capture, View
 from ..data.splits import evenly_spaced
 from ..errors import UserError
-from ..fields.storage import load_field
+from ..fields.storage import load_any_field
 from ..jobs.job import Job
 from ..metrics.evaluate import image_on_white, require_comparable
 from ..metrics.image_metrics import psnr, ssim
@@ -97,11 +97,11 @@ def measure(
     Cancelled
         The job was asked to stop.
     """
-    loaded = load_field(field, device)
+    loaded = load_any_field(field, device)
     pictures = [image.over(1.0) for _, image in render_views(loaded, views, job)]
     measures = compare(pictures, views)
     if teacher is not None:
-        example = load_field(teacher, device)
+        example = load_any_field(teacher, device)
         likeness = []
         for view, picture in zip(views, pictures, strict=True):
             job.raise_if_cancelled()

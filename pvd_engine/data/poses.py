@@ -16,6 +16,10 @@ MARGIN = 0.05
 """The range of distances and elevations is widened by this share of itself on both sides."""
 
 
+ROUNDING = 1e-6
+"""Of angles in radians, and of distances as a share of the largest."""
+
+
 @dataclass(frozen=True)
 class PoseDistribution:
     """Where the cameras of a capture stand and look, as ranges.
@@ -99,6 +103,22 @@ class PoseDistribution:
             for origin, target in zip(origins, targets, strict=True)
         ]
 
+    def contains(self, origins: np.ndarray) -> np.ndarray:
+        """Whether places (N, 3) are among those where its cameras stand: (N,) bool."""
+        away = origins - self.center
+        distance = np.linalg.norm(away, axis=1)
+        local = away @ _basis(np.array(self.up))
+        elevation = np.arcsin(np.clip(local[:, 2] / np.maximum(distance, 1e-9), -1, 1))
+        turn = (np.arctan2(local[:, 1], local[:, 0]) - self.azimuth[0]) % (2 * np.pi)
+        return (
+            _within(distance, self.distance, ROUNDING * distance.max(initial=1))
+            & _within(elevation, self.elevation, ROUNDING)
+            & (
+                (turn <= self.azimuth[1] - self.azimuth[0] + ROUNDING)
+                | (turn >= 2 * np.pi - ROUNDING)
+            )
+        )
+
     def to_json(self) -> dict[str, Any]:
         """For a field's header."""
         return asdict(self)
@@ -119,6 +139,10 @@ def look_at(origin: np.ndarray, target: np.ndarray, up: np.ndarray) -> np.ndarra
     matrix[:3, 0], matrix[:3, 1], matrix[:3, 2] = right, np.cross(back, right), back
     matrix[:3, 3] = origin
     return matrix
+
+
+def _within(values: np.ndarray, limits: list[float], slack: float) -> np.ndarray:
+    return (values >= limits[0] - slack) & (values <= limits[1] + slack)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

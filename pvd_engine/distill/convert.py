@@ -6,8 +6,9 @@ import torch
 
 from .. import __version__
 from ..data.readers import open_capture
-from ..fields.architectures import architecture, default_preset
+from ..fields.architectures import LIGHT_FIELD, architecture, default_preset
 from ..fields.header import read_header
+from ..fields.radiance_field import RadianceField
 from ..fields.sizing import fit
 from ..fields.storage import content_hash, load_field, save_field
 from ..jobs.arguments import ConvertArguments
@@ -16,8 +17,10 @@ from ..jobs.device import choose_device
 from ..jobs.file_size import parse_size
 from ..jobs.job import Job
 from ..report.report import write_report
+from ..train.loop import Training
 from .distil import begin, distil
-from .lesson import Lesson, viewpoints
+from .lesson import Lesson, require_density, viewpoints
+from .light import make_light_field
 from .recipe import Recipe
 from .student import inherit, make_student
 from .through import through_sparse_tensor
@@ -30,6 +33,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     """The verb ``convert``: field file in, field file of another architecture out."""
     device = choose_device(arguments.device)
     teacher = load_field(arguments.field, device)
+    require_density(teacher)
     capture = open_capture(arguments.capture) if arguments.capture else None
     recipe = Recipe(
         stages=arguments.stages,
@@ -40,6 +44,50 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         projection=arguments.projection,
     )
     lesson = Lesson(teacher, viewpoints(teacher, capture), capture, recipe)
+    make = make_light_field if arguments.to == LIGHT_FIELD else make_radiance_field
+    training, report = make(arguments, lesson, job)
+    student = training.field
+    student.header["provenance"] = {
+        "made_by": f"pvd convert {__version__}",
+        "teacher": {
+            "file": arguments.field.name,
+            "hash": content_hash(arguments.field),
+            "kind": read_header(arguments.field)["kind"],
+        },
+        "teacher_provenance": teacher.header.get("provenance"),
+        "edits": teacher.header.get("edits"),
+        "seed": arguments.seed,
+        "steps": training.step,
+        "seconds": round(training.elapsed, 1),
+        "device": str(device),
+        "viewpoints": lesson.poses.to_json(),
+        **report,
+    }
+    save_field(arguments.out, student)
+    return {
+        "out": str(arguments.out),
+        "to": arguments.to,
+        "steps": training.step,
+        "seconds": training.elapsed,
+        "size": arguments.out.stat().st_size,
+        **report,
+        "report": write_report(arguments, capture, training, job),
+    }
+
+
+def make_radiance_field(
+    arguments: ConvertArguments, lesson: Lesson, job: Job
+) -> tuple[Training[RadianceField], dict[str, Any]]:
+    """Distil a field with density until the budget is spent.
+
+    Returns
+    -------
+    training : Training
+        Of the student.
+    report : dict
+        For the job's result and the student's provenance.
+    """
+    device = lesson.teacher.device
     preset = arguments.preset or default_preset(device)
     spec = architecture(arguments.to, preset, arguments.decoder)
     budget = Budget.parse(arguments.budget, arguments.steps)
@@ -55,36 +103,10 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     inherited = inherit(student, lesson.teacher) if arguments.inherit else []
     training = begin(student, lesson, budget, seed, job)
     report = distil(training, lesson, budget, job)
-    student.header["provenance"] = {
-        "made_by": f"pvd convert {__version__}",
-        "teacher": {
-            "file": arguments.field.name,
-            "hash": content_hash(arguments.field),
-            "kind": read_header(arguments.field)["kind"],
-        },
-        "teacher_provenance": teacher.header.get("provenance"),
-        "edits": teacher.header.get("edits"),
-        "through": arguments.through,
-        "inherited": inherited,
-        "projected": "projected" in training.memory,
-        "seed": seed,
-        "steps": training.step,
-        "seconds": round(training.elapsed, 1),
-        "device": str(device),
-        "viewpoints": lesson.poses.to_json(),
-        **report,
-    }
-    save_field(arguments.out, student)
-    return {
-        "out": str(arguments.out),
-        "to": arguments.to,
+    return training, {
         "preset": preset,
         "through": arguments.through,
         "inherited": inherited,
         "projected": "projected" in training.memory,
-        "steps": training.step,
-        "seconds": training.elapsed,
-        "size": arguments.out.stat().st_size,
         **report,
-        "report": write_report(arguments, capture, training, job),
     }

@@ -6,17 +6,13 @@ from typing import Any
 
 import torch
 
-from ..errors import UserError
 from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
 from ..jobs.job import Job
-from ..metrics.image_metrics import psnr
-from ..render.rays import CameraBatch
-from ..render.render import render_image
 from ..train.loop import Training, optimise
 from ..train.preview import Preview
 from .feature_match import FeatureMatch, match_features
-from .lesson import Lesson
+from .lesson import Lesson, likeness
 from .objective import DistillObjective
 from .probe import visible_points
 from .projection import project
@@ -38,7 +34,7 @@ def begin(
     seed: int,
     job: Job,
     checkpoint: str = "latest",
-) -> Training:
+) -> Training[RadianceField]:
     """Go on from a checkpoint, or start, from a direct projection where the recipe has one.
 
     Parameters
@@ -66,7 +62,9 @@ def begin(
     return training
 
 
-def distil(training: Training, lesson: Lesson, budget: Budget, job: Job) -> dict[str, Any]:
+def distil(
+    training: Training[RadianceField], lesson: Lesson, budget: Budget, job: Job
+) -> dict[str, Any]:
     """Teach a student until the budget is spent, then settle its occupancy.
 
     Parameters
@@ -82,23 +80,13 @@ def distil(training: Training, lesson: Lesson, budget: Budget, job: Job) -> dict
     dict
         ``psnr_to_teacher`` on one view and whether the features stage took part.
 
-    Raises
-    ------
-    UserError
-        When the teacher is empty.
     """
     student, teacher = training.field, lesson.teacher
-    if not teacher.occupancy.binary.any():
-        raise UserError("The field is empty, so there is nothing to convert; undo some edits.")
     teacher.requires_grad_(False)
-    cameras = None
-    if lesson.capture is not None:
-        known = [view.camera for view in lesson.capture.split("train")]
-        cameras = CameraBatch.from_cameras(known, student.device)
     recipe, features = lesson.recipe, training.beside
     source = RaySource(
         lesson.poses,
-        cameras,
+        lesson.cameras(),
         student.device,
         training.seed,
         recipe.hard_poses,
@@ -118,9 +106,7 @@ def distil(training: Training, lesson: Lesson, budget: Budget, job: Job) -> dict
     optimise(training, objective, budget, job, preview)
     student.occupancy.rebuild(student.log_density, student.step)
     preview()
-    picture = render_image(student, preview.camera).over(1.0)
-    expected = render_image(teacher, preview.camera).over(1.0)
     return {
-        "psnr_to_teacher": psnr(picture, expected),
+        "psnr_to_teacher": likeness(student, teacher, preview.camera),
         "stages": [int(stage) for stage in objective.recipe.stages],
     }

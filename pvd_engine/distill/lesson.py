@@ -4,11 +4,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..data.capture import Capture, View
+from ..data.capture import Camera, Capture, View
 from ..data.poses import PoseDistribution
 from ..edit.merged_viewpoints import known_viewpoints
 from ..errors import UserError
 from ..fields.base import Field
+from ..fields.light_field import AnyField
+from ..metrics.image_metrics import psnr
+from ..render.rays import CameraBatch
+from ..render.render import render_image
 from .recipe import Recipe
 
 
@@ -31,6 +35,13 @@ class Lesson:
     capture: Capture | None
     recipe: Recipe
 
+    def cameras(self) -> CameraBatch | None:
+        """The capture's training cameras."""
+        if self.capture is None:
+            return None
+        known = [view.camera for view in self.capture.split("train")]
+        return CameraBatch.from_cameras(known, self.teacher.device)
+
     def view(self) -> View:
         """A view to show; without its image, as an edited teacher does not look like that."""
         if self.capture is not None:
@@ -38,6 +49,18 @@ class Lesson:
             return replace(view, image_path=None)
         camera = self.poses.sample(1, np.random.default_rng(0))[0]
         return View("view", camera, "val", None)
+
+
+def require_density(teacher: Field) -> None:
+    """Raise `UserError` when a teacher is empty."""
+    if not teacher.occupancy.binary.any():
+        raise UserError("The field is empty, so there is nothing to convert; undo some edits.")
+
+
+def likeness(student: AnyField, teacher: Field, camera: Camera) -> float:
+    """PSNR of a student's picture to its teacher's, on white."""
+    picture, expected = (render_image(field, camera).over(1.0) for field in (student, teacher))
+    return psnr(picture, expected)
 
 
 def viewpoints(teacher: Field, capture: Capture | None) -> PoseDistribution:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..fields.base import Field
+from ..fields.radiance_field import RadianceField
 from ..kernels.compositing import Composited, composite
 from ..kernels.marching import PackedSamples
 from ..render.render import TRAINING_HIDDEN, sample_positions, visible_samples
@@ -44,7 +45,7 @@ class DistillObjective:
 
     def __init__(
         self,
-        training: Training,
+        training: Training[RadianceField],
         teacher: Field,
         source: RaySource,
         recipe: Recipe,

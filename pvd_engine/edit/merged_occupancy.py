@@ -64,7 +64,7 @@ def merged_occupancy(
 def merged_box(parts: Sequence[Field], placements: Sequence[Placement]) -> np.ndarray:
     """Corners (2, 3) float64 of the box around all parts' occupied cells, or around all boxes."""
     boxes = [
-        placed_box(occupied_box(part.occupancy), placement)
+        placed_box(part.occupancy.occupied_box().numpy(), placement)
         for part, placement in zip(parts, placements, strict=True)
         if part.occupancy.binary.any()
     ]
@@ -75,14 +75,6 @@ def merged_box(parts: Sequence[Field], placements: Sequence[Placement]) -> np.nd
         ]
     corners = np.stack(boxes)
     return np.stack((corners[:, 0].min(axis=0), corners[:, 1].max(axis=0)))
-
-
-def occupied_box(occupancy: OccupancyGrid) -> np.ndarray:
-    """Corners (2, 3) float64 of the box around a grid's occupied cells; at least one is."""
-    cells = occupancy.binary.nonzero()
-    ends = torch.stack((cells.amin(dim=0), cells.amax(dim=0) + 1)).double().cpu().numpy()
-    low, high = occupancy.box.double().cpu().numpy()
-    return low + ends / occupancy.resolution * (high - low)
 
 
 def placed_box(box: np.ndarray, placement: Placement) -> np.ndarray:

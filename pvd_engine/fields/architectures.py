@@ -84,6 +84,21 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 }
 """Per architecture and preset. "full" has PVD's sizes, "small" trains on a CPU in minutes."""
 
+LIGHT_FIELD = "light_field"
+
+LIGHT_FIELDS: dict[str, dict[str, int]] = {
+    "small": {"width": 192, "depth": 24},
+    "full": {"width": 256, "depth": 88},
+    "W256D88": {"width": 256, "depth": 88},
+    "W181D88": {"width": 181, "depth": 88},
+    "W256D44": {"width": 256, "depth": 44},
+    "W363D22": {"width": 363, "depth": 22},
+}
+"""Networks of light fields by preset: R2L's by their names, "full" its largest."""
+
+RAY_FREQUENCIES = 10
+"""Of the positional encoding of a ray's points (R2L)."""
+
 DECODERS: dict[str, dict[str, Any]] = {
     "mlp": {"type": "mlp"},
     "sh": {"type": "sh", "degree": 2},
@@ -148,6 +163,32 @@ def architecture(name: str, preset: str, decoder: str | None = None) -> dict[str
     if decoder is not None:
         spec["decoder"] = dict(DECODERS[decoder])
     return {"name": name, "preset": preset, **spec}
+
+
+def light_field(preset: str, points: int, interval: str, skip_empty: bool) -> dict[str, Any]:
+    """The JSON description of a light field, as `LightField` takes it.
+
+    Parameters
+    ----------
+    preset : str
+        One of `LIGHT_FIELDS`.
+    points : int
+        Along each ray.
+    interval : str
+        ``"box"``, ``"occupied"`` or ``"fixed"``.
+    skip_empty : bool
+    """
+    return {
+        "name": LIGHT_FIELD,
+        "preset": preset,
+        "network": dict(LIGHT_FIELDS[preset]),
+        "ray": {
+            "points": points,
+            "frequencies": RAY_FREQUENCIES,
+            "interval": interval,
+            "skip_empty": skip_empty,
+        },
+    }
 
 
 def make_field(

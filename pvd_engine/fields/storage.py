@@ -5,13 +5,15 @@ a byte). The JSON header stands in the safetensors metadata under ``pvd_field``:
 
 ====================  ====================================================================
 ``format``            ``"pvd-field"``, with ``version``
-``kind``              ``"radiance_field"``, ``"edited_field"`` or ``"merged_field"``
+``kind``              ``"radiance_field"``, ``"edited_field"``, ``"merged_field"`` or
+                      ``"light_field"``
 ``architecture``      name, preset, encoder and decoder with their sizes; of a merged field the
                       names of its parts
 ``box``               (2, 3) corners of the scene, dataset frame
-``step``              ray-marching step, dataset units
+``step``              ray-marching step, dataset units; not of a light field
+``reach``             of a light field: from where it was taught (`Reach`)
 ``occupancy``         cells along each axis
-``units``             of density: ``"extinction per dataset unit"``
+``units``             of density: ``"extinction per dataset unit"``; not of a light field
 ``color_space``       ``"srgb"``
 ``provenance``        dataset, parents by content hash, edits, settings, seed, metrics
 ====================  ====================================================================
@@ -31,6 +33,7 @@ from ..jobs.files import write_atomic
 from ..render.occupancy import OccupancyGrid
 from .base import Field
 from .header import encode_header, opened
+from .light_field import AnyField, LightField, Reach
 from .radiance_field import RadianceField
 
 HEADER_BYTES = 4096
@@ -64,10 +67,37 @@ def radiance_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]
     parameters = {k: v for k, v in tensors.items() if k != "occupancy.bits"}
     parameters |= {f"occupancy.{k}": v for k, v in occupancy.state_dict().items()}
     field.load_state_dict(parameters)
-    field.header = {
-        key: header[key] for key in ("architecture", "color_space", "provenance") if key in header
-    }
+    field.header = described(header)
     return field
+
+
+def light_field_state(field: LightField) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a light field, as its file holds them."""
+    tensors = {name: tensor.detach().cpu() for name, tensor in field.named_parameters()}
+    tensors["occupancy.bits"] = occupancy_bits(field.occupancy)
+    header = {
+        "kind": "light_field",
+        "box": field.box.double().cpu().tolist(),
+        "occupancy": field.occupancy.resolution,
+        "reach": field.reach.to_json(),
+    }
+    return tensors, {**field.header, **header}
+
+
+def light_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> LightField:
+    """The inverse of `light_field_state`."""
+    occupancy = occupancy_from_state(tensors, header)
+    field = LightField(header["architecture"], occupancy, Reach(**header["reach"]))
+    parameters = {k: v for k, v in tensors.items() if k != "occupancy.bits"}
+    parameters |= {f"occupancy.{k}": v for k, v in occupancy.state_dict().items()}
+    field.load_state_dict(parameters)
+    field.header = described(header)
+    return field
+
+
+def described(header: dict[str, Any]) -> dict[str, Any]:
+    """Of a file's header, what the field itself holds as its header."""
+    return {k: header[k] for k in ("architecture", "color_space", "provenance") if k in header}
 
 
 def common_header(field: Field) -> dict[str, Any]:
@@ -95,7 +125,7 @@ def occupancy_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> 
     return occupancy
 
 
-def field_state(field: Field) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def field_state(field: AnyField) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and header of a field of any kind, as its file holds them."""
     from ..edit.edited_field import EditedField, edited_field_state
     from ..edit.merged_field import MergedField, merged_field_state
@@ -106,11 +136,13 @@ def field_state(field: Field) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return merged_field_state(field)
     if isinstance(field, RadianceField):
         return radiance_field_state(field)
+    if isinstance(field, LightField):
+        return light_field_state(field)
     raise TypeError(f"{type(field).__name__} has no file form")
 
 
 def field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> Field:
-    """The inverse of `field_state`.
+    """The inverse of `field_state`, for fields that have density.
 
     Raises
     ------
@@ -150,15 +182,14 @@ def stored_bytes(field: Field) -> int:
     return sum(tensor.nbytes for tensor in tensors.values()) + HEADER_BYTES
 
 
-def save_field(path: Path, field: Field) -> None:
+def save_field(path: Path, field: AnyField) -> None:
     """Write a field file, whole or not at all.
 
     Parameters
     ----------
     path : Path
         Ends in ``.safetensors``.
-    field : Field
-        A radiance field, an edited or a merged one.
+    field : AnyField
 
     Raises
     ------
@@ -171,8 +202,8 @@ def save_field(path: Path, field: Field) -> None:
     write_atomic(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
 
 
-def load_field(path: Path, device: torch.device | str = "cpu") -> Field:
-    """Read a field file.
+def load_any_field(path: Path, device: torch.device | str = "cpu") -> AnyField:
+    """Read a field file of any kind, to be rendered.
 
     Raises
     ------
@@ -184,9 +215,28 @@ def load_field(path: Path, device: torch.device | str = "cpu") -> Field:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     try:
         check_nesting(header)
-        field = field_from_state(tensors, header)
+        is_light = header["kind"] == "light_field"
+        make = light_field_from_state if is_light else field_from_state
+        field = make(tensors, header)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(
             f"'{path}' is a damaged field file: its tensors do not fit its header."
         ) from error
     return field.to(device).eval()
+
+
+def load_field(path: Path, device: torch.device | str = "cpu") -> Field:
+    """Read a file of a field that has density.
+
+    Raises
+    ------
+    UserError
+        As `load_any_field`, and for a light field.
+    """
+    field = load_any_field(path, device)
+    if isinstance(field, LightField):
+        raise UserError(
+            f"'{path}' is a light field, which has no density: it can be rendered, measured and "
+            "exported, but not edited, merged, converted or made a volume; take its teacher."
+        )
+    return field

@@ -16,6 +16,8 @@ from .file_size import parse_size
 
 Device = Literal["auto", "cpu", "cuda"]
 Preset = Literal["small", "full"]
+LightPreset = Literal["small", "full", "W256D88", "W181D88", "W256D44", "W363D22"]
+Interval = Literal["box", "occupied", "fixed"]
 Decoder = Literal["mlp", "sh", "sh3"]
 Split = Literal["train", "val", "test"]
 StageChoice = Literal["123", "23", "13", "3"]
@@ -27,6 +29,8 @@ FieldPaths = Annotated[tuple[Path, ...], arg(metavar="FIELD [FIELD ...]")]
 
 MAX_SEED = 2**63 - 1
 MAX_RESOLUTION = 2048
+MAX_RAY_POINTS = 256
+MIN_RAY_POOL, MAX_RAY_POOL = 1 << 10, 1 << 31
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +99,9 @@ class ConvertArguments:
     rendered rays. Nothing of the teacher's weights is copied unless --inherit asks for it. Like
     training, it can be stopped with Ctrl-C and resumed by the same command.
 
+    To light_field it teaches a network that answers a whole ray in one pass (R2L); the options
+    that begin with --ray, and --fine-tune, are for that alone.
+
     Example: pvd convert lego.safetensors --to mlp --budget 3m --out lego-mlp.safetensors
     """
 
@@ -102,7 +109,8 @@ class ConvertArguments:
     """The teacher's field file."""
 
     to: str
-    """The student's architecture: hash, mlp, sparse_tensor, vm, cp, or several: hash+vm."""
+    """The student's architecture: hash, mlp, sparse_tensor, vm, cp, several: hash+vm, or
+    light_field."""
 
     out: Path
     """The field file to write; ends in .safetensors."""
@@ -110,8 +118,9 @@ class ConvertArguments:
     capture: CapturePath | None = None
     """The dataset that the teacher was trained on; its cameras show where to look."""
 
-    preset: Preset | None = None
-    """The student's size; small on a CPU and full on a GPU when not given."""
+    preset: LightPreset | None = None
+    """The student's size; small on a CPU and full on a GPU when not given. Light fields have R2L's
+    sizes, too, by their names."""
 
     decoder: Decoder | None = None
     """Not the architecture's own decoder: a network, or spherical harmonics to degree 2 or 3."""
@@ -149,6 +158,32 @@ class ConvertArguments:
     hard_points: bool = False
     """PVD-AL: compare only the points that count most along each ray."""
 
+    ray_points: int = 16
+    """Points along each ray that a light field is given."""
+
+    ray_interval: Interval = "box"
+    """Where they lie: within the box around all that is occupied, between a ray's first and last
+    occupied cell, or between fixed near and far planes, as published."""
+
+    ray_skip_empty: bool = True
+    """Answer rays that meet no occupied cell as background, without the network."""
+
+    ray_hard: bool = True
+    """Draw the hardest rays again."""
+
+    ray_importance: bool = True
+    """Learn from few of the rays in which nothing turns out to be."""
+
+    ray_pool: int = 1 << 20
+    """Rays of the teacher that are kept at a time, 32 bytes each."""
+
+    ray_file: bool = False
+    """Keep them in a file of the job folder instead of in memory."""
+
+    fine_tune: float = 0.15
+    """Share of the budget, at its end, in which a light field learns from the images of --capture;
+    not where its teacher is edited or merged."""
+
     report: bool = True
     """Write a report beside the field, OUT.report.json and OUT.report.html; needs --capture."""
 
@@ -164,6 +199,16 @@ class ConvertArguments:
         _check_suffix(self.out, ".safetensors")
         if self.max_size is not None:
             parse_size(self.max_size)
+        if not 2 <= self.ray_points <= MAX_RAY_POINTS:
+            raise UserError(
+                f"--ray-points must be from 2 to {MAX_RAY_POINTS}, not {self.ray_points}."
+            )
+        if not MIN_RAY_POOL <= self.ray_pool <= MAX_RAY_POOL:
+            raise UserError(
+                f"--ray-pool must be from {MIN_RAY_POOL} to {MAX_RAY_POOL}, not {self.ray_pool}."
+            )
+        if not 0 <= self.fine_tune <= 1:
+            raise UserError(f"--fine-tune is a share from 0 to 1, not {self.fine_tune}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,6 +359,29 @@ class EvalArguments:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportArguments:
+    """Export a light field for other programs.
+
+    As ONNX: rays in the dataset's frame in (origins and unit directions), sRGB colours
+    premultiplied by alpha out; all between is in the file. Needs the packages onnx and onnxscript.
+
+    Example: pvd export lego-light.safetensors --to onnx --out lego.onnx
+    """
+
+    field: Positional[FieldPath]
+    """The field file."""
+
+    to: Literal["onnx"]
+    """The format."""
+
+    out: Path
+    """The file to write; ends in .onnx."""
+
+    def __post_init__(self) -> None:
+        _check_suffix(self.out, ".onnx")
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchArguments:
     """Measure this machine and this program: slow, honest benchmarks.
 
@@ -321,15 +389,16 @@ class BenchArguments:
     matrix: every architecture from the images of a capture, then converted to every other, and to
     itself at half the size. ablation: a conversion with one part of the method changed at a time.
     speed: how soon a student is as good as training from scratch. head_start: how much sooner grids
-    and factors arrive that start from a direct projection. The last four need CAPTURE and --out;
-    what lies in the output folder already is not made again.
+    and factors arrive that start from a direct projection. frames: seconds for one picture of a
+    plain NeRF, of fields and of light fields. All but the first need CAPTURE and --out; what lies
+    in the output folder already is not made again.
 
     Example: pvd bench kernels
     Example: pvd bench matrix lego --budget 60s --out bench
     Example: pvd bench ablation lego --budget 30s --seeds 3 --out ablation
     """
 
-    what: Positional[Literal["kernels", "matrix", "ablation", "speed", "head_start"]]
+    what: Positional[Literal["kernels", "matrix", "ablation", "speed", "head_start", "frames"]]
     """What to measure."""
 
     capture: Positional[CapturePath | None] = None
@@ -345,8 +414,8 @@ class BenchArguments:
     """Architectures to convert from, such as hash,mlp: all in matrix, hash in the others."""
 
     targets: str | None = None
-    """Architectures to convert to: all in matrix, mlp and then grids in ablation, mlp in speed,
-    sparse_tensor and vm in head_start."""
+    """Architectures to convert to: all in matrix, mlp and then grids in ablation (which takes
+    light_field, too), mlp in speed, sparse_tensor and vm in head_start."""
 
     seeds: int = 3
     """How many seeds, from --seed on, in ablation and speed."""

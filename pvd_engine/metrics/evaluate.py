@@ -9,10 +9,11 @@ from ..data.capture import Capture, View
 from ..data.images import load_image
 from ..data.readers import open_capture
 from ..errors import UserError
-from ..fields.storage import load_field
+from ..fields.storage import load_any_field
 from ..jobs.arguments import EvalArguments
 from ..jobs.device import choose_device
 from ..jobs.job import Job
+from ..render.region import report_outside
 from ..render.view_loop import render_views
 from .image_metrics import SSIM_WINDOW, psnr, ssim
 
@@ -26,8 +27,9 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``psnr`` (decibel) and ``ssim``, means over the views, and ``views``: a list of ``name``,
-        ``psnr``, ``ssim``.
+        ``psnr`` (decibel) and ``ssim``, means over the views; ``views``, a list of ``name``,
+        ``psnr``, ``ssim``; and ``outside``, the names of the views that a light field was not
+        taught for.
     """
     device = choose_device(arguments.device)
     capture = open_capture(arguments.capture)
@@ -38,7 +40,7 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
             "another --split."
         )
     require_comparable(capture, views)
-    field = load_field(arguments.field, device)
+    field = load_any_field(arguments.field, device)
     measured = []
     for view, image in render_views(field, views, job):
         picture, truth = image.over(1.0).clip(0, 1), image_on_white(view)
@@ -49,6 +51,7 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
         "psnr": float(np.mean([entry["psnr"] for entry in measured])),
         "ssim": float(np.mean([entry["ssim"] for entry in measured])),
         "views": measured,
+        "outside": report_outside(field, views, job),
     }
 
 

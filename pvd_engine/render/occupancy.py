@@ -61,6 +61,16 @@ class OccupancyGrid(nn.Module):
         """Flat cells (N,) int64 that may hold density."""
         return self.binary.view(-1).nonzero().view(-1)
 
+    def occupied_box(self) -> Tensor:
+        """Corners (2, 3) float64, on the CPU, of the box around the occupied cells.
+
+        At least one is occupied.
+        """
+        cells = self.binary.nonzero()
+        ends = torch.stack((cells.amin(dim=0), cells.amax(dim=0) + 1)).double().cpu()
+        low, high = self.box.double().cpu()
+        return low + ends / self.resolution * (high - low)
+
     def points_in_cells(self, cells: Tensor, offsets: Tensor) -> Tensor:
         """Points (N, 3) in the dataset frame at `offsets` (N, 3) in [0, 1] of flat `cells` (N,)."""
         resolution = self.resolution

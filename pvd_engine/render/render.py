@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.capture import Camera
 from ..fields.base import Field
+from ..fields.light_field import AnyField, LightField
 from ..kernels.compositing import Composited, composite, transmittance
 from ..kernels.marching import PackedSamples, march_rays, select
 from .rays import CameraBatch, Rays, generate_rays, image_pixels
@@ -33,7 +34,8 @@ class RenderedImage:
         In the field's colour space, premultiplied by alpha.
     alpha : (H, W) float32 array
     depth : (H, W) float32 array
-        Expected distance along the ray, dataset units; 0 where alpha is 0.
+        Expected distance along the ray, dataset units; 0 where alpha is 0, and everywhere in the
+        picture of a light field, which knows none.
     """
 
     color: np.ndarray
@@ -112,13 +114,13 @@ def render_rays(
 
 @torch.no_grad()
 def render_image(
-    field: Field, camera: Camera, progress: Callable[[float], None] | None = None
+    field: AnyField, camera: Camera, progress: Callable[[float], None] | None = None
 ) -> RenderedImage:
     """A field seen by a camera.
 
     Parameters
     ----------
-    field : Field
+    field : AnyField
     camera : Camera
         Dataset frame.
     progress : callable, optional
@@ -131,11 +133,18 @@ def render_image(
         part = pixels[start : start + RAYS_AT_ONCE]
         index = torch.zeros(len(part), dtype=torch.int64, device=field.device)
         rays = generate_rays(cameras, index, part)
-        jitter = torch.full((len(part),), 0.5, device=field.device)
-        result, _ = render_rays(field, rays, jitter)
-        parts.append(torch.cat((result.color, result.alpha[:, None], result.depth[:, None]), 1))
+        parts.append(_picture_of(field, rays))
         if progress is not None:
             progress((start + len(part)) / len(pixels))
     image = torch.cat(parts).view(camera.height, camera.width, 5).cpu().numpy()
     alpha = image[..., 3]
     return RenderedImage(image[..., :3], alpha, image[..., 4] / np.maximum(alpha, 1e-6))
+
+
+def _picture_of(field: AnyField, rays: Rays) -> Tensor:
+    """Premultiplied colour, alpha and alpha times depth (N, 5) of rays."""
+    if isinstance(field, LightField):
+        return nn.functional.pad(field.render(rays), (0, 1))
+    jitter = torch.full((len(rays.origins),), 0.5, device=field.device)
+    result, _ = render_rays(field, rays, jitter)
+    return torch.cat((result.color, result.alpha[:, None], result.depth[:, None]), 1)

@@ -8,10 +8,11 @@ from ..data.capture import View
 from ..data.images import write_png
 from ..data.readers import open_capture
 from ..errors import UserError
-from ..fields.storage import load_field
+from ..fields.storage import load_any_field
 from ..jobs.arguments import RenderArguments
 from ..jobs.device import choose_device
 from ..jobs.job import Job
+from .region import report_outside
 from .view_loop import render_views
 
 
@@ -21,18 +22,20 @@ def run(arguments: RenderArguments, job: Job) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``out``, the folder, and ``images``, the pictures' paths below it, in order of the views.
+        ``out``, the folder; ``images``, the pictures' paths below it, in order of the views; and
+        ``outside``, the names of the views that a light field was not taught for.
     """
     device = choose_device(arguments.device)
     views = _views(arguments)
-    field = load_field(arguments.field, device)
+    field = load_any_field(arguments.field, device)
+    outside = report_outside(field, views, job)
     out = arguments.out
     images = []
     for view, image in render_views(field, views, job):
         name = picture_name(view)
         write_png(out / name, image.to_uint8())
         images.append(name)
-    return {"out": str(out), "images": images}
+    return {"out": str(out), "images": images, "outside": outside}
 
 
 def picture_name(view: View) -> str:

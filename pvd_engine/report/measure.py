@@ -7,7 +7,7 @@ import numpy as np
 
 from ..data.capture import Capture, View
 from ..errors import UserError
-from ..fields.base import Field
+from ..fields.light_field import AnyField
 from ..metrics.evaluate import image_on_white
 from ..metrics.image_metrics import SSIM_WINDOW, psnr, ssim
 from ..render.render import render_image
@@ -43,8 +43,8 @@ def affordable(views: Sequence[View], device: str) -> int:
 
 
 def measure(
-    teacher: Field,
-    student: Field,
+    teacher: AnyField,
+    student: AnyField,
     views: Sequence[View],
     notes: list[str],
     progress: Callable[[float], None],
@@ -53,7 +53,7 @@ def measure(
 
     Parameters
     ----------
-    teacher, student : Field
+    teacher, student : AnyField
     views : sequence of View
     notes : list of str
         Receives a sentence for each image that cannot be read.
@@ -67,7 +67,7 @@ def measure(
     view : ViewPictures
     """
 
-    def picture(field: Field, view: View, before: int) -> np.ndarray:
+    def picture(field: AnyField, view: View, before: int) -> np.ndarray:
         def report(share: float) -> None:
             progress((before + share) / (2 * len(views)))
 

@@ -17,7 +17,13 @@ from .style import STYLE
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
-STAGE_NAMES = {1: "features", 2: "density and colour of points", 3: "rendered rays"}
+STAGE_NAMES = {
+    1: "features",
+    2: "density and colour of points",
+    3: "rendered rays",
+    4: "rays of the teacher",
+    5: "pixels of the images",
+}
 
 Pictures = Sequence[tuple[str, Sequence[tuple[str, str]]]]
 """Views by name, each with captions and ``data:`` URIs."""

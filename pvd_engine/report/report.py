@@ -40,9 +40,9 @@ import torch
 
 from ..data.capture import Capture
 from ..data.splits import evenly_spaced
-from ..fields.base import Field
 from ..fields.header import read_header
-from ..fields.storage import load_field
+from ..fields.light_field import AnyField
+from ..fields.storage import load_any_field
 from ..jobs.arguments import ConvertArguments
 from ..jobs.files import write_bytes, write_json
 from ..jobs.fraction import fraction_reporter
@@ -90,7 +90,7 @@ def write_report(
         return None
     start = time.monotonic()
     device = training.field.device
-    teacher, student = (load_field(path, device) for path in (arguments.field, arguments.out))
+    teacher, student = (load_any_field(path, device) for path in (arguments.field, arguments.out))
     split, of_split = views_of(capture)
     views = evenly_spaced(of_split, affordable(of_split, device.type))
     job.emit("message", text=f"Writing the report: {len(views)} views of teacher and student.")
@@ -176,7 +176,7 @@ def _notes(
     return notes
 
 
-def describe(path: Path, field: Field) -> dict[str, Any]:
+def describe(path: Path, field: AnyField) -> dict[str, Any]:
     """A field and its file, as ``teacher`` and ``student`` in the report."""
     header = read_header(path)
     return {

@@ -4,12 +4,14 @@ import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import Cancelled
 from ..fields.encoders.base import ParameterGroup
+from ..fields.light_field import LightField
 from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
 from ..jobs.checkpoint import load_checkpoint, save_checkpoint
@@ -30,13 +32,16 @@ FINAL_RATE = 0.1
 """The learning rate falls exponentially to this share of its start."""
 
 
+Learner = TypeVar("Learner", RadianceField, LightField)
+
+
 @dataclasses.dataclass
-class Training:
+class Training(Generic[Learner]):
     """All that an interrupted optimisation needs to go on.
 
     Attributes
     ----------
-    field : RadianceField
+    field : RadianceField or LightField
         What is being optimised.
     optimizer : FieldOptimizer
     generator : torch.Generator
@@ -58,7 +63,7 @@ class Training:
         What else a resumed training must know.
     """
 
-    field: RadianceField
+    field: Learner
     optimizer: FieldOptimizer
     generator: torch.Generator
     seed: int
@@ -74,15 +79,15 @@ class Training:
     @classmethod
     def start(
         cls,
-        radiance_field: RadianceField,
+        learner: Learner,
         seed: int,
         checkpoint: str = "latest",
         beside: nn.Module | None = None,
-    ) -> "Training":
+    ) -> "Training[Learner]":
         """Begin at step 0."""
-        optimizer = FieldOptimizer(_groups(radiance_field, beside))
+        optimizer = FieldOptimizer(_groups(learner, beside))
         generator = torch.Generator().manual_seed(seed)
-        return cls(radiance_field, optimizer, generator, seed, checkpoint, beside=beside)
+        return cls(learner, optimizer, generator, seed, checkpoint, beside=beside)
 
     def _path(self, job: Job) -> Path:
         return job.checkpoints / f"{self.checkpoint}.safetensors"
@@ -137,7 +142,7 @@ class Training:
         self.rays = min(max(rays, self.rays / 2, MIN_RAYS), self.rays * 2, MAX_RAYS)
 
 
-def _groups(field: RadianceField, beside: nn.Module | None) -> list[ParameterGroup]:
+def _groups(field: RadianceField | LightField, beside: nn.Module | None) -> list[ParameterGroup]:
     groups = field.parameter_groups()
     parameters = [] if beside is None else list(beside.parameters())
     return [*groups, ParameterGroup(parameters, learning_rate=1e-2)] if parameters else groups

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..data.capture import Camera, View
 from ..data.images import load_image
-from ..fields.base import Field
+from ..fields.light_field import AnyField
 from ..jobs.job import Job
 from ..metrics.image_metrics import psnr
 from ..render.render import render_image
@@ -39,11 +39,11 @@ class Preview:
     ----------
     view : View
         With or without an image.
-    field : Field
+    field : AnyField
     job : Job
     """
 
-    def __init__(self, view: View, field: Field, job: Job) -> None:
+    def __init__(self, view: View, field: AnyField, job: Job) -> None:
         self.view = view
         self.field = field
         self.job = job

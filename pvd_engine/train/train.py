@@ -11,6 +11,7 @@ from ..data.capture import Capture
 from ..data.poses import PoseDistribution
 from ..data.readers import open_capture, require_trainable
 from ..fields.architectures import architecture, default_preset, make_field
+from ..fields.radiance_field import RadianceField
 from ..fields.storage import save_field
 from ..jobs.arguments import TrainArguments
 from ..jobs.budget import Budget
@@ -43,7 +44,9 @@ class ImageObjective:
         empty to look right.
     """
 
-    def __init__(self, training: Training, pixels: PixelTable, random_background: bool) -> None:
+    def __init__(
+        self, training: Training[RadianceField], pixels: PixelTable, random_background: bool
+    ) -> None:
         self.training = training
         self.pixels = pixels
         self.random_background = random_background
@@ -115,7 +118,9 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     }
 
 
-def train_from_images(training: Training, capture: Capture, budget: Budget, job: Job) -> None:
+def train_from_images(
+    training: Training[RadianceField], capture: Capture, budget: Budget, job: Job
+) -> None:
     """Optimise a field on the train split until the budget is spent, then settle its occupancy.
 
     Parameters

@@ -86,31 +86,35 @@ def test_the_panels_offer_the_engines_architectures_and_its_defaults(add_on, eng
             engine_python,
             "-c",
             "import json, typing, dataclasses as d, pvd_engine\n"
-            "from pvd_engine.fields.architectures import PRESETS\n"
+            "from pvd_engine.fields.architectures import LIGHT_FIELD, PRESETS\n"
             "from pvd_engine.edit.edit_list import OPERATIONS\n"
             "from pvd_engine.jobs import arguments as a\n"
             "defaults = {f.name: f.default for f in d.fields(a.ConvertArguments)\n"
             "            if f.default is not d.MISSING}\n"
-            "stages = typing.get_args(a.StageChoice)\n"
-            "print(json.dumps([list(PRESETS), list(OPERATIONS), stages, defaults,\n"
+            "choices = [typing.get_args(kind) for kind in (a.StageChoice, a.Interval)]\n"
+            "print(json.dumps([list(PRESETS), LIGHT_FIELD, list(OPERATIONS), choices, defaults,\n"
             "                  pvd_engine.__file__], default=str))",
         )
     )
-    architectures, operations, stages, defaults, where = told
+    architectures, light_field, operations, (stages, intervals), defaults, where = told
     assert Path(where).is_relative_to(ROOT)
 
     def offered(group, name):
         return [item.identifier for item in group.bl_rna.properties[name].enum_items]
 
     values = settings()
+    assert sorted(offered(values.teacher, "architecture")) == sorted(architectures)
+    assert sorted(offered(values.student, "architecture")) == sorted([*architectures, light_field])
     for making in (values.teacher, values.student):
-        assert sorted(offered(making, "architecture")) == sorted(architectures)
         assert sorted(offered(making, "beside")) == sorted([ALONE, *architectures])
+    assert sorted(offered(values.student, "ray_interval")) == sorted(intervals)
     assert sorted(offered(values.student, "stages")) == sorted(stages)
     assert sorted(offered(values, "edit_operation")) == sorted(operations)
     own = asdict(DistillSettings())
     assert own == {name: defaults[name] for name in own}
-    assert own == values.student.distilling()
+    offers = values.student.distilling()
+    values.student.architecture = light_field
+    assert own == offers | values.student.distilling()
 
 
 def test_a_composition_is_trained_and_converted_by_the_buttons(frame, engine, monkeypatch):
@@ -145,6 +149,32 @@ def test_a_composition_is_trained_and_converted_by_the_buttons(frame, engine, mo
     assert opened == [report.as_uri()]
     report.unlink()
     assert not OPERATORS.open_report.poll()
+
+
+def test_a_light_field_is_made_and_rendered_and_nothing_else(frame, engine, api):
+    values = settings()
+    student = values.student
+    student.architecture, student.beside, student.max_size = "light_field", "vm", "1MB"
+    student.preset, student.limit, student.steps = "SMALL", "STEPS", 2
+    student.ray_points, student.report = 4, False
+    OPERATORS.convert()
+    made = newest(frame)
+    assert (made.name, made.role, made.volume) == ("Light Field", "LIGHT", None)
+    described = engine("info", made.path)["field"]
+    assert described["kind"] == "light_field" and described["architecture"]["ray"]["points"] == 4
+    for button in (OPERATORS.convert, OPERATORS.apply_edits, OPERATORS.extract_volume):
+        assert not button.poll()
+    frame.convert_field.active_field = len(frame.convert_field.fields) - 1
+    camera = next(item for item in frame.children if item.name.startswith("train"))
+    api.look_through(camera)
+    assert api.render(frame) is not None
+    from pvd_blender.session import session
+
+    assert "outside" not in session().message
+    camera.location *= 3
+    bpy.context.view_layer.update()
+    assert api.render(frame) is not None
+    assert "outside the region" in session().message
 
 
 def test_an_architecture_or_a_size_that_there_is_not_is_one_sentence(api, frame):

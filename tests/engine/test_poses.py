@@ -52,3 +52,18 @@ def test_random_cameras_stay_within_the_capture():
 def test_a_distribution_survives_a_field_header():
     poses = PoseDistribution.from_cameras(ring())
     assert PoseDistribution.from_json(poses.to_json()) == poses
+
+
+@pytest.mark.parametrize("arc", [2 * np.pi, 1.2])
+def test_a_region_contains_its_cameras_and_random_ones_and_nothing_far_from_them(arc):
+    cameras = ring(arc=arc)
+    poses = PoseDistribution.from_cameras(cameras)
+    random = poses.sample(500, np.random.default_rng(0))
+    for some in (cameras, random):
+        places = np.stack([camera.camera_to_world[:3, 3] for camera in some])
+        assert poses.contains(places).all()
+        center = np.array([1.0, -2.0, 0.5])
+        assert not poses.contains(center + 1.3 * (places - center)).any()
+        assert not poses.contains(center + (places - center) * [1, 1, -1]).any()
+        if arc < 2:
+            assert not poses.contains(center + (places - center) * [-1, -1, 1]).any()

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ..precision import ROWS, matmul_precision
-from .base import Encoder, ParameterGroup
+from .base import Encoder, ParameterGroup, muon_groups
 
 START_LOG_DENSITY = -3.0
 """Of a new network, per engine unit: thin fog. From dense fog, a network that was trained on
@@ -106,12 +106,5 @@ class MlpEncoder(Encoder):
         return self.network_groups(self)
 
     def network_groups(self, *networks: nn.Module) -> list[ParameterGroup]:
-        """Matrices by Muon, which brought a distilled network 3.6 dB nearer to its teacher.
-
-        The small networks beside a hash grid keep Adam: there Muon was unstable on a small scene.
-        """
-        parameters = [parameter for network in networks for parameter in network.parameters()]
-        matrices = [parameter for parameter in parameters if parameter.ndim == 2]
-        biases = [parameter for parameter in parameters if parameter.ndim == 1]
-        groups = [ParameterGroup(matrices, 3e-2, "muon"), ParameterGroup(biases, 1e-2)]
-        return [group for group in groups if group.parameters]
+        """All by `muon_groups`."""
+        return muon_groups(*networks)

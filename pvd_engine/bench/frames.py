@@ -1,0 +1,120 @@
+"""Seconds for one frame: a network at 256 samples a ray, as published, against what is made of it.
+
+All render the same 400 x 400 view, turn by turn, in one process. The fields are made first; how
+good they are is not the question here, but what is empty in them decides how much can be skipped.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+from ..data.capture import Camera
+from ..data.readers import open_capture
+from ..fields.light_field import LightField
+from ..fields.storage import load_any_field
+from ..jobs.files import write_json
+from ..jobs.job import Job
+from ..render.render import render_image
+from . import plain_nerf
+from .measure import require_test_views
+from .plan import Plan, make_and_measure
+
+SIDE = 400
+"""Pixels of the frame's sides, as R2L measured."""
+
+TURNS = 3
+
+TEACHER = "hash"
+PLAIN = "NeRF, 256 samples a ray"
+LIGHT = {"small": "light_field small", "W181D88": "light_field W181D88"}
+EVERY_RAY = "light_field W181D88, every ray"
+
+
+def run(plan: Plan, job: Job) -> dict[str, Any]:
+    """Make the fields, then time their frames; writes ``frames.json``.
+
+    Parameters
+    ----------
+    plan : Plan
+    job : Job
+
+    Returns
+    -------
+    dict
+        The plan, ``"seconds"``, the median over `TURNS` frames by what rendered them, and
+        ``"ratios"``, how many times faster than the first each is.
+    """
+    capture = open_capture(plan.capture)
+    view = require_test_views(capture, 1)[0]
+    views = {"test": (view,)}
+    make_and_measure(plan.training(TEACHER, TEACHER), views, job)
+    made = {"hash": TEACHER}
+    make_and_measure(plan.conversion(TEACHER, "mlp", "mlp"), views, job)
+    made["mlp"] = "mlp"
+    for preset, label in LIGHT.items():
+        request = plan.conversion(TEACHER, "light_field", f"light-{preset}", preset=preset)
+        make_and_measure(request, views, job)
+        made[label] = f"light-{preset}"
+    camera = square(view.camera)
+    fields = {label: load_any_field(plan.field(name), plan.device) for label, name in made.items()}
+    whole = load_any_field(plan.field("light-W181D88"), plan.device)
+    assert isinstance(whole, LightField)
+    whole.skip_empty = False
+    nerf = plain_nerf.PlainNerf.start(capture, plan.seed, whole.device)
+
+    def renderer(label: str) -> Callable[[], object]:
+        if label == EVERY_RAY:
+            return lambda: render_image(whole, camera)
+        return lambda: render_image(fields[label], camera)
+
+    turns: dict[str, list[float]] = {PLAIN: [timed(lambda: plain_nerf.picture(nerf, camera, job))]}
+    for _ in range(TURNS):
+        for label in (*fields, EVERY_RAY):
+            job.raise_if_cancelled()
+            turns.setdefault(label, []).append(timed(renderer(label)))
+    seconds = {label: median(times) for label, times in turns.items()}
+    result = {
+        "capture": capture.name,
+        "budget": plan.budget,
+        "device": plan.device,
+        "side": SIDE,
+        "seconds": seconds,
+        "ratios": {label: seconds[PLAIN] / value for label, value in seconds.items()},
+    }
+    write_json(plan.folder / "frames.json", result)
+    return result
+
+
+def square(camera: Camera) -> Camera:
+    """The same camera with `SIDE` pixels to each side, as much of the scene in it along x."""
+    scale = SIDE / camera.width
+    return replace(
+        camera,
+        width=SIDE,
+        height=SIDE,
+        fx=camera.fx * scale,
+        fy=camera.fy * scale,
+        cx=camera.cx * scale,
+        cy=camera.cy * scale + (SIDE - camera.height * scale) / 2,
+    )
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that a piece of work takes; its result is on the CPU, so that nothing is pending."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def format_table(result: dict[str, Any]) -> str:
+    """The result of `run` as lines of text."""
+    lines = [
+        f"{result['capture']}, one frame of {result['side']} x {result['side']},"
+        f" {result['device']}; fields made in {result['budget']} each",
+        f"{'':<34}{'seconds':>10}{'times faster':>14}",
+    ]
+    for label, seconds in result["seconds"].items():
+        lines.append(f"{label:<34}{seconds:>10.3f}{result['ratios'][label]:>14.1f}")
+    return "\n".join(lines)

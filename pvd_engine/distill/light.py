@@ -1,0 +1,114 @@
+"""Make a light field from a radiance field."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data.poses import PoseDistribution
+from ..errors import UserError
+from ..fields.architectures import default_preset, light_field
+from ..fields.base import Field
+from ..fields.header import read_header
+from ..fields.light_field import LightField, Reach, coarse_occupancy
+from ..jobs.arguments import ConvertArguments
+from ..jobs.budget import Budget
+from ..jobs.job import Job
+from ..report.report import alteration
+from ..train.loop import Training, optimise
+from ..train.pixels import PixelTable
+from ..train.preview import Preview
+from .lesson import Lesson, likeness
+from .light_objective import LightObjective, LightRecipe
+from .ray_pool import RayPool
+from .ray_source import RaySource
+
+REFUSED = {"decoder": None, "through": None, "inherit": False, "max_size": None}
+"""Options that mean nothing for a light field, and how they are when they are not given."""
+
+
+def make_light_field(
+    arguments: ConvertArguments, lesson: Lesson, job: Job
+) -> tuple[Training[LightField], dict[str, Any]]:
+    """Teach a light field until the budget is spent.
+
+    Returns
+    -------
+    training : Training
+        Of the light field.
+    report : dict
+        For the job's result and the field's provenance.
+
+    Raises
+    ------
+    UserError
+        For options that mean nothing here.
+    """
+    for name, unset in REFUSED.items():
+        if getattr(arguments, name) != unset:
+            option = name.replace("_", "-")
+            raise UserError(f"--{option} means nothing for a light field; leave it out.")
+    teacher = lesson.teacher.requires_grad_(False)
+    device = teacher.device
+    preset = arguments.preset or default_preset(device)
+    spec = light_field(
+        preset, arguments.ray_points, arguments.ray_interval, arguments.ray_skip_empty
+    )
+    recipe = LightRecipe(
+        arguments.ray_pool,
+        arguments.ray_hard,
+        arguments.ray_importance,
+        arguments.fine_tune,
+    )
+    torch.manual_seed(arguments.seed)
+    field = LightField(spec, coarse_occupancy(teacher.occupancy), reach(teacher, lesson.poses))
+    training = Training.start(field.to(device), arguments.seed)
+    training.resume(job)
+    pixels = _pixels(arguments, lesson, recipe)
+    source = RaySource(
+        lesson.poses, lesson.cameras(), device, arguments.seed, False, False, training.memory
+    )
+    pool = RayPool(recipe.pool, device, job.folder / "pool" if arguments.ray_file else None)
+    objective = LightObjective(
+        training,
+        teacher,
+        source,
+        pool,
+        recipe,
+        pixels,
+        lesson.capture is not None and lesson.capture.has_alpha,
+    )
+    preview = Preview(lesson.view(), field, job)
+    try:
+        optimise(training, objective, Budget.parse(arguments.budget, arguments.steps), job, preview)
+    finally:
+        pool.discard()
+    preview()
+    return training, {
+        "psnr_to_teacher": likeness(field, teacher, preview.camera),
+        "preset": preset,
+        "rays": training.step * objective.batch,
+        "fine_tuned": pixels is not None,
+        "flops": field.flops(),
+    }
+
+
+def reach(teacher: Field, poses: PoseDistribution) -> Reach:
+    """Where a light field of a teacher is taught.
+
+    All that is occupied lies between near and far, wherever the cameras stand.
+    """
+    box = teacher.occupancy.occupied_box().numpy()
+    radius = float(np.linalg.norm(np.abs(box - poses.center).max(axis=0)))
+    low, high = poses.distance
+    near = max(low - radius, 0.0)
+    return Reach(near, high + radius, box.tolist(), poses.to_json())
+
+
+def _pixels(arguments: ConvertArguments, lesson: Lesson, recipe: LightRecipe) -> PixelTable | None:
+    """The images to fine-tune on: none of a teacher that shows something else than they do."""
+    if lesson.capture is None or recipe.fine_tune == 0:
+        return None
+    if alteration(read_header(arguments.field)) is not None:
+        return None
+    return PixelTable.load(lesson.capture.split("train"), lesson.teacher.device)

@@ -1,0 +1,181 @@
+"""What a light field learns from: its teacher's rays, streamed, and at last the real images."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import UserError
+from ..fields.base import Field
+from ..fields.light_field import LightField
+from ..render.rays import Rays
+from ..render.render import render_rays
+from ..train.loop import Training
+from ..train.pixels import PixelTable
+from .ray_pool import HardRays, RayPool
+from .ray_source import RaySource
+
+BATCH = {"cpu": 1 << 12, "cuda": 20 << 12}
+"""Rays of a step without the hard ones; R2L's on a GPU."""
+
+USES = 4
+"""How often a ray is drawn on average before another takes its place."""
+
+REFILL_EVERY = 8
+"""Steps for which the rays that are added at a time make up."""
+
+FIRST_BATCHES = 16
+"""Rays that the pool is filled with before the first step, in batches."""
+
+FIRST_TRIES = 8
+"""How often that many are drawn before nothing is expected any more."""
+
+EMPTY = 0.01
+"""Rays of less alpha are empty, ..."""
+
+EMPTY_KEPT = 0.25
+"""... and this share of them is kept where rays are chosen by importance."""
+
+PSEUDO, REAL = 4, 5
+"""Stages in the report, after PVD's three: the teacher's rays, the images' pixels."""
+
+
+@dataclass(frozen=True)
+class LightRecipe:
+    """How a light field is taught.
+
+    Wang et al., "R2L", 2022, section 3.3 and supplement.
+
+    Attributes
+    ----------
+    pool : int
+        Rays that are kept at a time.
+    hard_rays : bool
+        Draw the hardest rays again.
+    importance : bool
+        Keep few of the rays that meet cells in which nothing turns out to be.
+    fine_tune : float
+        Share of the budget, at its end, that is spent on the real images.
+    """
+
+    pool: int = 1 << 20
+    hard_rays: bool = True
+    importance: bool = True
+    fine_tune: float = 0.15
+
+
+class LightObjective:
+    """Squared error of colour and alpha of rays.
+
+    Parameters
+    ----------
+    training : Training
+        Of the light field.
+    teacher : Field
+    source : RaySource
+    pool : RayPool
+    recipe : LightRecipe
+    pixels : PixelTable or None
+        The images to fine-tune on.
+    has_alpha : bool
+        Whether they have alpha; otherwise they are compared as if they were on white.
+    """
+
+    def __init__(
+        self,
+        training: Training[LightField],
+        teacher: Field,
+        source: RaySource,
+        pool: RayPool,
+        recipe: LightRecipe,
+        pixels: PixelTable | None,
+        has_alpha: bool,
+    ) -> None:
+        self.training = training
+        self.teacher = teacher
+        self.source = source
+        self.pool = pool
+        self.recipe = recipe
+        self.pixels = pixels
+        self.has_alpha = has_alpha
+        self.batch = BATCH[training.field.device.type]
+        self.hard = HardRays(self.batch, training.field.device) if recipe.hard_rays else None
+        self.since = time.monotonic()
+
+    def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
+        """Loss of one batch of rays, its PSNR, the stage and the rays per second."""
+        if self.pixels is not None and fraction >= 1 - self.recipe.fine_tune:
+            stage, (loss, error) = REAL, self._on_images(self.pixels)
+        else:
+            stage, (loss, error) = PSEUDO, self._on_teacher(step)
+        now = time.monotonic()
+        rate = self.batch / max(now - self.since, 1e-9)
+        self.since = now
+        psnr = -10 * math.log10(error + 1e-10)
+        name = "psnr_to_teacher" if stage == PSEUDO else "train_psnr"
+        return loss, {"stage": float(stage), name: psnr, "rays_per_second": rate}
+
+    def _on_teacher(self, step: int) -> tuple[Tensor, float]:
+        generator = self.training.generator
+        if self.pool.filled == 0:
+            self._fill(step)
+        elif step % REFILL_EVERY == 0:
+            self.refill(REFILL_EVERY * self.batch // USES, step)
+        rays, target = self.pool.draw(self.batch, generator)
+        if self.hard is not None:
+            again, colors = self.hard.draw(generator)
+            rays = Rays(*(torch.cat(pair) for pair in zip(rays, again, strict=True)))
+            target = torch.cat((target, colors))
+        errors = (self._answer(rays) - target).square().mean(dim=1)
+        error = float(errors.detach()[: self.batch].mean())
+        if self.hard is not None:
+            self.hard.learn(rays, target, errors.detach())
+        return errors.mean(), error
+
+    def _on_images(self, pixels: PixelTable) -> tuple[Tensor, float]:
+        rays, rgba = pixels.draw(self.batch, self.training.generator)
+        target = torch.cat((rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]), dim=1)
+        if self.training.field.skip_empty:
+            met = self.training.field.meets(rays)
+            rays, target = Rays(*(part[met] for part in rays)), target[met]
+        answer = self._answer(rays)
+        if not self.has_alpha:
+            answer = answer[:, :3] + 1 - answer[:, 3:]
+            target = target[:, :3]
+        loss = (answer - target).square().sum() / max(target.numel(), 1)
+        return loss, loss.item()
+
+    def _answer(self, rays: Rays) -> Tensor:
+        field, generator = self.training.field, self.training.generator
+        jitter = torch.rand((len(rays.origins), field.points), generator=generator)
+        return field.answer(field.ray_points(rays, jitter.to(field.device)))
+
+    def _fill(self, step: int) -> None:
+        for _ in range(FIRST_TRIES):
+            self.refill(FIRST_BATCHES * self.batch, step)
+            if self.pool.filled:
+                return
+        raise UserError(
+            "The cameras hardly see anything of this field, so a light field cannot learn from "
+            "there; check that the field and the capture belong together."
+        )
+
+    @torch.no_grad()
+    def refill(self, count: int, step: int) -> None:
+        """Draw `count` rays, and add those to the pool that are worth learning from."""
+        field, generator = self.training.field, self.training.generator
+        for _ in range(-(-count // self.batch)):
+            rays = self.source.draw(self.batch, step, generator).rays
+            if field.skip_empty:
+                met = field.meets(rays)
+                rays = Rays(*(part[met] for part in rays))
+            middle = torch.full((len(rays.origins),), 0.5, device=field.device)
+            seen, _ = render_rays(self.teacher, rays, middle)
+            colors = torch.cat((seen.color, seen.alpha[:, None]), dim=1)
+            if self.recipe.importance:
+                chance = torch.rand(len(colors), generator=generator).to(field.device)
+                kept = (seen.alpha > EMPTY) | (chance < EMPTY_KEPT)
+                rays, colors = Rays(*(part[kept] for part in rays)), colors[kept]
+            self.pool.add(rays, colors)

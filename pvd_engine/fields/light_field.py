@@ -1,0 +1,244 @@
+"""A neural light field: the colour of a ray by one pass of a deep residual network.
+
+Wang et al., "R2L: distilling neural radiance field to neural light field for efficient novel view
+synthesis", 2022, section 3. Beside their colour the network gives alpha, so that a light field lies
+on any background, as a radiance field does.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..render.occupancy import OccupancyGrid
+from ..render.rays import Rays
+from .base import Field
+from .encoders.base import ParameterGroup, muon_groups
+from .encoders.mlp import positional_encoding
+from .precision import ROWS, matmul_precision, pad_rows
+
+OCCUPANCY_RESOLUTION = 32
+"""Cells along each axis that tell which rays meet anything."""
+
+LOOKS = 64
+"""Places along a ray at which those cells are looked up: closer together than cells are wide."""
+
+CHANNELS = 4
+"""Premultiplied colour, and alpha."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where a light field was taught.
+
+    Attributes
+    ----------
+    near, far : float
+        Distances from the cameras between which the scene lies, dataset units.
+    inner_box : (2, 3) lists of float
+        Corners of the box around all that is occupied, dataset frame.
+    region : dict
+        Where the cameras stood and looked: a `PoseDistribution` as JSON.
+    """
+
+    near: float
+    far: float
+    inner_box: list[list[float]]
+    region: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """For a field's header."""
+        return asdict(self)
+
+
+class ResidualBlock(nn.Module):
+    """Two layers whose result is added to what came in; nothing follows the sum."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(width, width)
+        self.second = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, W) -> (N, W)."""
+        return x + self.second(torch.relu(self.first(x)))
+
+
+class LightField(nn.Module):
+    """Rays of the dataset frame -> premultiplied colour and alpha.
+
+    Parameters
+    ----------
+    spec : dict
+        ``{"name", "preset", "network": {"width", "depth"}, "ray": {"points", "frequencies",
+        "interval", "skip_empty"}}``. ``interval`` says between which distances a ray's points lie:
+        ``"fixed"`` near and far planes (as published), the ray's way through the ``"box"`` around
+        everything that is occupied, or from the first ``"occupied"`` cell to the last. With
+        ``skip_empty`` rays that meet no occupied cell are background without the network.
+    occupancy : OccupancyGrid
+        From `coarse_occupancy`.
+    reach : Reach
+
+    Attributes
+    ----------
+    header : dict
+        JSON-able description: architecture, colour space, provenance.
+    """
+
+    inner_box: Tensor
+
+    def __init__(self, spec: dict[str, Any], occupancy: OccupancyGrid, reach: Reach) -> None:
+        super().__init__()
+        network, ray = spec["network"], spec["ray"]
+        width, depth = network["width"], network["depth"]
+        self.points, self.frequencies = ray["points"], ray["frequencies"]
+        self.interval, self.skip_empty = ray["interval"], ray["skip_empty"]
+        self.occupancy = occupancy
+        self.reach = reach
+        self.register_buffer("inner_box", torch.tensor(reach.inner_box), persistent=False)
+        self.header: dict[str, Any] = {"architecture": spec, "color_space": "srgb"}
+        self.head = nn.Linear(self.points * (3 + 6 * self.frequencies), width)
+        self.body = nn.Sequential(*(ResidualBlock(width) for _ in range((depth - 2) // 2)))
+        self.tail = nn.Linear(width, CHANNELS)
+        low, high = self.box
+        self.half_side = float((high - low).max()) / 2
+
+    @property
+    def box(self) -> Tensor:
+        """(2, 3) float32: corners of the scene, dataset frame."""
+        return self.occupancy.box
+
+    @property
+    def device(self) -> torch.device:
+        """Where the field's tensors live."""
+        return self.box.device
+
+    def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
+        """Premultiplied colour and alpha (N, 4) of rays, given as (N, 3) each, in float32."""
+        rays = Rays(origins, directions)
+        answer = self._layers(self.ray_points(rays).flatten(1))
+        return answer * self.meets(rays)[:, None] if self.skip_empty else answer
+
+    @torch.no_grad()
+    def render(self, rays: Rays) -> Tensor:
+        """As `forward`, but in bf16 where that pays and without work for rays that meet nothing."""
+        if not self.skip_empty:
+            return self.answer(self.ray_points(rays))
+        met = self.meets(rays).nonzero().view(-1)
+        answer = torch.zeros((len(rays.origins), CHANNELS), device=self.device)
+        answer[met] = self.answer(self.ray_points(Rays(*(part[met] for part in rays))))
+        return answer
+
+    def answer(self, points: Tensor) -> Tensor:
+        """Colour and alpha (N, 4) of the points of each ray, (N, P, 3), as `ray_points` gives."""
+        rows = pad_rows(points.flatten(1))
+        # On a CPU a portion at a time, so that its activations stay in the cache.
+        portion = ROWS if rows.device.type == "cpu" else max(len(rows), 1)
+        with matmul_precision(rows.device):
+            answers = [self._layers(part) for part in rows.split(portion)]
+        return torch.cat(answers)[: len(points)]
+
+    def _layers(self, rows: Tensor) -> Tensor:
+        encoded = positional_encoding(rows.reshape(-1, 3), self.frequencies)
+        x = torch.relu(self.head(encoded.reshape(-1, self.head.in_features)))
+        x = self.body(x) + x
+        return torch.sigmoid(self.tail(x).float())
+
+    def ray_points(self, rays: Rays, jitter: Tensor | None = None) -> Tensor:
+        """Points along rays, engine frame.
+
+        Parameters
+        ----------
+        rays : Rays
+            N of them, dataset frame.
+        jitter : (N, P) float32, optional
+            Where each point lies in its part of the interval, [0, 1), when that is random;
+            otherwise the points are evenly spaced, the ends among them.
+
+        Returns
+        -------
+        (N, P, 3) float32
+        """
+        start, stop = self._interval(rays)
+        even = torch.linspace(0, 1, self.points, device=rays.origins.device)
+        if jitter is None:
+            shares = even
+        else:
+            middle = (even[1:] + even[:-1]) / 2
+            low, high = torch.cat((even[:1], middle)), torch.cat((middle, even[-1:]))
+            shares = low + (high - low) * jitter
+        distance = start[:, None] + (stop - start)[:, None] * shares
+        points = rays.origins[:, None] + rays.directions[:, None] * distance[..., None]
+        return (points - (self.box[0] + self.box[1]) / 2) / self.half_side
+
+    def _interval(self, rays: Rays) -> tuple[Tensor, Tensor]:
+        """Between which distances (N,) along rays their points lie."""
+        if self.interval == "fixed":
+            ones = torch.ones_like(rays.origins[:, 0])
+            return ones * self.reach.near, ones * self.reach.far
+        if self.interval == "box":
+            return through_box(rays, self.inner_box)
+        enter, leave, occupied = self._looks(rays)
+        places = torch.arange(LOOKS, device=enter.device)
+        first = torch.where(occupied, places, LOOKS).amin(dim=1)
+        last = torch.where(occupied, places, -1).amax(dim=1)
+        pitch = (leave - enter) / LOOKS
+        met = last >= 0
+        start = torch.where(met, enter + pitch * first, enter)
+        return start, torch.where(met, enter + pitch * (last + 1), leave)
+
+    def meets(self, rays: Rays) -> Tensor:
+        """Whether each ray meets an occupied cell, (N,) bool."""
+        return self._looks(rays)[2].any(dim=1)
+
+    def _looks(self, rays: Rays) -> tuple[Tensor, Tensor, Tensor]:
+        """Where rays enter and leave the box (N,), and what is occupied between, (N, `LOOKS`)."""
+        enter, leave = through_box(rays, self.box)
+        places = (torch.arange(LOOKS, device=enter.device) + 0.5) / LOOKS
+        distance = enter[:, None] + (leave - enter)[:, None] * places
+        points = rays.origins[:, None] + rays.directions[:, None] * distance[..., None]
+        cells = self.occupancy.cells_of(points.view(-1, 3)).view(distance.shape)
+        occupied = self.occupancy.binary.view(-1)[cells] > 0
+        return enter, leave, occupied & (leave > enter)[:, None]
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """What training optimises."""
+        return muon_groups(self)
+
+    def refine(self, fraction: float) -> bool:
+        """Nothing goes from coarse to fine here."""
+        return False
+
+    def flops(self) -> int:
+        """Of one ray through the network: two for each weight, as R2L counts them."""
+        return 2 * sum(p.numel() for p in self.parameters() if p.ndim == 2)
+
+
+AnyField = Field | LightField
+"""What can be rendered."""
+
+
+def through_box(rays: Rays, box: Tensor) -> tuple[Tensor, Tensor]:
+    """Distances (N,) at which rays enter and leave a box (2, 3).
+
+    From inside, a ray enters at 0. Of a ray that passes by, both are the same distance.
+    """
+    inverse = 1 / torch.where(rays.directions.abs() < 1e-9, 1e-9, rays.directions)
+    first, second = ((corner - rays.origins) * inverse for corner in box)
+    enter = torch.minimum(first, second).amax(dim=1).clamp(min=0)
+    leave = torch.maximum(first, second).amin(dim=1)
+    return enter, torch.maximum(enter, leave)
+
+
+@torch.no_grad()
+def coarse_occupancy(fine: OccupancyGrid) -> OccupancyGrid:
+    """`OCCUPANCY_RESOLUTION` cells along each axis: those that hold an occupied one, or border one.
+
+    With the border, rays cannot slip between the places at which they look.
+    """
+    held = nn.functional.adaptive_max_pool3d(fine.binary[None].float(), OCCUPANCY_RESOLUTION)
+    near = nn.functional.max_pool3d(held, 3, stride=1, padding=1)[0]
+    coarse = OccupancyGrid(fine.box, OCCUPANCY_RESOLUTION).to(fine.box.device)
+    coarse.binary.copy_(near > 0)
+    return coarse

@@ -1,0 +1,49 @@
+"""ONNX files answer rays as the light field does."""
+
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from test_light_field import INTERVALS, POSES, scattered, some_light_field, some_rays
+
+from pvd_engine.errors import UserError
+from pvd_engine.exchange import export
+from pvd_engine.fields.architectures import architecture, make_field
+from pvd_engine.fields.storage import save_field
+from pvd_engine.jobs.arguments import ExportArguments
+from pvd_engine.jobs.job import Job
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_onnx_answers_as_torch_does(tmp_path, interval):
+    field = some_light_field(scattered(), interval)
+    field.header["provenance"] = {"seed": 7}
+    path, out = tmp_path / "light.safetensors", tmp_path / "light.onnx"
+    save_field(path, field)
+    export.run(ExportArguments(field=path, to="onnx", out=out), Job(tmp_path / "job"))
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == [out.name, path.name]
+    session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
+    for count in (1, 777):
+        rays = some_rays(count)
+        with torch.no_grad():
+            expected = field(*rays).numpy()
+        feeds = {"origins": rays.origins.numpy(), "directions": rays.directions.numpy()}
+        (rgba,) = session.run(["rgba"], feeds)
+        assert rgba.shape == (count, 4)
+        assert np.abs(rgba - expected).max() < 1e-4
+    assert (expected[:, 3] == 0).any() and (expected[:, 3] > 0).any()
+    described = session.get_modelmeta().custom_metadata_map
+    assert json.loads(described["reach"])["region"] == POSES.to_json()
+    assert json.loads(described["provenance"]) == {"seed": 7}
+
+
+def test_only_light_fields_are_exported(tmp_path):
+    path, out = tmp_path / "hash.safetensors", tmp_path / "hash.onnx"
+    save_field(
+        path, make_field(architecture("hash", "small"), torch.tensor([[-1.0] * 3, [1.0] * 3]))
+    )
+    with pytest.raises(UserError, match="light field"):
+        export.run(ExportArguments(field=path, to="onnx", out=out), Job(tmp_path / "job"))
+    assert not out.exists()

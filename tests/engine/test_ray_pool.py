@@ -1,0 +1,65 @@
+"""The rays that a light field learns from: a bounded ring, and the hardest."""
+
+import pytest
+import torch
+
+from pvd_engine.distill.ray_pool import HARD_BATCHES, HardRays, RayPool
+from pvd_engine.render.rays import Rays
+
+CPU = torch.device("cpu")
+
+
+def numbered(first, count):
+    """Rays whose origin's x is their number, and colours that say it, too."""
+    numbers = torch.arange(first, first + count, dtype=torch.float32)
+    rays = torch.zeros((count, 3))
+    rays[:, 0] = numbers
+    return Rays(rays, rays + 0.5), (numbers / 1000)[:, None].expand(count, 4)
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+def test_the_newest_rays_take_the_places_of_the_oldest(tmp_path, in_file):
+    pool = RayPool(100, CPU, tmp_path / "pool" if in_file else None)
+    generator = torch.Generator().manual_seed(0)
+    pool.add(*numbered(0, 30))
+    drawn = pool.draw(500, generator)[0].origins[:, 0]
+    assert set(drawn.int().tolist()) == set(range(30))
+    for start in range(30, 250, 55):
+        pool.add(*numbered(start, 55))
+    rays, colors = pool.draw(5000, generator)
+    assert set(rays.origins[:, 0].int().tolist()) == set(range(150, 250))
+    assert torch.equal(rays.directions, rays.origins + 0.5)
+    assert torch.allclose(colors[:, 0], rays.origins[:, 0] / 1000, atol=2e-4)
+    assert colors.dtype == torch.float32
+    assert len(list(tmp_path.iterdir())) == 2 * in_file
+    pool.discard()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_pool_takes_the_last_of_more_rays_than_it_has_places():
+    pool = RayPool(10, CPU)
+    pool.add(*numbered(0, 35))
+    drawn = pool.draw(500, torch.Generator().manual_seed(0))[0].origins[:, 0]
+    assert set(drawn.int().tolist()) == set(range(25, 35))
+
+
+def test_hard_rays_are_the_worst_of_those_seen_and_are_replaced_when_drawn():
+    hard = HardRays(10, CPU)
+    generator = torch.Generator().manual_seed(0)
+    for batch in range(HARD_BATCHES * 5):
+        assert len(hard.draw(generator)[1]) == 0, "none before all places are filled"
+        rays, colors = numbered(10 * batch, 10)
+        hard.learn(rays, colors, torch.arange(10.0))
+    kept = hard.rays[:, 0].int() % 10
+    assert set(kept.tolist()) == {8, 9}, "two of ten, the worst"
+    rays, colors = hard.draw(generator)
+    assert len(colors) == 2
+    assert torch.allclose(colors[:, 0], rays.origins[:, 0] / 1000)
+    new, new_colors = numbered(5000, 10)
+    together = Rays(*(torch.cat(pair) for pair in zip(new, rays, strict=True)))
+    errors = torch.cat((torch.arange(10.0), torch.zeros(2)))
+    before = set(hard.rays[:, 0].int().tolist())
+    hard.learn(together, torch.cat((new_colors, colors)), errors)
+    after = set(hard.rays[:, 0].int().tolist())
+    assert after - before == {5008, 5009}
+    assert before - after == set(rays.origins[:, 0].int().tolist())
