@@ -69,6 +69,8 @@ class LightRecipe:
 class LightObjective:
     """Squared error of colour and alpha of rays.
 
+    Rays that are kept are not in checkpoints: a resumed training has its teacher cast new ones.
+
     Parameters
     ----------
     training : Training

@@ -26,11 +26,11 @@ def make_teachers(folder, names):
 
 
 def run_convert(folder, tmp_path, source="hash", job=None, **options):
-    options = {"to": "hash", "steps": 60, "capture": folder / "ball"} | options
+    given = {"to": "hash", "steps": 60, "capture": folder / "ball", "report": False}
     arguments = ConvertArguments(
         field=folder / f"{source}.safetensors",
         out=tmp_path / "student.safetensors",
         device="cpu",
-        **options,
+        **given | options,
     )
     return convert.run(arguments, job or Job(tmp_path / "job"))

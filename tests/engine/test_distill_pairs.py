@@ -15,7 +15,7 @@ def folder(tmp_path_factory):
     """A folder with the ball's capture and a short teacher of each architecture."""
     folder = make_teachers(tmp_path_factory.mktemp("pairs"), TEACHER_STEPS)
     # From pictures alone, a network would take longer than all others together.
-    run_convert(folder, folder / "network", to="mlp", steps=40, report=False)
+    run_convert(folder, folder / "network", to="mlp", steps=40)
     (folder / "network" / "student.safetensors").rename(folder / "mlp.safetensors")
     return folder
 
@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_each_architecture_teaches_and_learns(folder, tmp_path, source, target):
     steps = 80 if target == "mlp" else 60
-    result = run_convert(folder, tmp_path, source, to=target, steps=steps, report=False)
+    result = run_convert(folder, tmp_path, source, to=target, steps=steps)
     assert result["psnr_to_teacher"] > (15 if target == "mlp" else 20)
     assert result["inherited"] == []
     header = read_header(tmp_path / "student.safetensors")

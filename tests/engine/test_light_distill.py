@@ -61,12 +61,14 @@ def learned(folder, tmp_path_factory):
     place = tmp_path_factory.mktemp("learned")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(light_objective, "BATCH", {"cpu": 512})
-        result = run_convert(folder, place, to="light_field", steps=120, ray_pool=1 << 14)
+        result = run_convert(
+            folder, place, to="light_field", steps=120, ray_pool=1 << 14, report=True
+        )
     return place / "student.safetensors", result
 
 
 def light(folder, tmp_path, source="hash", **options):
-    options = {"to": "light_field", "steps": 4, "report": False, "ray_pool": 1 << 13} | options
+    options = {"to": "light_field", "steps": 4, "ray_pool": 1 << 13} | options
     return run_convert(folder, tmp_path, source, **options)
 
 
