@@ -162,17 +162,17 @@ class StudentSettings(_MakingSettings, PropertyGroup):
     hard_poses: BoolProperty(
         name="Poses",
         description="Look again, a little turned, from where the student did worst",
-        default=False,
+        default=True,
     )
     hard_rays: BoolProperty(
         name="Rays",
         description="Cast the rays again that the student did worst",
-        default=False,
+        default=True,
     )
     hard_points: BoolProperty(
         name="Points",
         description="Compare only the points that count most along each ray",
-        default=False,
+        default=True,
     )
     ray_points: IntProperty(
         name="Points",

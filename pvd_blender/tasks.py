@@ -154,9 +154,9 @@ class DistillSettings:
     projection: bool = True
     stages: str = "123"
     density_constraint: bool = True
-    hard_poses: bool = False
-    hard_rays: bool = False
-    hard_points: bool = False
+    hard_poses: bool = True
+    hard_rays: bool = True
+    hard_points: bool = True
     ray_points: int = 16
     ray_interval: str = "box"
     ray_skip_empty: bool = True

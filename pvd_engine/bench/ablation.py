@@ -27,10 +27,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "stages 13": {"stages": "13"},
     "stages 3": {"stages": "3"},
     "no density constraint": {"density_constraint": False},
-    "hard poses": {"hard_poses": True},
-    "hard rays": {"hard_rays": True},
-    "hard points": {"hard_points": True},
-    "hard poses, rays, points": {"hard_poses": True, "hard_rays": True, "hard_points": True},
+    "no hard poses": {"hard_poses": False},
+    "no hard rays": {"hard_rays": False},
+    "no hard points": {"hard_points": False},
+    "no active learning": {"hard_poses": False, "hard_rays": False, "hard_points": False},
     PROJECTION: {"projection": False},
 }
 """Changes to the arguments of ``pvd convert``, by name."""

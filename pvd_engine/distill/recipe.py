@@ -44,9 +44,9 @@ class Recipe:
     color: float = 0.2
     rendered: float = 1.0
     density_constraint: bool = True
-    hard_poses: bool = False
-    hard_rays: bool = False
-    hard_points: bool = False
+    hard_poses: bool = True
+    hard_rays: bool = True
+    hard_points: bool = True
     projection: bool = True
 
     def stage(self, fraction: float) -> int:

@@ -149,13 +149,13 @@ class ConvertArguments:
     density_constraint: bool = True
     """Compare log-densities within PVD's range of -2 to 7 only."""
 
-    hard_poses: bool = False
+    hard_poses: bool = True
     """PVD-AL: look again, a little turned, from where the student did worst."""
 
-    hard_rays: bool = False
+    hard_rays: bool = True
     """PVD-AL: cast the worst rays again."""
 
-    hard_points: bool = False
+    hard_points: bool = True
     """PVD-AL: compare only the points that count most along each ray."""
 
     ray_points: int = 16

@@ -49,8 +49,8 @@ def test_compositions_and_smaller_copies_learn_too(folder, tmp_path, options):
         {"stages": "23"},
         {"stages": "13"},
         {"stages": "3"},
-        {"hard_poses": True, "hard_rays": True},
-        {"hard_points": True},
+        {"hard_poses": False, "hard_rays": False},
+        {"hard_points": False},
         {"projection": False, "to": "vm"},
     ],
 )
@@ -104,7 +104,7 @@ def test_what_was_erased_is_empty_after_conversion(folder, tmp_path, through):
     [
         {"steps": 16},
         {"steps": 16, "through": "sparse_tensor"},
-        {"steps": 20, "to": "vm", "hard_poses": True, "hard_rays": True},
+        {"steps": 20, "to": "vm", "hard_poses": False, "hard_rays": False},
     ],
 )
 def test_a_cancelled_conversion_comes_to_what_it_would_have_without(folder, tmp_path, options):
