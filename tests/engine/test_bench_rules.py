@@ -1,5 +1,7 @@
 """The rules by which benchmarks judge, on made-up numbers."""
 
+import itertools
+
 import numpy as np
 import pytest
 from ball_capture import write_ball_capture
@@ -9,6 +11,7 @@ from pvd_engine.bench.head_start import arrival
 from pvd_engine.bench.matrix import verdict
 from pvd_engine.bench.matrix_picture import gap_color
 from pvd_engine.bench.measure import held_out
+from pvd_engine.bench.plan import Plan
 from pvd_engine.bench.speed import format_table, median_share, reached
 from pvd_engine.data.readers import open_capture
 from pvd_engine.fields.architectures import PRESETS
@@ -110,6 +113,17 @@ def test_networks_are_not_projected_and_every_grid_is():
     assert {v for t, v in chosen if t == "mlp"} == set(ablation.VARIANTS) - {"no projection"}
     for name in set(PRESETS) - {"hash", "mlp"}:
         assert [v for t, v in chosen if t == name] == ["default", "no projection"]
+
+
+@pytest.mark.parametrize("target", ["mlp", "vm", "light_field"])
+def test_each_variant_of_an_ablation_asks_for_something_else(tmp_path, target):
+    plan = Plan("ablation", tmp_path, tmp_path, "1s", 0, "cpu")
+    asked = [
+        plan.conversion("hash", target, "student", **ablation.variants(target)[variant])
+        for _, variant in ablation.trials(target)
+    ]
+    assert len(asked) > 5
+    assert not any(a == b for a, b in itertools.combinations(asked, 2))
 
 
 def test_views_are_evenly_spaced(tmp_path):
