@@ -9,7 +9,7 @@ from bpy.types import Object
 
 from .engine.job_folder import Request, safe_name
 from .errors import ConvertFieldError
-from .properties import NO_MEASURE, FieldItem, find_field, find_frame, frame_state
+from .properties import NO_MEASURE, ROLES, FieldItem, find_field, find_frame, frame_state
 from .scene.cameras import import_cameras
 from .scene.crop_box import create_crop_box
 from .scene.frame import NAME, create_frame
@@ -162,11 +162,9 @@ def _frame_of(request: Request) -> Object:
 def _add_field(frame: Object, path: str, role: str) -> FieldItem:
     state = frame.convert_field
     taken = {item.name for item in state.fields}
-    base = role.capitalize()
+    base = {key: label for key, label, _ in ROLES}[role]
     if role in ("TEACHER", "STUDENT"):
         base = f"{base} {Path(path).stem}"
-    if role == "LIGHT":
-        base = "Light Field"
     number = sum(name.startswith(base) for name in taken) + 1
     item = state.fields.add()
     item.name = base if number == 1 else f"{base} {number}"

@@ -59,12 +59,8 @@ class PoseDistribution:
         offset = np.cross(axes, center - origins)
         up = _unit(matrices[:, :3, 1].mean(axis=0))
         up = np.eye(3)[2] if abs(up[2]) > 0.5 else up
-        away = origins - center
-        distance = np.linalg.norm(away, axis=1)
-        basis = _basis(up)
-        local = away @ basis
-        elevation = np.arcsin(np.clip(local[:, 2] / np.maximum(distance, 1e-9), -1, 1))
-        azimuth = np.unwrap(np.sort(np.arctan2(local[:, 1], local[:, 0])))
+        distance, elevation, angles = _spherical(origins - center, up)
+        azimuth = np.unwrap(np.sort(angles))
         typical = cameras[len(cameras) // 2]
         return cls(
             center=center.tolist(),
@@ -105,11 +101,8 @@ class PoseDistribution:
 
     def contains(self, origins: np.ndarray) -> np.ndarray:
         """Whether places (N, 3) are among those where its cameras stand: (N,) bool."""
-        away = origins - self.center
-        distance = np.linalg.norm(away, axis=1)
-        local = away @ _basis(np.array(self.up))
-        elevation = np.arcsin(np.clip(local[:, 2] / np.maximum(distance, 1e-9), -1, 1))
-        turn = (np.arctan2(local[:, 1], local[:, 0]) - self.azimuth[0]) % (2 * np.pi)
+        distance, elevation, azimuth = _spherical(origins - self.center, np.array(self.up))
+        turn = (azimuth - self.azimuth[0]) % (2 * np.pi)
         return (
             _within(distance, self.distance, ROUNDING * distance.max(initial=1))
             & _within(elevation, self.elevation, ROUNDING)
@@ -139,6 +132,14 @@ def look_at(origin: np.ndarray, target: np.ndarray, up: np.ndarray) -> np.ndarra
     matrix[:3, 0], matrix[:3, 1], matrix[:3, 2] = right, np.cross(back, right), back
     matrix[:3, 3] = origin
     return matrix
+
+
+def _spherical(away: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Length, elevation over the plane across `up`, and azimuth of vectors (N, 3): (N,) each."""
+    distance = np.linalg.norm(away, axis=1)
+    local = away @ _basis(up)
+    elevation = np.arcsin(np.clip(local[:, 2] / np.maximum(distance, 1e-9), -1, 1))
+    return distance, elevation, np.arctan2(local[:, 1], local[:, 0])
 
 
 def _within(values: np.ndarray, limits: list[float], slack: float) -> np.ndarray:
