@@ -186,7 +186,8 @@ def convert(
     hard_rays: bool = True,
     hard_points: bool = True,
     ray_points: int = 16,
-    ray_interval: str = "box",
+    ray_encoding: str | None = None,
+    ray_interval: str = "occupied",
     ray_skip_empty: bool = True,
     ray_hard: bool = True,
     ray_importance: bool = True,
@@ -222,10 +223,11 @@ def convert(
     hard_poses, hard_rays, hard_points : bool
         Look again from where the student did worst; cast the worst rays again; compare only the
         points that count most along each ray.
-    ray_points, ray_interval, ray_skip_empty
-        Of light fields: points along each ray; whether they lie within the ``"box"`` around all
-        that is occupied, from the first ``"occupied"`` cell to the last or between ``"fixed"``
-        planes; whether rays that meet nothing are background without the network.
+    ray_points, ray_encoding, ray_interval, ray_skip_empty
+        Of light fields: points along each ray; whether they are encoded by ``"frequencies"`` or by
+        a ``"hash"`` grid (as the preset says if None); whether they lie in a ray's ``"occupied"``
+        cells, within the ``"box"`` around all that is occupied or between ``"fixed"`` planes;
+        whether rays that meet nothing are background without the network.
     ray_hard, ray_importance : bool
         Of light fields: draw the hardest rays again; learn from few of those that show nothing.
     fine_tune : float
@@ -253,6 +255,7 @@ def convert(
         hard_rays=hard_rays,
         hard_points=hard_points,
         ray_points=ray_points,
+        ray_encoding=ray_encoding,
         ray_interval=ray_interval,
         ray_skip_empty=ray_skip_empty,
         ray_hard=ray_hard,

@@ -233,6 +233,7 @@ def _draw_light(layout: UILayout, student: StudentSettings) -> None:
     if body is None:
         return
     body.prop(student, "ray_points")
+    body.prop(student, "ray_encoding")
     body.prop(student, "ray_interval")
     column = body.column(heading="Rays")
     for name in ("ray_skip_empty", "ray_hard", "ray_importance"):

@@ -20,11 +20,6 @@ from .tasks import Task, extracting
 
 MANY_CAMERAS = 12
 
-OUTSIDE = (
-    "The camera stands outside the region that this light field was taught from; "
-    "what it shows from there is a guess"
-)
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -88,8 +83,7 @@ def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outco
         item.psnr = NO_MEASURE if psnr is None else psnr
         item.report = result["outputs"].get("report") or ""
         message = f"{made} '{item.name}'" + ("" if psnr is None else f" with {psnr:.1f} dB")
-        warnings = [str(warning) for warning in result["outputs"].get("warnings") or ()]
-        return Outcome(Path(path), ". ".join([message, *warnings]), _volume_next(request, frame))
+        return Outcome(Path(path), _with_warnings(message, result), _volume_next(request, frame))
 
     return finish_one
 
@@ -129,8 +123,12 @@ def _finish_render(request: Request, _folder: Path, result: dict) -> Outcome:
     image.name = f"{item.name if item else Path(source).stem} from {request.client['camera']}"
     image.alpha_mode = "STRAIGHT"
     _show_image(image)
-    done = f"Rendered '{image.name}'"
-    return Outcome(image, f"{done}. {OUTSIDE}" if result["outputs"].get("outside") else done)
+    return Outcome(image, _with_warnings(f"Rendered '{image.name}'", result))
+
+
+def _with_warnings(message: str, result: dict) -> str:
+    """What was done, and what the engine warned of."""
+    return ". ".join([message, *map(str, result["outputs"].get("warnings") or ())])
 
 
 _FINISHERS = {

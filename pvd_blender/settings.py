@@ -30,8 +30,9 @@ STUDENTS = (
 )
 ALONE = "NONE"
 BESIDE = ((ALONE, "None", "One architecture alone"), *ARCHITECTURES)
+AUTO = "AUTO"
 PRESETS = (
-    ("AUTO", "Automatic", "Small on a CPU, full on a GPU"),
+    (AUTO, "Automatic", "Small on a CPU, full on a GPU"),
     ("SMALL", "Small", "Sizes that suit a CPU"),
     ("FULL", "Full", "The published sizes; want a GPU"),
 )
@@ -39,9 +40,14 @@ LIMITS = (
     ("TIME", "Time", "Stop after a time"),
     ("STEPS", "Steps", "Stop after a number of steps; repeats exactly with the same seed"),
 )
+RAY_ENCODINGS = (
+    (AUTO, "Automatic", "That of the size: a hash grid for a small light field"),
+    ("hash", "Hash Grid", "Learns many times faster; a larger file"),
+    ("frequencies", "Frequencies", "Sines and cosines, as published"),
+)
 INTERVALS = (
+    ("occupied", "Occupied Cells", "Where the ray may meet something, and nowhere else"),
     ("box", "Box", "The ray's way through the box around all that is occupied"),
-    ("occupied", "Cells", "From the ray's first occupied cell to its last"),
     ("fixed", "Near and Far", "Between fixed planes, as published"),
 )
 STAGES = (
@@ -100,7 +106,7 @@ class _MakingSettings:
         """Return the settings as keyword arguments of `api.train` and `api.convert`."""
         in_time = self.limit == "TIME"
         return {
-            "preset": None if self.preset == "AUTO" else self.preset.lower(),
+            "preset": None if self.preset == AUTO else self.preset.lower(),
             "budget": self.seconds if in_time else None,
             "steps": None if in_time else self.steps,
             "seed": self.seed,
@@ -181,8 +187,11 @@ class StudentSettings(_MakingSettings, PropertyGroup):
         min=2,
         max=256,
     )
+    ray_encoding: EnumProperty(
+        name="Encoding", description="How the network is told of a point", items=RAY_ENCODINGS
+    )
     ray_interval: EnumProperty(
-        name="Between", description="Where along a ray its points lie", items=INTERVALS
+        name="Within", description="Where along a ray its points lie", items=INTERVALS
     )
     ray_skip_empty: BoolProperty(
         name="Skip Empty",
@@ -219,7 +228,8 @@ class StudentSettings(_MakingSettings, PropertyGroup):
         """Return what only conversion has as keyword arguments of `api.convert`."""
         if self.is_light:
             options = {name: getattr(self, name) for name in (*LIGHT_OPTIONS, "report")}
-            return options | {"fine_tune": round(self.fine_tune, 4)}
+            encoding = None if self.ray_encoding == AUTO else self.ray_encoding
+            return options | {"ray_encoding": encoding, "fine_tune": round(self.fine_tune, 4)}
         same = ("inherit", "projection", "stages", "density_constraint", "report")
         hard = ("hard_poses", "hard_rays", "hard_points")
         return {name: getattr(self, name) for name in (*same, *hard)} | {

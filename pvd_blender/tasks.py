@@ -140,8 +140,9 @@ class DistillSettings:
         Compare densities within a range only.
     hard_poses, hard_rays, hard_points : bool
         Learn again what the student did worst.
-    ray_points, ray_interval, ray_skip_empty, ray_hard, ray_importance
-        Of light fields: points along a ray and where they lie, and which rays are learned from.
+    ray_points, ray_encoding, ray_interval, ray_skip_empty, ray_hard, ray_importance
+        Of light fields: points along a ray, how they are encoded (the preset's way if None) and
+        where they lie, and which rays are learned from.
     fine_tune : float
         Of light fields: the share of the work, at its end, that learns from the images.
     report : bool
@@ -158,7 +159,8 @@ class DistillSettings:
     hard_rays: bool = True
     hard_points: bool = True
     ray_points: int = 16
-    ray_interval: str = "box"
+    ray_encoding: str | None = None
+    ray_interval: str = "occupied"
     ray_skip_empty: bool = True
     ray_hard: bool = True
     ray_importance: bool = True

@@ -7,6 +7,7 @@ good they are is not the question here, but what is empty in them decides how mu
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -26,9 +27,7 @@ SIDE = 400
 
 TURNS = 3
 
-TEACHER = "hash"
 PLAIN = "NeRF, 256 samples a ray"
-LIGHT = {"small": "light_field small", "W181D88": "light_field W181D88"}
 EVERY_RAY = "light_field W181D88, every ray"
 
 
@@ -49,31 +48,24 @@ def run(plan: Plan, job: Job) -> dict[str, Any]:
     capture = open_capture(plan.capture)
     view = require_test_views(capture, 1)[0]
     views = {"test": (view,)}
-    make_and_measure(plan.training(TEACHER, TEACHER), views, job)
-    made = {"hash": TEACHER}
-    make_and_measure(plan.conversion(TEACHER, "mlp", "mlp"), views, job)
-    made["mlp"] = "mlp"
-    for preset, label in LIGHT.items():
-        request = plan.conversion(TEACHER, "light_field", f"light-{preset}", preset=preset)
+    requests = {
+        "hash": plan.training("hash", "hash"),
+        "mlp": plan.conversion("hash", "mlp", "mlp"),
+        "light_field small": plan.conversion("hash", "light_field", "small", preset="small"),
+        "light_field W181D88": plan.conversion("hash", "light_field", "full", preset="W181D88"),
+    }
+    for request in requests.values():
         make_and_measure(request, views, job)
-        made[label] = f"light-{preset}"
+    fields = {label: load_any_field(r.out, plan.device) for label, r in requests.items()}
+    fields[EVERY_RAY] = answering_every_ray(requests["light_field W181D88"].out, plan.device)
     camera = square(view.camera)
-    fields = {label: load_any_field(plan.field(name), plan.device) for label, name in made.items()}
-    whole = load_any_field(plan.field("light-W181D88"), plan.device)
-    assert isinstance(whole, LightField)
-    whole.skip_empty = False
-    nerf = plain_nerf.PlainNerf.start(capture, plan.seed, whole.device)
-
-    def renderer(label: str) -> Callable[[], object]:
-        if label == EVERY_RAY:
-            return lambda: render_image(whole, camera)
-        return lambda: render_image(fields[label], camera)
-
-    turns: dict[str, list[float]] = {PLAIN: [timed(lambda: plain_nerf.picture(nerf, camera, job))]}
+    nerf = plain_nerf.PlainNerf.start(capture, plan.seed, fields["hash"].device)
+    turns = {PLAIN: [timed(lambda: plain_nerf.picture(nerf, camera, job))]}
     for _ in range(TURNS):
-        for label in (*fields, EVERY_RAY):
+        for label, field in fields.items():
             job.raise_if_cancelled()
-            turns.setdefault(label, []).append(timed(renderer(label)))
+            taken = timed(lambda field=field: render_image(field, camera))
+            turns.setdefault(label, []).append(taken)
     seconds = {label: median(times) for label, times in turns.items()}
     result = {
         "capture": capture.name,
@@ -85,6 +77,14 @@ def run(plan: Plan, job: Job) -> dict[str, Any]:
     }
     write_json(plan.folder / "frames.json", result)
     return result
+
+
+def answering_every_ray(path: Path, device: str) -> LightField:
+    """A light field that sends rays through its network that meet nothing, too."""
+    field = load_any_field(path, device)
+    assert isinstance(field, LightField)
+    field.skip_empty = False
+    return field
 
 
 def square(camera: Camera) -> Camera:

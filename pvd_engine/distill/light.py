@@ -52,7 +52,11 @@ def make_light_field(
     device = teacher.device
     preset = arguments.preset or default_preset(device)
     spec = light_field(
-        preset, arguments.ray_points, arguments.ray_interval, arguments.ray_skip_empty
+        preset,
+        arguments.ray_points,
+        arguments.ray_interval,
+        arguments.ray_skip_empty,
+        arguments.ray_encoding,
     )
     recipe = LightRecipe(
         arguments.ray_pool,

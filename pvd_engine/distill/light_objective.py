@@ -14,7 +14,8 @@ from ..render.rays import Rays
 from ..render.render import render_rays
 from ..train.loop import Training
 from ..train.pixels import PixelTable
-from .ray_pool import HardRays, RayPool
+from .hard_rays import HardRays
+from .ray_pool import RayPool
 from .ray_source import RaySource
 
 BATCH = {"cpu": 1 << 12, "cuda": 20 << 12}
@@ -31,6 +32,15 @@ FIRST_BATCHES = 16
 
 FIRST_TRIES = 8
 """How often that many are drawn before nothing is expected any more."""
+
+HARD_SHARE = 0.2
+"""Hard rays in a batch, as a share of its other rays, and what is kept of a batch (R2L)."""
+
+HARD_BATCHES = 20
+"""Hard rays that are kept, in batches (R2L)."""
+
+HARD_COLUMNS = 10
+"""Origin, direction, and what the teacher answered."""
 
 EMPTY = 0.01
 """Rays of less alpha are empty, ..."""
@@ -103,7 +113,12 @@ class LightObjective:
         self.pixels = pixels
         self.has_alpha = has_alpha
         self.batch = BATCH[training.field.device.type]
-        self.hard = HardRays(self.batch, training.field.device) if recipe.hard_rays else None
+        self.hard = None
+        if recipe.hard_rays:
+            places = HARD_BATCHES * self.batch
+            self.hard = HardRays(
+                HARD_SHARE, places, HARD_COLUMNS, training.memory, training.field.device
+            )
         self.since = time.monotonic()
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
@@ -126,15 +141,14 @@ class LightObjective:
         elif step % REFILL_EVERY == 0:
             self.refill(REFILL_EVERY * self.batch // USES, step)
         rays, target = self.pool.draw(self.batch, generator)
-        if self.hard is not None:
-            again, colors = self.hard.draw(generator)
-            rays = Rays(*(torch.cat(pair) for pair in zip(rays, again, strict=True)))
-            target = torch.cat((target, colors))
-        errors = (self._answer(rays) - target).square().mean(dim=1)
-        error = float(errors.detach()[: self.batch].mean())
-        if self.hard is not None:
-            self.hard.learn(rays, target, errors.detach())
-        return errors.mean(), error
+        if self.hard is None:
+            errors = self._errors(rays, target)
+        else:
+            slots, again = self.hard.draw(self.batch, generator)
+            rows = torch.cat((torch.cat((*rays, target), dim=1), again))
+            errors = self._errors(Rays(rows[:, :3], rows[:, 3:6]), rows[:, 6:])
+            self.hard.learn(slots, rows, errors.detach())
+        return errors.mean(), float(errors.detach()[: self.batch].mean())
 
     def _on_images(self, pixels: PixelTable) -> tuple[Tensor, float]:
         rays, rgba = pixels.draw(self.batch, self.training.generator)
@@ -148,6 +162,9 @@ class LightObjective:
             target = target[:, :3]
         loss = (answer - target).square().sum() / max(target.numel(), 1)
         return loss, loss.item()
+
+    def _errors(self, rays: Rays, target: Tensor) -> Tensor:
+        return (self._answer(rays) - target).square().mean(dim=1)
 
     def _answer(self, rays: Rays) -> Tensor:
         field, generator = self.training.field, self.training.generator

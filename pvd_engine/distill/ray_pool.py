@@ -1,4 +1,4 @@
-"""Rays and what the teacher answered to them: a bounded ring of all, and the hardest."""
+"""Rays and what the teacher answered to them, in a bounded ring."""
 
 from pathlib import Path
 
@@ -9,12 +9,6 @@ from ..render.rays import Rays
 
 RAY_VALUES = 6
 COLOR_VALUES = 4
-
-HARD_SHARE = 0.2
-"""Hard rays in a batch, as a share of its other rays, and what is kept of a batch (R2L)."""
-
-HARD_BATCHES = 20
-"""Hard rays that are kept, in batches (R2L)."""
 
 
 class RayPool:
@@ -52,64 +46,15 @@ class RayPool:
     def draw(self, count: int, generator: torch.Generator) -> tuple[Rays, Tensor]:
         """`count` random rays, each as likely, and their colours (count, 4) float32."""
         index = torch.randint(self.filled, (count,), generator=generator).to(self.rays.device)
-        return _taken(self.rays, self.colors, index, self.device)
+        chosen = self.rays[index].to(self.device)
+        colors = self.colors[index].to(self.device, torch.float32)
+        return Rays(chosen[:, :3], chosen[:, 3:]), colors
 
     def discard(self) -> None:
         """Delete the files, where there are some; nothing can be drawn any more."""
         self.rays = self.colors = torch.empty(0)
         for file in self.files:
             file.unlink(missing_ok=True)
-
-
-class HardRays:
-    """The rays that were hardest when they were last seen, drawn again and replaced (R2L, 3.3).
-
-    Parameters
-    ----------
-    batch : int
-        Rays of a batch without the hard ones.
-    device : torch.device
-    """
-
-    def __init__(self, batch: int, device: torch.device) -> None:
-        self.share = round(HARD_SHARE * batch)
-        self.rays = torch.zeros((HARD_BATCHES * batch, RAY_VALUES), device=device)
-        self.colors = torch.zeros((HARD_BATCHES * batch, COLOR_VALUES), device=device)
-        self.filled = 0
-        self.drawn = torch.empty(0, dtype=torch.int64, device=device)
-
-    def draw(self, generator: torch.Generator) -> tuple[Rays, Tensor]:
-        """Random hard rays and their colours; none until all places are filled."""
-        count = self.share if self.filled == len(self.rays) else 0
-        places = torch.randperm(len(self.rays), generator=generator)[:count]
-        self.drawn = places.to(self.rays.device)
-        return _taken(self.rays, self.colors, self.drawn, self.rays.device)
-
-    def learn(self, rays: Rays, colors: Tensor, errors: Tensor) -> None:
-        """Keep the worst of a batch: in free places, then in those of the rays drawn last.
-
-        Parameters
-        ----------
-        rays : Rays
-            N of them, those of `draw` included.
-        colors : (N, 4) float32
-        errors : (N,) float32
-        """
-        places = self.drawn
-        if self.filled < len(self.rays):
-            stop = min(self.filled + self.share, len(self.rays))
-            places = torch.arange(self.filled, stop, device=self.rays.device)
-            self.filled = stop
-        worst = errors.topk(min(len(places), len(errors))).indices
-        self.rays[places[: len(worst)]] = torch.cat(rays, dim=1)[worst]
-        self.colors[places[: len(worst)]] = colors[worst]
-
-
-def _taken(
-    rays: Tensor, colors: Tensor, index: Tensor, device: torch.device
-) -> tuple[Rays, Tensor]:
-    chosen = rays[index].to(device)
-    return Rays(chosen[:, :3], chosen[:, 3:]), colors[index].to(device, torch.float32)
 
 
 def _table(

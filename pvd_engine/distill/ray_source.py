@@ -10,6 +10,7 @@ from torch import Tensor
 from ..data.capture import Camera
 from ..data.poses import PoseDistribution
 from ..render.rays import CameraBatch, Rays, random_rays
+from .hard_rays import HardRays
 
 POSES = 128
 """Random cameras at a time."""
@@ -25,6 +26,9 @@ HARD_TURN = np.pi / 20
 
 HARD_RAYS = 1 << 14
 """Hard rays that are kept."""
+
+RAY_COLUMNS = 6
+"""Origin and direction."""
 
 
 class DrawnRays(NamedTuple):
@@ -78,7 +82,9 @@ class RaySource:
         self.device = device
         self.seed = seed
         self.hard_poses = hard_poses
-        self.hard_rays = hard_rays
+        self.hard_rays = (
+            HardRays(HARD_SHARE, HARD_RAYS, RAY_COLUMNS, memory, device) if hard_rays else None
+        )
         self.memory = memory
         self.period = -1
         self.random_cameras: CameraBatch
@@ -93,12 +99,11 @@ class RaySource:
             extra, _ = random_rays(self.cameras, known, generator)
             rays = Rays(*(torch.cat(pair) for pair in zip(extra, rays, strict=True)))
             pose = torch.cat((torch.full((known,), -1, device=self.device), pose))
-        slots = self._hard_slots(round(HARD_SHARE * count), generator)
-        if len(slots):
-            pool = self.memory["hard_rays"][slots]
-            rays = Rays(torch.cat((rays[0], pool[:, :3])), torch.cat((rays[1], pool[:, 3:])))
-            pose = torch.cat((pose, torch.full_like(slots, -1)))
-        return DrawnRays(rays, pose, slots)
+        if self.hard_rays is None:
+            return DrawnRays(rays, pose, torch.empty(0, dtype=torch.int64, device=self.device))
+        slots, hard = self.hard_rays.draw(count, generator)
+        rays = Rays(torch.cat((rays[0], hard[:, :3])), torch.cat((rays[1], hard[:, 3:])))
+        return DrawnRays(rays, torch.cat((pose, torch.full_like(slots, -1))), slots)
 
     def learn(self, drawn: DrawnRays, errors: Tensor) -> None:
         """Remember which cameras and rays were hard.
@@ -115,8 +120,8 @@ class RaySource:
             sums = self.memory["pose_errors"]
             sums[0].index_add_(0, drawn.pose[random], errors[random])
             sums[1].index_add_(0, drawn.pose[random], torch.ones_like(errors[random]))
-        if self.hard_rays:
-            self._keep_worst(drawn, errors)
+        if self.hard_rays is not None:
+            self.hard_rays.learn(drawn.slots, torch.cat(drawn.rays, dim=1), errors)
 
     def _renew(self, step: int) -> None:
         """New random cameras; those of an interrupted period come back from the memory."""
@@ -147,26 +152,6 @@ class RaySource:
         self.memory["poses"] = torch.from_numpy(matrices)
         self.memory["pose_errors"] = torch.zeros((2, POSES), device=self.device)
         return cameras
-
-    def _hard_slots(self, count: int, generator: torch.Generator) -> Tensor:
-        """Places of `count` hard rays; none until all places are filled."""
-        if not self.hard_rays or int(self.memory.get("hard_count", torch.tensor(0))) < HARD_RAYS:
-            return torch.empty(0, dtype=torch.int64, device=self.device)
-        return torch.randperm(HARD_RAYS, generator=generator)[:count].to(self.device)
-
-    def _keep_worst(self, drawn: DrawnRays, errors: Tensor) -> None:
-        """The worst rays take the places of those that were cast again, or fill free places."""
-        if "hard_rays" not in self.memory:
-            self.memory["hard_rays"] = torch.zeros((HARD_RAYS, 6), device=self.device)
-            self.memory["hard_count"] = torch.tensor(0)
-        slots = drawn.slots
-        if len(slots) == 0:
-            filled = int(self.memory["hard_count"])
-            count = min(round(HARD_SHARE * len(errors)), HARD_RAYS - filled)
-            slots = torch.arange(filled, filled + count, device=self.device)
-            self.memory["hard_count"] = torch.tensor(filled + count)
-        worst = errors.topk(len(slots)).indices
-        self.memory["hard_rays"][slots] = torch.cat(drawn.rays, dim=1)[worst]
 
 
 def _small_turn(random: np.random.Generator) -> np.ndarray:

@@ -41,8 +41,7 @@ def run(arguments: EditArguments, job: Job) -> dict[str, Any]:
     removed = removed_fraction(parent, edited, report)
     report(1.0)
     warnings = edit_warnings(parent, edits, removed)
-    for sentence in warnings:
-        job.emit("warning", message=sentence)
+    job.warn(warnings)
     save_field(out, edited)
     return {
         "out": str(out),

@@ -57,8 +57,7 @@ def run(arguments: VolumeArguments, job: Job) -> dict[str, Any]:
     save_volume(out, volume, path.stem)
     filled = volume.density > 0
     warnings = [] if filled.any() else ["The field is empty, and so is its volume."]
-    for sentence in warnings:
-        job.emit("warning", message=sentence)
+    job.warn(warnings)
     return {
         "out": str(out),
         "shape": list(volume.density.shape),

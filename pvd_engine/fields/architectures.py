@@ -87,7 +87,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 LIGHT_FIELD = "light_field"
 
 LIGHT_FIELDS: dict[str, dict[str, int]] = {
-    "small": {"width": 192, "depth": 24},
+    "small": {"width": 128, "depth": 8},
     "full": {"width": 256, "depth": 88},
     "W256D88": {"width": 256, "depth": 88},
     "W181D88": {"width": 181, "depth": 88},
@@ -96,8 +96,18 @@ LIGHT_FIELDS: dict[str, dict[str, int]] = {
 }
 """Networks of light fields by preset: R2L's by their names, "full" its largest."""
 
-RAY_FREQUENCIES = 10
-"""Of the positional encoding of a ray's points (R2L)."""
+RAY_ENCODINGS: dict[str, dict[str, Any]] = {
+    "frequencies": {"type": "frequencies", "frequencies": 10},
+    "hash": {
+        "type": "hash",
+        "levels": 12,
+        "features": 2,
+        "log2_table_size": 17,
+        "base_resolution": 16,
+        "finest_resolution": 384,
+    },
+}
+"""Of a ray's points: R2L's, and one that learns many times faster."""
 
 DECODERS: dict[str, dict[str, Any]] = {
     "mlp": {"type": "mlp"},
@@ -165,7 +175,17 @@ def architecture(name: str, preset: str, decoder: str | None = None) -> dict[str
     return {"name": name, "preset": preset, **spec}
 
 
-def light_field(preset: str, points: int, interval: str, skip_empty: bool) -> dict[str, Any]:
+def ray_encoding(preset: str) -> str:
+    """Of the points of a light field's rays, where no other is asked for: its name.
+
+    Small light fields are taught on a CPU, which sees too few rays for the published one.
+    """
+    return "hash" if preset == "small" else "frequencies"
+
+
+def light_field(
+    preset: str, points: int, interval: str, skip_empty: bool, encoding: str | None = None
+) -> dict[str, Any]:
     """The JSON description of a light field, as `LightField` takes it.
 
     Parameters
@@ -177,6 +197,8 @@ def light_field(preset: str, points: int, interval: str, skip_empty: bool) -> di
     interval : str
         ``"box"``, ``"occupied"`` or ``"fixed"``.
     skip_empty : bool
+    encoding : str, optional
+        One of `RAY_ENCODINGS` in place of the preset's own.
     """
     return {
         "name": LIGHT_FIELD,
@@ -184,7 +206,7 @@ def light_field(preset: str, points: int, interval: str, skip_empty: bool) -> di
         "network": dict(LIGHT_FIELDS[preset]),
         "ray": {
             "points": points,
-            "frequencies": RAY_FREQUENCIES,
+            "encoding": dict(RAY_ENCODINGS[encoding or ray_encoding(preset)]),
             "interval": interval,
             "skip_empty": skip_empty,
         },

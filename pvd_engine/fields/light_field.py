@@ -11,17 +11,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..kernels.marching import through_box
+from ..kernels.ray_places import ray_places
 from ..render.occupancy import OccupancyGrid
 from ..render.rays import Rays
 from .base import Field
 from .encoders.base import ParameterGroup, muon_groups
-from .encoders.mlp import positional_encoding
+from .point_encodings import make_point_encoding
 from .precision import ROWS, matmul_precision, pad_rows
 
-OCCUPANCY_RESOLUTION = 32
-"""Cells along each axis that tell which rays meet anything."""
+OCCUPANCY_RESOLUTION = 128
+"""Cells along each axis that tell which rays meet anything, and where."""
 
-LOOKS = 64
+LOOKS = 256
 """Places along a ray at which those cells are looked up: closer together than cells are wide."""
 
 CHANNELS = 4
@@ -71,11 +73,11 @@ class LightField(nn.Module):
     Parameters
     ----------
     spec : dict
-        ``{"name", "preset", "network": {"width", "depth"}, "ray": {"points", "frequencies",
-        "interval", "skip_empty"}}``. ``interval`` says between which distances a ray's points lie:
-        ``"fixed"`` near and far planes (as published), the ray's way through the ``"box"`` around
-        everything that is occupied, or from the first ``"occupied"`` cell to the last. With
-        ``skip_empty`` rays that meet no occupied cell are background without the network.
+        ``{"name", "preset", "network": {"width", "depth"}, "ray": {"points", "encoding",
+        "interval", "skip_empty"}}``. ``interval`` says where a ray's points lie: between
+        ``"fixed"`` near and far planes (as published), on its way through the ``"box"`` around
+        everything that is occupied, or in its ``"occupied"`` cells alone. With ``skip_empty`` rays
+        that meet no occupied cell are background without the network.
     occupancy : OccupancyGrid
         From `coarse_occupancy`.
     reach : Reach
@@ -92,13 +94,14 @@ class LightField(nn.Module):
         super().__init__()
         network, ray = spec["network"], spec["ray"]
         width, depth = network["width"], network["depth"]
-        self.points, self.frequencies = ray["points"], ray["frequencies"]
+        self.points = ray["points"]
         self.interval, self.skip_empty = ray["interval"], ray["skip_empty"]
         self.occupancy = occupancy
         self.reach = reach
         self.register_buffer("inner_box", torch.tensor(reach.inner_box), persistent=False)
         self.header: dict[str, Any] = {"architecture": spec, "color_space": "srgb"}
-        self.head = nn.Linear(self.points * (3 + 6 * self.frequencies), width)
+        self.encoding = make_point_encoding(ray["encoding"])
+        self.head = nn.Linear(self.points * self.encoding.width, width)
         self.body = nn.Sequential(*(ResidualBlock(width) for _ in range((depth - 2) // 2)))
         self.tail = nn.Linear(width, CHANNELS)
         low, high = self.box
@@ -140,7 +143,7 @@ class LightField(nn.Module):
         return torch.cat(answers)[: len(points)]
 
     def _layers(self, rows: Tensor) -> Tensor:
-        encoded = positional_encoding(rows.reshape(-1, 3), self.frequencies)
+        encoded = self.encoding(rows.reshape(-1, 3))
         x = torch.relu(self.head(encoded.reshape(-1, self.head.in_features)))
         x = self.body(x) + x
         return torch.sigmoid(self.tail(x).float())
@@ -160,51 +163,37 @@ class LightField(nn.Module):
         -------
         (N, P, 3) float32
         """
-        start, stop = self._interval(rays)
         even = torch.linspace(0, 1, self.points, device=rays.origins.device)
         if jitter is None:
-            shares = even
+            shares = even.expand(rays.origins.shape[0], -1)  # len() would fix it in an export
         else:
             middle = (even[1:] + even[:-1]) / 2
             low, high = torch.cat((even[:1], middle)), torch.cat((middle, even[-1:]))
             shares = low + (high - low) * jitter
-        distance = start[:, None] + (stop - start)[:, None] * shares
-        points = rays.origins[:, None] + rays.directions[:, None] * distance[..., None]
+        distances = self._distances(rays, shares)
+        points = rays.origins[:, None] + rays.directions[:, None] * distances[..., None]
         return (points - (self.box[0] + self.box[1]) / 2) / self.half_side
 
-    def _interval(self, rays: Rays) -> tuple[Tensor, Tensor]:
-        """Between which distances (N,) along rays their points lie."""
+    def _distances(self, rays: Rays, shares: Tensor) -> Tensor:
+        """Distances (N, P) along rays at shares of their interval."""
         if self.interval == "fixed":
-            ones = torch.ones_like(rays.origins[:, 0])
-            return ones * self.reach.near, ones * self.reach.far
+            return self.reach.near + (self.reach.far - self.reach.near) * shares
         if self.interval == "box":
-            return through_box(rays, self.inner_box)
-        enter, leave, occupied = self._looks(rays)
-        places = torch.arange(LOOKS, device=enter.device)
-        first = torch.where(occupied, places, LOOKS).amin(dim=1)
-        last = torch.where(occupied, places, -1).amax(dim=1)
-        pitch = (leave - enter) / LOOKS
-        met = last >= 0
-        start = torch.where(met, enter + pitch * first, enter)
-        return start, torch.where(met, enter + pitch * (last + 1), leave)
+            enter, leave = through_box(*rays, self.inner_box)
+            return enter[:, None] + (leave - enter)[:, None] * shares
+        return self._places(rays, shares)[0]
 
     def meets(self, rays: Rays) -> Tensor:
         """Whether each ray meets an occupied cell, (N,) bool."""
-        return self._looks(rays)[2].any(dim=1)
+        return self._places(rays, rays.origins[:, :0])[1]
 
-    def _looks(self, rays: Rays) -> tuple[Tensor, Tensor, Tensor]:
-        """Where rays enter and leave the box (N,), and what is occupied between, (N, `LOOKS`)."""
-        enter, leave = through_box(rays, self.box)
-        places = (torch.arange(LOOKS, device=enter.device) + 0.5) / LOOKS
-        distance = enter[:, None] + (leave - enter)[:, None] * places
-        points = rays.origins[:, None] + rays.directions[:, None] * distance[..., None]
-        cells = self.occupancy.cells_of(points.view(-1, 3)).view(distance.shape)
-        occupied = self.occupancy.binary.view(-1)[cells] > 0
-        return enter, leave, occupied & (leave > enter)[:, None]
+    def _places(self, rays: Rays, shares: Tensor) -> tuple[Tensor, Tensor]:
+        return ray_places(*rays, self.occupancy.binary, self.box, LOOKS, shares)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """What training optimises."""
-        return muon_groups(self)
+        networks = muon_groups(self.head, self.body, self.tail)
+        return [*networks, *self.encoding.parameter_groups()]
 
     def refine(self, fraction: float) -> bool:
         """Nothing goes from coarse to fine here."""
@@ -212,23 +201,12 @@ class LightField(nn.Module):
 
     def flops(self) -> int:
         """Of one ray through the network: two for each weight, as R2L counts them."""
-        return 2 * sum(p.numel() for p in self.parameters() if p.ndim == 2)
+        layers = (module for module in self.modules() if isinstance(module, nn.Linear))
+        return 2 * sum(layer.weight.numel() for layer in layers)
 
 
 AnyField = Field | LightField
 """What can be rendered."""
-
-
-def through_box(rays: Rays, box: Tensor) -> tuple[Tensor, Tensor]:
-    """Distances (N,) at which rays enter and leave a box (2, 3).
-
-    From inside, a ray enters at 0. Of a ray that passes by, both are the same distance.
-    """
-    inverse = 1 / torch.where(rays.directions.abs() < 1e-9, 1e-9, rays.directions)
-    first, second = ((corner - rays.origins) * inverse for corner in box)
-    enter = torch.minimum(first, second).amax(dim=1).clamp(min=0)
-    leave = torch.maximum(first, second).amin(dim=1)
-    return enter, torch.maximum(enter, leave)
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ Device = Literal["auto", "cpu", "cuda"]
 Preset = Literal["small", "full"]
 LightPreset = Literal["small", "full", "W256D88", "W181D88", "W256D44", "W363D22"]
 Interval = Literal["box", "occupied", "fixed"]
+RayEncoding = Literal["frequencies", "hash"]
 Decoder = Literal["mlp", "sh", "sh3"]
 Split = Literal["train", "val", "test"]
 StageChoice = Literal["123", "23", "13", "3"]
@@ -161,9 +162,13 @@ class ConvertArguments:
     ray_points: int = 16
     """Points along each ray that a light field is given."""
 
-    ray_interval: Interval = "box"
-    """Where they lie: within the box around all that is occupied, between a ray's first and last
-    occupied cell, or between fixed near and far planes, as published."""
+    ray_encoding: RayEncoding | None = None
+    """How they are encoded: frequencies, as published, or a hash grid, which learns many times
+    faster; that of the preset when not given: hash for small."""
+
+    ray_interval: Interval = "occupied"
+    """Where they lie: in a ray's occupied cells alone, within the box around all that is occupied,
+    or between fixed near and far planes, as published."""
 
     ray_skip_empty: bool = True
     """Answer rays that meet no occupied cell as background, without the network."""

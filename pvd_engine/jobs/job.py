@@ -118,6 +118,11 @@ class Job:
             self._keep(payload)
         return self._events.emit(type, payload)
 
+    def warn(self, sentences: Sequence[str]) -> None:
+        """Report what whoever runs the job should know, a sentence each."""
+        for sentence in sentences:
+            self.emit("warning", message=sentence)
+
     def progress(
         self,
         *,

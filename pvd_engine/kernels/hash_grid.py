@@ -56,6 +56,19 @@ class HashGridLayout:
         if self.levels < 1 or self.base_resolution < 2 or not 3 <= self.log2_table_size <= 27:
             raise ValueError("a hash grid needs a level, a base of 2 and a table of 2^3 to 2^27")
 
+    @classmethod
+    def between(
+        cls,
+        levels: int,
+        features: int,
+        log2_table_size: int,
+        base_resolution: int,
+        finest_resolution: int,
+    ) -> "HashGridLayout":
+        """Levels that grow evenly from the coarsest resolution to the finest."""
+        growth = math.log(finest_resolution / base_resolution) / max(levels - 1, 1)
+        return cls(levels, features, log2_table_size, base_resolution, math.exp(growth))
+
     @property
     def width(self) -> int:
         """Features of a point: levels times features."""

@@ -71,7 +71,12 @@ def _silent_start() -> Iterator[None]:
 
 
 def use_warp(device: torch.device) -> bool:
-    """Whether kernels on `device` should run in Warp rather than as their torch reference."""
+    """Whether kernels on `device` should run in Warp rather than as their torch reference.
+
+    Not while torch traces a program, which must consist of its own operations.
+    """
+    if torch.compiler.is_compiling():
+        return False
     if os.environ.get(REFERENCE_VARIABLE, "").lower() == "reference":
         return False
     return device.type in ("cpu", "cuda") and warp_available()

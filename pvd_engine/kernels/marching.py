@@ -108,7 +108,7 @@ def march_rays_reference(
     jitter: Tensor,
 ) -> PackedSamples:
     """`march_rays` in plain torch operations, which look at every candidate."""
-    near, far = _interval(origins, directions, box)
+    near, far = through_box(origins, directions, box)
     longest = float((far - near).clamp(min=0).max()) if len(near) else 0.0
     candidates = int(longest / step) + 2
     chunk = max(CANDIDATES // candidates, 1)
@@ -132,13 +132,16 @@ def march_rays_reference(
     return PackedSamples(ray_index, torch.cat([t for _, t in found]), offsets)
 
 
-def _interval(origins: Tensor, directions: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each ray is inside the box: entry, not before 0, and exit, each (R,)."""
+def through_box(origins: Tensor, directions: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
+    """Distances (N,) at which rays enter and leave a box (2, 3).
+
+    From inside, a ray enters at 0. Of a ray that passes by, both are the same distance.
+    """
     factor = 1 / torch.where(directions.abs() < TINY, TINY, directions)
     a = (box[0] - origins) * factor
     b = (box[1] - origins) * factor
     near = torch.minimum(a, b).amax(dim=-1).clamp(min=0)
-    return near, torch.maximum(a, b).amin(dim=-1)
+    return near, torch.maximum(near, torch.maximum(a, b).amin(dim=-1))
 
 
 def march_rays_warp(

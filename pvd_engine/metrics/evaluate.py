@@ -13,7 +13,7 @@ from ..fields.storage import load_any_field
 from ..jobs.arguments import EvalArguments
 from ..jobs.device import choose_device
 from ..jobs.job import Job
-from ..render.region import report_outside
+from ..render.region import outside_warnings, views_outside
 from ..render.view_loop import render_views
 from .image_metrics import SSIM_WINDOW, psnr, ssim
 
@@ -28,8 +28,8 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
     -------
     dict
         ``psnr`` (decibel) and ``ssim``, means over the views; ``views``, a list of ``name``,
-        ``psnr``, ``ssim``; and ``outside``, the names of the views that a light field was not
-        taught for.
+        ``psnr``, ``ssim``; ``outside``, the names of the views that a light field was not
+        taught for; and ``warnings``, which say so.
     """
     device = choose_device(arguments.device)
     capture = open_capture(arguments.capture)
@@ -41,6 +41,9 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
         )
     require_comparable(capture, views)
     field = load_any_field(arguments.field, device)
+    outside = views_outside(field, views)
+    warnings = outside_warnings(outside, views)
+    job.warn(warnings)
     measured = []
     for view, image in render_views(field, views, job):
         picture, truth = image.over(1.0).clip(0, 1), image_on_white(view)
@@ -51,7 +54,8 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
         "psnr": float(np.mean([entry["psnr"] for entry in measured])),
         "ssim": float(np.mean([entry["ssim"] for entry in measured])),
         "views": measured,
-        "outside": report_outside(field, views, job),
+        "outside": outside,
+        "warnings": warnings,
     }
 
 

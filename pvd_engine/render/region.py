@@ -7,7 +7,6 @@ import numpy as np
 from ..data.capture import View
 from ..data.poses import PoseDistribution
 from ..fields.light_field import AnyField, LightField
-from ..jobs.job import Job
 
 
 def views_outside(field: AnyField, views: Sequence[View]) -> list[str]:
@@ -22,18 +21,22 @@ def views_outside(field: AnyField, views: Sequence[View]) -> list[str]:
     return [view.name for view, known in zip(views, inside, strict=True) if not known]
 
 
-def report_outside(field: AnyField, views: Sequence[View], job: Job) -> list[str]:
-    """The same, with one sentence to whoever runs the job."""
-    names = views_outside(field, views)
-    if names:
-        count = (
-            "The camera stands"
-            if len(views) == 1
-            else f"{len(names)} of {len(views)} cameras stand"
-        )
-        job.emit(
-            "message",
-            text=f"{count} outside the region that this light field was taught from; "
-            "what it shows from there is a guess.",
-        )
-    return names
+def outside_warnings(outside: Sequence[str], views: Sequence[View]) -> list[str]:
+    """One sentence about the views that stand outside, or none.
+
+    Parameters
+    ----------
+    outside : sequence of str
+        From `views_outside`.
+    views : sequence of View
+        All that were asked for.
+    """
+    if not outside:
+        return []
+    count = (
+        "The camera stands" if len(views) == 1 else f"{len(outside)} of {len(views)} cameras stand"
+    )
+    return [
+        f"{count} outside the region that this light field was taught from; what it shows from "
+        "there is a guess."
+    ]

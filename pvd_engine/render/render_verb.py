@@ -12,7 +12,7 @@ from ..fields.storage import load_any_field
 from ..jobs.arguments import RenderArguments
 from ..jobs.device import choose_device
 from ..jobs.job import Job
-from .region import report_outside
+from .region import outside_warnings, views_outside
 from .view_loop import render_views
 
 
@@ -22,20 +22,23 @@ def run(arguments: RenderArguments, job: Job) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``out``, the folder; ``images``, the pictures' paths below it, in order of the views; and
-        ``outside``, the names of the views that a light field was not taught for.
+        ``out``, the folder; ``images``, the pictures' paths below it, in order of the views;
+        ``outside``, the names of the views that a light field was not taught for; and
+        ``warnings``, which say so.
     """
     device = choose_device(arguments.device)
     views = _views(arguments)
     field = load_any_field(arguments.field, device)
-    outside = report_outside(field, views, job)
+    outside = views_outside(field, views)
+    warnings = outside_warnings(outside, views)
+    job.warn(warnings)
     out = arguments.out
     images = []
     for view, image in render_views(field, views, job):
         name = picture_name(view)
         write_png(out / name, image.to_uint8())
         images.append(name)
-    return {"out": str(out), "images": images, "outside": outside}
+    return {"out": str(out), "images": images, "outside": outside, "warnings": warnings}
 
 
 def picture_name(view: View) -> str:

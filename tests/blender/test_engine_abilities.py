@@ -78,7 +78,7 @@ def request_of(item):
 
 
 def test_the_panels_offer_the_engines_architectures_and_its_defaults(add_on, engine_python):
-    from pvd_blender.settings import ALONE
+    from pvd_blender.settings import ALONE, AUTO
     from pvd_blender.tasks import DistillSettings
 
     told = json.loads(
@@ -91,12 +91,13 @@ def test_the_panels_offer_the_engines_architectures_and_its_defaults(add_on, eng
             "from pvd_engine.jobs import arguments as a\n"
             "defaults = {f.name: f.default for f in d.fields(a.ConvertArguments)\n"
             "            if f.default is not d.MISSING}\n"
-            "choices = [typing.get_args(kind) for kind in (a.StageChoice, a.Interval)]\n"
+            "kinds = (a.StageChoice, a.Interval, a.RayEncoding)\n"
+            "choices = [typing.get_args(kind) for kind in kinds]\n"
             "print(json.dumps([list(PRESETS), LIGHT_FIELD, list(OPERATIONS), choices, defaults,\n"
             "                  pvd_engine.__file__], default=str))",
         )
     )
-    architectures, light_field, operations, (stages, intervals), defaults, where = told
+    architectures, light_field, operations, (stages, intervals, encodings), defaults, where = told
     assert Path(where).is_relative_to(ROOT)
 
     def offered(group, name):
@@ -108,6 +109,7 @@ def test_the_panels_offer_the_engines_architectures_and_its_defaults(add_on, eng
     for making in (values.teacher, values.student):
         assert sorted(offered(making, "beside")) == sorted([ALONE, *architectures])
     assert sorted(offered(values.student, "ray_interval")) == sorted(intervals)
+    assert sorted(offered(values.student, "ray_encoding")) == sorted([AUTO, *encodings])
     assert sorted(offered(values.student, "stages")) == sorted(stages)
     assert sorted(offered(values, "edit_operation")) == sorted(operations)
     own = asdict(DistillSettings())

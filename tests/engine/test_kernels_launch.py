@@ -88,6 +88,7 @@ def every_kernel():
         factors,
         hash_grid,
         marching,
+        ray_places,
         sparse_grid,
     )
 
@@ -105,6 +106,7 @@ def every_kernel():
         compositing.backward_kernel(),
         compositing.transmittance_kernel(),
         marching.march,
+        ray_places.ray_places,
     ]
 
 

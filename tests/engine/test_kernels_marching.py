@@ -9,6 +9,7 @@ from pvd_engine.kernels.marching import (
     march_rays_reference,
     march_rays_warp,
     select,
+    through_box,
 )
 
 BOTH = pytest.mark.parametrize("march", [march_rays_warp, march_rays_reference])
@@ -60,6 +61,16 @@ def test_more_separate_runs_than_are_noted_are_all_filled():
     fast = march_rays_warp(*arguments)
     assert_same(fast, march_rays_reference(*arguments))
     assert abs(len(fast) / 20 - 500) < 70
+
+
+def test_rays_enter_and_leave_a_box_where_they_cross_its_sides():
+    origins = torch.tensor([[-3.0, 0, 0], [0.0, 0, 0], [-3.0, 5, 0], [-3.0, 0, 0]])
+    directions = torch.tensor([[1.0, 0, 0], [0.0, 1, 0], [1.0, 0, 0], [-1.0, 0, 0]])
+    box = torch.tensor([[-1.0, -1, -1], [1.0, 1, 1]])
+    enter, leave = through_box(origins, directions, box)
+    assert torch.allclose(enter[:2], torch.tensor([2.0, 0.0]))
+    assert torch.allclose(leave[:2], torch.tensor([4.0, 1.0]))
+    assert torch.equal(enter[2:], leave[2:]), "those that pass by or look away"
 
 
 @BOTH

@@ -10,7 +10,7 @@ from pvd_engine.distill.light import reach
 from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import light_field
 from pvd_engine.fields.header import read_header
-from pvd_engine.fields.light_field import LightField, Reach, coarse_occupancy, through_box
+from pvd_engine.fields.light_field import LightField, Reach, coarse_occupancy
 from pvd_engine.fields.storage import load_any_field, load_field, save_field
 from pvd_engine.render.occupancy import OccupancyGrid
 from pvd_engine.render.rays import Rays
@@ -36,9 +36,9 @@ def scattered():
     return field
 
 
-def some_light_field(teacher, interval="box", skip_empty=True):
+def some_light_field(teacher, interval="occupied", skip_empty=True, encoding="hash"):
     torch.manual_seed(0)
-    spec = light_field("small", 8, interval, skip_empty)
+    spec = light_field("small", 8, interval, skip_empty, encoding)
     return LightField(spec, coarse_occupancy(teacher.occupancy), reach(teacher, POSES)).eval()
 
 
@@ -131,17 +131,6 @@ def test_rendering_answers_as_the_network_does(skip_empty):
         empty = ~field.meets(rays)
     assert empty.any() and (exact[empty] == 0).all() == skip_empty
     assert (exact[~empty] > 0).all()
-
-
-def test_rays_enter_and_leave_a_box_where_they_cross_its_sides():
-    rays = Rays(
-        torch.tensor([[-3.0, 0, 0], [0.0, 0, 0], [-3.0, 5, 0], [-3.0, 0, 0]]),
-        torch.tensor([[1.0, 0, 0], [0.0, 1, 0], [1.0, 0, 0], [-1.0, 0, 0]]),
-    )
-    enter, leave = through_box(rays, torch.tensor([[-1.0, -1, -1], [1.0, 1, 1]]))
-    assert torch.allclose(enter[:2], torch.tensor([2.0, 0.0]))
-    assert torch.allclose(leave[:2], torch.tensor([4.0, 1.0]))
-    assert torch.equal(enter[2:], leave[2:]), "those that pass by or look away"
 
 
 def test_a_saved_light_field_answers_as_before_and_names_its_region(tmp_path):

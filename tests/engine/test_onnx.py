@@ -16,9 +16,11 @@ from pvd_engine.jobs.arguments import ExportArguments
 from pvd_engine.jobs.job import Job
 
 
-@pytest.mark.parametrize("interval", INTERVALS)
-def test_onnx_answers_as_torch_does(tmp_path, interval):
-    field = some_light_field(scattered(), interval)
+@pytest.mark.parametrize(
+    ("interval", "encoding"), [*((i, "frequencies") for i in INTERVALS), ("occupied", "hash")]
+)
+def test_onnx_answers_as_torch_does(tmp_path, interval, encoding):
+    field = some_light_field(scattered(), interval, encoding=encoding)
     field.header["provenance"] = {"seed": 7}
     path, out = tmp_path / "light.safetensors", tmp_path / "light.onnx"
     save_field(path, field)

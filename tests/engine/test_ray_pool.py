@@ -1,9 +1,9 @@
-"""The rays that a light field learns from: a bounded ring, and the hardest."""
+"""The bounded ring of rays that a light field learns from."""
 
 import pytest
 import torch
 
-from pvd_engine.distill.ray_pool import HARD_BATCHES, HardRays, RayPool
+from pvd_engine.distill.ray_pool import RayPool
 from pvd_engine.render.rays import Rays
 
 CPU = torch.device("cpu")
@@ -41,25 +41,3 @@ def test_a_pool_takes_the_last_of_more_rays_than_it_has_places():
     pool.add(*numbered(0, 35))
     drawn = pool.draw(500, torch.Generator().manual_seed(0))[0].origins[:, 0]
     assert set(drawn.int().tolist()) == set(range(25, 35))
-
-
-def test_hard_rays_are_the_worst_of_those_seen_and_are_replaced_when_drawn():
-    hard = HardRays(10, CPU)
-    generator = torch.Generator().manual_seed(0)
-    for batch in range(HARD_BATCHES * 5):
-        assert len(hard.draw(generator)[1]) == 0, "none before all places are filled"
-        rays, colors = numbered(10 * batch, 10)
-        hard.learn(rays, colors, torch.arange(10.0))
-    kept = hard.rays[:, 0].int() % 10
-    assert set(kept.tolist()) == {8, 9}, "two of ten, the worst"
-    rays, colors = hard.draw(generator)
-    assert len(colors) == 2
-    assert torch.allclose(colors[:, 0], rays.origins[:, 0] / 1000)
-    new, new_colors = numbered(5000, 10)
-    together = Rays(*(torch.cat(pair) for pair in zip(new, rays, strict=True)))
-    errors = torch.cat((torch.arange(10.0), torch.zeros(2)))
-    before = set(hard.rays[:, 0].int().tolist())
-    hard.learn(together, torch.cat((new_colors, colors)), errors)
-    after = set(hard.rays[:, 0].int().tolist())
-    assert after - before == {5008, 5009}
-    assert before - after == set(rays.origins[:, 0].int().tolist())

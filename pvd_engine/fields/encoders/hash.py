@@ -1,7 +1,5 @@
 """The multiresolution hash grid of Instant-NGP (Müller et al. 2022) and its density network."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -35,13 +33,8 @@ class HashEncoder(Encoder):
     ) -> None:
         super().__init__()
         self.width = width
-        growth = math.log(finest_resolution / base_resolution) / max(levels - 1, 1)
-        self.layout = HashGridLayout(
-            levels=levels,
-            features=features,
-            log2_table_size=log2_table_size,
-            base_resolution=base_resolution,
-            per_level_scale=math.exp(growth),
+        self.layout = HashGridLayout.between(
+            levels, features, log2_table_size, base_resolution, finest_resolution
         )
         table = torch.empty(self.layout.rows, features).uniform_(-1e-4, 1e-4)
         self.table = nn.Parameter(table)

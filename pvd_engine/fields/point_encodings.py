@@ -1,0 +1,82 @@
+"""How a light field's network is told of a point on a ray."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..kernels.hash_grid import HashGridLayout, hash_encode
+from .encoders.base import ParameterGroup
+from .encoders.mlp import positional_encoding
+
+START = 1e-2
+"""Largest number in new hash tables: nothing else of a ray reaches the network."""
+
+
+class PointEncoding(nn.Module):
+    """Points of the engine frame, the cube [-1, 1]^3, to features.
+
+    Attributes
+    ----------
+    width : int
+        Features of a point.
+    """
+
+    width: int
+
+    def forward(self, points: Tensor) -> Tensor:
+        """(N, 3) float32 -> (N, width) float32."""
+        raise NotImplementedError
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """What training optimises; nothing where nothing is learned."""
+        return []
+
+
+class Frequencies(PointEncoding):
+    """NeRF's positional encoding, as R2L has it.
+
+    Parameters
+    ----------
+    frequencies : int
+    """
+
+    def __init__(self, frequencies: int) -> None:
+        super().__init__()
+        self.frequencies = frequencies
+        self.width = 3 + 6 * frequencies
+
+    def forward(self, points: Tensor) -> Tensor:
+        """(N, 3) float32 -> (N, width) float32."""
+        return positional_encoding(points, self.frequencies)
+
+
+class HashTables(PointEncoding):
+    """The multiresolution hash grid of Instant-NGP.
+
+    Parameters
+    ----------
+    levels, features, log2_table_size, base_resolution, finest_resolution : int
+        As in its paper's table 1.
+    """
+
+    def __init__(self, **sizes: int) -> None:
+        super().__init__()
+        self.layout = HashGridLayout.between(**sizes)
+        self.width = self.layout.width
+        table = torch.empty(self.layout.rows, self.layout.features).uniform_(-START, START)
+        self.table = nn.Parameter(table)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """(N, 3) float32 -> (N, width) float32."""
+        return hash_encode((points + 1) / 2, self.table, self.layout)
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """Rows that a step does not touch stay as they are."""
+        return [ParameterGroup([self.table], learning_rate=1e-2, rule="adam_rows")]
+
+
+def make_point_encoding(spec: dict[str, Any]) -> PointEncoding:
+    """The encoding that a light field's description asks for."""
+    sizes = {name: value for name, value in spec.items() if name != "type"}
+    return {"frequencies": Frequencies, "hash": HashTables}[spec["type"]](**sizes)

@@ -1,0 +1,103 @@
+"""Warp source of the places along rays where an occupancy grid may hold density.
+
+Work items are rays. Products and sums are not fused, so that a place is the same number that the
+reference computes.
+"""
+
+# Warp reads annotations as values, and kernels in a language of its own, unknown to type checkers.
+# pyright: basic, reportInvalidTypeForm=false, reportOperatorIssue=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportIndexIssue=false, reportFunctionMemberAccess=false
+
+# Warp makes a variable of int(0), but a constant of 0.
+# ruff: noqa: UP018, RUF046
+
+import warp as wp
+
+from .arrays import Bytes, Floats, Integers
+
+wp.set_module_options({"fuse_fp": False, "enable_backward": False})
+
+
+@wp.func
+def occupied_part(
+    part: int,
+    looks: int,
+    enter: float,
+    length: float,
+    origin: wp.vec3,
+    direction: wp.vec3,
+    occupancy: Bytes,
+    cells: wp.vec3i,
+    low: wp.vec3,
+    size: wp.vec3,
+) -> bool:
+    """Whether the cell in the middle of a part of a ray's way is occupied."""
+    t = enter + length * ((float(part) + 0.5) / float(looks))
+    index = int(0)
+    for axis in range(3):
+        along = (origin[axis] + direction[axis] * t - low[axis]) / size[axis]
+        cell = int(along * float(cells[axis]))
+        index = index * cells[axis] + wp.clamp(cell, 0, cells[axis] - 1)
+    return occupancy[index] != wp.uint8(0)
+
+
+@wp.kernel
+def ray_places(
+    first: int,
+    last: int,
+    stride: int,
+    origins: Floats,
+    directions: Floats,
+    enters: Floats,
+    leaves: Floats,
+    occupancy: Bytes,
+    cells_x: int,
+    cells_y: int,
+    cells_z: int,
+    box: Floats,
+    looks: int,
+    places: int,
+    shares: Floats,
+    counts: Integers,
+    distances: Floats,
+):
+    """Count a ray's occupied parts, and walk through them by shares, which ascend.
+
+    Without places it is enough to know whether there is one.
+    """
+    low = wp.vec3(box[0], box[1], box[2])
+    size = wp.vec3(box[3], box[4], box[5]) - low
+    cells = wp.vec3i(cells_x, cells_y, cells_z)
+    begin = first + wp.tid() * stride
+    for ray in range(begin, wp.min(begin + stride, last)):
+        origin = wp.vec3(origins[3 * ray], origins[3 * ray + 1], origins[3 * ray + 2])
+        direction = wp.vec3(directions[3 * ray], directions[3 * ray + 1], directions[3 * ray + 2])
+        enter = enters[ray]
+        length = leaves[ray] - enter
+        occupied = int(0)
+        part = int(0)
+        while length > 0.0 and part < looks and (places > 0 or occupied == 0):
+            if occupied_part(
+                part, looks, enter, length, origin, direction, occupancy, cells, low, size
+            ):
+                occupied += 1
+            part += 1
+        counts[ray] = occupied
+        if occupied == 0:
+            for place in range(places):
+                distances[ray * places + place] = enter + length * shares[ray * places + place]
+        elif places > 0:
+            before = int(-1)  # occupied parts passed, and where the last of them is
+            part = int(-1)
+            for place in range(places):
+                wanted = shares[ray * places + place] * float(occupied)
+                number = wp.min(int(wanted), occupied - 1)
+                while before < number:
+                    part += 1
+                    if occupied_part(
+                        part, looks, enter, length, origin, direction, occupancy, cells, low, size
+                    ):
+                        before += 1
+                within = float(part) + (wanted - float(number))
+                distances[ray * places + place] = enter + length * (within / float(looks))
