@@ -18,16 +18,16 @@ from .hard_rays import HardRays
 from .ray_pool import RayPool
 from .ray_source import RaySource
 
-BATCH = {"cpu": 1 << 12, "cuda": 20 << 12}
+BATCH = {"cpu": 1 << 13, "cuda": 20 << 12}
 """Rays of a step without the hard ones; R2L's on a GPU."""
 
-USES = 4
+USES = 2
 """How often a ray is drawn on average before another takes its place."""
 
 REFILL_EVERY = 8
 """Steps for which the rays that are added at a time make up."""
 
-FIRST_BATCHES = 16
+FIRST_BATCHES = 8
 """Rays that the pool is filled with before the first step, in batches."""
 
 FIRST_TRIES = 8
