@@ -3,7 +3,7 @@
 Every function that needs the engine blocks and prints its progress, and returns what it made.
 With ``wait=False``, which only a Blender with a window can, it starts a job and returns None; the
 result comes into the scene when it is there, and the panels show how far it is. One job runs at
-a time.
+a time; what is started meanwhile waits for its turn.
 
 A capture is named by its *frame*: the Empty that `import_capture` returns. A field is named by its
 file, a ``.safetensors``; without one, the field that is selected in the capture's list is taken,
@@ -30,7 +30,7 @@ import bpy
 from bpy.types import Image, Object, Scene
 
 from . import tasks
-from .api_edit import add_shape, apply_edits, collect_edits, mark_meshes, merge
+from .api_edit import add_shape, apply_edits, collect_edits, find_floaters, mark_meshes, merge
 from .errors import ConvertFieldError, JobCancelledError
 from .preferences import preferences
 from .scene import cameras
@@ -54,6 +54,7 @@ __all__ = [
     "discard",
     "export_capture",
     "extract_volume",
+    "find_floaters",
     "import_capture",
     "look_through",
     "mark_meshes",

@@ -75,6 +75,33 @@ def collect_edits(frame: Object) -> list[dict]:
     return edit_shapes.collect_edits(owner(frame))
 
 
+def find_floaters(
+    frame: Object,
+    below: float = 0.01,
+    field: str | Path | None = None,
+    *,
+    wait: bool = True,
+) -> Object | None:
+    """Find what hangs in the air beside a field's large parts, as an edit shape that erases it.
+
+    Parameters
+    ----------
+    frame : Object
+    below : float
+        Parts smaller than this share of the largest one float.
+    field : path, optional
+        Without it, the selected field; of an edited field, what it was made from.
+    wait : bool
+
+    Returns
+    -------
+    Object or None
+        The shape, which takes the place of an earlier one; None when nothing floats.
+    """
+    source = Path(field) if field else source_field(owner(frame), for_edits=True)
+    return do(tasks.finding_floaters(owner(frame), source, below, chosen_device()), wait)
+
+
 def apply_edits(
     frame: Object,
     field: str | Path | None = None,

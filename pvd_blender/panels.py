@@ -14,7 +14,6 @@ from .properties import (
 )
 from .scene.edit_properties import PLACING, shape_of
 from .scene.edit_shapes import edit_shapes
-from .session import session
 from .settings import StudentSettings, TeacherSettings
 from .status import draw_status, draw_wrapped
 
@@ -148,6 +147,7 @@ class CONVERT_FIELD_PT_edit(_StepPanel, Panel):
         for shape, text in (("box", "Box"), ("sphere", "Sphere"), ("meshes", "Meshes")):
             button = row.operator("convert_field.add_shape", text=text)
             button.op, button.shape = values.edit_operation, shape
+        layout.operator("convert_field.find_floaters", icon="OUTLINER_OB_POINTCLOUD")
         if frame is not None:
             _draw_shapes(layout, context, edit_shapes(frame))
         _big(layout).operator("convert_field.apply_edits", icon="CHECKMARK")
@@ -195,7 +195,7 @@ def _big(layout: UILayout) -> UILayout:
 
 def _draw_reason(layout: UILayout, context: Context, reason: str | None) -> None:
     """Say under a greyed-out button why it is; what the status says already is not repeated."""
-    if reason and not session().busy:
+    if reason:
         draw_wrapped(layout, context, reason, icon="INFO")
 
 
@@ -212,9 +212,15 @@ def _draw_making(layout: UILayout, settings: TeacherSettings | StudentSettings) 
     return column
 
 
+def _folded(layout: UILayout, name: str, label: str) -> UILayout | None:
+    """The body of a part that is folded at first; None while it is."""
+    header, body = layout.panel(name, default_closed=True)
+    header.label(text=label)
+    return body
+
+
 def _draw_distillation(layout: UILayout, student: StudentSettings) -> None:
-    header, body = layout.panel("convert_field_distillation", default_closed=True)
-    header.label(text="Distillation")
+    body = _folded(layout, "convert_field_distillation", "Distillation")
     if body is None:
         return
     body.prop(student, "stages")
@@ -228,8 +234,7 @@ def _draw_distillation(layout: UILayout, student: StudentSettings) -> None:
 
 
 def _draw_light(layout: UILayout, student: StudentSettings) -> None:
-    header, body = layout.panel("convert_field_light", default_closed=True)
-    header.label(text="Light Field")
+    body = _folded(layout, "convert_field_light", "Light Field")
     if body is None:
         return
     body.prop(student, "ray_points")

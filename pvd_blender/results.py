@@ -12,6 +12,7 @@ from .errors import ConvertFieldError
 from .properties import NO_MEASURE, ROLES, FieldItem, find_field, find_frame, frame_state
 from .scene.cameras import import_cameras
 from .scene.crop_box import create_crop_box
+from .scene.floaters import show_floaters
 from .scene.frame import NAME, create_frame
 from .scene.vdb import missing_color_note
 from .scene.volume import create_volume_object, write_volume
@@ -112,6 +113,17 @@ def _finish_volume(request: Request, folder: Path, _result: dict) -> Outcome:
     return Outcome(volume, done if note is None else f"{done}. {note}")
 
 
+def _finish_floaters(request: Request, _folder: Path, result: dict) -> Outcome:
+    shape = show_floaters(Path(request.arguments["out"]), _frame_of(request))
+    if shape is None:
+        return Outcome(None, "Nothing floats beside the field's large parts")
+    parts, share = result["outputs"]["parts"], result["outputs"]["share"]
+    count = "1 part floats" if parts == 1 else f"{parts} parts float"
+    return Outcome(
+        shape, f"{count}, {share:.2%} of the density; they are the edit shape '{shape.name}'"
+    )
+
+
 def _finish_render(request: Request, _folder: Path, result: dict) -> Outcome:
     frame = find_frame(request.client["frame"])
     path = Path(request.arguments["out"]) / request.client["picture"]
@@ -138,6 +150,7 @@ _FINISHERS = {
     "merge": _finish_field("MERGED", "Made"),
     "convert": _finish_field("STUDENT", "Made"),
     "volume": _finish_volume,
+    "floaters": _finish_floaters,
     "render": _finish_render,
 }
 

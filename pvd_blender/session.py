@@ -1,9 +1,9 @@
 """What lives only while Blender runs: the running job and what the panels say about jobs.
 
 Exactly one session exists while the add-on is registered. Jobs run one at a time, because each
-uses the whole machine. In the interface a persistent timer takes in what the engine says (a timer
-that is not persistent dies when another file is opened); in background mode, where timers never
-fire, the same job is waited for.
+uses the whole machine; what is started meanwhile waits for its turn. In the interface a persistent
+timer takes in what the engine says (a timer that is not persistent dies when another file is
+opened); in background mode, where timers never fire, the same job is waited for.
 """
 
 import atexit
@@ -37,6 +37,8 @@ class Session:
         The job that runs now.
     task : Task or None
         What it is for.
+    queue : list of Task
+        What is done after it, in this order.
     message : str
         One sentence about the last job that ended well.
     error : ConvertFieldError or None
@@ -54,6 +56,7 @@ class Session:
     def __init__(self) -> None:
         self.job: Job | None = None
         self.task: Task | None = None
+        self.queue: list[Task] = []
         self.message = ""
         self._asked_message = ""
         self.error: ConvertFieldError | None = None
@@ -76,6 +79,7 @@ class Session:
         ConvertFieldError
             When it fails, is cancelled, or another job runs.
         """
+        self.message, self.error = "", None
         job = self._begin(task)
         try:
             result = job.wait(_Printer(task.label))
@@ -89,13 +93,17 @@ class Session:
         return outcome.value
 
     def start(self, task: Task) -> None:
-        """Start a task; its end is taken in by the timer.
+        """Start a task, or have it wait for its turn; its end is taken in by the timer.
 
         Raises
         ------
         ConvertFieldError
-            When it cannot be started or another job runs.
+            When it cannot be started.
         """
+        if self.busy:
+            self.queue.append(task)
+            return
+        self.message, self.error = "", None
         self._begin(task)
         _start_timer()
 
@@ -125,6 +133,7 @@ class Session:
             job, task = self.job, self.task
             self._end_job()
             self._take_result(job, task)
+            self._start_next()
         redraw_panels()
         return self.busy or self.check is not None
 
@@ -166,7 +175,8 @@ class Session:
             self._previews = None
 
     def close_job(self) -> None:
-        """Stop what runs now; a job leaves a checkpoint and no process."""
+        """Stop what runs now; a job leaves a checkpoint and no process. What waits is dropped."""
+        self.queue.clear()
         if self.check is not None:
             self.check.close()
             self.check = None
@@ -178,7 +188,7 @@ class Session:
         if self.job is not None:
             raise ConvertFieldError("A job is running; wait for its end or cancel it first.")
         settings = engine_settings()
-        self.message, self._asked_message, self.error = "", "", None
+        self._asked_message = ""
         try:
             folder, request = task.prepare(settings.work_folder)
         except OSError as error:
@@ -188,6 +198,14 @@ class Session:
         job = Job(request, folder, settings)
         self.job, self.task = job, task
         return job
+
+    def _start_next(self) -> None:
+        """Start what waits, unless something follows from what has ended; failures are kept."""
+        while self.queue and not self.busy:
+            try:
+                self._begin(self.queue.pop(0))
+            except ConvertFieldError as error:
+                self.error = error
 
     def _end_job(self) -> None:
         task, self.job, self.task = self.task, None, None
@@ -215,8 +233,8 @@ class Session:
         self.message, self._asked_message = self._asked_message or outcome.message, ""
         bpy.ops.ed.undo_push(message=task.label)
         if outcome.next_task is not None:
-            asked = self.message
-            self.start(outcome.next_task)
+            asked, self.message = self.message, ""
+            self._begin(outcome.next_task)
             self._asked_message = asked
 
 

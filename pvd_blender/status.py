@@ -42,15 +42,13 @@ def draw_status(layout: UILayout, context: Context) -> None:
     problem = engine_problem()
     if problem:
         _draw_problem(layout, context, problem)
+    if running.error is not None:
+        _draw_error(layout.box(), context, running)
     if running.busy:
         _draw_job(layout.box(), running)
         return
-    if running.error is not None:
-        _draw_error(layout.box(), context, running)
-    elif running.message:
-        row = layout.row()
-        draw_wrapped(row, context, running.message, icon="CHECKMARK", beside=BUTTON_WIDTH)
-        row.operator("convert_field.dismiss", text="", icon="X", emboss=False)
+    if running.error is None and running.message:
+        _draw_message(layout.row(), context, running)
     if running.unfinished:
         folder = running.unfinished[0]
         row = layout.row(align=True)
@@ -78,6 +76,15 @@ def _draw_job(box: UILayout, running: Session) -> None:
     row = box.row()
     row.enabled = job.state is not State.CANCELLING
     row.operator("convert_field.cancel", icon="CANCEL")
+    for index, task in enumerate(running.queue):
+        row = box.row()
+        row.label(text=task.label, icon="TIME")
+        row.operator("convert_field.unqueue", text="", icon="X", emboss=False).index = index
+
+
+def _draw_message(row: UILayout, context: Context, running: Session) -> None:
+    draw_wrapped(row, context, running.message, icon="CHECKMARK", beside=BUTTON_WIDTH)
+    row.operator("convert_field.dismiss", text="", icon="X", emboss=False)
 
 
 def _draw_error(box: UILayout, context: Context, running: Session) -> None:

@@ -24,6 +24,7 @@ from .engine.job_folder import (
 from .errors import ConvertFieldError
 from .properties import active_field, find_field, find_frame, frame_state
 from .scene.cameras import camera_to_dict
+from .scene.crop_box import changed_crop
 from .scene.edit_shapes import collect_edits
 from .scene.frame import CAPTURE, NAME, is_frame
 from .settings import LIGHT_FIELD, architecture_label
@@ -183,10 +184,11 @@ def importing(path: Path) -> Task:
 def training(
     frame: Object, settings: FieldSettings, device: str, volume_resolution: int | None = None
 ) -> Task:
-    """Train a teacher from the capture's images."""
+    """Train a teacher from the capture's images, within the crop box."""
     arguments = settings.arguments() | {
         "capture": frame[CAPTURE],
         "arch": settings.architecture,
+        "crop": changed_crop(frame),
         "device": device,
     }
     return Task(
@@ -278,6 +280,18 @@ def merging(
         outputs={"out": "merged.safetensors"},
         inputs={"placements": [np.asarray(matrix).tolist() for _, matrix in parts]},
         client=_client(frame, volume_resolution) | {"replaces": list(replaces)},
+    )
+
+
+def finding_floaters(frame: Object, source: Path, below: float, device: str) -> Task:
+    """Look for small parts of a field that hang in the air."""
+    return Task(
+        "Find floaters",
+        frame[NAME],
+        "floaters",
+        {"field": str(source), "below": below, "device": device},
+        outputs={"out": "floaters.npz"},
+        client=_client(frame),
     )
 
 

@@ -11,7 +11,6 @@ from ..errors import ConvertFieldError
 from ..preferences import engine_problem
 from ..properties import ConvertFieldScene, active_field, active_frame
 from ..scene.errors import SceneError
-from ..session import session
 
 
 def settings_of(context: Context) -> ConvertFieldScene:
@@ -20,9 +19,7 @@ def settings_of(context: Context) -> ConvertFieldScene:
 
 
 def why_no_job() -> str | None:
-    """Return why no job can be started now, in one sentence, or None."""
-    if session().busy:
-        return "A job is running; wait for its end or cancel it first"
+    """Return why no job can be started, in one sentence, or None."""
     problem = engine_problem()
     return problem.rstrip(".") if problem else None
 

@@ -1,7 +1,7 @@
 """Operators of the third step: edit shapes, applying them, and merging fields."""
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import EnumProperty, FloatProperty, StringProperty
 from bpy.types import Context, Object, OperatorProperties
 
 from .. import api
@@ -71,6 +71,31 @@ class CONVERT_FIELD_OT_remove_shape(GuardedOperator):
         if not is_shape(item):
             raise api.ConvertFieldError(f"There is no edit shape '{self.name}'.")
         remove_shape(item)
+
+
+class CONVERT_FIELD_OT_find_floaters(DensityJobOperator):
+    """Find what hangs in the air beside a field's large parts."""
+
+    bl_idname = "convert_field.find_floaters"
+    bl_label = "Find Floaters"
+    bl_description = (
+        "Look for small parts of the selected field that hang in the air, and show them as an edit "
+        "shape that erases them when edits are applied"
+    )
+    bl_options = {"REGISTER"}
+
+    below: FloatProperty(
+        name="Smaller Than",
+        description="Parts smaller than this share of the largest one float",
+        default=1.0,
+        min=0.001,
+        max=100.0,
+        subtype="PERCENTAGE",
+    )
+
+    def act(self, context: Context) -> None:
+        """Look for them."""
+        api.find_floaters(self.frame(context), self.below / 100, wait=self.wait)
 
 
 class CONVERT_FIELD_OT_apply_edits(DensityJobOperator):
@@ -153,6 +178,7 @@ def _select_only(context: Context, item: Object) -> None:
 CLASSES = (
     CONVERT_FIELD_OT_add_shape,
     CONVERT_FIELD_OT_remove_shape,
+    CONVERT_FIELD_OT_find_floaters,
     CONVERT_FIELD_OT_apply_edits,
     CONVERT_FIELD_OT_merge_fields,
 )

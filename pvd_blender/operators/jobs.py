@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import IntProperty, StringProperty
 from bpy.types import Context, Event
 
 from .. import api
@@ -27,6 +27,26 @@ class CONVERT_FIELD_OT_cancel(GuardedOperator):
     def act(self, _context: Context) -> None:
         """Cancel."""
         api.cancel()
+
+
+class CONVERT_FIELD_OT_unqueue(GuardedOperator):
+    """Give up what waits for its turn."""
+
+    bl_idname = "convert_field.unqueue"
+    bl_label = "Remove from Queue"
+    bl_description = "Do not do this when the running job is done"
+    bl_options = {"REGISTER"}
+
+    index: IntProperty(
+        name="Place", description="Its place in the queue, from 0", min=0, options={"SKIP_SAVE"}
+    )
+
+    def act(self, _context: Context) -> None:
+        """Take it out."""
+        queue = session().queue
+        if self.index >= len(queue):
+            raise api.ConvertFieldError("It is not in the queue any more.")
+        del queue[self.index]
 
 
 class CONVERT_FIELD_OT_resume(JobOperator):
@@ -118,6 +138,8 @@ class CONVERT_FIELD_OT_check_engine(JobOperator):
     @classmethod
     def why_not(cls, _context: Context) -> str | None:
         """Return why the engine cannot be checked now."""
+        if session().busy:
+            return "A job is running; the engine is there"
         return "The engine is being checked" if session().check else why_no_job()
 
     def act(self, _context: Context) -> None:
@@ -129,13 +151,14 @@ class CONVERT_FIELD_OT_check_engine(JobOperator):
 
 def _log() -> Path | None:
     running = session()
-    if running.job is not None:
-        return running.job.log
-    return running.error.log if running.error else None
+    if running.error is not None:
+        return running.error.log
+    return running.job.log if running.job else None
 
 
 CLASSES = (
     CONVERT_FIELD_OT_cancel,
+    CONVERT_FIELD_OT_unqueue,
     CONVERT_FIELD_OT_resume,
     CONVERT_FIELD_OT_discard,
     CONVERT_FIELD_OT_open_log,

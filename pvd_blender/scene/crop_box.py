@@ -4,9 +4,12 @@ import bpy
 import numpy as np
 from bpy.types import Object
 
-from .frame import dataset_matrix, frame_collection, parent_to_frame
+from .frame import dataset_matrix, frame_box, frame_collection, parent_to_frame
 
 CROP_BOX = "pvd_crop_box"
+
+UNCHANGED = 1e-5
+"""Share of the box's size that Blender's matrices may move it by."""
 
 
 def box_matrix(box: np.ndarray) -> np.ndarray:
@@ -26,6 +29,24 @@ def create_crop_box(capture: dict, frame: Object) -> Object:
     frame_collection(frame).objects.link(item)
     parent_to_frame(item, frame, box_matrix(capture["box"]))
     return item
+
+
+def changed_crop(frame: Object) -> list[float] | None:
+    """Return the box around the crop box, as corners x0 y0 z0 x1 y1 z1 in the dataset frame.
+
+    None while it is as it was imported, or gone.
+    """
+    item = next((child for child in frame.children if CROP_BOX in child), None)
+    if item is None:
+        return None
+    signs = np.stack(np.meshgrid(*[[-1.0, 1.0]] * 3), axis=-1).reshape(-1, 3)
+    matrix = crop_box_matrix(item, frame)
+    corners = signs @ matrix[:3, :3].T + matrix[:3, 3]
+    box = np.stack((corners.min(axis=0), corners.max(axis=0)))
+    size = np.ptp(frame_box(frame), axis=0).max()
+    if np.allclose(box, frame_box(frame), rtol=0, atol=UNCHANGED * size):
+        return None
+    return box.ravel().tolist()
 
 
 def crop_box_matrix(item: Object, frame: Object) -> np.ndarray:

@@ -9,7 +9,9 @@ moves no face of it, and the offset belongs to the dataset's axes.
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+from ..errors import UserError
 from .capture import Camera, Frame
 
 NGP_SCALE = 0.33
@@ -33,6 +35,21 @@ AGREEMENT = 0.8
 
 FORWARD_DEPTH = 10.0
 """Depth of a forward-facing box in sizes of the camera array, when nothing else tells it."""
+
+
+def crop_box(corners: npt.ArrayLike) -> np.ndarray:
+    """A box that somebody asks for, (2, 3) float64, from its six numbers.
+
+    Raises
+    ------
+    UserError
+        When its minimum is not below its maximum.
+    """
+    crop = np.asarray(corners, np.float64)
+    crop = crop.reshape(2, 3) if crop.size == 6 else crop
+    if crop.shape != (2, 3) or not np.isfinite(crop).all() or not (crop[0] < crop[1]).all():
+        raise UserError("The crop box needs a minimum corner below its maximum corner.")
+    return crop
 
 
 def find_box(cameras: Sequence[Camera], frame: Frame, has_alpha: bool) -> tuple[np.ndarray, str]:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from .. import __version__
+from ..data.bounds import crop_box
 from ..edit.cell_counts import count_in_blocks, summed_volume
 from ..errors import UserError
 from ..fields.base import Field
@@ -51,7 +52,7 @@ def run(arguments: VolumeArguments, job: Job) -> dict[str, Any]:
     path, out = Path(arguments.field), Path(arguments.out)
     field = load_field(path, choose_device(arguments.device))
     report = fraction_reporter(job)
-    crop = None if arguments.crop is None else np.reshape(arguments.crop, (2, 3))
+    crop = None if arguments.crop is None else crop_box(arguments.crop)
     volume = sample_volume(field, arguments.resolution, crop=crop, report=report)
     report(1.0)
     save_volume(out, volume, path.stem)
@@ -208,9 +209,7 @@ def sampled_box(field: Field, crop: np.ndarray | None) -> np.ndarray:
     box = field.box.double().cpu().numpy()
     if crop is None:
         return box
-    crop = np.asarray(crop, np.float64)
-    if crop.shape != (2, 3) or not np.isfinite(crop).all() or not (crop[0] < crop[1]).all():
-        raise UserError("The crop box needs a minimum corner below its maximum corner.")
+    crop = crop_box(crop)
     box = np.stack((np.maximum(box[0], crop[0]), np.minimum(box[1], crop[1])))
     if not (box[0] < box[1]).all():
         raise UserError("The crop box lies outside the field's box; give it in the dataset frame.")

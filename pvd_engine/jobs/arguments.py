@@ -80,6 +80,10 @@ class TrainArguments:
     steps: int | None = None
     """How many steps to train, instead of a time."""
 
+    crop: Corners | None = None
+    """Only this part of the scene: the corners x0 y0 z0 x1 y1 z1 of a box in the dataset frame,
+    instead of the box that the capture says or that was found. Nothing is learned outside."""
+
     seed: int = 0
     """Start of all random numbers."""
 
@@ -274,6 +278,38 @@ class MergeArguments:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FloatersArguments:
+    """Find what hangs in the air beside a field's large parts.
+
+    Writes a grid that an edit can erase, {"op": "erase", "region": {"grid": "floaters.npz"}}, and
+    the closed surface around it. Erases nothing by itself.
+
+    Example: pvd floaters lego.safetensors --below 0.01 --out floaters.npz
+    """
+
+    field: Positional[FieldPath]
+    """The field file; may be an edited or merged one."""
+
+    out: Path
+    """The file to write; ends in .npz."""
+
+    below: float = 0.01
+    """Parts of fewer cells than this share of the largest part's float."""
+
+    resolution: int = 128
+    """Cells along the longest side of the field's box."""
+
+    device: Device = "auto"
+    """Where to compute; auto takes the GPU where there is one."""
+
+    def __post_init__(self) -> None:
+        _check_suffix(self.out, ".npz")
+        _check_resolution(self.resolution)
+        if not 0 < self.below <= 1:
+            raise UserError(f"--below is a share above 0, up to 1, not {self.below}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class VolumeArguments:
     """Sample a field's density and display colour to a grid.
 
@@ -300,10 +336,7 @@ class VolumeArguments:
 
     def __post_init__(self) -> None:
         _check_suffix(self.out, ".npz")
-        if not 1 <= self.resolution <= MAX_RESOLUTION:
-            raise UserError(
-                f"--resolution must be from 1 to {MAX_RESOLUTION}, not {self.resolution}."
-            )
+        _check_resolution(self.resolution)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -441,6 +474,11 @@ class BenchArguments:
 def _check_seed(seed: int) -> None:
     if not 0 <= seed <= MAX_SEED:
         raise UserError(f"--seed must be from 0 to {MAX_SEED}, not {seed}.")
+
+
+def _check_resolution(resolution: int) -> None:
+    if not 1 <= resolution <= MAX_RESOLUTION:
+        raise UserError(f"--resolution must be from 1 to {MAX_RESOLUTION}, not {resolution}.")
 
 
 def _check_suffix(path: Path, suffix: str) -> None:

@@ -47,6 +47,7 @@ VERBS = {
         Verb("train", kinds.TrainArguments, "train.train:run", resumable=True),
         Verb("convert", kinds.ConvertArguments, "distill.convert:run", resumable=True),
         Verb("edit", kinds.EditArguments, "edit.apply:run"),
+        Verb("floaters", kinds.FloatersArguments, "edit.floaters:run"),
         Verb("merge", kinds.MergeArguments, "edit.merge:run"),
         Verb("volume", kinds.VolumeArguments, "exchange.volume:run"),
         Verb("render", kinds.RenderArguments, "render.render_verb:run", makes_folder=True),

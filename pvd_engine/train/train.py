@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import __version__
+from ..data.bounds import crop_box
 from ..data.capture import Capture
 from ..data.poses import PoseDistribution
 from ..data.readers import open_capture, require_trainable
@@ -91,8 +92,8 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     preset = arguments.preset or default_preset(device)
     spec = architecture(arguments.arch, preset, arguments.decoder)
     torch.manual_seed(arguments.seed)
-    box = torch.from_numpy(capture.box).float()
-    field = make_field(spec, box).to(device)
+    box = capture.box if arguments.crop is None else crop_box(arguments.crop)
+    field = make_field(spec, torch.from_numpy(box).float()).to(device)
     training = Training.start(field, arguments.seed)
     training.resume(job)
     train_from_images(training, capture, Budget.parse(arguments.budget, arguments.steps), job)

@@ -273,6 +273,20 @@ def test_the_crop_box_maps_the_unit_cube_to_the_captures_box():
     assert np.allclose(matrix @ [1, 1, 1, 1], [3, 2, 0.5, 1], atol=1e-6)
 
 
+def test_a_crop_box_that_was_changed_bounds_the_training():
+    capture = captures.capture("b", [], box=((-1, -2, 0), (3, 2, 0.5)))
+    origin = frame.create_frame(capture)
+    item = crop_box.create_crop_box(capture, origin)
+    origin.location, origin.scale = (5, 5, 5), (2, 2, 2)
+    bpy.context.view_layer.update()
+    assert crop_box.changed_crop(origin) is None
+    item.scale *= 0.5
+    bpy.context.view_layer.update()
+    assert np.allclose(crop_box.changed_crop(origin), [0, -1, 0.125, 2, 1, 0.375], atol=1e-5)
+    bpy.data.objects.remove(item)
+    assert crop_box.changed_crop(origin) is None
+
+
 @needs_fox
 def test_a_distorted_camera_shows_an_undistorted_background(tmp_path):
     capture = captures.read_transforms(FOX)

@@ -128,11 +128,39 @@ def test_without_a_capture_or_a_field_the_reason_is_said(api, capture):
     assert "no camera" in why_not("render")
 
 
-def test_while_a_job_runs_nothing_else_can_be_started(api, capture, session):
+def test_what_is_started_while_a_job_runs_waits_for_its_turn(api, capture, session, tmp_path):
     from pvd_blender import tasks
 
     session.start(tasks.importing(capture))
-    assert "A job is running" in why_not("import_capture")
+    for path in (tmp_path / "nothing", capture, tmp_path / "dropped"):
+        session.start(tasks.importing(path))
+    assert why_not("import_capture") is None
+    assert len(session.queue) == 3
+    assert OPERATORS.unqueue(index=2) == {"FINISHED"}
+    with pytest.raises(RuntimeError, match="not in the queue"):
+        OPERATORS.unqueue(index=2)
+    pump_to_the_end(session)
+    assert not session.queue
+    assert sum("pvd_capture" in item for item in bpy.data.objects) == 2
+    assert "nothing" in session.error.sentence, "and a failure stays to be read"
+
+
+def test_cancelling_goes_on_with_what_waits(api, capture, session):
+    from pvd_blender import tasks
+
+    frame = api.import_capture(capture)
+    session.start(tasks.training(frame, tasks.FieldSettings("hash", steps=100000), "cpu"))
+    session.start(tasks.importing(capture))
+    api.cancel()
+    pump_to_the_end(session)
+    assert sum("pvd_capture" in item for item in bpy.data.objects) == 2
+    assert session.error is None
+
+
+def test_nobody_can_wait_for_a_second_job_while_one_runs(api, capture, session):
+    from pvd_blender import tasks
+
+    session.start(tasks.importing(capture))
     with pytest.raises(api.ConvertFieldError, match="A job is running"):
         api.import_capture(capture)
     assert why_not("cancel") is None

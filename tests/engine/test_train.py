@@ -5,12 +5,14 @@ import torch
 from ball_capture import RADIUS, write_ball_capture
 from stopping_job import StoppingJob
 
+from pvd_engine.data.readers import open_capture
 from pvd_engine.errors import Cancelled, UserError
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_field
 from pvd_engine.jobs.arguments import EvalArguments, TrainArguments
 from pvd_engine.jobs.job import Job
 from pvd_engine.metrics import evaluate
+from pvd_engine.render.render import render_image
 from pvd_engine.train import train
 
 EXPECTED = {
@@ -33,6 +35,13 @@ def train_arguments(capture, out, **options):
     return TrainArguments(capture=capture, out=out, **options)
 
 
+def trained(folder, capture, **options):
+    """The file of a field that was trained in a folder."""
+    out = folder / "field.safetensors"
+    train.run(train_arguments(capture, out, **options), Job(folder / "job"))
+    return out
+
+
 @pytest.mark.parametrize("arch", EXPECTED)
 def test_each_architecture_learns_the_ball_from_its_pictures(tmp_path, capture, arch):
     out = tmp_path / "field.safetensors"
@@ -45,15 +54,31 @@ def test_each_architecture_learns_the_ball_from_its_pictures(tmp_path, capture, 
 
 
 def test_density_is_where_the_ball_is(tmp_path, capture):
-    out = tmp_path / "field.safetensors"
-    train.run(train_arguments(capture, out), Job(tmp_path / "job"))
-    field = load_field(out)
+    field = load_field(trained(tmp_path, capture))
     generator = torch.Generator().manual_seed(0)
     directions = torch.nn.functional.normalize(torch.randn((2000, 3), generator=generator), dim=1)
     surface, outside = directions * RADIUS * 0.97, directions * RADIUS * 1.3
     assert field.log_density(surface).exp().median() > 5
     empty = ~field.occupancy.contains(outside) | (field.log_density(outside).exp() < 0.5)
     assert empty.float().mean() > 0.95
+
+
+def test_a_crop_box_bounds_the_field(tmp_path, capture):
+    corners = (0.0, -0.6, -0.7, 0.8, 0.6, 0.7)
+    out = trained(tmp_path / "part", capture, crop=corners, steps=60)
+    field = load_field(out)
+    assert torch.allclose(field.box, torch.tensor(corners).view(2, 3))
+    picture, whole = (
+        render_image(load_field(path), open_capture(capture).split("test")[0].camera)
+        for path in (out, trained(tmp_path / "whole", capture, steps=60))
+    )
+    assert 0.2 < picture.alpha.sum() / whole.alpha.sum() < 0.8, "half of the ball"
+
+
+def test_a_crop_box_without_volume_is_one_sentence(tmp_path, capture):
+    arguments = train_arguments(capture, tmp_path / "f.safetensors", crop=(0, 0, 0, 1, 0, 1))
+    with pytest.raises(UserError, match="minimum corner below"):
+        train.run(arguments, Job(tmp_path / "job"))
 
 
 def test_the_same_seed_and_steps_give_the_same_field(tmp_path, capture):

@@ -1,0 +1,45 @@
+"""What floats beside a field's large parts, as an edit shape that erases it."""
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+from bpy.types import Object
+
+from .edit_shapes import mark_meshes
+from .errors import SceneError
+from .frame import frame_collection, parent_to_frame
+
+FLOATERS = "pvd_floaters"
+
+
+def show_floaters(path: Path, frame: Object) -> Object | None:
+    """Make the surface in an engine's ``.npz`` an edit shape, in place of an earlier one.
+
+    Returns
+    -------
+    Object or None
+        None when nothing floats.
+
+    Raises
+    ------
+    SceneError
+        When the file cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            vertices, faces = arrays["vertices"], arrays["faces"]
+    except (OSError, KeyError, ValueError) as error:
+        raise SceneError(f"The floaters in '{path}' cannot be read ({error}).") from error
+    for earlier in [item for item in frame.children if FLOATERS in item]:
+        bpy.data.objects.remove(earlier)
+    if len(faces) == 0:
+        return None
+    mesh = bpy.data.meshes.new("Floaters")
+    mesh.from_pydata(vertices.tolist(), [], faces.tolist())
+    item = bpy.data.objects.new("Floaters", mesh)
+    item[FLOATERS] = True
+    frame_collection(frame).objects.link(item)
+    parent_to_frame(item, frame, np.eye(4))
+    mark_meshes([item], "erase", frame)
+    return item

@@ -1,0 +1,111 @@
+"""The verb ``floaters``: what hangs in the air beside a field's large parts."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import binary_dilation, label
+from skimage.measure import marching_cubes
+
+from ..exchange.volume import sample_volume
+from ..fields.storage import load_field
+from ..jobs.arguments import FloatersArguments
+from ..jobs.device import choose_device
+from ..jobs.files import write_atomic
+from ..jobs.fraction import fraction_reporter
+from ..jobs.job import Job
+
+SOLID = 0.02
+"""Optical thickness of a cell from which on it joins its neighbours to one part."""
+
+FRINGE = 2
+"""Cells around a part that belong to it, however thin they are."""
+
+TOUCHING = np.ones((3, 3, 3), bool)
+"""Cells that share a corner touch."""
+
+
+def run(arguments: FloatersArguments, job: Job) -> dict[str, Any]:
+    """The verb ``floaters``: field file in, ``.npz`` of a grid and of its surface out.
+
+    Returns
+    -------
+    dict
+        ``out``, ``parts``, how many float, and ``share`` of the field's density in them.
+    """
+    field = load_field(Path(arguments.field), choose_device(arguments.device))
+    report = fraction_reporter(job)
+    volume = sample_volume(field, arguments.resolution, report=report)
+    report(1.0)
+    floating = find_floaters(volume.density * volume.cell, arguments.below)
+    vertices, faces = surface(floating, volume.box, volume.cell)
+    arrays = {
+        "density": floating.astype(np.float32),
+        "box": volume.box,
+        "vertices": vertices,
+        "faces": faces,
+    }
+
+    def write(path: Path) -> None:
+        with path.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    write_atomic(arguments.out, write)
+    total = float(volume.density.sum())
+    _, parts = label(floating, TOUCHING)
+    return {
+        "out": str(arguments.out),
+        "parts": int(parts),
+        "share": float(volume.density[floating].sum()) / total if total else 0.0,
+    }
+
+
+def find_floaters(thickness: np.ndarray, below: float) -> np.ndarray:
+    """Cells with density that belong to no large part.
+
+    Parameters
+    ----------
+    thickness : (X, Y, Z) float array
+        Density times the side of a cell.
+    below : float
+        Parts of fewer cells than this share of the largest part's float.
+
+    Returns
+    -------
+    (X, Y, Z) bool array
+    """
+    labels, count = label(thickness > SOLID, TOUCHING)
+    if count == 0:
+        return np.zeros(thickness.shape, bool)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    large = sizes >= below * sizes.max()
+    large[0] = False
+    return (thickness > 0) & ~binary_dilation(large[labels], TOUCHING, iterations=FRINGE)
+
+
+def surface(filled: np.ndarray, box: np.ndarray, cell: float) -> tuple[np.ndarray, np.ndarray]:
+    """A closed surface around filled cells, a cell away from them.
+
+    Parameters
+    ----------
+    filled : (X, Y, Z) bool array
+    box : (2, 3) array
+        Of the grid, dataset frame.
+    cell : float
+        Side of a cell.
+
+    Returns
+    -------
+    vertices : (V, 3) float64
+        Dataset frame.
+    faces : (F, 3) int64
+        Triangles that face outwards.
+    """
+    if not filled.any():
+        return np.zeros((0, 3)), np.zeros((0, 3), np.int64)
+    grown = binary_dilation(np.pad(filled, 2), TOUCHING)
+    vertices, faces, _, _ = marching_cubes(grown.astype(np.float32), 0.5)
+    # Values stand for the cells' centres, two cells before the grid's corner.
+    vertices = box[0] + (vertices.astype(np.float64) - 1.5) * cell
+    return vertices, faces.astype(np.int64)
