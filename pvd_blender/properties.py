@@ -119,6 +119,12 @@ class ConvertFieldScene(PropertyGroup):
         soft_max=512,
         max=2048,
     )
+    live_edits: BoolProperty(
+        name="Show Edits",
+        description="Render the selected field with the edit shapes as they are now, before they "
+        "are applied; an edited field already has its own",
+        default=True,
+    )
     show_volume: BoolProperty(
         name="Show When Done",
         description="Extract the volume of a new field as soon as it is made",
@@ -144,11 +150,14 @@ def find_frame(uid: str) -> Object | None:
 
 def active_frame(context: bpy.types.Context) -> Object | None:
     """Return the frame that the panels work on: the scene's, or that of the active object."""
-    frame = context.scene.convert_field.frame
+    return scene_frame(context.scene) or frame_of(context.active_object)
+
+
+def scene_frame(scene: Scene) -> Object | None:
+    """Return the frame that a scene names."""
+    frame = scene.convert_field.frame
     # A deleted object stays in the pointer until the file is saved, but is in no scene.
-    if is_frame(frame) and frame.users_scene:
-        return frame
-    return frame_of(context.active_object)
+    return frame if is_frame(frame) and frame.users_scene else None
 
 
 def active_field(frame: Object | None) -> FieldItem | None:

@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import commands, handlers, panels, preferences, properties, session
+from . import commands, handlers, panels, preferences, properties, render_engine, session
 from .operators import CLASSES as OPERATORS
 
 CLASSES = (
@@ -10,8 +10,9 @@ CLASSES = (
     *preferences.CLASSES,
     *OPERATORS,
     *panels.CLASSES,
+    *render_engine.CLASSES,
 )
-MODULES = (properties, session, handlers, commands)
+MODULES = (properties, session, handlers, commands, render_engine)
 """Modules with something of their own to register, after the classes."""
 
 

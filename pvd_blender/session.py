@@ -18,6 +18,7 @@ import bpy
 from .engine.check import EngineCheck
 from .engine.job import Job, State, describe_progress, describe_seconds
 from .engine.job_folder import unfinished_folders
+from .engine.picture_server import PictureServer
 from .errors import ConvertFieldError, JobCancelledError
 from .preferences import engine_settings
 from .results import Outcome, finish
@@ -51,6 +52,8 @@ class Session:
         Why the engine that was checked cannot be used.
     check : EngineCheck or None
         The check that runs now.
+    pictures : PictureServer
+        The engine that renders for the render engine *PVD Field*.
     """
 
     def __init__(self) -> None:
@@ -64,6 +67,7 @@ class Session:
         self.engine_report = ""
         self.engine_error: ConvertFieldError | None = None
         self.check: EngineCheck | None = None
+        self.pictures = PictureServer()
         self._previews: bpy.utils.previews.ImagePreviewCollection | None = None
 
     @property
@@ -162,17 +166,22 @@ class Session:
         import bpy.utils.previews
 
         self._previews = bpy.utils.previews.new()
-        atexit.register(self.close_job)
+        atexit.register(self.close_engines)
 
     def close(self) -> None:
         """End the session: the running job is stopped at a checkpoint."""
-        atexit.unregister(self.close_job)
-        self.close_job()
+        atexit.unregister(self.close_engines)
+        self.close_engines()
         if bpy.app.timers.is_registered(_tick):
             bpy.app.timers.unregister(_tick)
         if self._previews is not None:
             bpy.utils.previews.remove(self._previews)
             self._previews = None
+
+    def close_engines(self) -> None:
+        """End every process."""
+        self.close_job()
+        self.pictures.close()
 
     def close_job(self) -> None:
         """Stop what runs now; a job leaves a checkpoint and no process. What waits is dropped."""

@@ -73,6 +73,11 @@ def engine_command(python: str, job_folder: Path) -> list[str]:
     return [python, "-m", PACKAGE, "run", str(job_folder)]
 
 
+def server_command(python: str, device: str) -> list[str]:
+    """Return the argument list that renders one picture after another."""
+    return [python, "-m", PACKAGE, "serve", "--device", device]
+
+
 def engine_variables(sources: Path) -> dict[str, str]:
     """Return the environment variables of the engine.
 

@@ -84,6 +84,10 @@ class EngineProcess:
                 taken.append(self._queue.get_nowait())
         return taken
 
+    def send(self, value: dict) -> None:
+        """Write a line of JSON to the engine's standard input."""
+        self._write(json.dumps(value) + "\n")
+
     def ask_to_stop(self) -> None:
         """Ask the engine to checkpoint and end; `press` insists when it does not."""
         if self._asked_at is None:

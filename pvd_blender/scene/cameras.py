@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from bpy.types import Collection, Context, Object, Scene
+from bpy.types import Collection, Context, Depsgraph, Object, Scene
 
 from .frame import NAME, frame_collection, parent_to_frame
 from .intrinsics import (
@@ -17,6 +17,7 @@ from .intrinsics import (
     has_intrinsics,
     pixel_aspect,
     read_intrinsics,
+    render_size,
     set_intrinsics,
 )
 from .matrices import pose_in_frame, to_numpy
@@ -29,6 +30,7 @@ SCALARS = ("fx", "fy", "cx", "cy")
 DISPLAY_SHARE = 0.06
 BACKGROUND_ALPHA = 0.5
 POSE_TOLERANCE = 2e-6
+SAME_ASPECT = 0.005
 # Above this many pixels in all, a capture's distorted images are undistorted one by one when they
 # are first looked through, so that importing a large capture does not hold Blender up.
 EAGER_PIXELS = 12_000_000
@@ -227,6 +229,27 @@ def camera_to_dict(item: Object, scene: Scene, frame: Object) -> dict:
     bpy.context.view_layer.update()
     if is_as_imported(item, frame):
         return _entry_of_dataset_camera(dataset_camera(item))
+    return _entry_of_view(item, scene, frame)
+
+
+def render_camera(item: Object, scene: Scene, frame: Object, depsgraph: Depsgraph) -> dict:
+    """Return a camera as a render sees it, as one entry of ``cameras.json``.
+
+    As `camera_to_dict`, but of the size that the scene renders, as a depsgraph has evaluated it.
+    """
+    width, height = render_size(scene.render)
+    moves = item.animation_data is not None or item.data.animation_data is not None
+    if not moves and is_as_imported(item, frame):
+        entry = _entry_of_dataset_camera(dataset_camera(item))
+        x, y = width / entry["width"], height / entry["height"]
+        if abs(x / y - 1) < SAME_ASPECT:
+            scaled = {"fx": x, "cx": x, "fy": y, "cy": y}
+            size = {"width": width, "height": height}
+            return entry | size | {key: entry[key] * factor for key, factor in scaled.items()}
+    return _entry_of_view(item.evaluated_get(depsgraph), scene, frame.evaluated_get(depsgraph))
+
+
+def _entry_of_view(item: Object, scene: Scene, frame: Object) -> dict:
     k = read_intrinsics(item, scene)
     pose = pose_in_frame(to_numpy(item.matrix_world), to_numpy(frame.matrix_world), item.name)
     return {

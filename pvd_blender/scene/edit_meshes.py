@@ -1,9 +1,8 @@
 """Closed triangle meshes of objects, for edit shapes."""
 
 import bmesh
-import bpy
 import numpy as np
-from bpy.types import Object
+from bpy.types import Depsgraph, Object
 
 from .errors import SceneError
 
@@ -11,8 +10,14 @@ SPHERE_SUBDIVISIONS = 5
 BOX_TOLERANCE = 1e-6
 
 
-def closed_mesh(item: Object) -> tuple[np.ndarray, np.ndarray]:
+def closed_mesh(item: Object, depsgraph: Depsgraph) -> tuple[np.ndarray, np.ndarray]:
     """Return an object's surface after its modifiers as triangles, in the object's own space.
+
+    Parameters
+    ----------
+    item : Object
+    depsgraph : Depsgraph
+        That has evaluated it.
 
     Returns
     -------
@@ -24,7 +29,7 @@ def closed_mesh(item: Object) -> tuple[np.ndarray, np.ndarray]:
     SceneError
         When the surface has no faces, or is not closed.
     """
-    evaluated = item.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    evaluated = item.evaluated_get(depsgraph)
     mesh = evaluated.to_mesh()
     form = bmesh.new()
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import bpy
 import numpy as np
-from bpy.types import Object
+from bpy.types import Depsgraph, Object, ViewLayer
 from mathutils import Vector
 
 from .edit_meshes import box_of_mesh, closed_mesh, sphere_mesh
@@ -84,8 +84,9 @@ def mark_meshes(objects: Iterable[Object], op: str, frame: Object) -> None:
     _require_operation(op)
     items = list(objects)
     bpy.context.view_layer.update()
+    depsgraph = bpy.context.evaluated_depsgraph_get()
     for item in items:
-        _mesh_region(item, frame)
+        _mesh_region(item, frame, depsgraph)
     for item in items:
         item.display_type = "WIRE"
         item.hide_render = True
@@ -129,13 +130,15 @@ def is_shape(item: Object | None) -> bool:
     return item is not None and bool(shape_of(item).form)
 
 
-def edit_shapes(frame: Object) -> list[Object]:
+def edit_shapes(frame: Object, view_layer: ViewLayer | None = None) -> list[Object]:
     """Return a capture's shapes in the scene, by name; in that order they are applied.
+
+    Those of the active view layer unless another is given.
 
     A copy of a shape is a shape as well. Shapes that are switched off in the viewport (the screen
     icon, or their collection's tick) are left out; hiding one with the eye changes nothing.
     """
-    present = bpy.context.view_layer.objects
+    present = (view_layer or bpy.context.view_layer).objects
     return sorted(
         (
             item
@@ -148,8 +151,14 @@ def edit_shapes(frame: Object) -> list[Object]:
     )
 
 
-def collect_edits(frame: Object) -> list[dict]:
+def collect_edits(frame: Object, depsgraph: Depsgraph | None = None) -> list[dict]:
     """Return a capture's shapes as the content of an ``edits.json``, in the dataset frame.
+
+    Parameters
+    ----------
+    frame : Object
+    depsgraph : Depsgraph, optional
+        Of a render, as which the shapes are taken; otherwise as they are in the window.
 
     Returns
     -------
@@ -164,15 +173,17 @@ def collect_edits(frame: Object) -> list[dict]:
     SceneError
         Naming the shape that encloses no volume, is not closed, or has no proper target.
     """
-    bpy.context.view_layer.update()
-    return [_edit(item, frame) for item in edit_shapes(frame)]
+    if depsgraph is None:
+        bpy.context.view_layer.update()
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+    return [_edit(item, frame, depsgraph) for item in edit_shapes(frame, depsgraph.view_layer)]
 
 
-def _edit(item: Object, frame: Object) -> dict:
+def _edit(item: Object, frame: Object, depsgraph: Depsgraph) -> dict:
     values = shape_of(item)
-    entry: dict = {"op": values.op, "region": _region(item, frame)}
+    entry: dict = {"op": values.op, "region": _region(item, frame, depsgraph)}
     if values.op in PLACING:
-        entry["to"] = target_placement(item, frame).tolist()
+        entry["to"] = target_placement(item, frame, depsgraph).tolist()
     elif values.op == "scale_density":
         entry["factor"] = values.factor
     elif values.op == "tint":
@@ -193,12 +204,12 @@ def _frame_scale(frame: Object) -> float:
     return scale
 
 
-def _region(item: Object, frame: Object) -> dict:
-    matrix = dataset_matrix(item, frame)
+def _region(item: Object, frame: Object, depsgraph: Depsgraph) -> dict:
+    matrix = dataset_matrix(item, frame, depsgraph)
     if abs(np.linalg.det(matrix[:3, :3])) < SMALLEST_VOLUME**3:
         raise SceneError(f"'{item.name}' is flat; scale it up on every axis, or delete it.")
     if item.type != "EMPTY":
-        return _mesh_region(item, frame)
+        return _mesh_region(item, frame, depsgraph)
     # An Empty shows its form at its display size, which the user may have changed.
     matrix = matrix @ np.diag([item.empty_display_size] * 3 + [1.0])
     if item.empty_display_type == "CUBE":
@@ -212,11 +223,11 @@ def _region(item: Object, frame: Object) -> dict:
     return _mesh(apply(matrix, vertices), faces, np.linalg.det(matrix[:3, :3]) < 0)
 
 
-def _mesh_region(item: Object, frame: Object) -> dict:
+def _mesh_region(item: Object, frame: Object, depsgraph: Depsgraph) -> dict:
     if item.type not in SURFACE_TYPES:
         raise SceneError(f"'{item.name}' has no surface; use a mesh, or a box or sphere shape.")
-    vertices, faces = closed_mesh(item)
-    matrix = dataset_matrix(item, frame)
+    vertices, faces = closed_mesh(item, depsgraph)
+    matrix = dataset_matrix(item, frame, depsgraph)
     box = box_of_mesh(vertices)
     if box is not None:
         return {"box": {"matrix": (matrix @ box).tolist()}}

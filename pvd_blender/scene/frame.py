@@ -6,7 +6,7 @@ dataset's files say about their own frame, so that an export gives the original 
 
 import bpy
 import numpy as np
-from bpy.types import Collection, Object
+from bpy.types import Collection, Depsgraph, Object
 
 from .errors import SceneError
 from .matrices import to_blender, to_numpy
@@ -119,6 +119,11 @@ def parent_to_frame(item: Object, frame: Object, matrix: np.ndarray | None = Non
         item.matrix_basis = to_blender(matrix)
 
 
-def dataset_matrix(item: Object, frame: Object) -> np.ndarray:
-    """Return an object's matrix in the dataset frame, (4, 4) float64."""
+def dataset_matrix(item: Object, frame: Object, depsgraph: Depsgraph | None = None) -> np.ndarray:
+    """Return an object's matrix in the dataset frame, (4, 4) float64.
+
+    As the file has it, or, given a depsgraph, as that has evaluated it.
+    """
+    if depsgraph is not None:
+        item, frame = item.evaluated_get(depsgraph), frame.evaluated_get(depsgraph)
     return np.linalg.inv(to_numpy(frame.matrix_world)) @ to_numpy(item.matrix_world)

@@ -2,7 +2,7 @@
 
 import bpy
 import numpy as np
-from bpy.types import Object
+from bpy.types import Depsgraph, Object
 from mathutils import Vector
 
 from .edit_properties import shape_of
@@ -46,7 +46,7 @@ def field_placement(volume: Object, frame: Object) -> np.ndarray:
     return np.round(matrix, DECIMALS)
 
 
-def target_placement(item: Object, frame: Object) -> np.ndarray:
+def target_placement(item: Object, frame: Object, depsgraph: Depsgraph) -> np.ndarray:
     """Return where the content of an edit shape goes: to where its target stands.
 
     Parameters
@@ -54,6 +54,8 @@ def target_placement(item: Object, frame: Object) -> np.ndarray:
     item : Object
         A shape that moves or duplicates.
     frame : Object
+    depsgraph : Depsgraph
+        That has evaluated both.
 
     Returns
     -------
@@ -72,7 +74,8 @@ def target_placement(item: Object, frame: Object) -> np.ndarray:
             f"'{item.name}' has no target; set 'To' to the object that shows where its content "
             "goes."
         )
-    matrix = dataset_matrix(target, frame) @ np.linalg.inv(dataset_matrix(item, frame))
+    there, here = (dataset_matrix(place, frame, depsgraph) for place in (target, item))
+    matrix = there @ np.linalg.inv(here)
     if not _is_placement(matrix):
         raise SceneError(
             f"What '{item.name}' holds would be stretched, sheared or mirrored at "

@@ -72,6 +72,20 @@ def prints_to_log(log: Path) -> Iterator[Terminal]:
                 stream.close()
 
 
+@contextlib.contextmanager
+def prints_to_stderr() -> Iterator[Terminal]:
+    """Within, file descriptor 1 is standard error; the yielded terminal has the real output."""
+    _flush()
+    out = _own_copy(1)
+    os.dup2(2, 1)
+    try:
+        yield Terminal(out, sys.stderr)
+    finally:
+        _flush()
+        os.dup2(out.fileno(), 1)
+        out.close()
+
+
 def _own_copy(handle: int) -> TextIO:
     """A text file on a copy of a descriptor; on the null device when that is closed."""
     try:

@@ -1,0 +1,158 @@
+"""The engine as a server of pictures: one process for all renders, started when it is needed.
+
+It ends by itself when nothing was rendered for a while, and is started again then.
+"""
+
+import contextlib
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ConvertFieldError, JobCancelledError
+from .environment import (
+    EngineSettings,
+    engine_sources,
+    engine_variables,
+    problem_with_python,
+    server_command,
+)
+from .process import EngineProcess, read_tail
+
+POLL_SECONDS = 0.01
+SECONDS_TO_GIVE_UP = 5.0
+"""A picture that nobody wants any more is given up within this time, or the engine is ended."""
+
+LOG = "engine.log"
+
+
+class PictureServer:
+    """Renders fields in an engine process of its own; one picture at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: EngineProcess | None = None
+        self._settings: EngineSettings | None = None
+        self._folder: tempfile.TemporaryDirectory | None = None
+        self._number = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, or None when none runs."""
+        running = self._process is not None and self._process.exit_code is None
+        return self._process.pid if running else None
+
+    def render(
+        self,
+        settings: EngineSettings,
+        field: Path,
+        camera: dict,
+        edits: list[dict],
+        given_up: Callable[[], bool],
+    ) -> np.ndarray:
+        """Render a picture; may be called in any thread.
+
+        Parameters
+        ----------
+        settings : EngineSettings
+        field : Path
+            The field file.
+        camera : dict
+            An entry of ``cameras.json``.
+        edits : list of dict
+            Content of an ``edits.json``; empty for the field as it is.
+        given_up : callable
+            Asked often; once it is true the picture is not wanted any more.
+
+        Returns
+        -------
+        (H, W, 5) float32 array
+            Premultiplied colour, sRGB-encoded; alpha; depth along the ray, dataset units.
+
+        Raises
+        ------
+        JobCancelledError
+            It was given up.
+        ConvertFieldError
+            It cannot be rendered.
+        """
+        with self._lock:
+            process = self._running(settings)
+            self._number += 1
+            out = Path(self._folder.name) / f"{self._number}.npy"
+            request = {"id": self._number, "field": str(field), "camera": camera, "out": str(out)}
+            process.send(request | {"edits": edits})
+            try:
+                return _picture(self._answer(process, given_up), out, self._log)
+            finally:
+                with contextlib.suppress(OSError):
+                    out.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """End the process; the next picture starts another."""
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    @property
+    def _log(self) -> Path:
+        return Path(self._folder.name) / LOG
+
+    def _running(self, settings: EngineSettings) -> EngineProcess:
+        if self._process is not None and (self.pid is None or settings != self._settings):
+            self.close()
+        if self._process is None:
+            self._start(settings)
+        return self._process
+
+    def _start(self, settings: EngineSettings) -> None:
+        problem = problem_with_python(settings.python)
+        if problem:
+            raise ConvertFieldError(problem)
+        self._folder = tempfile.TemporaryDirectory(prefix="convert-field-")
+        try:
+            self._process = EngineProcess(
+                server_command(settings.python, settings.device),
+                engine_variables(engine_sources()),
+                Path(self._folder.name),
+                self._log,
+            )
+        except OSError as error:
+            raise ConvertFieldError(f"The engine cannot be started: {error}.") from error
+        self._settings = settings
+
+    def _answer(self, process: EngineProcess, given_up: Callable[[], bool]) -> dict:
+        """The answer to the last request."""
+        deadline = None
+        while True:
+            ended = process.exit_code is not None
+            for answer in process.take():
+                if isinstance(answer, dict) and answer.get("id") == self._number:
+                    return answer
+            if ended:
+                cause = read_tail(self._log) or "no reason given"
+                raise ConvertFieldError(f"The engine ended while it rendered ({cause}).", self._log)
+            if deadline is None and given_up():
+                process.send({"cancel": self._number})
+                deadline = time.monotonic() + SECONDS_TO_GIVE_UP
+            if deadline is not None and time.monotonic() > deadline:
+                self.close()
+                raise JobCancelledError("The render was cancelled.")
+            time.sleep(POLL_SECONDS)
+
+
+def _picture(answer: dict, out: Path, log: Path) -> np.ndarray:
+    if answer["type"] == "cancelled":
+        raise JobCancelledError("The render was cancelled.")
+    if answer["type"] != "picture":
+        raise ConvertFieldError(str(answer.get("message")), log)
+    try:
+        return np.load(out, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ConvertFieldError(f"The picture cannot be read ({error}).", log) from error
