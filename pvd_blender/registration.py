@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import commands, handlers, panels, preferences, properties, render_engine, session
+from . import commands, drops, handlers, panels, preferences, properties, render_engine, session
 from .operators import CLASSES as OPERATORS
 
 CLASSES = (
@@ -11,6 +11,7 @@ CLASSES = (
     *OPERATORS,
     *panels.CLASSES,
     *render_engine.CLASSES,
+    *drops.CLASSES,
 )
 MODULES = (properties, session, handlers, commands, render_engine)
 """Modules with something of their own to register, after the classes."""

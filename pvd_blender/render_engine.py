@@ -1,4 +1,7 @@
-"""The render engine *PVD Field*: F12 renders the selected field, with alpha and depth."""
+"""The render engine *PVD Field*: the selected field in renders and in the 3D View."""
+
+from dataclasses import dataclass
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -12,8 +15,9 @@ from .scene.edit_shapes import collect_edits
 from .scene.errors import SceneError
 from .scene.field_picture import background, blender_depth, inside_border, linear_rgba
 from .scene.frame import is_frame
-from .session import session
+from .session import redraw_panels, session
 from .tasks import source_field
+from .viewport import View, ViewPictures, view_camera
 
 ENGINE = "CONVERT_FIELD"
 
@@ -23,57 +27,43 @@ SHARED_PANELS = "BLENDER_RENDER"
 NOT_OURS = ("VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes", "RENDER_PT_simplify")
 
 
-class FieldRenderEngine(RenderEngine):
-    """Renders the field that is selected in the scene's capture."""
+@dataclass(frozen=True)
+class ShownField:
+    """What a scene shows.
 
-    bl_idname = ENGINE
-    bl_label = "PVD Field"
-    bl_use_preview = False
-    bl_use_postprocess = True
+    Attributes
+    ----------
+    frame : Object
+        Of the capture.
+    name : str
+    path : Path
+        The field file.
+    edits : list of dict
+        The shapes, where they are to be seen before they are applied.
+    """
 
-    def update_render_passes(self, scene: Scene = None, renderlayer=None) -> None:
-        """Tell the compositor which passes there are."""
-        self.register_pass(scene, renderlayer, "Combined", 4, "RGBA", "COLOR")
-        self.register_pass(scene, renderlayer, "Depth", 1, "Z", "VALUE")
+    frame: Object
+    name: str
+    path: Path
+    edits: list[dict]
 
-    def render(self, depsgraph: Depsgraph) -> None:
-        """Render one frame."""
-        try:
-            self._render(depsgraph)
-        except JobCancelledError:
-            pass
-        except (ConvertFieldError, SceneError) as error:
-            self.report({"ERROR"}, str(error))
-            self.error_set(str(error))
 
-    def _render(self, depsgraph: Depsgraph) -> None:
-        scene = depsgraph.scene
-        frame = rendered_frame(scene)
-        field = source_field(frame)
-        if scene.camera is None:
-            raise SceneError(
-                "The scene has no camera; add one, or look through one of the capture."
-            )
-        camera = inside_border(render_camera(scene.camera, scene, frame, depsgraph), scene.render)
-        item = active_field(frame)
-        live = scene.convert_field.live_edits and item.role not in ("EDITED", "LIGHT")
-        edits = collect_edits(frame, depsgraph) if live else []
-        self.update_stats("", f"Rendering {item.name}")
-        pixels = session().pictures.render(
-            engine_settings(), field, camera, edits, lambda: bool(self.test_break())
-        )
-        scale = float(np.cbrt(abs(frame.evaluated_get(depsgraph).matrix_world.determinant())))
-        world = None if scene.render.film_transparent else background(scene.world)
-        self._write(linear_rgba(pixels, world), blender_depth(pixels, camera, scale))
+def shown_field(depsgraph: Depsgraph) -> ShownField:
+    """Return what a scene shows, as a depsgraph has evaluated it.
 
-    def _write(self, rgba: np.ndarray, depth: np.ndarray) -> None:
-        """Hand the picture to Blender, whose rows go upwards."""
-        height, width = depth.shape
-        result = self.begin_result(0, 0, width, height)
-        passes = result.layers[0].passes
-        passes["Combined"].rect.foreach_set(rgba[::-1].ravel())
-        passes["Depth"].rect.foreach_set(depth[::-1].ravel())
-        self.end_result(result)
+    Raises
+    ------
+    ConvertFieldError
+        There is no field, or its file is gone.
+    SceneError
+        There is no capture, or a shape is not as it must be.
+    """
+    scene = depsgraph.scene
+    frame = rendered_frame(scene)
+    path = source_field(frame)
+    item = active_field(frame)
+    live = scene.convert_field.live_edits and item.role not in ("EDITED", "LIGHT")
+    return ShownField(frame, item.name, path, collect_edits(frame, depsgraph) if live else [])
 
 
 def rendered_frame(scene: Scene) -> Object:
@@ -95,6 +85,96 @@ def rendered_frame(scene: Scene) -> Object:
         if not frames
         else "The scene has several captures; choose one in the tab Convert Field."
     )
+
+
+class FieldRenderEngine(RenderEngine):
+    """Renders the field that is selected in the scene's capture."""
+
+    bl_idname = ENGINE
+    bl_label = "PVD Field"
+    bl_use_preview = False
+    bl_use_postprocess = True
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        """Begin one render, or one 3D View."""
+        super().__init__(*arguments, **options)
+        self._shown: ShownField | None = None
+        self._problem: str | None = None
+        self._pictures: ViewPictures | None = None
+
+    def __del__(self) -> None:
+        """End the rendering of a 3D View that is closed."""
+        if getattr(self, "_pictures", None) is not None:
+            self._pictures.close()
+        ended = getattr(super(), "__del__", None)
+        if ended is not None:
+            ended()
+
+    def update_render_passes(self, scene: Scene = None, renderlayer=None) -> None:
+        """Tell the compositor which passes there are."""
+        self.register_pass(scene, renderlayer, "Combined", 4, "RGBA", "COLOR")
+        self.register_pass(scene, renderlayer, "Depth", 1, "Z", "VALUE")
+
+    def render(self, depsgraph: Depsgraph) -> None:
+        """Render one frame."""
+        try:
+            self._render(depsgraph)
+        except JobCancelledError:
+            pass
+        except (ConvertFieldError, SceneError) as error:
+            self.report({"ERROR"}, str(error))
+            self.error_set(str(error))
+
+    def view_update(self, _context: Context, depsgraph: Depsgraph) -> None:
+        """Take in what has changed in the scene; the view itself moves without that."""
+        self._shown = self._problem = None
+        try:
+            self._shown = shown_field(depsgraph)
+        except (ConvertFieldError, SceneError) as error:
+            self._problem = str(error)
+
+    def view_draw(self, context: Context, depsgraph: Depsgraph) -> None:
+        """Draw the field as far as it is rendered."""
+        problem = self._problem
+        if self._shown is not None:
+            try:
+                problem = self._draw_view(context, depsgraph, self._shown)
+            except SceneError as error:
+                problem = str(error)
+        self.update_stats("", problem or "")
+
+    def _draw_view(self, context: Context, depsgraph: Depsgraph, shown: ShownField) -> str | None:
+        frame = shown.frame.evaluated_get(depsgraph)
+        camera = view_camera(context.region, context.region_data, frame)
+        if self._pictures is None:
+            self._pictures = ViewPictures(session().pictures, redraw_panels)
+        self._pictures.want(View(engine_settings(), shown.path, camera, shown.edits))
+        return self._pictures.draw(context.region)
+
+    def _render(self, depsgraph: Depsgraph) -> None:
+        scene = depsgraph.scene
+        shown = shown_field(depsgraph)
+        if scene.camera is None:
+            raise SceneError("The scene has no camera; add one, or look through a capture's.")
+        whole = render_camera(scene.camera, scene, shown.frame, depsgraph)
+        camera = inside_border(whole, scene.render)
+        self.update_stats("", f"Rendering {shown.name}")
+        pixels = session().pictures.render(
+            engine_settings(), shown.path, camera, shown.edits, lambda: bool(self.test_break())
+        )
+        placed = shown.frame.evaluated_get(depsgraph).matrix_world
+        scale = float(np.cbrt(abs(placed.determinant())))
+        world = None if scene.render.film_transparent else background(scene.world)
+        self._write(linear_rgba(pixels, world), blender_depth(pixels, camera, scale))
+
+    def _write(self, rgba: np.ndarray, depth: np.ndarray) -> None:
+        """Hand the picture to Blender, whose rows go upwards."""
+        height, width = depth.shape
+        result = self.begin_result(0, 0, width, height)
+        passes = result.layers[0].passes
+        passes["Combined"].rect.foreach_set(rgba[::-1].ravel())
+        passes["Depth"].rect.foreach_set(depth[::-1].ravel())
+        self.end_result(result)
 
 
 class CONVERT_FIELD_PT_render(Panel):

@@ -30,7 +30,9 @@ class CONVERT_FIELD_OT_import_capture(JobOperator):
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
-        """Ask for the folder or the file."""
+        """Ask for the folder or the file; one that was dropped into the view is known."""
+        if self.filepath:
+            return self.execute(context)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 

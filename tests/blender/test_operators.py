@@ -13,7 +13,17 @@ from in_window import in_a_window, pump_to_the_end
 ROOT = Path(__file__).resolve().parents[2]
 ADD_ON = ROOT / "pvd_blender"
 OPERATORS = bpy.ops.convert_field
-IN_BLENDER = {"bmesh", "bpy", "bpy_extras", "mathutils", "numpy", "openvdb", "pyopenvdb"}
+IN_BLENDER = {
+    "bmesh",
+    "bpy",
+    "bpy_extras",
+    "gpu",
+    "gpu_extras",
+    "mathutils",
+    "numpy",
+    "openvdb",
+    "pyopenvdb",
+}
 
 
 @pytest.fixture
@@ -207,6 +217,15 @@ def test_the_button_imports_what_the_api_imports(api, capture, session, monkeypa
     in_a_window(OPERATORS.import_capture, session, monkeypatch, filepath=str(capture))
     assert described() == by_api
     assert session.message.startswith("Imported ball") and session.error is None
+
+
+def test_a_dropped_file_is_imported_without_asking(api, capture):
+    handler = bpy.types.CONVERT_FIELD_FH_capture
+    assert handler.bl_import_operator == "convert_field.import_capture"
+    path = next(capture.glob("transforms_train.json"))
+    assert path.suffix in handler.bl_file_extensions.split(";")
+    assert OPERATORS.import_capture("INVOKE_DEFAULT", filepath=str(path)) == {"FINISHED"}
+    assert sum("pvd_capture" in item for item in bpy.data.objects) == 1
 
 
 def test_a_wrong_folder_is_one_sentence_and_leaves_the_scene_alone(api, tmp_path, session):

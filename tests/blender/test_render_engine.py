@@ -158,6 +158,37 @@ def test_depth_is_along_the_view_in_scene_units(add_on):
     assert np.allclose(depth.ravel()[1:], 8.0, rtol=1e-5)
 
 
+def test_a_view_sees_what_a_camera_with_its_matrices_sees(add_on):
+    from types import SimpleNamespace
+
+    from pvd_blender.scene.intrinsics import read_intrinsics
+    from pvd_blender.viewport import reduced, view_camera
+
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 640, 360
+    item = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    scene.collection.objects.link(item)
+    item.location, item.rotation_euler = (3, -4, 2), (1.1, 0.2, 0.6)
+    item.data.lens, item.data.shift_x, item.data.shift_y = 31.0, 0.12, -0.07
+    frame = bpy.data.objects.new("Frame", None)
+    scene.collection.objects.link(frame)
+    frame.location, frame.scale = (1, 2, 3), (2, 2, 2)
+    bpy.context.view_layer.update()
+    projection = item.calc_matrix_camera(bpy.context.evaluated_depsgraph_get(), x=640, y=360)
+    region = SimpleNamespace(width=640, height=360)
+    view = SimpleNamespace(window_matrix=projection, view_matrix=item.matrix_world.inverted())
+    entry = view_camera(region, view, frame)
+    k = read_intrinsics(item, scene)
+    assert np.allclose([entry[n] for n in ("fx", "fy", "cx", "cy")], [k.fx, k.fy, k.cx, k.cy], 1e-4)
+    pose = np.linalg.inv(np.array(frame.matrix_world)) @ np.array(item.matrix_world)
+    assert np.allclose(np.array(entry["camera_to_world"])[:3, 3], pose[:3, 3], atol=1e-5)
+    half = reduced(entry, 2)
+    assert (half["width"], half["height"], half["cx"]) == (320, 180, entry["cx"] / 2)
+    projection[3][3] = 1.0
+    with pytest.raises(Exception, match="perspective"):
+        view_camera(region, view, frame)
+
+
 def test_colours_are_linear_and_premultiplied(add_on):
     from pvd_blender.scene.field_picture import linear_rgba
 
