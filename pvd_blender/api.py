@@ -30,7 +30,15 @@ import bpy
 from bpy.types import Image, Object, Scene
 
 from . import tasks
-from .api_edit import add_shape, apply_edits, collect_edits, find_floaters, mark_meshes, merge
+from .api_edit import (
+    add_field_erase,
+    add_shape,
+    apply_edits,
+    collect_edits,
+    find_floaters,
+    mark_meshes,
+    merge,
+)
 from .errors import ConvertFieldError, JobCancelledError
 from .preferences import preferences
 from .scene import cameras
@@ -44,6 +52,7 @@ __all__ = [
     "ConvertFieldError",
     "JobCancelledError",
     "SceneError",
+    "add_field_erase",
     "add_shape",
     "apply_edits",
     "cancel",

@@ -9,8 +9,10 @@ from bpy.types import Object
 
 from . import tasks
 from .errors import ConvertFieldError
+from .properties import find_field
 from .scene import edit_shapes
 from .scene.edit_properties import shape_of
+from .scene.field_nodes import add_erase_modifier, nodes_can_edit
 from .scene.placement import field_placement
 from .steps import chosen_device, do, owner
 from .tasks import source_field
@@ -73,6 +75,39 @@ def mark_meshes(frame: Object, meshes: Iterable[Object], op: str = "erase") -> N
 def collect_edits(frame: Object) -> list[dict]:
     """Return the capture's shapes as the content of an ``edits.json``, in the dataset frame."""
     return edit_shapes.collect_edits(owner(frame))
+
+
+def add_field_erase(
+    frame: Object, location: Sequence[float] | None = None, field: str | Path | None = None
+) -> Object:
+    """Give a field's volume the node group *Field Erase*, with a box to erase in.
+
+    What any modifiers of a field's volume take away from its grid ``density`` is erased when edits
+    are applied; this group shows how. Blender 5.0 and later.
+
+    Parameters
+    ----------
+    frame : Object
+    location : 3 floats, optional
+        World space; without it, the 3D cursor.
+    field : path, optional
+        Without it, the selected field; of an edited field, what it was made from.
+
+    Returns
+    -------
+    Object
+        The box, an Empty; move, turn and scale it as any object.
+    """
+    if not nodes_can_edit():
+        raise ConvertFieldError("Nodes can edit volumes from Blender 5.0 on; add a shape instead.")
+    source = Path(field) if field else source_field(owner(frame), for_edits=True)
+    item = find_field(owner(frame), str(source))
+    if item is None or item.volume is None or not item.volume.users_scene:
+        raise ConvertFieldError("The field has no volume; extract it first.")
+    where = bpy.context.scene.cursor.location if location is None else location
+    box = edit_shapes.new_empty("Erase in", "CUBE", tuple(where), owner(frame))
+    add_erase_modifier(item.volume, box)
+    return box
 
 
 def find_floaters(

@@ -14,6 +14,7 @@ from .properties import (
 )
 from .scene.edit_properties import PLACING, shape_of
 from .scene.edit_shapes import edit_shapes
+from .scene.field_nodes import nodes_can_edit
 from .settings import StudentSettings, TeacherSettings
 from .status import draw_status, draw_wrapped
 
@@ -147,6 +148,8 @@ class CONVERT_FIELD_PT_edit(_StepPanel, Panel):
         for shape, text in (("box", "Box"), ("sphere", "Sphere"), ("meshes", "Meshes")):
             button = row.operator("convert_field.add_shape", text=text)
             button.op, button.shape = values.edit_operation, shape
+        if nodes_can_edit():
+            layout.operator("convert_field.add_field_erase", icon="GEOMETRY_NODES")
         layout.operator("convert_field.find_floaters", icon="OUTLINER_OB_POINTCLOUD")
         if frame is not None:
             _draw_shapes(layout, context, edit_shapes(frame))

@@ -6,6 +6,7 @@ add-on needs to know when the answer comes, so that a job can be resumed by anot
 
 import json
 import shutil
+import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,10 +24,11 @@ from .engine.job_folder import (
 )
 from .errors import ConvertFieldError
 from .properties import active_field, find_field, find_frame, frame_state
-from .scene.cameras import camera_to_dict
+from .scene.cameras import WORK_FOLDER, camera_to_dict
 from .scene.crop_box import changed_crop
 from .scene.edit_shapes import collect_edits
 from .scene.frame import CAPTURE, NAME, is_frame
+from .scene.volume_edit import evaluated, has_edit, volume_edit
 from .settings import LIGHT_FIELD, architecture_label
 from .version import VERSION
 
@@ -235,8 +237,8 @@ def editing(
     frame: Object, source: Path, edits: Sequence[dict] | None = None, device: str = "auto",
     volume_resolution: int | None = None,
 ) -> Task:  # fmt: skip
-    """Apply edits to a field; without `edits`, the shapes in the scene."""
-    content = collect_edits(frame) if edits is None else list(edits)
+    """Apply edits to a field; without `edits`, the shapes in the scene and what nodes erase."""
+    content = collect_edits(frame) + _node_edits(frame, source) if edits is None else list(edits)
     if not content:
         raise ConvertFieldError("There is no edit shape; add one first.")
     return Task(
@@ -248,6 +250,20 @@ def editing(
         inputs={"edits": content},
         client=_client(frame, volume_resolution),
     )
+
+
+def _node_edits(frame: Object, source: Path) -> list[dict]:
+    """What the modifiers of a field's Volume object erase: an edit, or none."""
+    item = find_field(frame, str(source))
+    volume = item.volume if item else None
+    if not has_edit(volume):
+        return []
+    folder = Path(frame[WORK_FOLDER]) / "grids"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{source.stem}-{uuid.uuid4().hex[:8]}.npz"
+    with evaluated(volume) as depsgraph:
+        found = volume_edit(volume, depsgraph, path)
+    return [{"op": "erase", "region": {"grid": str(path)}}] if found else []
 
 
 def merging(

@@ -8,8 +8,16 @@ from .. import api
 from ..properties import active_frame
 from ..scene.edit_properties import OPERATIONS
 from ..scene.edit_shapes import is_shape, remove_shape
+from ..scene.field_nodes import nodes_can_edit
 from ..scene.frame import frame_of
-from .base import DensityJobOperator, GuardedOperator, JobOperator, settings_of, why_no_capture
+from .base import (
+    DensityJobOperator,
+    GuardedOperator,
+    JobOperator,
+    settings_of,
+    why_no_capture,
+    why_no_density,
+)
 
 SHAPES = (
     ("box", "Box", "A box at the 3D cursor"),
@@ -71,6 +79,29 @@ class CONVERT_FIELD_OT_remove_shape(GuardedOperator):
         if not is_shape(item):
             raise api.ConvertFieldError(f"There is no edit shape '{self.name}'.")
         remove_shape(item)
+
+
+class CONVERT_FIELD_OT_add_field_erase(GuardedOperator):
+    """Give the volume of the selected field the node group Field Erase."""
+
+    bl_idname = "convert_field.add_field_erase"
+    bl_label = "Erase by Nodes"
+    bl_description = (
+        "Give the volume of the selected field geometry nodes that erase what lies in a new box; "
+        "what any modifiers take away from a field's volume is erased when edits are applied"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why nodes cannot edit the field."""
+        if not nodes_can_edit():
+            return "Nodes can edit volumes from Blender 5.0 on"
+        return why_no_density(context)
+
+    def act(self, context: Context) -> None:
+        """Add it, and select the box."""
+        _select_only(context, api.add_field_erase(active_frame(context)))
 
 
 class CONVERT_FIELD_OT_find_floaters(DensityJobOperator):
@@ -178,6 +209,7 @@ def _select_only(context: Context, item: Object) -> None:
 CLASSES = (
     CONVERT_FIELD_OT_add_shape,
     CONVERT_FIELD_OT_remove_shape,
+    CONVERT_FIELD_OT_add_field_erase,
     CONVERT_FIELD_OT_find_floaters,
     CONVERT_FIELD_OT_apply_edits,
     CONVERT_FIELD_OT_merge_fields,

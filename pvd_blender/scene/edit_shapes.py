@@ -58,16 +58,24 @@ def add_shape(
     _require_operation(op)
     if shape not in EMPTY_DISPLAYS:
         raise SceneError(f"There is no shape '{shape}'; use one of {', '.join(EMPTY_DISPLAYS)}.")
-    item = bpy.data.objects.new(f"{OPERATION_NAMES[op]} {shape}", None)
-    item.empty_display_type = EMPTY_DISPLAYS[shape]
+    item = new_empty(f"{OPERATION_NAMES[op]} {shape}", EMPTY_DISPLAYS[shape], location, frame)
+    shape_of(item).target = target
+    _mark(item, op, shape, frame)
+    return item
+
+
+def new_empty(
+    name: str, display: str, location: tuple[float, float, float], frame: Object
+) -> Object:
+    """Return a new Empty of a capture, an eighth of its box in size, at a place in world space."""
+    item = bpy.data.objects.new(name, None)
+    item.empty_display_type = display
     item.empty_display_size = 1.0
     frame_collection(frame).objects.link(item)
     item.parent = frame
     item.matrix_parent_inverse.identity()
     item.location = frame.matrix_world.inverted_safe() @ Vector(location)
     item.scale = (NEW_SIZE_SHARE * float(np.max(np.diff(frame_box(frame), axis=0))),) * 3
-    shape_of(item).target = target
-    _mark(item, op, shape, frame)
     return item
 
 

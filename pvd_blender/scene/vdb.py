@@ -6,12 +6,15 @@ i + 1; the grid's translation is chosen for the Blender that runs and the file s
 """
 
 import importlib
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import bpy
 import numpy as np
 
+from .errors import SceneError
 from .volume_nodes import write_density_by_nodes
 
 DENSITY = "density"
@@ -82,6 +85,55 @@ def write_vdb(path: Path, density: np.ndarray, color: np.ndarray | None, box: np
         color = np.ascontiguousarray(color, dtype=np.float32)
         grids.append(_grid(module.Vec3SGrid((0.0, 0.0, 0.0)), COLOR, color, matrix, module))
     module.write(str(path), grids=grids, metadata={ORIGIN: voxel_origin()})
+
+
+@dataclass(frozen=True)
+class StoredGrid:
+    """A grid of numbers from a `.vdb` file.
+
+    Attributes
+    ----------
+    grid : openvdb.FloatGrid
+    """
+
+    grid: Any
+
+    def corners(self) -> np.ndarray:
+        """Return where voxel (0, 0, 0) and voxel (1, 1, 1) lie, (2, 3) float64."""
+        place = self.grid.transform.indexToWorld
+        return np.array([place((0, 0, 0)), place((1, 1, 1))], dtype=np.float64)
+
+    def cell(self) -> np.ndarray:
+        """Return the sides of a voxel, (3,) float64."""
+        return np.diff(self.corners(), axis=0)[0]
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return index and number, (3,) each, of the voxels between which all active ones lie."""
+        low, high = np.array(self.grid.evalActiveVoxelBoundingBox())
+        return low, high - low + 1
+
+    def values(self, first: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        """Return the values of a block of voxels, float32."""
+        array = np.zeros(tuple(int(side) for side in shape), np.float32)
+        self.grid.copyToArray(array, ijk=tuple(int(index) for index in first))
+        return array
+
+
+def read_grid(path: Path, name: str) -> StoredGrid:
+    """Read a grid of a `.vdb` file.
+
+    Raises
+    ------
+    SceneError
+        When it cannot be read, or this Blender has no OpenVDB module.
+    """
+    module = openvdb_module()
+    if module is None:
+        raise SceneError("This Blender has no OpenVDB module, so it cannot read volumes back.")
+    try:
+        return StoredGrid(module.read(str(path), name))
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise SceneError(f"The volume {path} cannot be read ({error}).") from error
 
 
 def _grid(grid, name: str, values: np.ndarray, matrix: np.ndarray, module: ModuleType):

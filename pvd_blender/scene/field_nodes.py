@@ -1,0 +1,100 @@
+"""The node group *Field Erase*: geometry nodes that take density out of a field's volume.
+
+It shows how any nodes can edit a field (Blender 5.0 and later): take the grid ``density`` of the
+volume, change it, store it under the same name.
+"""
+
+import bpy
+from bpy.types import NodeTree, Object
+
+from .vdb import DENSITY
+
+FIELD_ERASE = "Field Erase"
+FIRST_VERSION = (5, 0, 0)
+"""Blender whose nodes can change a grid."""
+
+
+def nodes_can_edit() -> bool:
+    """Tell whether this Blender's nodes can change a volume's grids."""
+    return bpy.app.version >= FIRST_VERSION
+
+
+def add_erase_modifier(volume: Object, box: Object) -> None:
+    """Give a Volume object the modifier that erases what lies in the cube of another object."""
+    modifier = volume.modifiers.new(FIELD_ERASE, "NODES")
+    modifier.node_group = field_erase()
+    socket = next(
+        item for item in modifier.node_group.interface.items_tree if item.name == "Erase In"
+    )
+    modifier[socket.identifier] = box
+    volume.update_tag()
+
+
+def field_erase() -> NodeTree:
+    """Return the node group; it is made when the file has none."""
+    known = bpy.data.node_groups.get(FIELD_ERASE)
+    if known is not None and known.bl_idname == "GeometryNodeTree":
+        return known
+    tree = bpy.data.node_groups.new(FIELD_ERASE, "GeometryNodeTree")
+    tree.is_modifier = True
+    tree.interface.new_socket("Volume", in_out="INPUT", socket_type="NodeSocketGeometry")
+    tree.interface.new_socket("Erase In", in_out="INPUT", socket_type="NodeSocketObject")
+    tree.interface.new_socket("Volume", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    start, end = _node(tree, "NodeGroupInput", 0, 0), _node(tree, "NodeGroupOutput", 9, 0)
+    outside = _outside_cube(tree, start.outputs["Erase In"])
+    get = _node(tree, "GeometryNodeGetNamedGrid", 6, 1)
+    get.inputs["Name"].default_value = DENSITY
+    get.inputs["Remove"].default_value = False
+    product = _node(tree, "ShaderNodeMath", 7, 0)
+    product.operation = "MULTIPLY"
+    store = _node(tree, "GeometryNodeStoreNamedGrid", 8, 0)
+    store.inputs["Name"].default_value = DENSITY
+    for source, target in (
+        (start.outputs["Volume"], get.inputs["Volume"]),
+        (get.outputs["Grid"], product.inputs[0]),
+        (outside, product.inputs[1]),
+        (get.outputs["Volume"], store.inputs["Volume"]),
+        (product.outputs[0], store.inputs["Grid"]),
+        (store.outputs["Volume"], end.inputs["Volume"]),
+    ):
+        tree.links.new(source, target)
+    return tree
+
+
+def _outside_cube(tree: NodeTree, cube: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
+    """Add nodes that give 1 outside an object's cube [-1, 1]^3, else 0; return their output."""
+    info = _node(tree, "GeometryNodeObjectInfo", 1, -1)
+    info.transform_space = "RELATIVE"
+    inverse = _node(tree, "FunctionNodeInvertMatrix", 2, -1)
+    position = _node(tree, "GeometryNodeInputPosition", 2, -2)
+    local = _node(tree, "FunctionNodeTransformPoint", 3, -1)
+    size = _node(tree, "ShaderNodeVectorMath", 4, -1)
+    size.operation = "ABSOLUTE"
+    parts = _node(tree, "ShaderNodeSeparateXYZ", 4, -2)
+    most = [_node(tree, "ShaderNodeMath", 5, -1 - row) for row in range(2)]
+    for node in most:
+        node.operation = "MAXIMUM"
+    outside = _node(tree, "ShaderNodeMath", 6, -1)
+    outside.operation = "GREATER_THAN"
+    outside.inputs[1].default_value = 1.0
+    for source, target in (
+        (cube, info.inputs["Object"]),
+        (info.outputs["Transform"], inverse.inputs["Matrix"]),
+        (position.outputs["Position"], local.inputs["Vector"]),
+        (inverse.outputs["Matrix"], local.inputs["Transform"]),
+        (local.outputs["Vector"], size.inputs[0]),
+        (size.outputs["Vector"], parts.inputs[0]),
+        (parts.outputs["X"], most[0].inputs[0]),
+        (parts.outputs["Y"], most[0].inputs[1]),
+        (most[0].outputs[0], most[1].inputs[0]),
+        (parts.outputs["Z"], most[1].inputs[1]),
+        (most[1].outputs[0], outside.inputs[0]),
+    ):
+        tree.links.new(source, target)
+    return outside.outputs[0]
+
+
+def _node(tree: NodeTree, kind: str, column: int, row: int) -> bpy.types.Node:
+    node = tree.nodes.new(kind)
+    node.location = (200 * column, 180 * row)
+    return node
