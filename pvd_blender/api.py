@@ -23,6 +23,7 @@ Examples
 >>> api.render(frame).save_render("lego.png")
 """
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -39,8 +40,14 @@ from .api_edit import (
     mark_meshes,
     merge,
 )
+from .engine.set_up import EngineSetUp, find_python
 from .errors import ConvertFieldError, JobCancelledError
-from .preferences import preferences
+from .preferences import (
+    engine_packages,
+    engine_settings,
+    environment_folder,
+    preferences,
+)
 from .scene import cameras
 from .scene import export_capture as exporting
 from .scene.errors import SceneError
@@ -70,8 +77,14 @@ __all__ = [
     "merge",
     "render",
     "resume",
+    "set_up_engine",
     "train",
 ]
+
+OFFLINE = (
+    "Setting up the engine downloads its libraries; allow online access in Blender's preferences "
+    "under System, or install them by hand."
+)
 
 
 def configure(
@@ -346,6 +359,36 @@ def export_capture(
     """
     where = Path(bpy.path.abspath(str(folder)))
     return exporting.export_capture(scene or bpy.context.scene, splits, where, **settings)
+
+
+def set_up_engine(
+    packages: Sequence[str] | None = None, folder: str | Path | None = None, wait: bool = True
+) -> str | None:
+    """Make the engine's environment, install its libraries, and use it from now on.
+
+    Downloads them from where pip does; Blender's online access must be allowed.
+
+    Parameters
+    ----------
+    packages : sequence of str, optional
+        Arguments of ``pip install`` in place of the engine's libraries.
+    folder : path, optional
+        Of the environment; without it, the extension's own folder.
+    wait : bool
+
+    Returns
+    -------
+    str or None
+        One sentence: which engine was found, on which device.
+    """
+    if not bpy.app.online_access:
+        raise ConvertFieldError(OFFLINE)
+    options = shlex.split(preferences().pip_options)
+    where = Path(folder) if folder else environment_folder()
+    chosen = engine_packages() if packages is None else list(packages)
+    log = engine_settings().work_folder / "set_up.log"
+    set_up = EngineSetUp(find_python(), where, [*options, *chosen], log)
+    return session().set_up_engine(set_up, wait)
 
 
 def check_engine(wait: bool = True) -> str | None:

@@ -1,6 +1,5 @@
 """The add-on's preferences: the engine's environment, its device, the work folder."""
 
-import os
 from pathlib import Path
 
 import bpy
@@ -8,6 +7,7 @@ from bpy.props import EnumProperty, StringProperty
 from bpy.types import AddonPreferences
 
 from .engine.environment import EngineSettings, engine_sources, problem_with_python
+from .engine.set_up import python_in
 from .errors import ConvertFieldError
 
 DEVICES = (
@@ -59,6 +59,11 @@ class ConvertFieldPreferences(AddonPreferences):
         subtype="DIR_PATH",
     )
 
+    pip_options: StringProperty(
+        name="Pip Options",
+        description="Added to pip install when the engine is set up, such as the index of another "
+        "build of PyTorch, which pytorch.org shows",
+    )
     set_up_environment: StringProperty(
         name="Make Environment",
         description="Type this in a terminal first; it can be copied from here",
@@ -83,10 +88,15 @@ class ConvertFieldPreferences(AddonPreferences):
         problem = problem_with_python(_absolute(self.engine_python))
         layout.operator("convert_field.check_engine", icon="CHECKMARK")
         error = session().engine_error
-        if problem:
+        if session().set_up is not None:
+            layout.label(text=session().set_up.text, icon="SORTTIME")
+            layout.operator("convert_field.cancel_set_up", icon="CANCEL")
+        elif problem:
             warning = layout.row()
             warning.alert = True
             warning.label(text=problem, icon="ERROR")
+            layout.operator("convert_field.set_up_engine", icon="IMPORT")
+            layout.prop(self, "pip_options")
             _draw_set_up(self, layout.box())
         elif session().check is not None:
             layout.label(text="Starting the engine", icon="SORTTIME")
@@ -99,7 +109,7 @@ class ConvertFieldPreferences(AddonPreferences):
 
 
 def _draw_set_up(preferences: AddonPreferences, box: bpy.types.UILayout) -> None:
-    box.label(text="The engine needs a Python 3.11 or later of its own; in a terminal, type:")
+    box.label(text="Or by hand, with Python 3.11 or later; in a terminal, type:")
     column = box.column(align=True)
     column.use_property_split = False
     column.prop(preferences, "set_up_environment", text="")
@@ -109,24 +119,40 @@ def _draw_set_up(preferences: AddonPreferences, box: bpy.types.UILayout) -> None
 
 def environment_command() -> str:
     """Return the command that makes the engine's environment."""
-    return f"python -m venv {_quoted(_environment_folder())}"
+    return f"python -m venv {_quoted(environment_folder())}"
 
 
 def libraries_command() -> str:
     """Return the command that installs the engine's libraries into that environment."""
-    inside = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
-    python = _environment_folder().joinpath(*inside)
     try:
-        sources = engine_sources()
+        what = [word if word == "-r" else _quoted(word) for word in engine_packages()]
     except FileNotFoundError as error:
         return str(error)
+    return f"{_quoted(python_in(environment_folder()))} -m pip install {' '.join(what)}"
+
+
+def engine_packages() -> list[str]:
+    """Return the arguments of ``pip install`` that install the engine's libraries.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the add-on is incomplete.
+    """
+    sources = engine_sources()
     listed = sources / REQUIREMENTS
-    what = f"-r {_quoted(listed)}" if listed.is_file() else _quoted(f"{sources}[fast]")
-    return f"{_quoted(python)} -m pip install {what}"
+    return ["-r", str(listed)] if listed.is_file() else [f"{sources}[fast]"]
 
 
-def _environment_folder() -> Path:
-    return default_work_folder() / "engine"
+def environment_folder() -> Path:
+    """Return where *Set Up Engine* makes the environment: the extension's folder for the user.
+
+    Where the add-on is no extension it has none, and the default work folder serves.
+    """
+    try:
+        return Path(bpy.utils.extension_path_user(__package__)) / "engine"
+    except ValueError:
+        return default_work_folder() / "engine"
 
 
 def _quoted(text: Path | str) -> str:

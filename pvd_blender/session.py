@@ -19,8 +19,9 @@ from .engine.check import EngineCheck
 from .engine.job import Job, State, describe_progress, describe_seconds
 from .engine.job_folder import unfinished_folders
 from .engine.picture_server import PictureServer
+from .engine.set_up import EngineSetUp
 from .errors import ConvertFieldError, JobCancelledError
-from .preferences import engine_settings
+from .preferences import engine_settings, preferences
 from .results import Outcome, finish
 from .scene.errors import SceneError
 from .tasks import Task, belongs_here, capture_folder
@@ -52,6 +53,8 @@ class Session:
         Why the engine that was checked cannot be used.
     check : EngineCheck or None
         The check that runs now.
+    set_up : EngineSetUp or None
+        The engine's environment, while it is being made.
     pictures : PictureServer
         The engine that renders for the render engine *PVD Field*.
     """
@@ -67,6 +70,7 @@ class Session:
         self.engine_report = ""
         self.engine_error: ConvertFieldError | None = None
         self.check: EngineCheck | None = None
+        self.set_up: EngineSetUp | None = None
         self.pictures = PictureServer()
         self._previews: bpy.utils.previews.ImagePreviewCollection | None = None
 
@@ -122,6 +126,37 @@ class Session:
         _start_timer()
         return None
 
+    def set_up_engine(self, set_up: EngineSetUp, wait: bool) -> str | None:
+        """Take the engine's environment into use once it is made, and check the engine.
+
+        Returns
+        -------
+        str or None
+            What was found, when waited for.
+
+        Raises
+        ------
+        ConvertFieldError
+            When waited for and it failed.
+        """
+        if not wait:
+            self.message, self.error, self.set_up = "", None, set_up
+            _start_timer()
+            return None
+        preferences().engine_python = str(set_up.wait())
+        return self.check_engine(wait=True)
+
+    def _take_set_up(self, set_up: EngineSetUp) -> None:
+        if isinstance(set_up.error, JobCancelledError):
+            self.message = str(set_up.error)
+        elif set_up.error is not None:
+            self.error = set_up.error
+        else:
+            preferences().engine_python = str(set_up.python)
+            self.message = "The engine is set up"
+            with contextlib.suppress(ConvertFieldError):
+                self.check_engine(wait=False)
+
     def pump(self) -> bool:
         """Take in what the engine said; on its end, put the result into the scene.
 
@@ -130,6 +165,9 @@ class Session:
         bool
             True while something runs.
         """
+        if self.set_up is not None and self.set_up.pump():
+            set_up, self.set_up = self.set_up, None
+            self._take_set_up(set_up)
         if self.check is not None and self.check.pump():
             self.engine_report, self.engine_error = self.check.report, self.check.error
             self.check = None
@@ -139,7 +177,7 @@ class Session:
             self._take_result(job, task)
             self._start_next()
         redraw_panels()
-        return self.busy or self.check is not None
+        return self.busy or self.check is not None or self.set_up is not None
 
     def look_for_unfinished(self, capture_name: str | None) -> None:
         """Look on disk for jobs of a capture that can be resumed."""
@@ -181,6 +219,9 @@ class Session:
     def close_engines(self) -> None:
         """End every process."""
         self.close_job()
+        if self.set_up is not None:
+            self.set_up.cancel()
+            self.set_up = None
         self.pictures.close()
 
     def close_job(self) -> None:

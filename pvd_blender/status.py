@@ -61,6 +61,12 @@ def _draw_problem(layout: UILayout, context: Context, problem: str) -> None:
     box = layout.box()
     box.alert = True
     draw_wrapped(box, context, problem, icon="ERROR")
+    running = session()
+    if running.set_up is not None:
+        draw_wrapped(box, context, running.set_up.text, icon="SORTTIME")
+        box.operator("convert_field.cancel_set_up", icon="CANCEL")
+        return
+    box.operator("convert_field.set_up_engine", icon="IMPORT")
     box.operator(
         "preferences.addon_show", text="Open Preferences", icon="PREFERENCES"
     ).module = __package__

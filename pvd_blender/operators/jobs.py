@@ -1,5 +1,6 @@
 """Operators on jobs and on the engine itself: cancel, resume, the log, checking the engine."""
 
+import sys
 from pathlib import Path
 
 import bpy
@@ -7,8 +8,15 @@ from bpy.props import IntProperty, StringProperty
 from bpy.types import Context, Event
 
 from .. import api
+from ..preferences import environment_folder
 from ..session import session
 from .base import GuardedOperator, JobOperator, why_no_job
+
+DOWNLOAD = {
+    "linux": "About 3 GB: on Linux PyTorch comes with CUDA, which an NVIDIA card uses",
+    "other": "About 0.5 GB: here PyTorch comes for the CPU; Pip Options can name another build",
+}
+"""By ``sys.platform``: how much, and which PyTorch."""
 
 
 class CONVERT_FIELD_OT_cancel(GuardedOperator):
@@ -127,6 +135,62 @@ class CONVERT_FIELD_OT_dismiss(GuardedOperator):
         session().message = ""
 
 
+class CONVERT_FIELD_OT_set_up_engine(GuardedOperator):
+    """Make the engine's environment."""
+
+    bl_idname = "convert_field.set_up_engine"
+    bl_label = "Set Up Engine"
+    bl_description = (
+        "Make a Python environment in the extension's folder and download the engine's libraries "
+        "into it; it can be cancelled and repeated"
+    )
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def why_not(cls, _context: Context) -> str | None:
+        """Return why the engine cannot be set up now."""
+        if session().set_up is not None:
+            return "The engine is being set up"
+        return None if bpy.app.online_access else api.OFFLINE.rstrip(".")
+
+    def invoke(self, context: Context, _event: Event) -> set[str]:
+        """Say what will be downloaded and where it goes, and ask."""
+        return context.window_manager.invoke_props_dialog(
+            self, width=460, title="Set Up Engine", confirm_text="Download"
+        )
+
+    def draw(self, _context: Context) -> None:
+        """Draw what the user agrees to."""
+        column = self.layout.column()
+        column.label(text="PyTorch, NVIDIA Warp and other libraries are downloaded:")
+        column.label(text=DOWNLOAD.get(sys.platform, DOWNLOAD["other"]), icon="IMPORT")
+        column.label(text=f"Into {environment_folder()}", icon="FILE_FOLDER")
+
+    def act(self, _context: Context) -> None:
+        """Begin."""
+        report = api.set_up_engine(wait=bpy.app.background)
+        if report:
+            self.report({"INFO"}, report)
+
+
+class CONVERT_FIELD_OT_cancel_set_up(GuardedOperator):
+    """Stop setting up the engine."""
+
+    bl_idname = "convert_field.cancel_set_up"
+    bl_label = "Cancel Set-Up"
+    bl_description = "Stop setting up the engine and take away what was made; it can be repeated"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def why_not(cls, _context: Context) -> str | None:
+        """Return why there is nothing to cancel."""
+        return None if session().set_up is not None else "The engine is not being set up"
+
+    def act(self, _context: Context) -> None:
+        """Cancel."""
+        session().set_up.cancel()
+
+
 class CONVERT_FIELD_OT_check_engine(JobOperator):
     """Start the engine and say what it is."""
 
@@ -163,5 +227,7 @@ CLASSES = (
     CONVERT_FIELD_OT_discard,
     CONVERT_FIELD_OT_open_log,
     CONVERT_FIELD_OT_dismiss,
+    CONVERT_FIELD_OT_set_up_engine,
+    CONVERT_FIELD_OT_cancel_set_up,
     CONVERT_FIELD_OT_check_engine,
 )

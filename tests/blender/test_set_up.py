@@ -1,0 +1,95 @@
+"""Setting up the engine's environment: real ones, from a wheel that is made here."""
+
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import bpy
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    "python" not in Path(sys.executable).name, reason="this Blender's Python is no program"
+)
+
+
+@pytest.fixture
+def online(add_on):
+    from pvd_blender.preferences import preferences
+
+    system = bpy.context.preferences.system
+    before = system.use_online_access
+    system.use_online_access = True
+    yield
+    system.use_online_access = before
+    preferences().pip_options = ""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A package of one module, as pip installs it without asking anybody."""
+    path = tmp_path_factory.mktemp("wheels") / "tiny_engine-1.0-py3-none-any.whl"
+    info = "tiny_engine-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny_engine.py", "ANSWER = 42\n")
+        archive.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-engine\nVersion: 1.0\n"
+        )
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+def test_an_environment_is_made_used_and_checked(add_on, online, wheel, tmp_path):
+    from pvd_blender import api
+    from pvd_blender.preferences import preferences
+
+    folder = tmp_path / "environment"
+    preferences().pip_options = "--no-index"
+    with pytest.raises(api.ConvertFieldError, match="Installing failed"):
+        api.set_up_engine([str(tmp_path / "missing.whl")], folder)
+    assert not folder.exists(), "and it can be repeated"
+    assert "missing.whl" in (tmp_path / "work" / "set_up.log").read_text()
+    # The engine's own libraries are not among what is installed here, and the check says so.
+    with pytest.raises(api.ConvertFieldError, match="lacks torch"):
+        api.set_up_engine([str(wheel)], folder)
+    python = Path(preferences().engine_python)
+    assert python.is_relative_to(folder)
+    code = "import tiny_engine, sys; sys.exit(tiny_engine.ANSWER != 42)"
+    assert subprocess.run([python, "-c", code], check=False).returncode == 0
+
+
+def test_it_can_be_cancelled_and_leaves_nothing(add_on, online, wheel, tmp_path, session):
+    from pvd_blender import api
+    from pvd_blender.preferences import preferences
+
+    folder = tmp_path / "environment"
+    before = preferences().engine_python
+    assert api.set_up_engine([str(wheel)], folder, wait=False) is None
+    assert "Making the environment" in session.set_up.text
+    bpy.ops.convert_field.cancel_set_up()
+    deadline = time.monotonic() + 10
+    while session.pump() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert session.set_up is None and "cancelled" in session.message
+    assert not folder.exists() and preferences().engine_python == before
+
+
+def test_without_online_access_it_is_refused_in_one_sentence(add_on, tmp_path):
+    from pvd_blender import api
+
+    bpy.context.preferences.system.use_online_access = False
+    with pytest.raises(api.ConvertFieldError, match="online access"):
+        api.set_up_engine(folder=tmp_path / "environment")
+    assert not bpy.ops.convert_field.set_up_engine.poll()
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(add_on, online, wheel, tmp_path):
+    from pvd_blender import api
+
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "picture.txt").write_text("mine")
+    with pytest.raises(api.ConvertFieldError, match="no environment"):
+        api.set_up_engine([str(wheel)], tmp_path / "mine")
+    assert (tmp_path / "mine" / "picture.txt").read_text() == "mine"
