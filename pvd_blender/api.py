@@ -23,7 +23,6 @@ Examples
 >>> api.render(frame).save_render("lego.png")
 """
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -40,14 +39,10 @@ from .api_edit import (
     mark_meshes,
     merge,
 )
-from .engine.set_up import EngineSetUp, find_python
+from .api_engine import check_engine, configure, set_up_engine
 from .errors import ConvertFieldError, JobCancelledError
-from .preferences import (
-    engine_packages,
-    engine_settings,
-    environment_folder,
-    preferences,
-)
+from .field_file import field_role
+from .properties import active_field, find_field, list_field
 from .scene import cameras
 from .scene import export_capture as exporting
 from .scene.errors import SceneError
@@ -59,6 +54,7 @@ __all__ = [
     "ConvertFieldError",
     "JobCancelledError",
     "SceneError",
+    "add_field",
     "add_field_erase",
     "add_shape",
     "apply_edits",
@@ -75,41 +71,12 @@ __all__ = [
     "look_through",
     "mark_meshes",
     "merge",
+    "remove_field",
     "render",
     "resume",
     "set_up_engine",
     "train",
 ]
-
-OFFLINE = (
-    "Setting up the engine downloads its libraries; allow online access in Blender's preferences "
-    "under System, or install them by hand."
-)
-
-
-def configure(
-    engine_python: str | Path | None = None,
-    device: str | None = None,
-    work_folder: str | Path | None = None,
-) -> None:
-    """Set the preferences; what is None stays.
-
-    Parameters
-    ----------
-    engine_python : path, optional
-        Python program of the engine's environment.
-    device : str, optional
-        ``"auto"``, ``"cpu"`` or ``"cuda"``.
-    work_folder : path, optional
-        Where jobs, fields and volumes are kept.
-    """
-    values = preferences()
-    if engine_python is not None:
-        values.engine_python = str(engine_python)
-    if device is not None:
-        values.device = device
-    if work_folder is not None:
-        values.work_folder = str(work_folder)
 
 
 def import_capture(path: str | Path, wait: bool = True) -> Object | None:
@@ -166,6 +133,49 @@ def train(
     """
     settings = FieldSettings(arch, preset, budget, steps, seed)
     return do(tasks.training(owner(frame), settings, chosen_device(), volume_resolution), wait)
+
+
+def add_field(frame: Object, path: str | Path) -> Path:
+    """Take a field file that is there already into a capture's list, and select it.
+
+    Parameters
+    ----------
+    frame : Object
+        Of the capture that the field was made from.
+    path : path
+        A ``.safetensors`` that this add-on or ``pvd`` has written.
+
+    Returns
+    -------
+    Path
+        The file, as the list names it.
+    """
+    file = Path(bpy.path.abspath(str(path))).absolute()
+    role = field_role(file)
+    known = find_field(owner(frame), str(file))
+    state = owner(frame).convert_field
+    if known is None:
+        list_field(owner(frame), str(file), role)
+    else:
+        state.active_field = list(state.fields).index(known)
+    return file
+
+
+def remove_field(frame: Object, field: str | Path | None = None) -> None:
+    """Take a field out of a capture's list; its file and its volume stay.
+
+    Parameters
+    ----------
+    frame : Object
+    field : path, optional
+        Without it, the selected field.
+    """
+    state = owner(frame).convert_field
+    item = find_field(owner(frame), str(field)) if field else active_field(owner(frame))
+    if item is None:
+        raise ConvertFieldError("There is no such field in the list.")
+    state.fields.remove(list(state.fields).index(item))
+    state.active_field = max(min(state.active_field, len(state.fields) - 1), 0)
 
 
 def extract_volume(
@@ -359,47 +369,6 @@ def export_capture(
     """
     where = Path(bpy.path.abspath(str(folder)))
     return exporting.export_capture(scene or bpy.context.scene, splits, where, **settings)
-
-
-def set_up_engine(
-    packages: Sequence[str] | None = None, folder: str | Path | None = None, wait: bool = True
-) -> str | None:
-    """Make the engine's environment, install its libraries, and use it from now on.
-
-    Downloads them from where pip does; Blender's online access must be allowed.
-
-    Parameters
-    ----------
-    packages : sequence of str, optional
-        Arguments of ``pip install`` in place of the engine's libraries.
-    folder : path, optional
-        Of the environment; without it, the extension's own folder.
-    wait : bool
-
-    Returns
-    -------
-    str or None
-        One sentence: which engine was found, on which device.
-    """
-    if not bpy.app.online_access:
-        raise ConvertFieldError(OFFLINE)
-    options = shlex.split(preferences().pip_options)
-    where = Path(folder) if folder else environment_folder()
-    chosen = engine_packages() if packages is None else list(packages)
-    log = engine_settings().work_folder / "set_up.log"
-    set_up = EngineSetUp(find_python(), where, [*options, *chosen], log)
-    return session().set_up_engine(set_up, wait)
-
-
-def check_engine(wait: bool = True) -> str | None:
-    """Start the engine and say what it is.
-
-    Returns
-    -------
-    str or None
-        Its version, PyTorch's and the device, in one sentence.
-    """
-    return session().check_engine(wait)
 
 
 def resume(folder: str | Path, wait: bool = True) -> object:

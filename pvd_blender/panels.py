@@ -73,11 +73,15 @@ class CONVERT_FIELD_PT_main(_ConvertFieldPanel, Panel):
         draw_status(layout, context)
         layout.prop(context.scene.convert_field, "frame", text="", icon="EMPTY_AXIS")
         frame = active_frame(context)
-        if frame is not None and len(frame.convert_field.fields):
+        if frame is not None:
             state = frame.convert_field
-            layout.template_list(
+            row = layout.row()
+            row.template_list(
                 "CONVERT_FIELD_UL_fields", "", state, "fields", state, "active_field", rows=3
             )
+            buttons = row.column(align=True)
+            buttons.operator("convert_field.add_field", text="", icon="ADD")
+            buttons.operator("convert_field.remove_field", text="", icon="REMOVE")
             item = active_field(frame)
             if item is not None and item.report:
                 layout.operator("convert_field.open_report", icon="URL")

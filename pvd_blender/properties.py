@@ -1,6 +1,7 @@
 """All state that a .blend keeps: one property group per ID type, with paths, ids and settings."""
 
 import uuid
+from pathlib import Path
 
 import bpy
 from bpy.props import (
@@ -173,6 +174,22 @@ def active_field(frame: Object | None) -> FieldItem | None:
 def find_field(frame: Object, path: str) -> FieldItem | None:
     """Return the list entry of a field file."""
     return next((item for item in frame.convert_field.fields if item.path == path), None)
+
+
+def list_field(frame: Object, path: str, role: str) -> FieldItem:
+    """Add a field file to a frame's list, under a name of its own, and select it."""
+    state = frame.convert_field
+    taken = {item.name for item in state.fields}
+    base = {key: label for key, label, _ in ROLES}[role]
+    if role in ("TEACHER", "STUDENT"):
+        base = f"{base} {Path(path).stem}"
+    number = sum(name.startswith(base) for name in taken) + 1
+    item = state.fields.add()
+    item.name = base if number == 1 else f"{base} {number}"
+    item.path = path
+    item.role = role
+    state.active_field = len(state.fields) - 1
+    return item
 
 
 CLASSES = (

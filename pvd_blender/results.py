@@ -9,7 +9,14 @@ from bpy.types import Object
 
 from .engine.job_folder import Request, safe_name
 from .errors import ConvertFieldError
-from .properties import NO_MEASURE, ROLES, FieldItem, find_field, find_frame, frame_state
+from .properties import (
+    NO_MEASURE,
+    FieldItem,
+    find_field,
+    find_frame,
+    frame_state,
+    list_field,
+)
 from .scene.cameras import import_cameras
 from .scene.crop_box import create_crop_box
 from .scene.floaters import show_floaters
@@ -78,7 +85,7 @@ def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outco
         frame = _frame_of(request)
         path = request.arguments["out"]
         is_light = request.arguments.get("to") == LIGHT_FIELD
-        item = find_field(frame, path) or _add_field(frame, path, "LIGHT" if is_light else role)
+        item = find_field(frame, path) or list_field(frame, path, "LIGHT" if is_light else role)
         item.parent = request.arguments.get("field", "")
         psnr = _quality(result)
         item.psnr = NO_MEASURE if psnr is None else psnr
@@ -168,21 +175,6 @@ def _frame_of(request: Request) -> Object:
             f"The capture is no longer in this file; the result is {request.arguments['out']}."
         )
     return frame
-
-
-def _add_field(frame: Object, path: str, role: str) -> FieldItem:
-    state = frame.convert_field
-    taken = {item.name for item in state.fields}
-    base = {key: label for key, label, _ in ROLES}[role]
-    if role in ("TEACHER", "STUDENT"):
-        base = f"{base} {Path(path).stem}"
-    number = sum(name.startswith(base) for name in taken) + 1
-    item = state.fields.add()
-    item.name = base if number == 1 else f"{base} {number}"
-    item.path = path
-    item.role = role
-    state.active_field = len(state.fields) - 1
-    return item
 
 
 def _volume_next(request: Request, frame: Object) -> Task | None:

@@ -8,6 +8,7 @@ from bpy.props import IntProperty, StringProperty
 from bpy.types import Context, Event
 
 from .. import api
+from ..api_engine import OFFLINE
 from ..preferences import environment_folder
 from ..session import session
 from .base import GuardedOperator, JobOperator, why_no_job
@@ -151,7 +152,7 @@ class CONVERT_FIELD_OT_set_up_engine(GuardedOperator):
         """Return why the engine cannot be set up now."""
         if session().set_up is not None:
             return "The engine is being set up"
-        return None if bpy.app.online_access else api.OFFLINE.rstrip(".")
+        return None if bpy.app.online_access else OFFLINE.rstrip(".")
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
         """Say what will be downloaded and where it goes, and ask."""

@@ -228,6 +228,28 @@ def test_a_dropped_file_is_imported_without_asking(api, capture):
     assert sum("pvd_capture" in item for item in bpy.data.objects) == 1
 
 
+def test_field_files_are_taken_into_the_list_and_out_of_it(api, frame, tmp_path):
+    field = api.train(frame, "hash", preset="small", steps=1)
+    state = frame.convert_field
+    api.remove_field(frame)
+    assert len(state.fields) == 0 and field.is_file()
+    assert not OPERATORS.remove_field.poll()
+    OPERATORS.add_field(filepath=str(field))
+    assert [(item.path, item.role) for item in state.fields] == [(str(field), "TEACHER")]
+    edits = [{"op": "erase", "region": {"box": {"min": [0, 0, 0], "max": [1, 1, 1]}}}]
+    edited = api.apply_edits(frame, field, edits)
+    api.remove_field(frame, edited)
+    assert api.add_field(frame, edited) == edited
+    assert api.add_field(frame, field) == field, "what is there is only selected"
+    assert [item.role for item in state.fields] == ["TEACHER", "EDITED"]
+    assert state.active_field == 0
+    wrong = tmp_path / "wrong.safetensors"
+    for content in (b"", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0{}"):
+        wrong.write_bytes(content)
+        with pytest.raises(api.ConvertFieldError, match="no field file"):
+            api.add_field(frame, wrong)
+
+
 def test_a_wrong_folder_is_one_sentence_and_leaves_the_scene_alone(api, tmp_path, session):
     before = described()
     with pytest.raises(api.ConvertFieldError) as failed:

@@ -1,0 +1,42 @@
+"""What the example scripts share: the add-on's api, and the words after ``--``.
+
+A script runs in Blender, ``blender --background --python examples/convert.py -- lego --to vm``, or
+in an environment with the bpy wheel, ``python examples/convert.py lego --to vm``.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import bpy
+
+EXTENSION = "bl_ext.user_default.convert_field"
+
+
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse a script's own words: those after ``--`` where Blender has words before it."""
+    words = sys.argv[1:]
+    return parser.parse_args(words[words.index("--") + 1 :] if "--" in words else words)
+
+
+def add_on_api(work_folder: Path | None = None) -> ModuleType:
+    """Return the add-on's api: of the installed extension, or of this folder's sources.
+
+    The engine's Python is that of the preferences, or PVD_ENGINE_PYTHON of the environment.
+    """
+    name = EXTENSION
+    if name not in bpy.context.preferences.addons:
+        sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+        name = "pvd_blender"
+        bpy.ops.preferences.addon_enable(module=name)
+    api = sys.modules[name].api if hasattr(sys.modules[name], "api") else _imported(name)
+    api.configure(engine_python=os.environ.get("PVD_ENGINE_PYTHON"), work_folder=work_folder)
+    return api
+
+
+def _imported(name: str) -> ModuleType:
+    import importlib
+
+    return importlib.import_module(f"{name}.api")

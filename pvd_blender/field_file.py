@@ -1,0 +1,44 @@
+"""What a field file says of itself, read from its header alone."""
+
+import json
+from pathlib import Path
+
+from .errors import ConvertFieldError
+
+METADATA_KEY = "pvd_field"
+MAX_HEADER = 100_000_000
+"""Bytes of a safetensors header, by that format's own limit."""
+
+ROLES = {"edited_field": "EDITED", "merged_field": "MERGED", "light_field": "LIGHT"}
+"""By the kind of field; a plain one is a teacher or a student."""
+
+
+def field_role(path: Path) -> str:
+    """Return how a field came to be, as the list of a capture's fields shows it.
+
+    Raises
+    ------
+    ConvertFieldError
+        When the file is no field.
+    """
+    header = _header(path)
+    made_by = str((header.get("provenance") or {}).get("made_by", ""))
+    plain = "STUDENT" if made_by.startswith("pvd convert") else "TEACHER"
+    return ROLES.get(str(header.get("kind")), plain)
+
+
+def _header(path: Path) -> dict:
+    """Read the header; a safetensors file begins with its length and JSON."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= MAX_HEADER:
+                raise ValueError("its header is too long")
+            header = json.loads(json.loads(file.read(length))["__metadata__"][METADATA_KEY])
+            if not isinstance(header, dict) or "kind" not in header:
+                raise ValueError("its header is of another format")
+            return header
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ConvertFieldError(
+            f"{path} is no field file; choose a .safetensors that this add-on or pvd has written."
+        ) from error
