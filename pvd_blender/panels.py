@@ -9,13 +9,15 @@ from .operators.edit import why_no_merge
 from .properties import (
     NO_MEASURE,
     ConvertFieldScene,
+    FieldItem,
     active_field,
     active_frame,
 )
 from .scene.edit_properties import PLACING, shape_of
 from .scene.edit_shapes import edit_shapes
 from .scene.field_nodes import nodes_can_edit
-from .settings import StudentSettings, TeacherSettings
+from .session import session
+from .settings import StudentSettings, TeacherSettings, good_for
 from .status import draw_status, draw_wrapped
 
 ROLE_ICONS = {
@@ -34,6 +36,7 @@ OPERATION_ICONS = {
     "tint": "COLOR",
 }
 BIG = 1.4
+PICTURE_SCALE = 6.0
 
 
 class CONVERT_FIELD_UL_fields(UIList):
@@ -83,8 +86,8 @@ class CONVERT_FIELD_PT_main(_ConvertFieldPanel, Panel):
             buttons.operator("convert_field.add_field", text="", icon="ADD")
             buttons.operator("convert_field.remove_field", text="", icon="REMOVE")
             item = active_field(frame)
-            if item is not None and item.report:
-                layout.operator("convert_field.open_report", icon="URL")
+            if item is not None:
+                _draw_result(layout, item)
 
 
 class _StepPanel(_ConvertFieldPanel):
@@ -128,7 +131,7 @@ class CONVERT_FIELD_PT_teacher(_StepPanel, Panel):
 
     def draw_step(self, layout: UILayout, context: Context, values: ConvertFieldScene) -> None:
         """Draw it."""
-        _draw_making(layout, values.teacher)
+        _draw_making(layout, context, values.teacher)
         _big(layout).operator("convert_field.train", icon="PLAY")
         _draw_reason(layout, context, why_no_capture(context))
         layout.separator()
@@ -156,7 +159,7 @@ class CONVERT_FIELD_PT_edit(_StepPanel, Panel):
             layout.operator("convert_field.add_field_erase", icon="GEOMETRY_NODES")
         layout.operator("convert_field.find_floaters", icon="OUTLINER_OB_POINTCLOUD")
         if frame is not None:
-            _draw_shapes(layout, context, edit_shapes(frame))
+            _draw_shapes(layout, context, edit_shapes(frame, with_off=True))
         _big(layout).operator("convert_field.apply_edits", icon="CHECKMARK")
         _draw_reason(layout, context, why_no_density(context))
         layout.separator()
@@ -180,7 +183,7 @@ class CONVERT_FIELD_PT_convert(_StepPanel, Panel):
             label.alignment = "RIGHT"
             label.label(text="From")
             row.label(text=item.name, icon=ROLE_ICONS[item.role])
-        column = _draw_making(layout, values.student)
+        column = _draw_making(layout, context, values.student)
         if values.student.is_light:
             _draw_light(layout, values.student)
         else:
@@ -192,6 +195,15 @@ class CONVERT_FIELD_PT_convert(_StepPanel, Panel):
         layout.operator("convert_field.render", icon="RENDER_STILL")
         if why_no_field(context) is None:
             _draw_reason(layout, context, why_no_camera(context))
+
+
+def _draw_result(layout: UILayout, item: FieldItem) -> None:
+    """Draw what the selected field looks like, and its report."""
+    icon = session().picture_icon(item.picture)
+    if icon:
+        layout.template_icon(icon, scale=PICTURE_SCALE)
+    if item.report:
+        layout.operator("convert_field.open_report", icon="URL")
 
 
 def _big(layout: UILayout) -> UILayout:
@@ -206,9 +218,12 @@ def _draw_reason(layout: UILayout, context: Context, reason: str | None) -> None
         draw_wrapped(layout, context, reason, icon="INFO")
 
 
-def _draw_making(layout: UILayout, settings: TeacherSettings | StudentSettings) -> UILayout:
+def _draw_making(
+    layout: UILayout, context: Context, settings: TeacherSettings | StudentSettings
+) -> UILayout:
     column = layout.column()
     column.prop(settings, "architecture")
+    draw_wrapped(column, context, good_for(settings.architecture), icon="INFO")
     if not settings.is_light:
         column.prop(settings, "beside")
     column.prop(settings, "preset")
@@ -263,6 +278,7 @@ def _draw_shapes(layout: UILayout, context: Context, shapes: list[Object]) -> No
     for item in shapes:
         row = column.row(align=True)
         icon = OPERATION_ICONS[shape_of(item).op]
+        row.prop(item, "hide_viewport", text="", emboss=False)
         row.prop(item, "name", text="", emboss=item == context.active_object, icon=icon)
         row.operator("convert_field.remove_shape", text="", icon="X", emboss=False).name = item.name
     if context.active_object in shapes:

@@ -52,6 +52,11 @@ class FieldItem(PropertyGroup):
     volume: PointerProperty(
         name="Volume", description="The Volume object that shows the field", type=Object
     )
+    picture: StringProperty(
+        name="Picture",
+        description="The field as it was seen last while it was made",
+        subtype="FILE_PATH",
+    )
     report: StringProperty(
         name="Report",
         description="Page with figures, pictures and curves of the conversion that made the field",

@@ -27,6 +27,7 @@ from .settings import LIGHT_FIELD
 from .tasks import Task, extracting
 
 MANY_CAMERAS = 12
+PREVIEWS = "previews"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outco
         psnr = _quality(result)
         item.psnr = NO_MEASURE if psnr is None else psnr
         item.report = result["outputs"].get("report") or ""
+        pictures = sorted((folder / PREVIEWS).glob("*.png"))
+        item.picture = str(pictures[-1]) if pictures else ""
         message = f"{made} '{item.name}'" + ("" if psnr is None else f" with {psnr:.1f} dB")
         return Outcome(Path(path), _with_warnings(message, result), _volume_next(request, frame))
 

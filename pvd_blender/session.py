@@ -15,6 +15,7 @@ from pathlib import Path
 
 import bpy
 
+from .curve_picture import SIDE, curve_pixels
 from .engine.check import EngineCheck
 from .engine.job import Job, State, describe_progress, describe_seconds
 from .engine.job_folder import unfinished_folders
@@ -28,6 +29,11 @@ from .tasks import Task, belongs_here, capture_folder
 
 TICK_SECONDS = 0.2
 PRINT_SECONDS = 2.0
+LEAST_POINTS = 3
+"""Of a curve that is drawn."""
+
+MOST_PICTURES = 16
+"""Kept as icons at a time."""
 
 
 class Session:
@@ -190,12 +196,31 @@ class Session:
 
     def preview_icon(self) -> int:
         """Return the icon of the newest picture of the running job, or 0."""
-        path = self.job.preview if self.job else None
+        return self.picture_icon(self.job.preview if self.job else None)
+
+    def curve_icon(self) -> int:
+        """Return the icon of the running job's quality over time, or 0."""
+        points = self.job.curve if self.job else []
+        if len(points) < LEAST_POINTS or self._previews is None:
+            return 0
+        key = f"curve {len(points)}"
+        if key not in self._previews:
+            for old in [name for name in self._previews if name.startswith("curve ")]:
+                del self._previews[old]
+            icon = self._previews.new(key)
+            icon.icon_size = icon.image_size = (SIDE, SIDE)
+            icon.image_pixels_float = curve_pixels(points).ravel().tolist()
+        return self._previews[key].icon_id
+
+    def picture_icon(self, path: Path | str | None) -> int:
+        """Return the icon of a picture file, or 0 when there is none."""
+        path = Path(path) if path else None
         if path is None or self._previews is None or not path.is_file():
             return 0
         key = f"{path}:{path.stat().st_mtime_ns}"
         if key not in self._previews:
-            self._previews.clear()
+            if len(self._previews) >= MOST_PICTURES:
+                self._previews.clear()
             self._previews.load(key, str(path), "IMAGE")
         return self._previews[key].icon_id
 

@@ -58,6 +58,11 @@ STAGES = (
 )
 
 
+def good_for(name: str) -> str:
+    """Return in a few words what an architecture is and what it is good for."""
+    return next(text for key, _, text in STUDENTS if key == name)
+
+
 def architecture_label(name: str) -> str:
     """Return an architecture's name for people: ``"hash+vm"`` is a hash grid beside the other."""
     labels = {key: label for key, label, _ in STUDENTS}

@@ -75,9 +75,10 @@ def _draw_problem(layout: UILayout, context: Context, problem: str) -> None:
 def _draw_job(box: UILayout, running: Session) -> None:
     job = running.job
     box.label(text=running.task.label, icon="SORTTIME")
-    icon = running.preview_icon()
-    if icon:
-        box.template_icon(icon, scale=PREVIEW_SCALE)
+    picture, curve = running.preview_icon(), running.curve_icon()
+    row = box.row()
+    for icon in filter(None, (picture, curve)):
+        row.template_icon(icon, scale=PREVIEW_SCALE)
     box.progress(factor=job.progress.fraction, type="BAR", text=describe_progress(job))
     row = box.row()
     row.enabled = job.state is not State.CANCELLING

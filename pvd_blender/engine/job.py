@@ -76,6 +76,8 @@ class Job:
     progress : Progress
     metrics : dict of str to float
         What the engine measured last on a validation view, such as ``psnr``.
+    curve : list of (float, float)
+        Share of the work done and decibel, as progress told them.
     preview : Path or None
         The newest picture that the engine wrote as it went.
     hello : dict
@@ -97,6 +99,7 @@ class Job:
         self.state = State.STARTING
         self.progress = Progress()
         self.metrics: dict[str, float] = {}
+        self.curve: list[tuple[float, float]] = []
         self._end: dict = {}
         self.preview: Path | None = None
         self.hello: dict = {}
@@ -186,6 +189,8 @@ class Job:
             self._check_hello(payload)
         elif kind == "progress":
             self.progress = _progress(payload)
+            if (decibel := quality(self.progress)) is not None:
+                self.curve.append((self.progress.fraction, decibel))
         elif kind == "metrics":
             self.metrics |= _numbers(payload)
         elif kind == "end":
@@ -275,6 +280,12 @@ def describe_seconds(seconds: float) -> str:
     return f"{minutes}:{whole % 60:02d} min" if minutes else f"{whole} s"
 
 
+def quality(progress: Progress) -> float | None:
+    """Return the decibel that a progress event told: to the images, or to the teacher."""
+    metrics = progress.metrics
+    return metrics.get("train_psnr", metrics.get("psnr_to_teacher"))
+
+
 def describe_progress(job: Job) -> str:
     """Return a job's progress in one line: step, quality and time left, as far as known."""
     if job.state is State.STARTING:
@@ -287,7 +298,7 @@ def describe_progress(job: Job) -> str:
     parts = [f"{progress.fraction:.0%}"]
     if progress.step and progress.unit == "step":
         parts.append(f"step {progress.step}")
-    psnr = job.metrics.get("psnr", progress.metrics.get("train_psnr"))
+    psnr = job.metrics.get("psnr", quality(progress))
     if psnr is not None:
         parts.append(f"{psnr:.1f} dB")
     if progress.seconds_left is not None:

@@ -79,17 +79,14 @@ class PictureServer:
         ConvertFieldError
             It cannot be rendered.
         """
+        request = {"field": str(field), "camera": camera, "edits": edits}
         with self._lock:
-            process = self._running(settings)
-            self._number += 1
-            out = Path(self._folder.name) / f"{self._number}.npy"
-            request = {"id": self._number, "field": str(field), "camera": camera, "out": str(out)}
-            process.send(request | {"edits": edits})
-            try:
-                return _picture(self._answer(process, given_up), out, self._log)
-            finally:
-                with contextlib.suppress(OSError):
-                    out.unlink(missing_ok=True)
+            picture = self._asked(settings, request, given_up)
+            if picture is None:  # it ended by itself just before it was asked
+                picture = self._asked(settings, request, given_up)
+        if picture is None:
+            raise ConvertFieldError("The engine ended before it rendered; render again.")
+        return picture
 
     def close(self) -> None:
         """End the process; the next picture starts another."""
@@ -100,16 +97,28 @@ class PictureServer:
             self._folder.cleanup()
             self._folder = None
 
-    @property
-    def _log(self) -> Path:
-        return Path(self._folder.name) / LOG
+    def _asked(
+        self, settings: EngineSettings, request: dict, given_up: Callable[[], bool]
+    ) -> np.ndarray | None:
+        """The picture, or None when the process ended of its own accord."""
+        process, folder = self._running(settings)
+        self._number += 1
+        number, out, log = self._number, folder / f"{self._number}.npy", folder / LOG
+        process.send(request | {"id": number, "out": str(out)})
+        try:
+            answer = self._answer(process, number, log, given_up)
+            return None if answer is None else _picture(answer, out, log)
+        finally:
+            with contextlib.suppress(OSError):
+                out.unlink(missing_ok=True)
 
-    def _running(self, settings: EngineSettings) -> EngineProcess:
+    def _running(self, settings: EngineSettings) -> tuple[EngineProcess, Path]:
+        """The process, and the folder for its pictures."""
         if self._process is not None and (self.pid is None or settings != self._settings):
             self.close()
         if self._process is None:
             self._start(settings)
-        return self._process
+        return self._process, Path(self._folder.name)
 
     def _start(self, settings: EngineSettings) -> None:
         problem = problem_with_python(settings.python)
@@ -121,25 +130,29 @@ class PictureServer:
                 server_command(settings.python, settings.device),
                 engine_variables(engine_sources()),
                 Path(self._folder.name),
-                self._log,
+                Path(self._folder.name) / LOG,
             )
         except OSError as error:
             raise ConvertFieldError(f"The engine cannot be started: {error}.") from error
         self._settings = settings
 
-    def _answer(self, process: EngineProcess, given_up: Callable[[], bool]) -> dict:
-        """The answer to the last request."""
+    def _answer(
+        self, process: EngineProcess, number: int, log: Path, given_up: Callable[[], bool]
+    ) -> dict | None:
+        """The answer to a request, or None when the process ended of its own accord."""
         deadline = None
         while True:
-            ended = process.exit_code is not None
+            exit_code = process.exit_code
             for answer in process.take():
-                if isinstance(answer, dict) and answer.get("id") == self._number:
+                if isinstance(answer, dict) and answer.get("id") == number:
                     return answer
-            if ended:
-                cause = read_tail(self._log) or "no reason given"
-                raise ConvertFieldError(f"The engine ended while it rendered ({cause}).", self._log)
+            if exit_code == 0:
+                return None
+            if exit_code is not None:
+                cause = read_tail(log) or "no reason given"
+                raise ConvertFieldError(f"The engine ended while it rendered ({cause}).", log)
             if deadline is None and given_up():
-                process.send({"cancel": self._number})
+                process.send({"cancel": number})
                 deadline = time.monotonic() + SECONDS_TO_GIVE_UP
             if deadline is not None and time.monotonic() > deadline:
                 self.close()

@@ -138,13 +138,16 @@ def is_shape(item: Object | None) -> bool:
     return item is not None and bool(shape_of(item).form)
 
 
-def edit_shapes(frame: Object, view_layer: ViewLayer | None = None) -> list[Object]:
+def edit_shapes(
+    frame: Object, view_layer: ViewLayer | None = None, with_off: bool = False
+) -> list[Object]:
     """Return a capture's shapes in the scene, by name; in that order they are applied.
 
     Those of the active view layer unless another is given.
 
     A copy of a shape is a shape as well. Shapes that are switched off in the viewport (the screen
-    icon, or their collection's tick) are left out; hiding one with the eye changes nothing.
+    icon, or their collection's tick) are left out, those of the icon unless asked for; hiding one
+    with the eye changes nothing.
     """
     present = (view_layer or bpy.context.view_layer).objects
     return sorted(
@@ -152,7 +155,7 @@ def edit_shapes(frame: Object, view_layer: ViewLayer | None = None) -> list[Obje
             item
             for item in present
             if is_shape(item)
-            and not item.hide_viewport
+            and (with_off or not item.hide_viewport)
             and (shape_of(item).frame or frame_of(item)) == frame
         ),
         key=lambda item: item.name,

@@ -194,6 +194,8 @@ def test_a_hidden_shape_still_works_and_a_switched_off_one_does_not(origin):
     assert np.allclose(moved, 1, atol=1e-5)
     item.hide_viewport = True
     assert edit_shapes.collect_edits(origin) == []
+    assert edit_shapes.edit_shapes(origin) == []
+    assert edit_shapes.edit_shapes(origin, with_off=True) == [item], "the panel lists it still"
 
 
 def test_unmarking_a_mesh_makes_it_a_plain_object_again(origin):

@@ -231,6 +231,7 @@ def test_a_dropped_file_is_imported_without_asking(api, capture):
 def test_field_files_are_taken_into_the_list_and_out_of_it(api, frame, tmp_path):
     field = api.train(frame, "hash", preset="small", steps=1)
     state = frame.convert_field
+    assert Path(state.fields[0].picture).is_file(), "as it was seen last"
     api.remove_field(frame)
     assert len(state.fields) == 0 and field.is_file()
     assert not OPERATORS.remove_field.poll()
