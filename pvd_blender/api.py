@@ -61,6 +61,7 @@ __all__ = [
     "cancel",
     "check_engine",
     "collect_edits",
+    "compare",
     "configure",
     "convert",
     "discard",
@@ -328,13 +329,57 @@ def render(
         The picture, with alpha; an open image editor shows it.
     """
     scene = scene or bpy.context.scene
+    seen_by = _camera(camera, scene)
+    task = tasks.rendering(owner(frame), source(frame, field), scene, seen_by, chosen_device())
+    return do(task, wait)
+
+
+def compare(
+    frame: Object,
+    field: str | Path | None = None,
+    reference: str | Path | None = None,
+    camera: Object | None = None,
+    wait: bool = True,
+) -> Image | None:
+    """Render two fields side by side, with the map of their difference.
+
+    Parameters
+    ----------
+    frame : Object
+    field : path, optional
+        Without it, the selected field.
+    reference : path, optional
+        Without it, the field that the first was made from.
+    camera : Object, optional
+        Without it, the scene's.
+    wait : bool
+
+    Returns
+    -------
+    Image or None
+        Reference, field and difference in one picture; an open image editor shows it.
+    """
+    first = source(frame, field)
+    if reference is None:
+        item = find_field(owner(frame), str(first))
+        reference = item.parent if item else ""
+        if not reference:
+            raise ConvertFieldError(f"'{first.name}' was not made from another field; name one.")
+    if not Path(reference).is_file():
+        raise ConvertFieldError(f"The field's file is gone: {reference}.")
+    scene = bpy.context.scene
+    seen_by = _camera(camera, scene)
+    task = tasks.comparing(owner(frame), first, Path(reference), scene, seen_by, chosen_device())
+    return do(task, wait)
+
+
+def _camera(camera: Object | None, scene: Scene) -> Object:
     camera = camera or scene.camera
     if camera is None:
         raise ConvertFieldError("The scene has no camera; add one or look through a dataset's.")
     if camera.type != "CAMERA":
         raise ConvertFieldError(f"'{camera.name}' is no camera; choose one.")
-    task = tasks.rendering(owner(frame), source(frame, field), scene, camera, chosen_device())
-    return do(task, wait)
+    return camera
 
 
 def look_through(camera: Object) -> None:

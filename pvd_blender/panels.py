@@ -202,8 +202,11 @@ def _draw_result(layout: UILayout, item: FieldItem) -> None:
     icon = session().picture_icon(item.picture)
     if icon:
         layout.template_icon(icon, scale=PICTURE_SCALE)
+    row = layout.row(align=True)
+    if item.parent:
+        row.operator("convert_field.compare", icon="IMAGE_REFERENCE")
     if item.report:
-        layout.operator("convert_field.open_report", icon="URL")
+        row.operator("convert_field.open_report", icon="URL")
 
 
 def _big(layout: UILayout) -> UILayout:

@@ -135,17 +135,35 @@ def _finish_floaters(request: Request, _folder: Path, result: dict) -> Outcome:
 
 
 def _finish_render(request: Request, _folder: Path, result: dict) -> Outcome:
+    name = _field_name(request, request.arguments["field"])
+    image = _made_picture(request, f"{name} from {request.client['camera']}")
+    return Outcome(image, _with_warnings(f"Rendered '{image.name}'", result))
+
+
+def _finish_compare(request: Request, _folder: Path, result: dict) -> Outcome:
+    first, second = (_field_name(request, request.arguments[k]) for k in ("reference", "field"))
+    image = _made_picture(request, f"{first} and {second} from {request.client['camera']}")
+    psnr = result["outputs"].get("psnr")
+    told = "they are equal" if psnr is None else f"{psnr:.1f} dB apart"
+    return Outcome(image, f"'{first}', '{second}' and their difference: {told}")
+
+
+def _field_name(request: Request, path: str) -> str:
     frame = find_frame(request.client["frame"])
+    item = find_field(frame, path) if frame else None
+    return item.name if item else Path(path).stem
+
+
+def _made_picture(request: Request, name: str) -> bpy.types.Image:
+    """The engine's picture as an image that open image editors show."""
     path = Path(request.arguments["out"]) / request.client["picture"]
     if not path.is_file():
         raise ConvertFieldError(f"The engine rendered no picture at {path}; render again.")
-    source = request.arguments["field"]
-    item = find_field(frame, source) if frame else None
     image = bpy.data.images.load(str(path))
-    image.name = f"{item.name if item else Path(source).stem} from {request.client['camera']}"
+    image.name = name
     image.alpha_mode = "STRAIGHT"
     _show_image(image)
-    return Outcome(image, _with_warnings(f"Rendered '{image.name}'", result))
+    return image
 
 
 def _with_warnings(message: str, result: dict) -> str:
@@ -162,6 +180,7 @@ _FINISHERS = {
     "volume": _finish_volume,
     "floaters": _finish_floaters,
     "render": _finish_render,
+    "compare": _finish_compare,
 }
 
 

@@ -342,6 +342,22 @@ def rendering(frame: Object, source: Path, scene: Scene, camera: Object, device:
     )
 
 
+def comparing(
+    frame: Object, source: Path, reference: Path, scene: Scene, camera: Object, device: str
+) -> Task:
+    """Render two fields as a camera of the scene sees them, side by side."""
+    entry = camera_to_dict(camera, scene, frame) | {"name": safe_name(camera.name)}
+    return Task(
+        f"Compare from {camera.name}",
+        frame[NAME],
+        "compare",
+        {"field": str(source), "reference": str(reference), "device": device},
+        outputs={"out": "pictures"},
+        inputs={"cameras": {"cameras": [entry]}},
+        client=_client(frame) | {"picture": f"{entry['name']}.png", "camera": camera.name},
+    )
+
+
 def resuming(folder: Path) -> Task:
     """Go on with a job that was stopped."""
     try:

@@ -78,6 +78,30 @@ class CONVERT_FIELD_OT_render(FieldJobOperator):
         api.render(self.frame(context), wait=self.wait)
 
 
+class CONVERT_FIELD_OT_compare(FieldJobOperator):
+    """Show the selected field beside the one that it was made from."""
+
+    bl_idname = "convert_field.compare"
+    bl_label = "Compare with Source"
+    bl_description = (
+        "Render the selected field and the one that it was made from side by side from the scene's "
+        "camera, with the map of their difference; an open image editor shows it"
+    )
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why there is nothing to compare."""
+        item = active_field(active_frame(context))
+        if item is not None and not item.parent:
+            return "The selected field was not made from another one"
+        return why_no_camera(context) or super().why_not(context)
+
+    def act(self, context: Context) -> None:
+        """Compare."""
+        api.compare(self.frame(context), wait=self.wait)
+
+
 def why_no_camera(context: Context) -> str | None:
     """Return why there is no camera to render from, in one sentence, or None."""
     if context.scene.camera is None:
@@ -85,4 +109,9 @@ def why_no_camera(context: Context) -> str | None:
     return None
 
 
-CLASSES = (CONVERT_FIELD_OT_convert, CONVERT_FIELD_OT_open_report, CONVERT_FIELD_OT_render)
+CLASSES = (
+    CONVERT_FIELD_OT_convert,
+    CONVERT_FIELD_OT_open_report,
+    CONVERT_FIELD_OT_render,
+    CONVERT_FIELD_OT_compare,
+)

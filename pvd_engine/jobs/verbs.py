@@ -51,6 +51,7 @@ VERBS = {
         Verb("merge", kinds.MergeArguments, "edit.merge:run"),
         Verb("volume", kinds.VolumeArguments, "exchange.volume:run"),
         Verb("render", kinds.RenderArguments, "render.render_verb:run", makes_folder=True),
+        Verb("compare", kinds.CompareArguments, "metrics.compare:run", makes_folder=True),
         Verb("eval", kinds.EvalArguments, "metrics.evaluate:run"),
         Verb("export", kinds.ExportArguments, "exchange.export:run"),
         Verb("bench", kinds.BenchArguments, "bench.bench:run", makes_folder=True),

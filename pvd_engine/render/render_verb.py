@@ -9,7 +9,7 @@ from ..data.images import write_png
 from ..data.readers import open_capture
 from ..errors import UserError
 from ..fields.storage import load_any_field
-from ..jobs.arguments import RenderArguments
+from ..jobs.arguments import CompareArguments, RenderArguments
 from ..jobs.device import choose_device
 from ..jobs.job import Job
 from .region import outside_warnings, views_outside
@@ -27,7 +27,7 @@ def run(arguments: RenderArguments, job: Job) -> dict[str, Any]:
         ``warnings``, which say so.
     """
     device = choose_device(arguments.device)
-    views = _views(arguments)
+    views = views_to_render(arguments)
     field = load_any_field(arguments.field, device)
     outside = views_outside(field, views)
     warnings = outside_warnings(outside, views)
@@ -51,7 +51,14 @@ def picture_name(view: View) -> str:
     return f"{'/'.join(parts)}.png"
 
 
-def _views(arguments: RenderArguments) -> tuple[View, ...]:
+def views_to_render(arguments: RenderArguments | CompareArguments) -> tuple[View, ...]:
+    """The views of a capture's split, or of a cameras.json.
+
+    Raises
+    ------
+    UserError
+        There are none.
+    """
     if arguments.cameras is not None:
         return read_cameras(arguments.cameras)
     capture = open_capture(arguments.capture or "")

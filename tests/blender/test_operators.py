@@ -243,6 +243,11 @@ def test_field_files_are_taken_into_the_list_and_out_of_it(api, frame, tmp_path)
     assert api.add_field(frame, edited) == edited
     assert api.add_field(frame, field) == field, "what is there is only selected"
     assert [item.role for item in state.fields] == ["TEACHER", "EDITED"]
+    camera = next(item for item in frame.children if item.type == "CAMERA")
+    image = api.compare(frame, edited, field, camera)
+    assert image.size[0] > 3 * image.size[1] and image.name.startswith("Teacher")
+    with pytest.raises(api.ConvertFieldError, match="not made from another"):
+        api.compare(frame, field, camera=camera)
     assert state.active_field == 0
     wrong = tmp_path / "wrong.safetensors"
     for content in (b"", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0{}"):

@@ -1,0 +1,43 @@
+"""Kinds of values that several verbs take, and checks on them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import arg
+
+from ...errors import UserError
+
+Device = Literal["auto", "cpu", "cuda"]
+Preset = Literal["small", "full"]
+LightPreset = Literal["small", "full", "W256D88", "W181D88", "W256D44", "W363D22"]
+Interval = Literal["box", "occupied", "fixed"]
+RayEncoding = Literal["frequencies", "hash"]
+Decoder = Literal["mlp", "sh", "sh3"]
+Split = Literal["train", "val", "test"]
+StageChoice = Literal["123", "23", "13", "3"]
+Corners = tuple[float, float, float, float, float, float]
+
+CapturePath = Annotated[Path, arg(metavar="CAPTURE")]
+FieldPath = Annotated[Path, arg(metavar="FIELD")]
+FieldPaths = Annotated[tuple[Path, ...], arg(metavar="FIELD [FIELD ...]")]
+
+MAX_SEED = 2**63 - 1
+MAX_RESOLUTION = 2048
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that random generators do not take."""
+    if not 0 <= seed <= MAX_SEED:
+        raise UserError(f"--seed must be from 0 to {MAX_SEED}, not {seed}.")
+
+
+def check_resolution(resolution: int) -> None:
+    """Refuse a volume without cells or with too many."""
+    if not 1 <= resolution <= MAX_RESOLUTION:
+        raise UserError(f"--resolution must be from 1 to {MAX_RESOLUTION}, not {resolution}.")
+
+
+def check_suffix(path: Path, suffix: str) -> None:
+    """Refuse an output file of another kind."""
+    if path.suffix != suffix:
+        raise UserError(f"--out must name a file that ends in {suffix}, not '{path}'.")
