@@ -15,7 +15,7 @@ def drawing(add_on):
 
 def line(pixels, drawing):
     """Columns that the curve has come to, and its row in each."""
-    is_line = np.isclose(pixels, drawing.LINE).all(axis=-1)
+    is_line = np.isclose(pixels, drawing.LINE, atol=1 / 255).all(axis=-1)
     columns = np.flatnonzero(is_line.any(axis=0))
     return columns, np.array([np.flatnonzero(is_line[:, c]).max() for c in columns])
 
@@ -41,7 +41,7 @@ def test_few_or_equal_points_are_drawn_too(drawing, points):
     assert pixels.shape == (drawing.SIDE, drawing.SIDE, 4) and len(line(pixels, drawing)[0])
 
 
-def test_a_running_job_has_a_curve_and_its_icon(api, capture, session):
+def test_a_running_job_has_a_curve_and_its_icon(api, capture, session, drawing):
     from pvd_blender import tasks
 
     frame = api.import_capture(capture)
@@ -50,6 +50,9 @@ def test_a_running_job_has_a_curve_and_its_icon(api, capture, session):
         time.sleep(0.05)
     shares, decibel = np.array(session.job.curve).T
     assert (np.diff(shares) >= 0).all() and decibel[-1] > decibel[0]
-    assert session.curve_icon() != 0
+    session.curve_icon()  # without a window Blender gives icons no number
+    (icon,) = session._previews.values()
+    assert tuple(icon.image_size) == (drawing.SIDE, drawing.SIDE)
+    assert len(line(np.reshape(icon.image_pixels_float, (drawing.SIDE, -1, 4)), drawing)[0])
     session.close_job()
     assert session.curve_icon() == 0
