@@ -10,7 +10,7 @@ from ..errors import UserError
 from ..fields.architectures import default_preset, light_field
 from ..fields.base import Field
 from ..fields.header import read_header
-from ..fields.light_field import LightField, Reach, coarse_occupancy
+from ..fields.light_field import LightField, Reach, bordered_occupancy
 from ..jobs.arguments import ConvertArguments
 from ..jobs.budget import Budget
 from ..jobs.job import Job
@@ -65,7 +65,7 @@ def make_light_field(
         arguments.fine_tune,
     )
     torch.manual_seed(arguments.seed)
-    field = LightField(spec, coarse_occupancy(teacher.occupancy), reach(teacher, lesson.poses))
+    field = LightField(spec, bordered_occupancy(teacher.occupancy), reach(teacher, lesson.poses))
     training = Training.start(field.to(device), arguments.seed)
     training.resume(job)
     pixels = _pixels(arguments, lesson, recipe)

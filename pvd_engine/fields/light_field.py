@@ -79,7 +79,7 @@ class LightField(nn.Module):
         everything that is occupied, or in its ``"occupied"`` cells alone. With ``skip_empty`` rays
         that meet no occupied cell are background without the network.
     occupancy : OccupancyGrid
-        From `coarse_occupancy`.
+        From `bordered_occupancy`.
     reach : Reach
 
     Attributes
@@ -210,13 +210,13 @@ AnyField = Field | LightField
 
 
 @torch.no_grad()
-def coarse_occupancy(fine: OccupancyGrid) -> OccupancyGrid:
+def bordered_occupancy(fine: OccupancyGrid) -> OccupancyGrid:
     """`OCCUPANCY_RESOLUTION` cells along each axis: those that hold an occupied one, or border one.
 
     With the border, rays cannot slip between the places at which they look.
     """
     held = nn.functional.adaptive_max_pool3d(fine.binary[None].float(), OCCUPANCY_RESOLUTION)
     near = nn.functional.max_pool3d(held, 3, stride=1, padding=1)[0]
-    coarse = OccupancyGrid(fine.box, OCCUPANCY_RESOLUTION).to(fine.box.device)
-    coarse.binary.copy_(near > 0)
-    return coarse
+    bordered = OccupancyGrid(fine.box, OCCUPANCY_RESOLUTION).to(fine.box.device)
+    bordered.binary.copy_(near > 0)
+    return bordered

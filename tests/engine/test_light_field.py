@@ -10,7 +10,7 @@ from pvd_engine.distill.light import reach
 from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import light_field
 from pvd_engine.fields.header import read_header
-from pvd_engine.fields.light_field import LightField, Reach, coarse_occupancy
+from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
 from pvd_engine.fields.storage import load_any_field, load_field, save_field
 from pvd_engine.render.occupancy import OccupancyGrid
 from pvd_engine.render.rays import Rays
@@ -39,7 +39,7 @@ def scattered():
 def some_light_field(teacher, interval="occupied", skip_empty=True, encoding="hash"):
     torch.manual_seed(0)
     spec = light_field("small", 8, interval, skip_empty, encoding)
-    return LightField(spec, coarse_occupancy(teacher.occupancy), reach(teacher, POSES)).eval()
+    return LightField(spec, bordered_occupancy(teacher.occupancy), reach(teacher, POSES)).eval()
 
 
 def some_rays(count=600, seed=1):
