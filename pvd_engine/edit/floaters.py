@@ -52,10 +52,9 @@ def run(arguments: FloatersArguments, job: Job) -> dict[str, Any]:
 
     write_atomic(arguments.out, write)
     total = float(volume.density.sum())
-    _, parts = label(floating, TOUCHING)
     return {
         "out": str(arguments.out),
-        "parts": int(parts),
+        "parts": int(parts_of(floating).max()),
         "share": float(volume.density[floating].sum()) / total if total else 0.0,
     }
 
@@ -74,14 +73,22 @@ def find_floaters(thickness: np.ndarray, below: float) -> np.ndarray:
     -------
     (X, Y, Z) bool array
     """
-    labels, count = label(thickness > SOLID, TOUCHING)
-    if count == 0:
+    labels = parts_of(thickness > SOLID)
+    if not labels.any():
         return np.zeros(thickness.shape, bool)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     large = sizes >= below * sizes.max()
     large[0] = False
-    return (thickness > 0) & ~binary_dilation(large[labels], TOUCHING, iterations=FRINGE)
+    near = np.asarray(binary_dilation(large[labels], TOUCHING, iterations=FRINGE), bool)
+    return (thickness > 0) & ~near
+
+
+def parts_of(filled: np.ndarray) -> np.ndarray:
+    """For each cell the number of its part, from 1; 0 where nothing is: (X, Y, Z) int32."""
+    labels = np.zeros(filled.shape, np.int32)
+    label(filled, TOUCHING, output=labels)
+    return labels
 
 
 def surface(filled: np.ndarray, box: np.ndarray, cell: float) -> tuple[np.ndarray, np.ndarray]:
