@@ -80,7 +80,9 @@ __all__ = [
 ]
 
 
-def import_capture(path: str | Path, wait: bool = True) -> Object | None:
+def import_capture(
+    path: str | Path, wait: bool = True, splits: Sequence[str] = tasks.SPLITS
+) -> Object | None:
     """Import a capture: its cameras, its images behind them, its crop box.
 
     Parameters
@@ -88,13 +90,16 @@ def import_capture(path: str | Path, wait: bool = True) -> Object | None:
     path : path
         The capture's folder, or a ``transforms.json``.
     wait : bool
+    splits : sequence of str
+        Whose cameras come into the scene: of ``"train"``, ``"val"`` and ``"test"``. Training
+        uses the capture's files, whatever is in the scene.
 
     Returns
     -------
     Object or None
         The frame: the Empty that all the capture's objects are parented to.
     """
-    return do(tasks.importing(Path(bpy.path.abspath(str(path))).absolute()), wait)
+    return do(tasks.importing(Path(bpy.path.abspath(str(path))).absolute(), splits), wait)
 
 
 def train(

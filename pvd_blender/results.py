@@ -24,7 +24,7 @@ from .scene.frame import NAME, create_frame
 from .scene.vdb import missing_color_note
 from .scene.volume import create_volume_object, write_volume
 from .settings import LIGHT_FIELD
-from .tasks import Task, extracting
+from .tasks import SPLITS, Task, extracting
 
 MANY_CAMERAS = 12
 PREVIEWS = "previews"
@@ -68,10 +68,18 @@ def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
     capture = result["outputs"].get("capture")
     if not isinstance(capture, dict):
         raise ConvertFieldError(f"{request.arguments['path']} is no capture; choose its folder.")
+    wanted = request.client.get("splits", SPLITS)
+    views = [view for view in capture["views"] if view["split"] in wanted]
+    if not views:
+        raise ConvertFieldError(f"{capture['name']} has no such cameras; choose other ones.")
     frame = create_frame(capture)
-    cameras = import_cameras(capture, frame, folder.parent)
+    cameras = import_cameras(capture | {"views": views}, frame, folder.parent)
     create_crop_box(capture, frame)
-    counts = ", ".join(f"{count} {split}" for split, count in capture["counts"].items() if count)
+    counts = ", ".join(
+        f"{count} {split}"
+        for split, count in capture["counts"].items()
+        if count and split in wanted
+    )
     state = frame_state(frame)
     state.summary = f"{len(cameras)} cameras: {counts}"
     state.notes = "\n".join(capture["notes"])

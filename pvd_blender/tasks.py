@@ -32,6 +32,8 @@ from .scene.volume_edit import evaluated, has_edit, volume_edit
 from .settings import LIGHT_FIELD, architecture_label
 from .version import VERSION
 
+SPLITS = ("train", "val", "test")
+
 
 @dataclass(frozen=True)
 class Task:
@@ -176,11 +178,12 @@ def capture_folder(work_folder: Path, capture_name: str) -> Path:
     return work_folder / safe_name(capture_name)
 
 
-def importing(path: Path) -> Task:
-    """Read a capture's files."""
+def importing(path: Path, splits: Sequence[str] = SPLITS) -> Task:
+    """Read a capture's files; the cameras of some splits come into the scene."""
     name = path.stem if path.suffix == ".json" and path.stem != "transforms" else path.name
     name = path.parent.name if path.name.startswith("transforms") else name
-    return Task(f"Import {name}", name, "info", {"path": str(path)})
+    client = {"splits": list(splits)}
+    return Task(f"Import {name}", name, "info", {"path": str(path)}, client=client)
 
 
 def training(

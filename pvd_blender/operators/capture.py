@@ -12,6 +12,12 @@ from ..scene.cameras import dataset_camera
 from ..scene.frame import frame_of
 from .base import GuardedOperator, JobOperator, why_no_capture
 
+SPLITS = (
+    ("train", "Training", "The views that a teacher learns from"),
+    ("val", "Validation", "The views that settings are chosen by"),
+    ("test", "Test", "The views that fields are measured on"),
+)
+
 
 class CONVERT_FIELD_OT_import_capture(JobOperator):
     """Import a capture: its cameras with their images, its frame and its crop box."""
@@ -28,6 +34,13 @@ class CONVERT_FIELD_OT_import_capture(JobOperator):
     directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
+    splits: EnumProperty(
+        name="Cameras",
+        description="Whose cameras come into the scene; training uses the capture's files",
+        items=SPLITS,
+        options={"ENUM_FLAG"},
+        default={"train", "val", "test"},
+    )
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
         """Ask for the folder or the file; one that was dropped into the view is known."""
@@ -38,7 +51,7 @@ class CONVERT_FIELD_OT_import_capture(JobOperator):
 
     def act(self, context: Context) -> None:
         """Import what was chosen: a JSON file, or else the folder."""
-        api.import_capture(self._chosen(), wait=self.wait)
+        api.import_capture(self._chosen(), wait=self.wait, splits=sorted(self.splits))
 
     def _chosen(self) -> Path:
         path = Path(bpy.path.abspath(self.filepath)) if self.filepath else None

@@ -219,6 +219,15 @@ def test_the_button_imports_what_the_api_imports(api, capture, session, monkeypa
     assert session.message.startswith("Imported ball") and session.error is None
 
 
+def test_the_cameras_of_some_splits_can_be_imported_alone(api, capture):
+    OPERATORS.import_capture(filepath=str(capture), splits={"val", "test"})
+    assert sum(item.type == "CAMERA" for item in bpy.data.objects) == 2
+    frame = next(item for item in bpy.data.objects if "pvd_capture" in item)
+    assert frame.convert_field.summary == "2 cameras: 1 val, 1 test"
+    with pytest.raises(api.ConvertFieldError, match="no such cameras"):
+        api.import_capture(capture, splits=())
+
+
 def test_a_dropped_file_is_imported_without_asking(api, capture):
     handler = bpy.types.CONVERT_FIELD_FH_capture
     assert handler.bl_import_operator == "convert_field.import_capture"
