@@ -43,7 +43,7 @@ from .api_engine import check_engine, configure, set_up_engine
 from .errors import ConvertFieldError, JobCancelledError
 from .field_file import field_role
 from .properties import active_field, find_field, list_field
-from .scene import cameras
+from .scene import cameras, compositing
 from .scene import export_capture as exporting
 from .scene.errors import SceneError
 from .session import session
@@ -61,6 +61,7 @@ __all__ = [
     "cancel",
     "check_engine",
     "collect_edits",
+    "combine_by_depth",
     "compare",
     "configure",
     "convert",
@@ -376,6 +377,34 @@ def compare(
     seen_by = _camera(camera, scene)
     task = tasks.comparing(owner(frame), first, Path(reference), scene, seen_by, chosen_device())
     return do(task, wait)
+
+
+def combine_by_depth(frame: Object, scene: Scene | None = None) -> Scene:
+    """Have a scene's renders show its field among its own objects, each hidden by what is nearer.
+
+    A second scene renders the field with the engine *PVD Field*; the compositor, whose nodes are
+    replaced, combines both pictures by depth. The field's Volume object is left out of renders.
+
+    Parameters
+    ----------
+    frame : Object
+    scene : Scene, optional
+        Without it, the active one. Its own engine renders its objects.
+
+    Returns
+    -------
+    Scene
+        The second one.
+    """
+    scene = scene or bpy.context.scene
+    if scene.render.engine == compositing.ENGINE:
+        raise ConvertFieldError("This scene renders the field alone; choose another engine first.")
+    source(frame, None)
+    scene.convert_field.frame = owner(frame)
+    for item in owner(frame).convert_field.fields:
+        if item.volume is not None:
+            item.volume.hide_render = True
+    return compositing.combine_by_depth(scene)
 
 
 def _camera(camera: Object | None, scene: Scene) -> Object:

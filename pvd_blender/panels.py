@@ -193,6 +193,7 @@ class CONVERT_FIELD_PT_convert(_StepPanel, Panel):
         _draw_reason(layout, context, why_no_density(context))
         layout.separator()
         layout.operator("convert_field.render", icon="RENDER_STILL")
+        layout.operator("convert_field.combine_by_depth", icon="NODE_COMPOSITING")
         if why_no_field(context) is None:
             _draw_reason(layout, context, why_no_camera(context))
 

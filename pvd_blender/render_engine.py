@@ -11,6 +11,7 @@ from .errors import ConvertFieldError, JobCancelledError
 from .preferences import engine_settings
 from .properties import active_field, scene_frame
 from .scene.cameras import render_camera
+from .scene.compositing import ENGINE
 from .scene.edit_shapes import collect_edits
 from .scene.errors import SceneError
 from .scene.field_picture import background, blender_depth, inside_border, linear_rgba
@@ -18,8 +19,6 @@ from .scene.frame import is_frame
 from .session import redraw_panels, session
 from .tasks import source_field
 from .viewport import View, ViewPictures, view_camera
-
-ENGINE = "CONVERT_FIELD"
 
 SHARED_PANELS = "BLENDER_RENDER"
 """Panels that say they go with this engine, which is no more, go with every engine."""

@@ -7,7 +7,14 @@ from bpy.types import Context
 
 from .. import api
 from ..properties import active_field, active_frame
-from .base import DensityJobOperator, FieldJobOperator, GuardedOperator, settings_of
+from ..scene.compositing import ENGINE
+from .base import (
+    DensityJobOperator,
+    FieldJobOperator,
+    GuardedOperator,
+    settings_of,
+    why_no_field,
+)
 
 
 class CONVERT_FIELD_OT_convert(DensityJobOperator):
@@ -102,6 +109,29 @@ class CONVERT_FIELD_OT_compare(FieldJobOperator):
         api.compare(self.frame(context), wait=self.wait)
 
 
+class CONVERT_FIELD_OT_combine_by_depth(GuardedOperator):
+    """Have renders show the field among the scene's own objects."""
+
+    bl_idname = "convert_field.combine_by_depth"
+    bl_label = "Combine with Scene"
+    bl_description = (
+        "Render the field in a scene of its own and combine it with this one in the compositor: "
+        "what is nearer hides what is behind it. Replaces what the compositor has"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why there is nothing to combine."""
+        if context.scene.render.engine == ENGINE:
+            return "Choose the engine that renders the scene's own objects, such as Cycles, first"
+        return why_no_field(context)
+
+    def act(self, context: Context) -> None:
+        """Combine."""
+        api.combine_by_depth(active_frame(context))
+
+
 def why_no_camera(context: Context) -> str | None:
     """Return why there is no camera to render from, in one sentence, or None."""
     if context.scene.camera is None:
@@ -114,4 +144,5 @@ CLASSES = (
     CONVERT_FIELD_OT_open_report,
     CONVERT_FIELD_OT_render,
     CONVERT_FIELD_OT_compare,
+    CONVERT_FIELD_OT_combine_by_depth,
 )

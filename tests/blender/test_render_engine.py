@@ -6,6 +6,7 @@ import time
 import bpy
 import numpy as np
 import pytest
+from mathutils import Vector
 
 
 @pytest.fixture
@@ -123,6 +124,48 @@ def runs(pid):
     except OSError:
         return False
     return True
+
+
+def plane(camera, depth, left, right, color):
+    """A glowing plane across a camera's view at a depth, between two shares of its width."""
+    half = depth * 0.6
+    corners = [(2 * half * x - half, y, -depth) for x in (left, right) for y in (-half, half)]
+    mesh = bpy.data.meshes.new("plane")
+    mesh.from_pydata([camera.matrix_world @ Vector(c) for c in corners], [], [(0, 1, 3, 2)])
+    material = bpy.data.materials.new("glow")
+    material.use_nodes = True
+    material.node_tree.nodes.clear()
+    glow = material.node_tree.nodes.new("ShaderNodeEmission")
+    glow.inputs["Color"].default_value = (*color, 1)
+    out = material.node_tree.nodes.new("ShaderNodeOutputMaterial")
+    material.node_tree.links.new(glow.outputs[0], out.inputs["Surface"])
+    mesh.materials.append(material)
+    item = bpy.data.objects.new("plane", mesh)
+    bpy.context.scene.collection.objects.link(item)
+
+
+def test_field_and_objects_hide_each_other_by_depth(api, frame, tmp_path):
+    scene = bpy.context.scene
+    field = rendered(tmp_path / "field.png")
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    plane(scene.camera, 2.5, 0.0, 0.5, (1, 0, 0))
+    plane(scene.camera, 6.0, 0.5, 1.0, (0, 0, 1))
+    other = api.combine_by_depth(frame)
+    assert other.render.engine == "CONVERT_FIELD" and scene.render.engine == "CYCLES"
+    picture = rendered(tmp_path / "both.png")
+    height, width = picture.shape[:2]
+    middle = height // 2
+    assert picture[middle, width // 4, 0] > 0.9 > 0.1 > picture[middle, width // 4, 2]
+    ball, beside = (middle, width // 2 + 3), (1, width - 2)
+    assert field[ball][3] > 0.9 and field[beside][3] < 0.1
+    assert np.abs(picture[ball][:3] - field[ball][:3]).max() < 0.1, "in front of the far plane"
+    assert picture[beside][2] > 0.9, "which is seen beside it"
+    scenes = len(bpy.data.scenes)
+    assert api.combine_by_depth(frame) == other and len(bpy.data.scenes) == scenes
+    scene.render.engine = "CONVERT_FIELD"
+    with pytest.raises(api.ConvertFieldError, match="another engine"):
+        api.combine_by_depth(frame)
 
 
 def test_without_capture_camera_or_field_the_reason_is_said(api, capture, tmp_path):

@@ -1,0 +1,77 @@
+"""A field among Blender's own objects: two renders combined by depth in the compositor."""
+
+import bpy
+from bpy.types import NodeTree, Scene
+
+ENGINE = "CONVERT_FIELD"
+"""Identifier of the render engine that renders fields."""
+
+FIELD_SCENE = "pvd_field_scene"
+"""On a scene: the one that renders its field."""
+
+
+def combine_by_depth(scene: Scene) -> Scene:
+    """Have a scene's renders show its field, each hiding the other where it is nearer.
+
+    A second scene shows the same objects through the field's engine; the compositor takes of both
+    pictures what is nearer. What the first had in its compositor is replaced.
+
+    Parameters
+    ----------
+    scene : Scene
+        Its own engine renders its objects.
+
+    Returns
+    -------
+    Scene
+        The second one.
+    """
+    other = scene.get(FIELD_SCENE)
+    if not isinstance(other, Scene) or other.name not in bpy.data.scenes:
+        other = scene.copy()
+        other.name = f"{scene.name} Field"
+        scene[FIELD_SCENE] = other
+    other.render.engine = ENGINE
+    other.render.film_transparent = True
+    for layer in (*scene.view_layers, *other.view_layers):
+        layer.use_pass_z = True
+    tree, end = _emptied_tree(scene)
+    combined = _zcombine(tree)
+    for row, source in enumerate((scene, other)):
+        layers = tree.nodes.new("CompositorNodeRLayers")
+        layers.scene = source
+        layers.location = (-600, -400 * row)
+        # Picture and depth of the first, then of the second; their names differ between versions.
+        tree.links.new(layers.outputs["Image"], combined.inputs[2 * row])
+        tree.links.new(layers.outputs["Depth"], combined.inputs[2 * row + 1])
+    tree.links.new(combined.outputs[0], end)
+    return other
+
+
+def _emptied_tree(scene: Scene) -> tuple[NodeTree, bpy.types.NodeSocket]:
+    """Return a scene's compositor, empty but for its output, and the socket that takes a picture.
+
+    From Blender 5.0 on it is a node group of its own.
+    """
+    if hasattr(scene, "compositing_node_group"):
+        tree = bpy.data.node_groups.new(f"{scene.name} with field", "CompositorNodeTree")
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        scene.compositing_node_group = tree
+        output = tree.nodes.new("NodeGroupOutput")
+    else:
+        scene.use_nodes = True
+        tree = scene.node_tree
+        tree.nodes.clear()
+        output = tree.nodes.new("CompositorNodeComposite")
+    output.location = (200, 0)
+    return tree, output.inputs["Image"]
+
+
+def _zcombine(tree: NodeTree) -> bpy.types.Node:
+    node = tree.nodes.new("CompositorNodeZcombine")
+    node.location = (-200, 0)
+    if hasattr(node, "use_alpha"):
+        node.use_alpha = True
+    else:
+        node.inputs["Use Alpha"].default_value = True
+    return node
