@@ -1,5 +1,6 @@
 """A field's picture as Blender holds pictures: linear colour, depth along the view, its border."""
 
+import bpy
 import numpy as np
 from bpy.types import RenderSettings, World
 
@@ -74,7 +75,9 @@ def background(world: World | None) -> np.ndarray:
     """Return a world's plain colour, (3,) linear: of its background node, where it has one."""
     if world is None:
         return np.zeros(3)
-    if world.use_nodes and world.node_tree is not None:
+    # From Blender 5.0 on a world always has nodes.
+    has_nodes = bpy.app.version >= (5, 0, 0) or world.use_nodes
+    if has_nodes and world.node_tree is not None:
         for node in world.node_tree.nodes:
             if node.type == "BACKGROUND":
                 color, strength = node.inputs["Color"], node.inputs["Strength"]

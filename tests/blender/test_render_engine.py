@@ -75,8 +75,11 @@ def test_percentage_border_and_an_opaque_background_are_respected(frame, tmp_pat
     scene.render.use_border = False
     scene.render.film_transparent = False
     scene.world = bpy.data.worlds.new("White")
-    scene.world.use_nodes = False
-    scene.world.color = (1, 1, 1)
+    if scene.world.node_tree is None:
+        scene.world.color = (1, 1, 1)
+    else:
+        node = next(n for n in scene.world.node_tree.nodes if n.type == "BACKGROUND")
+        node.inputs["Color"].default_value = (1, 1, 1, 1)
     opaque = rendered(tmp_path / "opaque.png")
     assert opaque[..., 3].min() == 1
     assert np.abs(opaque[0, 0, :3] - 1).max() < 0.01
