@@ -10,7 +10,7 @@ STEP = 5.0
 """Decibel from one line of the grid to the next."""
 
 LINE = (0.35, 0.62, 1.0, 1.0)
-GRID = (1.0, 1.0, 1.0, 0.16)
+GRID = (0.36, 0.36, 0.36, 1.0)
 
 
 def curve_pixels(points: Sequence[tuple[float, float]]) -> np.ndarray:

@@ -2,8 +2,10 @@
 
 import textwrap
 
+import bpy
 from bpy.types import Context, UILayout
 
+from .api_engine import OFFLINE
 from .engine.job import State, describe_progress
 from .preferences import engine_problem
 from .session import Session, session
@@ -67,6 +69,8 @@ def _draw_problem(layout: UILayout, context: Context, problem: str) -> None:
         box.operator("convert_field.cancel_set_up", icon="CANCEL")
         return
     box.operator("convert_field.set_up_engine", icon="IMPORT")
+    if not bpy.app.online_access:
+        draw_wrapped(box, context, OFFLINE, icon="INFO")
     box.operator(
         "preferences.addon_show", text="Open Preferences", icon="PREFERENCES"
     ).module = __package__

@@ -16,7 +16,10 @@ not offer the add-on's modules to it.
 """
 
 DEVICES = ("auto", "cpu", "cuda")
-MISSING = "The engine's Python is not set; name it in the add-on's preferences."
+MISSING = (
+    "The engine is not set up yet; press Set Up Engine, or name its Python in the add-on's "
+    "preferences."
+)
 
 
 @dataclass(frozen=True)
