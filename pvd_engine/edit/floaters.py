@@ -7,11 +7,11 @@ import numpy as np
 from scipy.ndimage import binary_dilation, label
 from skimage.measure import marching_cubes
 
+from ..exchange.npz import write_npz
 from ..exchange.volume import sample_volume
 from ..fields.storage import load_field
 from ..jobs.arguments import FloatersArguments
 from ..jobs.device import choose_device
-from ..jobs.files import write_atomic
 from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
 
@@ -45,12 +45,7 @@ def run(arguments: FloatersArguments, job: Job) -> dict[str, Any]:
         "vertices": vertices,
         "faces": faces,
     }
-
-    def write(path: Path) -> None:
-        with path.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    write_atomic(arguments.out, write)
+    write_npz(arguments.out, arrays)
     total = float(volume.density.sum())
     return {
         "out": str(arguments.out),

@@ -24,9 +24,9 @@ from ..fields.base import Field
 from ..fields.storage import load_field
 from ..jobs.arguments import VolumeArguments
 from ..jobs.device import choose_device
-from ..jobs.files import write_atomic
 from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
+from .npz import write_npz
 
 DROPPED_OPACITY = 0.01
 """Thin cells become exactly empty as long as no ray along an axis loses more opacity than this."""
@@ -332,19 +332,8 @@ def save_volume(path: Path, volume: Volume, name: str) -> None:
 
     The arrays are ``density``, ``color``, ``box`` (see `Volume`), ``name`` and ``version``.
     """
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                density=volume.density,
-                color=volume.color,
-                box=volume.box,
-                name=np.array(name),
-                version=np.array(__version__),
-            )
-
-    write_atomic(path, write)
+    arrays = {"density": volume.density, "color": volume.color, "box": volume.box}
+    write_npz(path, arrays | {"name": np.array(name), "version": np.array(__version__)})
 
 
 def _ignore(fraction: float) -> None:

@@ -9,7 +9,7 @@ from ..data.images import write_png
 from ..data.readers import open_capture
 from ..errors import UserError
 from ..fields.storage import load_any_field
-from ..jobs.arguments import CompareArguments, RenderArguments
+from ..jobs.arguments import RenderArguments, ViewArguments
 from ..jobs.device import choose_device
 from ..jobs.job import Job
 from .region import outside_warnings, views_outside
@@ -51,7 +51,7 @@ def picture_name(view: View) -> str:
     return f"{'/'.join(parts)}.png"
 
 
-def views_to_render(arguments: RenderArguments | CompareArguments) -> tuple[View, ...]:
+def views_to_render(arguments: ViewArguments) -> tuple[View, ...]:
     """The views of a capture's split, or of a cameras.json.
 
     Raises

@@ -23,6 +23,7 @@ from .looking import (
     ExportArguments,
     InfoArguments,
     RenderArguments,
+    ViewArguments,
     VolumeArguments,
 )
 from .making import ConvertArguments, TrainArguments
@@ -48,5 +49,6 @@ __all__ = [
     "Split",
     "StageChoice",
     "TrainArguments",
+    "ViewArguments",
     "VolumeArguments",
 ]

@@ -65,21 +65,8 @@ class VolumeArguments:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderArguments:
-    """Render a field as PNG pictures.
-
-    The cameras come from a split of a capture or from a cameras.json. Each picture is an sRGB PNG
-    with straight alpha, named like the capture's image: the view test/r_0 becomes
-    OUT/test/r_0.png.
-
-    Example: pvd render lego.safetensors --capture lego --split test --out pictures
-    """
-
-    field: Positional[FieldPath]
-    """The field file."""
-
-    out: Path
-    """The folder for the pictures."""
+class ViewArguments:
+    """From where fields are rendered."""
 
     capture: CapturePath | None = None
     """The dataset whose cameras are used."""
@@ -99,7 +86,25 @@ class RenderArguments:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareArguments:
+class RenderArguments(ViewArguments):
+    """Render a field as PNG pictures.
+
+    The cameras come from a split of a capture or from a cameras.json. Each picture is an sRGB PNG
+    with straight alpha, named like the capture's image: the view test/r_0 becomes
+    OUT/test/r_0.png.
+
+    Example: pvd render lego.safetensors --capture lego --split test --out pictures
+    """
+
+    field: Positional[FieldPath]
+    """The field file."""
+
+    out: Path
+    """The folder for the pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareArguments(ViewArguments):
     """Show two fields side by side from the same cameras, and measure how far they differ.
 
     Each picture has the reference, the field, and the map of their difference.
@@ -115,22 +120,6 @@ class CompareArguments:
 
     out: Path
     """The folder for the pictures."""
-
-    capture: CapturePath | None = None
-    """The dataset whose cameras are used."""
-
-    split: Split = "test"
-    """Which of the capture's views."""
-
-    cameras: Path | None = None
-    """A cameras.json instead of a capture."""
-
-    device: Device = "auto"
-    """Where to compute; auto takes the GPU where there is one."""
-
-    def __post_init__(self) -> None:
-        if (self.capture is None) == (self.cameras is None):
-            raise UserError("Give either --capture or --cameras to say from where to render.")
 
 
 @dataclass(frozen=True, kw_only=True)
