@@ -7,16 +7,9 @@ from enum import Enum
 from pathlib import Path
 
 from ..errors import ConvertFieldError, JobCancelledError
-from .environment import (
-    PROTOCOL_VERSION,
-    EngineSettings,
-    engine_command,
-    engine_sources,
-    engine_variables,
-    problem_with_python,
-)
+from .environment import PROTOCOL_VERSION, EngineSettings, engine_command
 from .job_folder import LOG, Request, read_result
-from .process import EngineProcess, read_tail
+from .process import read_tail, start_engine
 
 POLL_SECONDS = 0.05
 
@@ -106,7 +99,8 @@ class Job:
         self.result: dict | None = None
         self.error: ConvertFieldError | None = None
         self.started = time.monotonic()
-        self._process = _start(folder, settings)
+        command = engine_command(settings.python, folder)
+        self._process = start_engine(settings.python, command, folder, folder / LOG)
 
     @property
     def log(self) -> Path:
@@ -236,22 +230,6 @@ class Job:
             return f"The engine's Python lacks a library ({last}); install the engine into it."
         ended = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended ({exit_code})"
         return f"The engine {ended} without a result{': ' + last if last else ''}."
-
-
-def _start(folder: Path, settings: EngineSettings) -> EngineProcess:
-    problem = problem_with_python(settings.python)
-    if problem:
-        raise ConvertFieldError(problem)
-    try:
-        sources = engine_sources()
-        return EngineProcess(
-            engine_command(settings.python, folder),
-            engine_variables(sources),
-            folder,
-            folder / LOG,
-        )
-    except OSError as error:
-        raise ConvertFieldError(f"The engine could not be started: {error}.") from error
 
 
 def _progress(payload: dict) -> Progress:

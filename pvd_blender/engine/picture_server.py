@@ -13,14 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConvertFieldError, JobCancelledError
-from .environment import (
-    EngineSettings,
-    engine_sources,
-    engine_variables,
-    problem_with_python,
-    server_command,
-)
-from .process import EngineProcess, read_tail
+from .environment import EngineSettings, server_command
+from .process import EngineProcess, read_tail, start_engine
 
 POLL_SECONDS = 0.01
 SECONDS_TO_GIVE_UP = 5.0
@@ -121,19 +115,10 @@ class PictureServer:
         return self._process, Path(self._folder.name)
 
     def _start(self, settings: EngineSettings) -> None:
-        problem = problem_with_python(settings.python)
-        if problem:
-            raise ConvertFieldError(problem)
         self._folder = tempfile.TemporaryDirectory(prefix="convert-field-")
-        try:
-            self._process = EngineProcess(
-                server_command(settings.python, settings.device),
-                engine_variables(engine_sources()),
-                Path(self._folder.name),
-                Path(self._folder.name) / LOG,
-            )
-        except OSError as error:
-            raise ConvertFieldError(f"The engine cannot be started: {error}.") from error
+        folder = Path(self._folder.name)
+        command = server_command(settings.python, settings.device)
+        self._process = start_engine(settings.python, command, folder, folder / LOG)
         self._settings = settings
 
     def _answer(

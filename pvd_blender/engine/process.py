@@ -17,6 +17,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
 
+from ..errors import ConvertFieldError
+from .environment import engine_sources, engine_variables, problem_with_python
+
 SECONDS_TO_ANSWER = 15.0
 """After a cancel the engine may take this long to write its checkpoint."""
 
@@ -136,6 +139,23 @@ class EngineProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
+
+
+def start_engine(python: str, command: list[str], folder: Path, log: Path) -> EngineProcess:
+    """Start a command of the engine.
+
+    Raises
+    ------
+    ConvertFieldError
+        When its Python cannot be used, or does not start.
+    """
+    problem = problem_with_python(python)
+    if problem:
+        raise ConvertFieldError(problem)
+    try:
+        return EngineProcess(command, engine_variables(engine_sources()), folder, log)
+    except OSError as error:
+        raise ConvertFieldError(f"The engine could not be started: {error}.") from error
 
 
 def _own_group() -> dict:

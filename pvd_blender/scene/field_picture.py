@@ -4,6 +4,8 @@ import bpy
 import numpy as np
 from bpy.types import RenderSettings, World
 
+from .volume import srgb_to_linear
+
 SEEN = 0.5
 """Alpha from which on a pixel has a depth."""
 
@@ -23,16 +25,11 @@ def linear_rgba(pixels: np.ndarray, world: np.ndarray | None) -> np.ndarray:
     """
     alpha = pixels[..., 3:4].clip(0, 1)
     straight = pixels[..., :3] / np.maximum(alpha, 1e-6)
-    color = srgb_to_linear(straight.clip(0, 1)) * alpha
+    color = srgb_to_linear(straight) * alpha
     if world is not None:
         color = color + np.asarray(world, np.float32) * (1 - alpha)
         alpha = np.ones_like(alpha)
     return np.concatenate((color, alpha), axis=-1).astype(np.float32)
-
-
-def srgb_to_linear(values: np.ndarray) -> np.ndarray:
-    """Decode sRGB (IEC 61966-2-1) from values in [0, 1]."""
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
 def blender_depth(pixels: np.ndarray, camera: dict, scale: float) -> np.ndarray:
