@@ -5,6 +5,7 @@ in an environment with the bpy wheel, ``python examples/convert.py lego --to vm`
 """
 
 import argparse
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -31,12 +32,6 @@ def add_on_api(work_folder: Path | None = None) -> ModuleType:
         sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
         name = "pvd_blender"
         bpy.ops.preferences.addon_enable(module=name)
-    api = sys.modules[name].api if hasattr(sys.modules[name], "api") else _imported(name)
+    api = importlib.import_module(f"{name}.api")
     api.configure(engine_python=os.environ.get("PVD_ENGINE_PYTHON"), work_folder=work_folder)
     return api
-
-
-def _imported(name: str) -> ModuleType:
-    import importlib
-
-    return importlib.import_module(f"{name}.api")

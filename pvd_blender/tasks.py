@@ -24,7 +24,7 @@ from .engine.job_folder import (
 )
 from .errors import ConvertFieldError
 from .properties import active_field, find_field, find_frame, frame_state
-from .scene.cameras import WORK_FOLDER, camera_to_dict
+from .scene.cameras import SPLIT_COLLECTIONS, WORK_FOLDER, camera_to_dict
 from .scene.crop_box import changed_crop
 from .scene.edit_shapes import collect_edits
 from .scene.frame import CAPTURE, NAME, is_frame
@@ -32,7 +32,7 @@ from .scene.volume_edit import evaluated, has_edit, volume_edit
 from .settings import LIGHT_FIELD, architecture_label
 from .version import VERSION
 
-SPLITS = ("train", "val", "test")
+SPLITS = tuple(SPLIT_COLLECTIONS)
 
 
 @dataclass(frozen=True)
