@@ -22,7 +22,7 @@ from .scene.crop_box import create_crop_box
 from .scene.floaters import show_floaters
 from .scene.frame import NAME, create_frame
 from .scene.vdb import missing_color_note
-from .scene.volume import create_volume_object, write_volume
+from .scene.volume import create_volume_object, write_volume, writer
 from .settings import LIGHT_FIELD
 from .tasks import SPLITS, Task, extracting
 
@@ -62,6 +62,11 @@ def finish(request: Request, folder: Path, result: dict) -> Outcome:
         ``outputs``, what the engine's verb returned, and ``metrics``, what it measured.
     """
     return _FINISHERS[request.verb](request, folder, result)
+
+
+def follow_up(request: Request) -> tuple[list[str], dict[str, str]] | None:
+    """Return a command that goes on where the engine ends, and its environment's own variables."""
+    return writer(Path(request.arguments["out"])) if request.verb == "volume" else None
 
 
 def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:

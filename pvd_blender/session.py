@@ -23,7 +23,7 @@ from .engine.picture_server import PictureServer
 from .engine.set_up import EngineSetUp
 from .errors import ConvertFieldError, JobCancelledError
 from .preferences import engine_settings, preferences
-from .results import Outcome, finish
+from .results import Outcome, finish, follow_up
 from .scene.errors import SceneError
 from .tasks import Task, belongs_here, capture_folder
 
@@ -270,7 +270,7 @@ class Session:
             raise ConvertFieldError(
                 f"The work folder cannot be written ({error}); choose another in the preferences."
             ) from error
-        job = Job(request, folder, settings)
+        job = Job(request, folder, settings, follow_up(request))
         self.job, self.task = job, task
         return job
 

@@ -1,5 +1,7 @@
 """One job of the engine, seen from the add-on: its state, its progress and its end."""
 
+import contextlib
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +11,7 @@ from pathlib import Path
 from ..errors import ConvertFieldError, JobCancelledError
 from .environment import PROTOCOL_VERSION, EngineSettings, engine_command
 from .job_folder import LOG, Request, read_result
-from .process import read_tail, start_engine
+from .process import EngineProcess, read_tail, start_engine
 
 POLL_SECONDS = 0.05
 
@@ -62,6 +64,9 @@ class Job:
     folder : Path
         Its job folder, which holds the request already.
     settings : EngineSettings
+    follow_up : tuple of list and dict, optional
+        A command that goes on where the engine ends well, and its environment's own variables.
+        It has to do something that Blender would else do itself: whether it fails is no matter.
 
     Attributes
     ----------
@@ -86,9 +91,16 @@ class Job:
         When the engine cannot be started.
     """
 
-    def __init__(self, request: Request, folder: Path, settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        request: Request,
+        folder: Path,
+        settings: EngineSettings,
+        follow_up: tuple[list[str], dict[str, str]] | None = None,
+    ) -> None:
         self.request = request
         self.folder = folder
+        self._follow_up = follow_up
         self.state = State.STARTING
         self.progress = Progress()
         self.metrics: dict[str, float] = {}
@@ -130,10 +142,13 @@ class Job:
         exit_code = self._process.exit_code
         for message in self._process.take():
             self._take_in(message)
-        if exit_code is not None:
-            self._finish(exit_code)
-        else:
+        if exit_code is None:
             self._process.press()
+        elif self.result is not None:  # what follows has ended, too
+            self._process.close()
+            self.state = State.DONE
+        else:
+            self._finish(exit_code)
         return self.finished
 
     def wait(self, report: Callable[["Job"], None] | None = None) -> dict:
@@ -212,14 +227,25 @@ class Job:
         if self.error is not None:
             self.state = State.FAILED
         elif status == "done" and result is not None:
-            self.state = State.DONE
             self.result = result
+            self._go_on()
         elif status == "cancelled" or (status is None and self.state is State.CANCELLING):
             self.state = State.CANCELLED
             self.error = JobCancelledError(f"{self.request.verb} was cancelled.", None)
         else:
             self.state = State.FAILED
             self.error = ConvertFieldError(self._why_failed(result, exit_code), self.log)
+
+    def _go_on(self) -> None:
+        """Start what follows, if anything does."""
+        if self._follow_up is not None:
+            command, variables = self._follow_up
+            with contextlib.suppress(OSError):
+                self._process = EngineProcess(
+                    command, os.environ | variables, self.folder, self.log
+                )
+                return
+        self.state = State.DONE
 
     def _why_failed(self, result: dict | None, exit_code: int) -> str:
         error = (result or {}).get("error") or self._end

@@ -7,7 +7,7 @@ volume, change it, store it under the same name.
 import bpy
 from bpy.types import NodeTree, Object
 
-from .vdb import DENSITY
+from .volume_file import DENSITY
 
 FIELD_ERASE = "Field Erase"
 FIRST_VERSION = (5, 0, 0)

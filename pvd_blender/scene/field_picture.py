@@ -4,7 +4,7 @@ import bpy
 import numpy as np
 from bpy.types import RenderSettings, World
 
-from .volume import srgb_to_linear
+from .volume_file import srgb_to_linear
 
 SEEN = 0.5
 """Alpha from which on a pixel has a depth."""

@@ -1,11 +1,5 @@
-"""Writing `.vdb` files: by Blender's OpenVDB module, or by geometry nodes in a build without it.
+"""Writing and reading `.vdb` files in Blender, by its OpenVDB module where it has one."""
 
-For cells of size h whose first cell starts at `low`, the value of voxel i belongs to the middle of
-its cell. Blender 5.0 and every other program draw it around index i, Blender before 5.0 from i to
-i + 1; the grid's translation is chosen for the Blender that runs and the file says which.
-"""
-
-import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -15,12 +9,9 @@ import bpy
 import numpy as np
 
 from .errors import SceneError
+from .volume_file import import_openvdb, write_grids
 from .volume_nodes import write_density_by_nodes
 
-DENSITY = "density"
-COLOR = "color"
-ORIGIN = "pvd_voxel_origin"
-MODULES = ("openvdb", "pyopenvdb")
 NO_MODULE = (
     "This Blender has no OpenVDB module, so the volume shows density without colour; "
     "the official Blender builds have the module."
@@ -31,12 +22,7 @@ def openvdb_module() -> ModuleType | None:
     """Return Blender's OpenVDB module, or None in a build without it."""
     if hasattr(bpy.utils, "expose_bundled_modules"):
         bpy.utils.expose_bundled_modules()
-    for name in MODULES:
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            continue
-    return None
+    return import_openvdb()
 
 
 def missing_color_note() -> str | None:
@@ -49,42 +35,16 @@ def voxel_origin() -> str:
     return "center" if bpy.app.version >= (5, 0, 0) else "corner"
 
 
-def translation(low: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Return the grid's translation for cells of size `cell` of which the first starts at `low`."""
-    return low + cell / 2 if voxel_origin() == "center" else low
-
-
 def write_vdb(path: Path, density: np.ndarray, color: np.ndarray | None, box: np.ndarray) -> None:
     """Write density, and colour where this Blender can, as fog volume grids.
 
-    Parameters
-    ----------
-    path : Path
-        The `.vdb` file; it should not exist, because Blender keeps showing a file's old content.
-    density : (X, Y, Z) array
-        Extinction per dataset unit; zero cells become inactive and take no space.
-    color : (X, Y, Z, 3) array or None
-        Linear colour; black where it is not needed, since such cells become inactive.
-    box : (2, 3) array
-        Corners of the grid, dataset frame; values belong to the middles of the cells.
+    Parameters are those of `volume_file.write_grids`.
     """
     module = openvdb_module()
-    # Blender's and OpenVDB's copies ignore strides: anything but C order would be scrambled.
-    density = np.ascontiguousarray(density, dtype=np.float32)
     if module is None:
-        write_density_by_nodes(path, density, box)
-        return
-    low, high = np.asarray(box, dtype=np.float64)
-    cell = (high - low) / density.shape
-    matrix = np.diag([*cell, 1.0])
-    # OpenVDB multiplies row vectors, so the translation is the last row.
-    matrix[3, :3] = translation(low, cell)
-    grids = [_grid(module.FloatGrid(0.0), DENSITY, density, matrix, module)]
-    grids[0].gridClass = module.GridClass.FOG_VOLUME
-    if color is not None:
-        color = np.ascontiguousarray(color, dtype=np.float32)
-        grids.append(_grid(module.Vec3SGrid((0.0, 0.0, 0.0)), COLOR, color, matrix, module))
-    module.write(str(path), grids=grids, metadata={ORIGIN: voxel_origin()})
+        write_density_by_nodes(path, np.ascontiguousarray(density, dtype=np.float32), box)
+    else:
+        write_grids(module, path, density, color, box, voxel_origin())
 
 
 @dataclass(frozen=True)
@@ -134,12 +94,3 @@ def read_grid(path: Path, name: str) -> StoredGrid:
         return StoredGrid(module.read(str(path), name))
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise SceneError(f"The volume {path} cannot be read ({error}).") from error
-
-
-def _grid(grid, name: str, values: np.ndarray, matrix: np.ndarray, module: ModuleType):
-    # Values equal to the background, here zero, become inactive; whole empty blocks are not stored.
-    grid.copyFromArray(values)
-    grid.name = name
-    grid.transform = module.createLinearTransform(matrix.tolist())
-    grid[ORIGIN] = voxel_origin()
-    return grid

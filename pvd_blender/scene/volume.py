@@ -1,33 +1,31 @@
 """A field's density and colour as a Volume object of Blender."""
 
+import os
+import sys
 from pathlib import Path
-from zipfile import BadZipFile
+from types import ModuleType
 
 import bpy
 import numpy as np
 from bpy.types import Material, Object
 
+from . import volume_file
 from .errors import SceneError
 from .frame import frame_collection, parent_to_frame
-from .vdb import COLOR, DENSITY, ORIGIN, voxel_origin, write_vdb
+from .vdb import openvdb_module, voxel_origin, write_vdb
+from .volume_file import COLOR, DENSITY, ORIGIN, volume_arrays
 
-# Half-precision floats end at 65504, and Blender renders volumes in half precision.
-MOST_DENSITY = 65000.0
-# A ray through the whole grid at this optical depth loses a thousandth of its light: as good as
-# empty, and not worth a voxel.
-LEAST_DEPTH = 1e-3
 VIEWPORT_DENSITY = 10.0
 """How many times denser Solid mode shows a volume: surfaces thinner than a cell would be unseen."""
 
 
 def write_volume(npz_path: Path, folder: Path, name: str) -> Path:
-    """Write the engine's volume as a new `.vdb` file.
+    """Write the engine's volume as a new `.vdb` file, unless `writer` has written it already.
 
     Parameters
     ----------
     npz_path : Path
-        ``density`` (X, Y, Z) extinction per dataset unit, ``color`` (X, Y, Z, 3) sRGB-encoded in
-        [0, 1], ``box`` (2, 3) corners in the dataset frame; values at the middles of the cells.
+        As `volume_file.volume_arrays` reads it.
     folder : Path
         Where to write; created when missing.
     name : str
@@ -43,16 +41,15 @@ def write_volume(npz_path: Path, folder: Path, name: str) -> Path:
     SceneError
         When the file is not such a volume, or holds no density at all.
     """
-    density, color, box = read_npz(npz_path)
-    diagonal = float(np.linalg.norm(box[1] - box[0]))
-    density = np.where(density * diagonal < LEAST_DEPTH, 0.0, np.minimum(density, MOST_DENSITY))
-    if not density.any():
-        raise SceneError("The field is empty: there is no density to show as a volume.")
-    if color is not None:
-        density, color, box = with_border(density, srgb_to_linear(color), box)
-        color = spread_color(color, density)
     folder.mkdir(parents=True, exist_ok=True)
     path = _new_file(folder, name)
+    written = npz_path.with_suffix(".vdb")
+    if written.is_file():
+        return written.replace(path)
+    try:
+        density, color, box = volume_arrays(npz_path)
+    except ValueError as error:
+        raise SceneError(str(error)) from error
     temporary = path.with_name(f".{path.stem}.part.vdb")
     try:
         write_vdb(temporary, density, color, box)
@@ -62,90 +59,29 @@ def write_volume(npz_path: Path, folder: Path, name: str) -> Path:
     return path
 
 
-def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-    """Read (density, color or None, box) of the engine's volume file; NaN becomes empty."""
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            density = np.nan_to_num(data["density"].astype(np.float32), nan=0.0)
-            color = data["color"].astype(np.float32) if "color" in data else None
-            box = data["box"].astype(np.float64).reshape(2, 3)
-    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
-        raise SceneError(f"{path} is not a volume of the engine ({error}).") from error
-    if density.ndim != 3 or (color is not None and color.shape != (*density.shape, 3)):
-        raise SceneError(f"{path} is not a volume of the engine: its arrays do not fit together.")
-    return density, color, box
-
-
-def srgb_to_linear(values: np.ndarray) -> np.ndarray:
-    """Decode sRGB values in [0, 1] (IEC 61966-2-1)."""
-    values = np.clip(values, 0.0, 1.0)
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-
-
-def with_border(
-    density: np.ndarray, color: np.ndarray, box: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Add an empty layer of cells around a grid whose outermost cells hold density.
+def writer(npz_path: Path) -> tuple[list[str], dict[str, str]] | None:
+    """Return how Blender's own Python writes the engine's volume beside it, in a process.
 
     Returns
     -------
-    tuple of (X, Y, Z), (X, Y, Z, 3) and (2, 3) arrays
-        Density, colour, box; as they came when the outermost cells are empty.
+    tuple of list and dict, or None
+        The command, and what its environment has besides this one's; None in a build without
+        OpenVDB, where only Blender itself can write it.
     """
-    if np.count_nonzero(density[1:-1, 1:-1, 1:-1]) == np.count_nonzero(density):
-        return density, color, box
-    cell = (box[1] - box[0]) / density.shape
-    widths = ((1, 1), (1, 1), (1, 1))
-    return (
-        np.pad(density, widths),
-        np.pad(color, (*widths, (0, 0))),
-        np.stack([box[0] - cell, box[1] + cell]),
-    )
+    module = openvdb_module()
+    if module is None:
+        return None
+    libraries = {str(_library_folder(library)) for library in (module, np)}
+    vdb_path = npz_path.with_suffix(".vdb")
+    # -P keeps the script's folder, with its modules of common names, off the path.
+    command = [sys.executable, "-P", volume_file.__file__, str(npz_path), str(vdb_path)]
+    return [*command, voxel_origin()], {"PYTHONPATH": os.pathsep.join(sorted(libraries))}
 
 
-def spread_color(color: np.ndarray, density: np.ndarray) -> np.ndarray:
-    """Keep colour where there is density, and carry it one cell beyond.
-
-    Renderers interpolate density and colour apart from each other. If the colour ended with the
-    density, it would fade to black over the last half cell, exactly where a surface is seen.
-
-    Parameters
-    ----------
-    color : (X, Y, Z, 3) array
-    density : (X, Y, Z) array
-
-    Returns
-    -------
-    (X, Y, Z, 3) float32 array
-        The colour of cells with density; their density-weighted mean in empty cells that touch
-        one, by a corner at least; zero elsewhere.
-    """
-    filled = density > 0
-    padded = np.pad(density, 1)
-    weights = np.pad(density[..., None] * color, ((1, 1), (1, 1), (1, 1), (0, 0)))
-    touching = _any_neighbour(filled) & ~filled
-    cells = np.argwhere(touching)
-    mass, light = np.zeros(len(cells)), np.zeros((len(cells), 3))
-    for shift in np.ndindex(3, 3, 3):
-        index = tuple((cells + shift).T)
-        mass += padded[index]
-        light += weights[index]
-    out = np.zeros(color.shape, dtype=np.float32)
-    out[filled] = color[filled]
-    out[touching] = light / mass[:, None]
-    return out
-
-
-def _any_neighbour(filled: np.ndarray) -> np.ndarray:
-    """Tell for each cell whether it or one of its 26 neighbours is filled."""
-    out = filled
-    for axis in range(3):
-        padding = [(int(a == axis),) * 2 for a in range(3)]
-        wide = np.pad(out, padding)
-        lower, upper = [slice(None)] * 3, [slice(None)] * 3
-        lower[axis], upper[axis] = slice(0, -2), slice(2, None)
-        out = out | wide[tuple(lower)] | wide[tuple(upper)]
-    return out
+def _library_folder(module: ModuleType) -> Path:
+    """Return the folder from which a module is imported."""
+    file = Path(module.__file__)
+    return file.parents[1] if file.stem == "__init__" else file.parent
 
 
 def _new_file(folder: Path, name: str) -> Path:

@@ -16,7 +16,8 @@ from bpy.types import Depsgraph, Object
 
 from .errors import SceneError
 from .field_nodes import nodes_can_edit
-from .vdb import DENSITY, ORIGIN, read_grid, voxel_origin
+from .vdb import read_grid, voxel_origin
+from .volume_file import DENSITY, ORIGIN
 
 SAME_PLACE = 1e-5
 """Share of a voxel that the grids of a file and of its evaluated volume may lie apart."""

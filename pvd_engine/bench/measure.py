@@ -7,11 +7,12 @@ from typing import Literal
 import numpy as np
 
 from ..data.capture import Capture, View
+from ..data.downscale import view_on_white
 from ..data.splits import evenly_spaced
 from ..errors import UserError
 from ..fields.storage import load_any_field
 from ..jobs.job import Job
-from ..metrics.evaluate import image_on_white, require_comparable
+from ..metrics.evaluate import require_comparable
 from ..metrics.image_metrics import psnr, ssim
 from ..render.render import render_image
 from ..render.view_loop import render_views
@@ -63,7 +64,7 @@ def compare(pictures: Sequence[np.ndarray], views: Sequence[View]) -> dict[str, 
 
     Values are clipped to [0, 1] first, as a picture file would hold them.
     """
-    pairs = [(p.clip(0, 1), image_on_white(v)) for p, v in zip(pictures, views, strict=True)]
+    pairs = [(p.clip(0, 1), view_on_white(v)) for p, v in zip(pictures, views, strict=True)]
     return {
         "psnr": float(np.mean([psnr(*pair) for pair in pairs])),
         "ssim": float(np.mean([ssim(*pair) for pair in pairs])),

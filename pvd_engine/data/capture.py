@@ -56,12 +56,15 @@ class View:
         ``"train"``, ``"val"`` or ``"test"``.
     image_path : Path or None
         None for a camera without an image.
+    stored_size : (width, height) or None
+        Of the image file, where the camera is a smaller one.
     """
 
     name: str
     camera: Camera
     split: str
     image_path: Path | None
+    stored_size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

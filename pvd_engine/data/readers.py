@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from .capture import Capture
+from .downscale import downscaled
 from .nerf_synthetic import read_nerf_synthetic
 from .transforms import read_transforms
 
@@ -17,7 +18,7 @@ _READABLE = (
 )
 
 
-def open_capture(path: str | Path) -> Capture:
+def open_capture(path: str | Path, downscale: int = 1) -> Capture:
     """Read a dataset; what it is is found from its content.
 
     Parameters
@@ -26,6 +27,8 @@ def open_capture(path: str | Path) -> Capture:
         A folder with ``transforms_train.json`` (and ``_val``, ``_test``), a folder with
         ``transforms.json``, or such a file itself. Where a folder has both, the split files
         come first.
+    downscale : int
+        Divide width and height of every image by this.
 
     Returns
     -------
@@ -44,9 +47,10 @@ def open_capture(path: str | Path) -> Capture:
     100
     """
     try:
-        return _open(Path(os.path.abspath(Path(path).expanduser())))  # noqa: PTH100
+        capture = _open(Path(os.path.abspath(Path(path).expanduser())))  # noqa: PTH100
     except (OSError, RuntimeError, ValueError) as error:  # unreadable folder, no home, NUL in path
         raise UserError(f"{path} cannot be read: {error}.") from error
+    return downscaled(capture, downscale)
 
 
 def require_trainable(capture: Capture) -> None:

@@ -34,7 +34,9 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     device = choose_device(arguments.device)
     teacher = load_field(arguments.field, device)
     require_density(teacher)
-    capture = open_capture(arguments.capture) if arguments.capture else None
+    capture = None
+    if arguments.capture is not None:
+        capture = open_capture(arguments.capture, arguments.downscale)
     recipe = Recipe(
         stages=arguments.stages,
         density_constraint=arguments.density_constraint,
@@ -102,7 +104,7 @@ def make_radiance_field(
     student = make_student(spec, lesson.teacher).to(device)
     inherited = inherit(student, lesson.teacher) if arguments.inherit else []
     training = begin(student, lesson, budget, seed, job)
-    report = distil(training, lesson, budget, job)
+    report = distil(training, lesson, budget, job, arguments.until_psnr)
     return training, {
         "preset": preset,
         "through": arguments.through,

@@ -12,7 +12,7 @@ from ..jobs.job import Job
 from ..train.loop import Training, optimise
 from ..train.preview import Preview
 from .feature_match import FeatureMatch, match_features
-from .lesson import Lesson, likeness
+from .lesson import Lesson, goal, likeness
 from .objective import DistillObjective
 from .probe import visible_points
 from .projection import project
@@ -63,7 +63,11 @@ def begin(
 
 
 def distil(
-    training: Training[RadianceField], lesson: Lesson, budget: Budget, job: Job
+    training: Training[RadianceField],
+    lesson: Lesson,
+    budget: Budget,
+    job: Job,
+    until_psnr: float | None = None,
 ) -> dict[str, Any]:
     """Teach a student until the budget is spent, then settle its occupancy.
 
@@ -74,6 +78,8 @@ def distil(
     lesson : Lesson
     budget : Budget
     job : Job
+    until_psnr : float, optional
+        Decibel to the teacher's picture of one view that are enough.
 
     Returns
     -------
@@ -103,7 +109,8 @@ def distil(
         samples,
     )
     preview = Preview(lesson.view(), student, job)
-    optimise(training, objective, budget, job, preview)
+    wanted = goal(until_psnr, teacher, preview.camera)
+    optimise(training, objective, budget, job, preview, wanted)
     student.occupancy.rebuild(student.log_density, student.step)
     preview()
     return {

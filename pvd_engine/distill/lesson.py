@@ -13,6 +13,7 @@ from ..fields.light_field import AnyField
 from ..metrics.image_metrics import psnr
 from ..render.rays import CameraBatch
 from ..render.render import render_image
+from ..train.goal import Goal
 from .recipe import Recipe
 
 
@@ -55,6 +56,13 @@ def require_density(teacher: Field) -> None:
     """Raise `UserError` when a teacher is empty."""
     if not teacher.occupancy.binary.any():
         raise UserError("The field is empty, so there is nothing to convert; undo some edits.")
+
+
+def goal(until_psnr: float | None, teacher: Field, camera: Camera) -> Goal | None:
+    """What a student is to reach: the teacher's own picture, so many decibel close; or nothing."""
+    if until_psnr is None:
+        return None
+    return Goal(until_psnr, camera, render_image(teacher, camera).over(1.0))
 
 
 def likeness(student: AnyField, teacher: Field, camera: Camera) -> float:

@@ -18,7 +18,7 @@ from ..report.report import alteration
 from ..train.loop import Training, optimise
 from ..train.pixels import PixelTable
 from ..train.preview import Preview
-from .lesson import Lesson, likeness
+from .lesson import Lesson, goal, likeness
 from .light_objective import LightObjective, LightRecipe
 from .ray_pool import RayPool
 from .ray_source import RaySource
@@ -84,7 +84,9 @@ def make_light_field(
     )
     preview = Preview(lesson.view(), field, job)
     try:
-        optimise(training, objective, Budget.parse(arguments.budget, arguments.steps), job, preview)
+        budget = Budget.parse(arguments.budget, arguments.steps)
+        wanted = goal(arguments.until_psnr, teacher, preview.camera)
+        optimise(training, objective, budget, job, preview, wanted)
     finally:
         pool.discard()
     preview()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..data.capture import Capture, View
-from ..data.images import load_image
+from ..data.downscale import view_on_white
 from ..data.readers import open_capture
 from ..errors import UserError
 from ..fields.storage import load_any_field
@@ -32,7 +32,7 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
         taught for; and ``warnings``, which say so.
     """
     device = choose_device(arguments.device)
-    capture = open_capture(arguments.capture)
+    capture = open_capture(arguments.capture, arguments.downscale)
     views = [view for view in capture.split(arguments.split) if view.image_path is not None]
     if not views:
         raise UserError(
@@ -46,7 +46,7 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
     job.warn(warnings)
     measured = []
     for view, image in render_views(field, views, job):
-        picture, truth = image.over(1.0).clip(0, 1), image_on_white(view)
+        picture, truth = image.over(1.0).clip(0, 1), view_on_white(view)
         entry = {"name": view.name, "psnr": psnr(picture, truth), "ssim": ssim(picture, truth)}
         measured.append(entry)
         job.emit("metrics", view=view.name, psnr=entry["psnr"], ssim=entry["ssim"])
@@ -72,20 +72,3 @@ def require_comparable(capture: Capture, views: Sequence[View]) -> None:
             f"The capture {capture.name} has images of less than {SSIM_WINDOW} pixels to a side, "
             "which are too small to compare."
         )
-
-
-def image_on_white(view: View) -> np.ndarray:
-    """A view's image, (H, W, 3) float32 in [0, 1], laid on white where it is transparent.
-
-    Raises
-    ------
-    UserError
-        It cannot be read, or has another size than its camera.
-    ValueError
-        The view has no image.
-    """
-    if view.image_path is None:
-        raise ValueError(f"the view {view.name} has no image")
-    size = (view.camera.width, view.camera.height)
-    rgba = load_image(view.image_path, expected_size=size).astype(np.float32) / 255
-    return rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]

@@ -61,7 +61,7 @@ def views_to_render(arguments: ViewArguments) -> tuple[View, ...]:
     """
     if arguments.cameras is not None:
         return read_cameras(arguments.cameras)
-    capture = open_capture(arguments.capture or "")
+    capture = open_capture(arguments.capture or "", arguments.downscale)
     views = capture.split(arguments.split)
     if not views:
         raise UserError(

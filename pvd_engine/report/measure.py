@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from ..data.capture import Capture, View
+from ..data.downscale import view_on_white
 from ..errors import UserError
 from ..fields.light_field import AnyField
-from ..metrics.evaluate import image_on_white
 from ..metrics.image_metrics import SSIM_WINDOW, psnr, ssim
 from ..render.render import render_image
 from .pictures import ViewPictures
@@ -96,7 +96,7 @@ def _truth(view: View, notes: list[str]) -> np.ndarray | None:
     if view.image_path is None:
         return None
     try:
-        return image_on_white(view)
+        return view_on_white(view)
     except UserError:  # a conversion of hours is not to fail for it
         notes.append(f"The image of {view.name} cannot be read, so it was not compared.")
         return None

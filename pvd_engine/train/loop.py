@@ -16,11 +16,15 @@ from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
 from ..jobs.checkpoint import load_checkpoint, save_checkpoint
 from ..jobs.job import Job
+from .goal import Goal
 from .history import History
 from .optimizer import FieldOptimizer
 
 CHECKPOINT_SECONDS = 30.0
 PROGRESS_SECONDS = 0.5
+GOAL_STEPS = 50
+"""Between two looks whether the field is good enough."""
+
 PREVIEWS = 4
 """Pictures of a validation view over the whole budget."""
 
@@ -159,8 +163,9 @@ def optimise(
     budget: Budget,
     job: Job,
     preview: Callable[[], object],
+    goal: Goal | None = None,
 ) -> None:
-    """Minimise an objective until the budget is spent.
+    """Minimise an objective until the budget is spent, or the field is good enough.
 
     Parameters
     ----------
@@ -173,6 +178,8 @@ def optimise(
         Receives progress and checkpoints, and says when to stop.
     preview : callable
         Shows the state of the field; called `PREVIEWS` times over the budget.
+    goal : Goal, optional
+        What is good enough; looked at every `GOAL_STEPS` steps.
 
     Raises
     ------
@@ -213,6 +220,8 @@ def optimise(
         if now - saved > CHECKPOINT_SECONDS:
             saved = now
             training.save(job)
+        if goal is not None and training.step % GOAL_STEPS == 0 and goal.reached(training.field):
+            break
         if int(done * PREVIEWS) > int(fraction * PREVIEWS):
             preview()
             training.elapsed = time.monotonic() - start

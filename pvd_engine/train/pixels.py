@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..data.capture import View
-from ..data.images import load_image
+from ..data.downscale import load_view
 from ..render.rays import CameraBatch, Rays, generate_rays
 
 
@@ -43,8 +43,7 @@ class PixelTable:
         cameras, images = [], []
         for view in views:
             if view.image_path is not None:
-                size = (view.camera.width, view.camera.height)
-                images.append(load_image(view.image_path, expected_size=size).reshape(-1, 4))
+                images.append(load_view(view).reshape(-1, 4))
                 cameras.append(view.camera)
         starts = np.cumsum([0] + [len(image) for image in images])
         return cls(

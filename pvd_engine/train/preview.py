@@ -1,13 +1,10 @@
 """A small picture of one view, shown while a field is being made."""
 
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 
 from ..data.capture import Camera, View
-from ..data.images import load_image
+from ..data.downscale import scaled_camera, view_on_white
 from ..fields.light_field import AnyField
 from ..jobs.job import Job
 from ..metrics.image_metrics import psnr
@@ -16,20 +13,9 @@ from ..render.render import render_image
 LONGEST_SIDE = 128
 
 
-def scale_camera(camera: Camera, longest_side: int) -> Camera:
-    """The same camera with smaller pixels; unchanged when it is small enough already."""
-    factor = min(1.0, longest_side / max(camera.width, camera.height))
-    width, height = round(camera.width * factor), round(camera.height * factor)
-    x, y = width / camera.width, height / camera.height
-    return replace(
-        camera,
-        width=width,
-        height=height,
-        fx=camera.fx * x,
-        fy=camera.fy * y,
-        cx=camera.cx * x,
-        cy=camera.cy * y,
-    )
+def _small(camera: Camera) -> Camera:
+    factor = min(1.0, LONGEST_SIDE / max(camera.width, camera.height))
+    return scaled_camera(camera, round(camera.width * factor), round(camera.height * factor))
 
 
 class Preview:
@@ -47,16 +33,16 @@ class Preview:
         self.view = view
         self.field = field
         self.job = job
-        self.camera = scale_camera(view.camera, LONGEST_SIDE)
-        self.truth = None if view.image_path is None else self._on_white(view.image_path)
+        self.camera = _small(view.camera)
+        self.truth = self._truth()
 
-    def _on_white(self, path: Path) -> np.ndarray:
-        size = (self.view.camera.width, self.view.camera.height)
-        rgba = load_image(path, expected_size=size).astype(np.float32) / 255
-        white = rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]
-        picture = Image.fromarray((white * 255 + 0.5).astype(np.uint8))
-        picture = picture.resize((self.camera.width, self.camera.height), Image.Resampling.BOX)
-        return np.asarray(picture, dtype=np.float32) / 255
+    def _truth(self) -> np.ndarray | None:
+        if self.view.image_path is None:
+            return None
+        white = (view_on_white(self.view) * 255 + 0.5).astype(np.uint8)
+        size = (self.camera.width, self.camera.height)
+        small = Image.fromarray(white).resize(size, Image.Resampling.BOX)
+        return np.asarray(small, dtype=np.float32) / 255
 
     def __call__(self) -> float | None:
         """Show the field as it is now; PSNR against the image where there is one."""

@@ -19,6 +19,7 @@ from ..jobs.budget import Budget
 from ..jobs.device import choose_device
 from ..jobs.job import Job
 from ..render.render import TRAINING_HIDDEN, render_rays
+from .goal import Goal
 from .loop import Training, optimise
 from .pixels import PixelTable
 from .preview import Preview
@@ -87,7 +88,7 @@ class ImageObjective:
 def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     """The verb ``train``: capture in, field file out."""
     device = choose_device(arguments.device)
-    capture = open_capture(arguments.capture)
+    capture = open_capture(arguments.capture, arguments.downscale)
     require_trainable(capture)
     preset = arguments.preset or default_preset(device)
     spec = architecture(arguments.arch, preset, arguments.decoder)
@@ -96,7 +97,8 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     field = make_field(spec, torch.from_numpy(box).float()).to(device)
     training = Training.start(field, arguments.seed)
     training.resume(job)
-    train_from_images(training, capture, Budget.parse(arguments.budget, arguments.steps), job)
+    budget = Budget.parse(arguments.budget, arguments.steps)
+    train_from_images(training, capture, budget, job, arguments.until_psnr)
     field.header["provenance"] = {
         "made_by": f"pvd train {__version__}",
         "capture": capture.name,
@@ -120,7 +122,11 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
 
 
 def train_from_images(
-    training: Training[RadianceField], capture: Capture, budget: Budget, job: Job
+    training: Training[RadianceField],
+    capture: Capture,
+    budget: Budget,
+    job: Job,
+    until_psnr: float | None = None,
 ) -> None:
     """Optimise a field on the train split until the budget is spent, then settle its occupancy.
 
@@ -131,12 +137,17 @@ def train_from_images(
     capture : Capture
     budget : Budget
     job : Job
+    until_psnr : float, optional
+        Decibel on a validation view that are enough.
     """
     field = training.field
     pixels = PixelTable.load(capture.split("train"), field.device)
     objective = ImageObjective(training, pixels, capture.has_alpha)
     views = capture.split("val") or capture.split("train")
     preview = Preview(views[0], field, job)
-    optimise(training, objective, budget, job, preview)
+    goal = None
+    if until_psnr is not None and preview.truth is not None:
+        goal = Goal(until_psnr, preview.camera, preview.truth)
+    optimise(training, objective, budget, job, preview, goal)
     field.occupancy.rebuild(field.log_density, field.step)
     preview()

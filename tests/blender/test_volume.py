@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import captures  # noqa: E402
 
 from pvd_blender.scene import frame, undistort, vdb, volume, volume_nodes  # noqa: E402
 from pvd_blender.scene.errors import SceneError  # noqa: E402
+from pvd_blender.scene.volume_file import MOST_DENSITY, spread_color  # noqa: E402
 
 needs_module = pytest.mark.skipif(
     vdb.openvdb_module() is None, reason="this Blender has no OpenVDB module"
@@ -248,10 +251,27 @@ def test_the_file_holds_the_values_sparsely_and_names_its_voxel_origin(tmp_path)
     assert grids["density"].gridClass == module.GridClass.FOG_VOLUME
     values = np.zeros(SHAPE, dtype=np.float32)
     grids["density"].copyToArray(values)
-    assert np.array_equal(values, np.minimum(density, volume.MOST_DENSITY))
+    assert np.array_equal(values, np.minimum(density, MOST_DENSITY))
     colors = np.zeros((*SHAPE, 3), dtype=np.float32)
     grids["color"].copyToArray(colors)
     assert np.allclose(colors[BLOCK], decode(color)[BLOCK], atol=1e-6)
+
+
+@needs_module
+def test_blenders_own_python_writes_the_same_file_in_a_process_of_its_own(tmp_path):
+    rng = np.random.default_rng(0)
+    density = rng.uniform(1, 9, SHAPE).astype(np.float32)
+    here = volume_file(tmp_path, density, color=rng.uniform(0, 1, (*SHAPE, 3)))
+    command, variables = volume.writer(tmp_path / "v.npz")
+    subprocess.run(command, env=os.environ | variables, check=True)
+    moved = volume.write_volume(tmp_path / "v.npz", tmp_path / "out", "toy")
+    assert not (tmp_path / "v.vdb").exists(), "it was taken, not written again"
+    module = vdb.openvdb_module()
+    for name, width in (("density", ()), ("color", (3,))):
+        values = [np.zeros((*(np.array(SHAPE) + 2), *width), np.float32) for _ in range(2)]
+        for path, array in zip((here, moved), values, strict=True):
+            module.read(str(path), name).copyToArray(array)
+        assert values[0].any() and np.array_equal(*values)
 
 
 def decode(values):
@@ -262,7 +282,7 @@ def test_colour_reaches_one_cell_beyond_the_density_and_no_further():
     density = np.zeros((5, 5, 5), dtype=np.float32)
     density[1, 2, 2], density[3, 2, 2] = 1.0, 3.0
     color = np.random.default_rng(2).uniform(0, 1, (5, 5, 5, 3)).astype(np.float32)
-    out = volume.spread_color(color, density)
+    out = spread_color(color, density)
     assert np.array_equal(out[1, 2, 2], color[1, 2, 2])
     assert np.allclose(out[2, 1, 3], (color[1, 2, 2] + 3 * color[3, 2, 2]) / 4)
     assert np.allclose(out[0, 1, 1], color[1, 2, 2])

@@ -7,6 +7,7 @@ import pytest
 from short_teachers import make_teachers, run_convert
 from stopping_job import StoppingJob
 
+from pvd_engine.data.downscale import view_on_white
 from pvd_engine.data.readers import open_capture
 from pvd_engine.distill import light_objective
 from pvd_engine.edit import apply
@@ -23,7 +24,6 @@ from pvd_engine.jobs.arguments import (
 )
 from pvd_engine.jobs.job import Job
 from pvd_engine.metrics import evaluate
-from pvd_engine.metrics.evaluate import image_on_white
 from pvd_engine.metrics.image_metrics import psnr
 from pvd_engine.render import render_verb
 from pvd_engine.render.region import views_outside
@@ -106,7 +106,7 @@ def test_the_images_alone_can_teach(folder, tmp_path):
     after = load_any_field(tmp_path / "images" / "student.safetensors")
     view = open_capture(folder / "ball").split("train")[0]
     first, second = (
-        psnr(render_image(f, view.camera).over(1.0), image_on_white(view)) for f in (before, after)
+        psnr(render_image(f, view.camera).over(1.0), view_on_white(view)) for f in (before, after)
     )
     assert second > first + 5
 

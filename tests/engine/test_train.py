@@ -81,6 +81,22 @@ def test_a_crop_box_without_volume_is_one_sentence(tmp_path, capture):
         train.run(arguments, Job(tmp_path / "job"))
 
 
+def test_training_ends_early_once_it_is_good_enough(tmp_path, capture):
+    out = tmp_path / "field.safetensors"
+    arguments = train_arguments(capture, out, steps=3000, until_psnr=19.0)
+    result = train.run(arguments, Job(tmp_path / "job"))
+    assert result["steps"] < 1000
+    measured = evaluate.run(EvalArguments(field=out, capture=capture), Job(tmp_path / "eval"))
+    assert measured["psnr"] > 17.0
+
+
+def test_training_learns_from_smaller_images_with_cameras_that_fit(tmp_path, capture):
+    out = trained(tmp_path, capture, steps=80, downscale=2)
+    arguments = EvalArguments(field=out, capture=capture)
+    measured = evaluate.run(arguments, Job(tmp_path / "eval"))
+    assert measured["psnr"] > 20.0, "the field fits the images at their full size, too"
+
+
 def test_the_same_seed_and_steps_give_the_same_field(tmp_path, capture):
     files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
     for path in files:

@@ -21,6 +21,8 @@ CapturePath = Annotated[Path, arg(metavar="CAPTURE")]
 FieldPath = Annotated[Path, arg(metavar="FIELD")]
 FieldPaths = Annotated[tuple[Path, ...], arg(metavar="FIELD [FIELD ...]")]
 
+MIN_GOAL, MAX_GOAL = 1.0, 60.0
+MAX_DOWNSCALE = 64
 MAX_SEED = 2**63 - 1
 MAX_RESOLUTION = 2048
 
@@ -29,6 +31,20 @@ def check_seed(seed: int) -> None:
     """Refuse a seed that random generators do not take."""
     if not 0 <= seed <= MAX_SEED:
         raise UserError(f"--seed must be from 0 to {MAX_SEED}, not {seed}.")
+
+
+def check_downscale(downscale: int) -> None:
+    """Refuse what cannot divide a picture's size."""
+    if not 1 <= downscale <= MAX_DOWNSCALE:
+        raise UserError(f"--downscale must be from 1 to {MAX_DOWNSCALE}, not {downscale}.")
+
+
+def check_goal(until_psnr: float | None) -> None:
+    """Refuse a PSNR that cannot be asked for."""
+    if until_psnr is not None and not MIN_GOAL <= until_psnr <= MAX_GOAL:
+        raise UserError(
+            f"--until-psnr is in decibel, from {MIN_GOAL:g} to {MAX_GOAL:g}, not {until_psnr:g}."
+        )
 
 
 def check_resolution(resolution: int) -> None:

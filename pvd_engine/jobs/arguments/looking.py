@@ -14,6 +14,7 @@ from .kinds import (
     Device,
     FieldPath,
     Split,
+    check_downscale,
     check_resolution,
     check_seed,
     check_suffix,
@@ -74,6 +75,9 @@ class ViewArguments:
     split: Split = "test"
     """Which of the capture's views."""
 
+    downscale: int = 1
+    """Divide width and height of the capture's images by this, averaging their pixels."""
+
     cameras: Path | None = None
     """A cameras.json instead of a capture."""
 
@@ -83,6 +87,7 @@ class ViewArguments:
     def __post_init__(self) -> None:
         if (self.capture is None) == (self.cameras is None):
             raise UserError("Give either --capture or --cameras to say from where to render.")
+        check_downscale(self.downscale)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,11 +143,17 @@ class EvalArguments:
     capture: CapturePath
     """The dataset to compare with."""
 
+    downscale: int = 1
+    """Divide width and height of the capture's images by this, averaging their pixels."""
+
     split: Split = "test"
     """Which of the capture's views."""
 
     device: Device = "auto"
     """Where to compute; auto takes the GPU where there is one."""
+
+    def __post_init__(self) -> None:
+        check_downscale(self.downscale)
 
 
 @dataclass(frozen=True, kw_only=True)

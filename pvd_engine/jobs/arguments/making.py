@@ -20,6 +20,8 @@ from .kinds import (
     Preset,
     RayEncoding,
     StageChoice,
+    check_downscale,
+    check_goal,
     check_seed,
     check_suffix,
 )
@@ -60,6 +62,12 @@ class TrainArguments:
     steps: int | None = None
     """How many steps to train, instead of a time."""
 
+    until_psnr: float | None = None
+    """Stop earlier, once the PSNR of a validation view reaches this many decibel."""
+
+    downscale: int = 1
+    """Divide width and height of the capture's images by this, averaging their pixels."""
+
     crop: Corners | None = None
     """Only this part of the scene: the corners x0 y0 z0 x1 y1 z1 of a box in the dataset frame,
     instead of the box that the capture says or that was found. Nothing is learned outside."""
@@ -73,6 +81,8 @@ class TrainArguments:
     def __post_init__(self) -> None:
         Budget.parse(self.budget, self.steps)
         check_seed(self.seed)
+        check_goal(self.until_psnr)
+        check_downscale(self.downscale)
         check_suffix(self.out, ".safetensors")
 
 
@@ -103,6 +113,9 @@ class ConvertArguments:
     capture: CapturePath | None = None
     """The dataset that the teacher was trained on; its cameras show where to look."""
 
+    downscale: int = 1
+    """Divide width and height of the capture's images by this, averaging their pixels."""
+
     preset: LightPreset | None = None
     """The student's size; small on a CPU and full on a GPU when not given. Light fields have R2L's
     sizes, too, by their names."""
@@ -115,6 +128,9 @@ class ConvertArguments:
 
     steps: int | None = None
     """How many steps to distil, instead of a time."""
+
+    until_psnr: float | None = None
+    """Stop earlier, once the PSNR of a view to the teacher's reaches this many decibel."""
 
     inherit: bool = False
     """Copy the parameters that teacher and student share by name and shape."""
@@ -185,6 +201,8 @@ class ConvertArguments:
     def __post_init__(self) -> None:
         Budget.parse(self.budget, self.steps)
         check_seed(self.seed)
+        check_goal(self.until_psnr)
+        check_downscale(self.downscale)
         check_suffix(self.out, ".safetensors")
         if self.max_size is not None:
             parse_size(self.max_size)

@@ -1,0 +1,223 @@
+"""The engine's volume as a `.vdb` file, with numpy and OpenVDB alone.
+
+Blender's own Python also runs this file as a program, so that no window is held up meanwhile:
+``python volume_file.py ENGINE.npz NEW.vdb center``. So it imports nothing of the add-on.
+
+For cells of size h whose first cell starts at `low`, the value of voxel i belongs to the middle of
+its cell. Blender 5.0 and every other program draw it around index i, Blender before 5.0 from i to
+i + 1; the grid's translation is chosen for the Blender that runs and the file says which.
+"""
+
+import importlib
+import sys
+import zipfile
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+DENSITY = "density"
+COLOR = "color"
+ORIGIN = "pvd_voxel_origin"
+MODULES = ("openvdb", "pyopenvdb")
+# Half-precision floats end at 65504, and Blender renders volumes in half precision.
+MOST_DENSITY = 65000.0
+# A ray through the whole grid at this optical depth loses a thousandth of its light: as good as
+# empty, and not worth a voxel.
+LEAST_DEPTH = 1e-3
+
+
+def import_openvdb() -> ModuleType | None:
+    """Return the OpenVDB module, by its present name or its old one, or None without it."""
+    for name in MODULES:
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    return None
+
+
+def volume_arrays(npz_path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Return what a Volume object shows of the engine's volume.
+
+    Parameters
+    ----------
+    npz_path : Path
+        ``density`` (X, Y, Z) extinction per dataset unit, ``color`` (X, Y, Z, 3) sRGB-encoded in
+        [0, 1], ``box`` (2, 3) corners in the dataset frame; values at the middles of the cells.
+
+    Returns
+    -------
+    tuple of (X, Y, Z), (X, Y, Z, 3) or None, and (2, 3) arrays
+        Density, zero where it cannot be seen; linear colour; box.
+
+    Raises
+    ------
+    ValueError
+        When the file is not such a volume, or holds no density at all.
+    """
+    density, color, box = read_npz(npz_path)
+    diagonal = float(np.linalg.norm(box[1] - box[0]))
+    density = np.where(density * diagonal < LEAST_DEPTH, 0.0, np.minimum(density, MOST_DENSITY))
+    if not density.any():
+        raise ValueError("The field is empty: there is no density to show as a volume.")
+    if color is not None:
+        density, color, box = with_border(density, srgb_to_linear(color), box)
+        color = spread_color(color, density)
+    return density, color, box
+
+
+def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Read (density, color or None, box) of the engine's volume file; NaN becomes empty.
+
+    Raises
+    ------
+    ValueError
+        When the file is no such volume.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            density = np.nan_to_num(data["density"].astype(np.float32), nan=0.0)
+            color = data["color"].astype(np.float32) if "color" in data else None
+            box = data["box"].astype(np.float64).reshape(2, 3)
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is not a volume of the engine ({error}).") from error
+    if density.ndim != 3 or (color is not None and color.shape != (*density.shape, 3)):
+        raise ValueError(f"{path} is not a volume of the engine: its arrays do not fit together.")
+    return density, color, box
+
+
+def srgb_to_linear(values: np.ndarray) -> np.ndarray:
+    """Decode sRGB values in [0, 1] (IEC 61966-2-1)."""
+    values = np.clip(values, 0.0, 1.0)
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def with_border(
+    density: np.ndarray, color: np.ndarray, box: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Add an empty layer of cells around a grid whose outermost cells hold density.
+
+    Returns
+    -------
+    tuple of (X, Y, Z), (X, Y, Z, 3) and (2, 3) arrays
+        Density, colour, box; as they came when the outermost cells are empty.
+    """
+    if np.count_nonzero(density[1:-1, 1:-1, 1:-1]) == np.count_nonzero(density):
+        return density, color, box
+    cell = (box[1] - box[0]) / density.shape
+    widths = ((1, 1), (1, 1), (1, 1))
+    return (
+        np.pad(density, widths),
+        np.pad(color, (*widths, (0, 0))),
+        np.stack([box[0] - cell, box[1] + cell]),
+    )
+
+
+def spread_color(color: np.ndarray, density: np.ndarray) -> np.ndarray:
+    """Keep colour where there is density, and carry it one cell beyond.
+
+    Renderers interpolate density and colour apart from each other. If the colour ended with the
+    density, it would fade to black over the last half cell, exactly where a surface is seen.
+
+    Parameters
+    ----------
+    color : (X, Y, Z, 3) array
+    density : (X, Y, Z) array
+
+    Returns
+    -------
+    (X, Y, Z, 3) float32 array
+        The colour of cells with density; their density-weighted mean in empty cells that touch
+        one, by a corner at least; zero elsewhere.
+    """
+    filled = density > 0
+    padded = np.pad(density, 1)
+    weights = np.pad(density[..., None] * color, ((1, 1), (1, 1), (1, 1), (0, 0)))
+    touching = _any_neighbour(filled) & ~filled
+    cells = np.argwhere(touching)
+    mass, light = np.zeros(len(cells)), np.zeros((len(cells), 3))
+    for shift in np.ndindex(3, 3, 3):
+        index = tuple((cells + shift).T)
+        mass += padded[index]
+        light += weights[index]
+    out = np.zeros(color.shape, dtype=np.float32)
+    out[filled] = color[filled]
+    out[touching] = light / mass[:, None]
+    return out
+
+
+def _any_neighbour(filled: np.ndarray) -> np.ndarray:
+    """Tell for each cell whether it or one of its 26 neighbours is filled."""
+    out = filled
+    for axis in range(3):
+        padding = [(int(a == axis),) * 2 for a in range(3)]
+        wide = np.pad(out, padding)
+        lower, upper = [slice(None)] * 3, [slice(None)] * 3
+        lower[axis], upper[axis] = slice(0, -2), slice(2, None)
+        out = out | wide[tuple(lower)] | wide[tuple(upper)]
+    return out
+
+
+def translation(low: np.ndarray, cell: np.ndarray, origin: str) -> np.ndarray:
+    """Return the grid's translation for cells of size `cell` of which the first starts at `low`."""
+    return low + cell / 2 if origin == "center" else low
+
+
+def write_grids(
+    module: ModuleType,
+    path: Path,
+    density: np.ndarray,
+    color: np.ndarray | None,
+    box: np.ndarray,
+    origin: str,
+) -> None:
+    """Write density and colour as fog volume grids.
+
+    Parameters
+    ----------
+    module : module
+        OpenVDB.
+    path : Path
+        The `.vdb` file; it should not exist, because Blender keeps showing a file's old content.
+    density : (X, Y, Z) array
+        Extinction per dataset unit; zero cells become inactive and take no space.
+    color : (X, Y, Z, 3) array or None
+        Linear colour; black where it is not needed, since such cells become inactive.
+    box : (2, 3) array
+        Corners of the grid, dataset frame; values belong to the middles of the cells.
+    origin : str
+        Where the Blender that shows it draws voxel i: ``"center"`` (around i) or ``"corner"``.
+    """
+    low, high = np.asarray(box, dtype=np.float64)
+    cell = (high - low) / density.shape
+    matrix = np.diag([*cell, 1.0])
+    # OpenVDB multiplies row vectors, so the translation is the last row.
+    matrix[3, :3] = translation(low, cell, origin)
+    made = [(module.FloatGrid(0.0), DENSITY, density)]
+    if color is not None:
+        made.append((module.Vec3SGrid((0.0, 0.0, 0.0)), COLOR, color))
+    for grid, name, values in made:
+        # OpenVDB ignores strides: anything but C order would be scrambled. Values equal to the
+        # background, here zero, become inactive; whole empty blocks are not stored.
+        grid.copyFromArray(np.ascontiguousarray(values, dtype=np.float32))
+        grid.name = name
+        grid.transform = module.createLinearTransform(matrix.tolist())
+        grid[ORIGIN] = origin
+    made[0][0].gridClass = module.GridClass.FOG_VOLUME
+    module.write(str(path), grids=[grid for grid, _, _ in made], metadata={ORIGIN: origin})
+
+
+def main() -> None:
+    """Write the `.vdb` file that the command line names; it appears whole or not at all."""
+    npz_path, vdb_path, origin = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    module = import_openvdb()
+    if module is None:
+        raise SystemExit("There is no OpenVDB module.")
+    temporary = vdb_path.with_name(f".{vdb_path.stem}.part.vdb")
+    write_grids(module, temporary, *volume_arrays(npz_path), origin)
+    temporary.replace(vdb_path)
+
+
+if __name__ == "__main__":
+    main()

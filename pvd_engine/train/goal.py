@@ -1,0 +1,32 @@
+"""The end of an optimisation by quality, before its budget is spent."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..data.capture import Camera
+from ..fields.light_field import AnyField
+from ..metrics.image_metrics import psnr
+from ..render.render import render_image
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A picture that a field is to show well enough.
+
+    Attributes
+    ----------
+    psnr : float
+        Decibel, on white.
+    camera : Camera
+    expected : (H, W, 3) float32 array
+        What the camera is to see, on white.
+    """
+
+    psnr: float
+    camera: Camera
+    expected: np.ndarray
+
+    def reached(self, field: AnyField) -> bool:
+        """Whether a field is good enough now."""
+        return psnr(render_image(field, self.camera).over(1.0), self.expected) >= self.psnr
