@@ -82,7 +82,10 @@ __all__ = [
 
 
 def import_capture(
-    path: str | Path, wait: bool = True, splits: Sequence[str] = tasks.SPLITS
+    path: str | Path,
+    wait: bool = True,
+    splits: Sequence[str] = tasks.SPLITS,
+    downscale: int = 1,
 ) -> Object | None:
     """Import a capture: its cameras, its images behind them, its crop box.
 
@@ -94,13 +97,18 @@ def import_capture(
     splits : sequence of str
         Whose cameras come into the scene: of ``"train"``, ``"val"`` and ``"test"``. Training
         uses the capture's files, whatever is in the scene.
+    downscale : int
+        1, 2, 4 or 8: fields learn from images of this fraction of their width and height.
 
     Returns
     -------
     Object or None
         The frame: the Empty that all the capture's objects are parented to.
     """
-    return do(tasks.importing(Path(bpy.path.abspath(str(path))).absolute(), splits), wait)
+    if downscale not in (1, 2, 4, 8):
+        raise ConvertFieldError(f"Images can be read at 1/1, 1/2, 1/4 or 1/8, not 1/{downscale}.")
+    folder = Path(bpy.path.abspath(str(path))).absolute()
+    return do(tasks.importing(folder, splits, downscale), wait)
 
 
 def train(
@@ -111,6 +119,7 @@ def train(
     budget: float | None = None,
     steps: int | None = None,
     seed: int = 0,
+    until_psnr: float | None = None,
     volume_resolution: int | None = None,
     wait: bool = True,
 ) -> Path | None:
@@ -129,6 +138,8 @@ def train(
     steps : int, optional
         Steps to train for, instead of the budget.
     seed : int
+    until_psnr : float, optional
+        Decibel of a validation view that are enough, even before the budget is spent.
     volume_resolution : int, optional
         Extract the volume, too, when the field is there.
     wait : bool
@@ -138,7 +149,7 @@ def train(
     Path or None
         The field's file.
     """
-    settings = FieldSettings(arch, preset, budget, steps, seed)
+    settings = FieldSettings(arch, preset, budget, steps, seed, until_psnr)
     return do(tasks.training(owner(frame), settings, chosen_device(), volume_resolution), wait)
 
 
@@ -216,6 +227,7 @@ def convert(
     budget: float | None = None,
     steps: int | None = None,
     seed: int = 0,
+    until_psnr: float | None = None,
     inherit: bool = False,
     through: str | None = None,
     max_size: str | None = None,
@@ -247,6 +259,8 @@ def convert(
     field : path, optional
     preset, budget, steps, seed
         As in `train`.
+    until_psnr : float, optional
+        Decibel of a view to the teacher's that are enough, even before the budget is spent.
     inherit : bool
         Copy the parts of the teacher that fit the student.
     through : str, optional
@@ -283,7 +297,7 @@ def convert(
     Path or None
         The student's file.
     """
-    settings = FieldSettings(to, preset, budget, steps, seed)
+    settings = FieldSettings(to, preset, budget, steps, seed, until_psnr)
     distilling = DistillSettings(
         inherit=inherit,
         through=through,

@@ -1,22 +1,23 @@
-"""The N-panel "Convert Field": what runs, the capture's fields, and the four steps."""
+"""The N-panel "Convert Field": what runs, the capture's fields, and the four steps.
+
+What became of them is in `results_panel`.
+"""
 
 from bpy.types import Context, Object, Panel, UILayout, UIList
 
-from .operators.base import why_no_capture, why_no_density, why_no_field
+from .operators.base import why_no_capture, why_no_density
 from .operators.capture import dataset_cameras
-from .operators.convert import why_no_camera
 from .operators.edit import why_no_merge
+from .presets import CONVERT_FIELD_PT_student_presets, CONVERT_FIELD_PT_teacher_presets
 from .properties import (
     NO_MEASURE,
     ConvertFieldScene,
-    FieldItem,
     active_field,
     active_frame,
 )
 from .scene.edit_properties import PLACING, shape_of
 from .scene.edit_shapes import edit_shapes
 from .scene.field_nodes import nodes_can_edit
-from .session import session
 from .settings import StudentSettings, TeacherSettings, good_for
 from .status import draw_status, draw_wrapped
 
@@ -36,7 +37,6 @@ OPERATION_ICONS = {
     "tint": "COLOR",
 }
 BIG = 1.4
-PICTURE_SCALE = 6.0
 
 
 class CONVERT_FIELD_UL_fields(UIList):
@@ -85,12 +85,11 @@ class CONVERT_FIELD_PT_main(_ConvertFieldPanel, Panel):
             buttons = row.column(align=True)
             buttons.operator("convert_field.add_field", text="", icon="ADD")
             buttons.operator("convert_field.remove_field", text="", icon="REMOVE")
-            item = active_field(frame)
-            if item is not None:
-                _draw_result(layout, item)
 
 
-class _StepPanel(_ConvertFieldPanel):
+class StepPanel(_ConvertFieldPanel):
+    """One of the sub-panels."""
+
     bl_parent_id = "CONVERT_FIELD_PT_main"
 
     def draw(self, context: Context) -> None:
@@ -100,7 +99,7 @@ class _StepPanel(_ConvertFieldPanel):
         self.draw_step(self.layout, context, context.scene.convert_field)
 
 
-class CONVERT_FIELD_PT_capture(_StepPanel, Panel):
+class CONVERT_FIELD_PT_capture(StepPanel, Panel):
     """First step: import a capture and look at it."""
 
     bl_label = "Capture"
@@ -120,27 +119,32 @@ class CONVERT_FIELD_PT_capture(_StepPanel, Panel):
                 row.operator("convert_field.look_through", text="", icon="TRIA_LEFT").offset = -1
                 row.operator("convert_field.look_through", icon="VIEW_CAMERA").offset = 0
                 row.operator("convert_field.look_through", text="", icon="TRIA_RIGHT").offset = 1
+            layout.prop(state, "downscale")
         layout.operator("convert_field.export_capture", icon="EXPORT")
 
 
-class CONVERT_FIELD_PT_teacher(_StepPanel, Panel):
+class CONVERT_FIELD_PT_teacher(StepPanel, Panel):
     """Second step: train a teacher and show it."""
 
     bl_label = "Teacher"
     bl_order = 1
 
+    def draw_header_preset(self, _context: Context) -> None:
+        """Draw the button of the presets."""
+        CONVERT_FIELD_PT_teacher_presets.draw_panel_header(self.layout)
+
     def draw_step(self, layout: UILayout, context: Context, values: ConvertFieldScene) -> None:
         """Draw it."""
         _draw_making(layout, context, values.teacher)
         _big(layout).operator("convert_field.train", icon="PLAY")
-        _draw_reason(layout, context, why_no_capture(context))
+        draw_reason(layout, context, why_no_capture(context))
         layout.separator()
         layout.prop(values, "volume_resolution")
         layout.prop(values, "show_volume")
         layout.operator("convert_field.extract_volume", icon="VOLUME_DATA")
 
 
-class CONVERT_FIELD_PT_edit(_StepPanel, Panel):
+class CONVERT_FIELD_PT_edit(StepPanel, Panel):
     """Third step: edit shapes, and merging."""
 
     bl_label = "Edit"
@@ -161,18 +165,22 @@ class CONVERT_FIELD_PT_edit(_StepPanel, Panel):
         if frame is not None:
             _draw_shapes(layout, context, edit_shapes(frame, with_off=True))
         _big(layout).operator("convert_field.apply_edits", icon="CHECKMARK")
-        _draw_reason(layout, context, why_no_density(context))
+        draw_reason(layout, context, why_no_density(context))
         layout.separator()
         layout.operator("convert_field.merge_fields", icon="SELECT_EXTEND")
         if why_no_density(context) is None:
-            _draw_reason(layout, context, why_no_merge(context))
+            draw_reason(layout, context, why_no_merge(context))
 
 
-class CONVERT_FIELD_PT_convert(_StepPanel, Panel):
-    """Fourth step: distil into another architecture, and render."""
+class CONVERT_FIELD_PT_convert(StepPanel, Panel):
+    """Fourth step: distil into another architecture."""
 
     bl_label = "Convert"
     bl_order = 3
+
+    def draw_header_preset(self, _context: Context) -> None:
+        """Draw the button of the presets."""
+        CONVERT_FIELD_PT_student_presets.draw_panel_header(self.layout)
 
     def draw_step(self, layout: UILayout, context: Context, values: ConvertFieldScene) -> None:
         """Draw it."""
@@ -190,24 +198,7 @@ class CONVERT_FIELD_PT_convert(_StepPanel, Panel):
             column.prop(values.student, "max_size", placeholder="No limit")
             _draw_distillation(layout, values.student)
         _big(layout).operator("convert_field.convert", icon="FILE_REFRESH")
-        _draw_reason(layout, context, why_no_density(context))
-        layout.separator()
-        layout.operator("convert_field.render", icon="RENDER_STILL")
-        layout.operator("convert_field.combine_by_depth", icon="NODE_COMPOSITING")
-        if why_no_field(context) is None:
-            _draw_reason(layout, context, why_no_camera(context))
-
-
-def _draw_result(layout: UILayout, item: FieldItem) -> None:
-    """Draw what the selected field looks like, and its report."""
-    icon = session().picture_icon(item.picture)
-    if icon:
-        layout.template_icon(icon, scale=PICTURE_SCALE)
-    row = layout.row(align=True)
-    if item.parent:
-        row.operator("convert_field.compare", icon="IMAGE_REFERENCE")
-    if item.report:
-        row.operator("convert_field.open_report", icon="URL")
+        draw_reason(layout, context, why_no_density(context))
 
 
 def _big(layout: UILayout) -> UILayout:
@@ -216,7 +207,7 @@ def _big(layout: UILayout) -> UILayout:
     return row
 
 
-def _draw_reason(layout: UILayout, context: Context, reason: str | None) -> None:
+def draw_reason(layout: UILayout, context: Context, reason: str | None) -> None:
     """Say under a greyed-out button why it is; what the status says already is not repeated."""
     if reason:
         draw_wrapped(layout, context, reason, icon="INFO")
@@ -233,7 +224,13 @@ def _draw_making(
     column.prop(settings, "preset")
     row = column.row()
     row.prop(settings, "limit", expand=True)
-    column.prop(settings, "seconds" if settings.limit == "TIME" else "steps")
+    if settings.limit == "STEPS":
+        column.prop(settings, "steps")
+    elif settings.limit == "TIME":
+        column.prop(settings, "seconds")
+    else:
+        column.prop(settings, "quality")
+        column.prop(settings, "seconds", text="At Most")
     column.prop(settings, "seed")
     return column
 

@@ -29,15 +29,20 @@ ROLES = (
     ("LIGHT", "Light Field", "Converted into a light field, which has no density"),
 )
 NO_MEASURE = -1.0
-"""A PSNR that was not measured."""
+"""A PSNR or a time that was not measured."""
+
+IMAGE_SIZES = (
+    ("1", "Full", "The images as they are"),
+    ("2", "Half", "Half their width and height; four times quicker to load and to measure"),
+    ("4", "Quarter", "A quarter of their width and height"),
+    ("8", "Eighth", "An eighth of their width and height"),
+)
 
 
 class FieldItem(PropertyGroup):
     """A field file that belongs to a capture."""
 
-    path: StringProperty(
-        name="File", description="The field's .safetensors file", subtype="FILE_PATH"
-    )
+    path: StringProperty(name="File", description="The field's .safetensors file")
     role: EnumProperty(name="Role", description="How the field came to be", items=ROLES)
     psnr: FloatProperty(
         name="PSNR",
@@ -49,18 +54,22 @@ class FieldItem(PropertyGroup):
     parent: StringProperty(
         name="Made From", description="File of the field that this one was made from"
     )
+    architecture: StringProperty(
+        name="Architecture", description="What the field is made of, as the engine names it"
+    )
+    seconds: FloatProperty(
+        name="Time", description="Seconds that making the field took", default=NO_MEASURE
+    )
     volume: PointerProperty(
         name="Volume", description="The Volume object that shows the field", type=Object
     )
     picture: StringProperty(
         name="Picture",
         description="The field as it was seen last while it was made",
-        subtype="FILE_PATH",
     )
     report: StringProperty(
         name="Report",
         description="Page with figures, pictures and curves of the conversion that made the field",
-        subtype="FILE_PATH",
     )
 
 
@@ -80,6 +89,16 @@ class ConvertFieldObject(PropertyGroup):
     )  # fmt: skip
     active_field: IntProperty(
         name="Field", description="The field that volume, render, edit and convert use"
+    )
+    reference: StringProperty(
+        name="Compare With",
+        description="The field to compare the selected one with; when empty, the one that it was "
+        "made from",
+    )
+    downscale: EnumProperty(
+        name="Image Size",
+        description="Size of the images that fields learn from and are measured on",
+        items=IMAGE_SIZES,
     )
     shown_field: StringProperty(
         name="Field File",

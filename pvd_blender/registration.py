@@ -2,18 +2,32 @@
 
 import bpy
 
-from . import commands, drops, handlers, panels, preferences, properties, render_engine, session
+from . import (
+    commands,
+    drops,
+    handlers,
+    panels,
+    preferences,
+    presets,
+    properties,
+    render_engine,
+    results_panel,
+    saved_paths,
+    session,
+)
 from .operators import CLASSES as OPERATORS
 
 CLASSES = (
     *properties.CLASSES,
     *preferences.CLASSES,
     *OPERATORS,
+    *presets.CLASSES,
     *panels.CLASSES,
+    *results_panel.CLASSES,
     *render_engine.CLASSES,
     *drops.CLASSES,
 )
-MODULES = (properties, session, handlers, commands, render_engine)
+MODULES = (properties, saved_paths, session, handlers, commands, render_engine)
 """Modules with something of their own to register, after the classes."""
 
 

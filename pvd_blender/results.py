@@ -86,6 +86,7 @@ def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
         if count and split in wanted
     )
     state = frame_state(frame)
+    state.downscale = str(request.client.get("downscale", 1))
     state.summary = f"{len(cameras)} cameras: {counts}"
     state.notes = "\n".join(capture["notes"])
     bpy.context.scene.convert_field.frame = frame
@@ -101,6 +102,8 @@ def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outco
         is_light = request.arguments.get("to") == LIGHT_FIELD
         item = find_field(frame, path) or list_field(frame, path, "LIGHT" if is_light else role)
         item.parent = request.arguments.get("field", "")
+        item.architecture = request.arguments.get("to") or request.arguments.get("arch") or ""
+        item.seconds = float(result["outputs"].get("seconds", NO_MEASURE))
         psnr = _quality(result)
         item.psnr = NO_MEASURE if psnr is None else psnr
         item.report = result["outputs"].get("report") or ""

@@ -39,6 +39,7 @@ PRESETS = (
 LIMITS = (
     ("TIME", "Time", "Stop after a time"),
     ("STEPS", "Steps", "Stop after a number of steps; repeats exactly with the same seed"),
+    ("QUALITY", "Quality", "Stop once a view is good enough, or the time is over"),
 )
 RAY_ENCODINGS = (
     (AUTO, "Automatic", "That of the size: a hash grid for a small light field"),
@@ -94,6 +95,16 @@ class _MakingSettings:
     steps: IntProperty(
         name="Steps", description="Steps to take", default=5000, min=1, soft_max=100000
     )
+    quality: FloatProperty(
+        name="PSNR",
+        description="Decibel that are enough: of a teacher's validation view to its image, of a "
+        "student's view to the teacher's",
+        default=30.0,
+        min=1.0,
+        max=60.0,
+        precision=1,
+        step=50,
+    )
     seed: IntProperty(name="Seed", description="Start of the random numbers", default=0, min=0)
 
     @property
@@ -109,11 +120,12 @@ class _MakingSettings:
 
     def making(self) -> dict:
         """Return the settings as keyword arguments of `api.train` and `api.convert`."""
-        in_time = self.limit == "TIME"
+        in_steps = self.limit == "STEPS"
         return {
             "preset": None if self.preset == AUTO else self.preset.lower(),
-            "budget": self.seconds if in_time else None,
-            "steps": None if in_time else self.steps,
+            "budget": None if in_steps else self.seconds,
+            "steps": self.steps if in_steps else None,
+            "until_psnr": round(self.quality, 2) if self.limit == "QUALITY" else None,
             "seed": self.seed,
         }
 

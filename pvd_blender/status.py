@@ -1,8 +1,10 @@
 """What the panel says at its top: the engine, the running job, failures, unfinished jobs."""
 
-import textwrap
+from collections.abc import Iterator
 
+import blf
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 from bpy.types import Context, UILayout
 
 from .api_engine import OFFLINE
@@ -10,8 +12,12 @@ from .engine.job import State, describe_progress
 from .preferences import engine_problem
 from .session import Session, session
 
-PIXELS_PER_LETTER = 6.4
-PANEL_MARGIN = 60.0
+FONT, FONT_POINTS = 0, 11.0
+"""The interface's font, and its size in Blender's own themes."""
+
+MARGIN = 74.0
+"""Pixels at a scale of 1 that a panel's borders, its tabs and the icon of a label take."""
+
 BUTTON_WIDTH = 30.0
 PREVIEW_SCALE = 7.0
 
@@ -31,11 +37,24 @@ def draw_wrapped(
         Width, in pixels at a scale of 1, that something beside the text takes.
     """
     scale = context.preferences.system.ui_scale
-    width = context.region.width if context.region else 300
-    letters = max(20, int((width / scale - PANEL_MARGIN - beside) / PIXELS_PER_LETTER))
+    width = context.region.width if context.region else 300 * scale
+    room = width - (MARGIN + beside) * scale
     column = layout.column(align=True)
-    for number, line in enumerate(textwrap.wrap(text, letters)):
-        column.label(text=line, icon=icon if number == 0 else "BLANK1")
+    for number, line in enumerate(_lines(iface_(text), room, scale)):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1", translate=False)
+
+
+def _lines(text: str, room: float, scale: float) -> Iterator[str]:
+    """Break a text where the interface's font says that a line is full."""
+    blf.size(FONT, FONT_POINTS * scale)
+    line = ""
+    for word in text.split():
+        longer = f"{line} {word}".lstrip()
+        if line and blf.dimensions(FONT, longer)[0] > room:
+            yield line
+            longer = word
+        line = longer
+    yield line
 
 
 def draw_status(layout: UILayout, context: Context) -> None:

@@ -101,6 +101,8 @@ class FieldSettings:
     steps : int or None
         Instead of the budget.
     seed : int
+    until_psnr : float or None
+        Decibel that are enough, even before the budget is spent.
     """
 
     architecture: str
@@ -108,6 +110,7 @@ class FieldSettings:
     budget: float | None = None
     steps: int | None = None
     seed: int = 0
+    until_psnr: float | None = None
 
     def arguments(self) -> dict:
         """Return the engine's arguments but for the architecture, whose name differs by verb."""
@@ -118,6 +121,7 @@ class FieldSettings:
             "budget": None if self.budget is None else f"{self.budget:g}s",
             "steps": self.steps,
             "seed": self.seed,
+            "until_psnr": self.until_psnr,
         }
 
     def file_name(self) -> str:
@@ -178,11 +182,11 @@ def capture_folder(work_folder: Path, capture_name: str) -> Path:
     return work_folder / safe_name(capture_name)
 
 
-def importing(path: Path, splits: Sequence[str] = SPLITS) -> Task:
+def importing(path: Path, splits: Sequence[str] = SPLITS, downscale: int = 1) -> Task:
     """Read a capture's files; the cameras of some splits come into the scene."""
     name = path.stem if path.suffix == ".json" and path.stem != "transforms" else path.name
     name = path.parent.name if path.name.startswith("transforms") else name
-    client = {"splits": list(splits)}
+    client = {"splits": list(splits), "downscale": downscale}
     return Task(f"Import {name}", name, "info", {"path": str(path)}, client=client)
 
 
@@ -194,6 +198,7 @@ def training(
         "capture": frame[CAPTURE],
         "arch": settings.architecture,
         "crop": changed_crop(frame),
+        "downscale": _downscale(frame),
         "device": device,
     }
     return Task(
@@ -222,6 +227,7 @@ def converting(
         "field": str(source),
         "to": settings.architecture,
         "capture": capture,
+        "downscale": _downscale(frame),
         "device": device,
     }  # fmt: skip
     if settings.architecture == LIGHT_FIELD:
@@ -391,6 +397,10 @@ def discard(folder: Path) -> None:
 
 def _client(frame: Object, volume_resolution: int | None = None) -> dict:
     return {"frame": frame_state(frame).uid, "volume_resolution": volume_resolution}
+
+
+def _downscale(frame: Object) -> int:
+    return int(frame_state(frame).downscale)
 
 
 def _has_merged(frame: Object, source: Path) -> bool:

@@ -7,7 +7,7 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy.types import Context, Event, Object
 
 from .. import api
-from ..properties import active_frame
+from ..properties import IMAGE_SIZES, active_frame
 from ..scene.cameras import dataset_camera
 from ..scene.frame import frame_of
 from .base import GuardedOperator, JobOperator, why_no_capture
@@ -41,6 +41,11 @@ class CONVERT_FIELD_OT_import_capture(JobOperator):
         options={"ENUM_FLAG"},
         default={"train", "val", "test"},
     )
+    image_size: EnumProperty(
+        name="Image Size",
+        description="Size of the images that fields learn from and are measured on",
+        items=IMAGE_SIZES,
+    )
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
         """Ask for the folder or the file; one that was dropped into the view is known."""
@@ -51,7 +56,12 @@ class CONVERT_FIELD_OT_import_capture(JobOperator):
 
     def act(self, context: Context) -> None:
         """Import what was chosen: a JSON file, or else the folder."""
-        api.import_capture(self._chosen(), wait=self.wait, splits=sorted(self.splits))
+        api.import_capture(
+            self._chosen(),
+            wait=self.wait,
+            splits=sorted(self.splits),
+            downscale=int(self.image_size),
+        )
 
     def _chosen(self) -> Path:
         path = Path(bpy.path.abspath(self.filepath)) if self.filepath else None

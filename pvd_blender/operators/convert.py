@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import bpy
-from bpy.types import Context
+from bpy.types import Context, Object
 
 from .. import api
 from ..properties import active_field, active_frame
@@ -86,27 +86,45 @@ class CONVERT_FIELD_OT_render(FieldJobOperator):
 
 
 class CONVERT_FIELD_OT_compare(FieldJobOperator):
-    """Show the selected field beside the one that it was made from."""
+    """Show the selected field beside another one."""
 
     bl_idname = "convert_field.compare"
-    bl_label = "Compare with Source"
+    bl_label = "Compare"
     bl_description = (
-        "Render the selected field and the one that it was made from side by side from the scene's "
-        "camera, with the map of their difference; an open image editor shows it"
+        "Render the selected field and another one side by side from the scene's camera, with the "
+        "map of their difference; an open image editor shows it"
     )
     bl_options = {"REGISTER"}
 
     @classmethod
     def why_not(cls, context: Context) -> str | None:
         """Return why there is nothing to compare."""
-        item = active_field(active_frame(context))
-        if item is not None and not item.parent:
-            return "The selected field was not made from another one"
-        return why_no_camera(context) or super().why_not(context)
+        return (
+            why_no_field(context)
+            or _why_no_reference(active_frame(context))
+            or why_no_camera(context)
+            or super().why_not(context)
+        )
 
     def act(self, context: Context) -> None:
         """Compare."""
-        api.compare(self.frame(context), wait=self.wait)
+        frame = self.frame(context)
+        api.compare(frame, reference=_reference(frame), wait=self.wait)
+
+
+def _reference(frame: Object) -> str | None:
+    """Return the file of the field that was chosen to compare with; None for the source."""
+    state = frame.convert_field
+    chosen = state.fields.get(state.reference)
+    return chosen.path if chosen is not None else None
+
+
+def _why_no_reference(frame: Object) -> str | None:
+    """Return why the selected field can be compared with nothing, or None."""
+    item, reference = active_field(frame), _reference(frame)
+    if reference is None and not item.parent:
+        return "The selected field was not made from another one; choose what to compare it with"
+    return "Choose another field to compare with" if reference == item.path else None
 
 
 class CONVERT_FIELD_OT_combine_by_depth(GuardedOperator):

@@ -50,6 +50,14 @@ class CheckedLayout:
         self.drawn.append(name)
         return self, self
 
+    def template_icon(self, *_arguments, **options):
+        self._known("template_icon", options)
+
+    def prop_search(self, data, name, collection, items, **options):
+        self._known("prop_search", options)
+        assert name in data.bl_rna.properties and items in collection.bl_rna.properties
+        self.drawn.append(name)
+
     def template_list(self, kind, *_arguments, **options):
         assert hasattr(bpy.types, kind)
         self._known("template_list", options)
@@ -92,9 +100,10 @@ def drawn(panel):
 
 
 def panels():
-    from pvd_blender import panels
+    from pvd_blender import panels, results_panel
 
-    return {cls.bl_label: cls for cls in panels.CLASSES if issubclass(cls, bpy.types.Panel)}
+    classes = (*panels.CLASSES, *results_panel.CLASSES)
+    return {cls.bl_label: cls for cls in classes if issubclass(cls, bpy.types.Panel)}
 
 
 @pytest.fixture
@@ -123,11 +132,60 @@ def test_architecture_beside_and_size_are_shown_and_distillation_has_a_panel_of_
     assert "convert_field.convert" in inside, "the button comes after its settings"
 
 
-def test_a_report_is_offered_for_the_field_that_has_one(frame):
+def test_results_tell_what_is_known_of_the_selected_field(frame, tmp_path):
+    path = tmp_path / "mlp.safetensors"
+    path.write_bytes(bytes(2_340_000))
     item = frame.convert_field.fields.add()
-    assert "convert_field.open_report" not in drawn(panels()["Convert Field"])
+    item.name, item.path = "Student mlp", str(path)
+    shown = drawn(panels()["Results"])
+    assert {"Student mlp", "2.3 MB"} <= set(shown)
+    assert not {"PSNR", "Time", "convert_field.open_report"} & set(shown), "nothing is made up"
+    item.architecture, item.psnr, item.seconds = "hash+vm", 31.26, 125.2
     item.report = "/somewhere/mlp.report.html"
-    assert "convert_field.open_report" in drawn(panels()["Convert Field"])
+    shown = set(drawn(panels()["Results"]))
+    known = {"Hash Grid + TensoRF VM", "31.3 dB", "2:05 min", "convert_field.open_report"}
+    assert known <= shown
+
+
+def test_any_two_fields_can_be_compared(frame, tmp_path):
+    from pvd_blender.operators.convert import CONVERT_FIELD_OT_compare as compare
+
+    bpy.ops.object.camera_add()
+    bpy.context.scene.camera = bpy.context.object
+    state = frame.convert_field
+    for name in ("First", "Second"):
+        item = state.fields.add()
+        item.name, item.path = name, str(tmp_path / f"{name}.safetensors")
+        (tmp_path / f"{name}.safetensors").touch()
+    assert "was not made from another" in compare.why_not(bpy.context)
+    state.reference = "First"
+    assert "another field" in compare.why_not(bpy.context), "that is the selected one itself"
+    state.reference = "Second"
+    assert "Engine" in compare.why_not(bpy.context), "nothing but the engine is missing"
+    assert "reference" in drawn(panels()["Results"])
+
+
+@pytest.mark.parametrize("limit", ["TIME", "STEPS", "QUALITY"])
+def test_the_end_of_the_work_is_asked_for_by_its_kind(frame, limit):
+    teacher = bpy.context.scene.convert_field.teacher
+    teacher.limit = limit
+    names = set(drawn(panels()["Teacher"])) & {"seconds", "steps", "quality"}
+    given = {name for name, value in teacher.making().items() if value is not None}
+    assert names == {"TIME": {"seconds"}, "STEPS": {"steps"}}.get(limit, {"seconds", "quality"})
+    expected = {"TIME": {"budget"}, "STEPS": {"steps"}}.get(limit, {"budget", "until_psnr"})
+    assert given & {"budget", "steps", "until_psnr"} == expected
+
+
+def test_a_sentence_is_broken_into_lines_that_fit_and_lose_no_word():
+    import blf
+
+    from pvd_blender.status import _lines
+
+    text = "The engine's Python cannot be found; choose another one in the preferences " * 3
+    lines = list(_lines(text, 200.0, 1.0))
+    assert " ".join(lines).split() == text.split()
+    assert 3 < len(lines) < 15
+    assert max(blf.dimensions(0, line)[0] for line in lines) <= 200.0
 
 
 @pytest.mark.parametrize(
@@ -158,7 +216,7 @@ def test_greyed_buttons_say_why_once_there_is_a_field(frame, tmp_path):
     path.touch()
     frame.convert_field.fields.add().path = str(path)
     assert merging in drawn(panels()["Edit"])
-    assert any(text.startswith(rendering) for text in drawn(panels()["Convert"]))
+    assert any(text.startswith(rendering) for text in drawn(panels()["Results"]))
 
 
 def test_fields_of_every_role_have_an_icon():
