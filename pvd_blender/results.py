@@ -110,7 +110,10 @@ def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outco
         pictures = sorted((folder / PREVIEWS).glob("*.png"))
         item.picture = str(pictures[-1]) if pictures else ""
         message = f"{made} '{item.name}'" + ("" if psnr is None else f" with {psnr:.1f} dB")
-        return Outcome(Path(path), _with_warnings(message, result), _volume_next(request, frame))
+        told = ". ".join(
+            filter(None, (_with_warnings(message, result), request.client.get("note")))
+        )
+        return Outcome(Path(path), told, _volume_next(request, frame))
 
     return finish_one
 

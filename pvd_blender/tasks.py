@@ -6,7 +6,6 @@ add-on needs to know when the answer comes, so that a job can be resumed by anot
 
 import json
 import shutil
-import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,11 +27,12 @@ from .scene.cameras import SPLIT_COLLECTIONS, WORK_FOLDER, camera_to_dict
 from .scene.crop_box import changed_crop
 from .scene.edit_shapes import collect_edits
 from .scene.frame import CAPTURE, NAME, is_frame
-from .scene.volume_edit import evaluated, has_edit, volume_edit
+from .scene.volume_edit import VolumeEdits, evaluated, has_edit, volume_edits
 from .settings import LIGHT_FIELD, architecture_label
 from .version import VERSION
 
 SPLITS = tuple(SPLIT_COLLECTIONS)
+ADDED = "Modifiers put density into {} voxels where the field has none; that is left out"
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,11 @@ def editing(
     volume_resolution: int | None = None,
 ) -> Task:  # fmt: skip
     """Apply edits to a field; without `edits`, the shapes in the scene and what nodes erase."""
-    content = collect_edits(frame) + _node_edits(frame, source) if edits is None else list(edits)
+    note, content = "", list(edits or ())
+    if edits is None:
+        by_nodes = _node_edits(frame, source)
+        content = collect_edits(frame) + by_nodes.edits
+        note = ADDED.format(by_nodes.added) if by_nodes.added else ""
     if not content:
         raise ConvertFieldError("There is no edit shape; add one first.")
     return Task(
@@ -257,22 +261,20 @@ def editing(
         {"field": str(source), "device": device},
         outputs={"out": "edited.safetensors"},
         inputs={"edits": content},
-        client=_client(frame, volume_resolution),
+        client=_client(frame, volume_resolution) | {"note": note},
     )
 
 
-def _node_edits(frame: Object, source: Path) -> list[dict]:
-    """What the modifiers of a field's Volume object erase: an edit, or none."""
+def _node_edits(frame: Object, source: Path) -> VolumeEdits:
+    """What the modifiers of a field's Volume object change."""
     item = find_field(frame, str(source))
     volume = item.volume if item else None
     if not has_edit(volume):
-        return []
+        return VolumeEdits([], 0)
     folder = Path(frame[WORK_FOLDER]) / "grids"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{source.stem}-{uuid.uuid4().hex[:8]}.npz"
     with evaluated(volume) as depsgraph:
-        found = volume_edit(volume, depsgraph, path)
-    return [{"op": "erase", "region": {"grid": str(path)}}] if found else []
+        return volume_edits(volume, depsgraph, folder)
 
 
 def merging(

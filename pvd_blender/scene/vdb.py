@@ -70,7 +70,7 @@ class StoredGrid:
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return index and number, (3,) each, of the voxels between which all active ones lie."""
         low, high = np.array(self.grid.evalActiveVoxelBoundingBox())
-        return low, high - low + 1
+        return low, np.maximum(high - low + 1, 0)
 
     def values(self, first: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """Return the values of a block of voxels, float32."""

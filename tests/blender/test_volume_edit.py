@@ -46,24 +46,95 @@ def erase_box(volume, origin, location, scale=(1, 2, 2)):
     return cube
 
 
-def edit(volume, path):
-    from pvd_blender.scene.volume_edit import evaluated, volume_edit
+def edit(volume, folder):
+    from pvd_blender.scene.volume_edit import evaluated, volume_edits
 
+    folder.mkdir(exist_ok=True)
     with evaluated(volume) as depsgraph:
-        return volume_edit(volume, depsgraph, path)
+        return volume_edits(volume, depsgraph, folder)
+
+
+def change_density(volume, build):
+    """A modifier that stores what `build` makes of the grid's socket."""
+    tree = bpy.data.node_groups.new("Change", "GeometryNodeTree")
+    tree.interface.new_socket("Volume", in_out="INPUT", socket_type="NodeSocketGeometry")
+    tree.interface.new_socket("Volume", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    start, end = tree.nodes.new("NodeGroupInput"), tree.nodes.new("NodeGroupOutput")
+    get = tree.nodes.new("GeometryNodeGetNamedGrid")
+    store = tree.nodes.new("GeometryNodeStoreNamedGrid")
+    for node in (get, store):
+        node.inputs["Name"].default_value = "density"
+    get.inputs["Remove"].default_value = False
+    tree.links.new(start.outputs[0], get.inputs["Volume"])
+    tree.links.new(get.outputs["Volume"], store.inputs["Volume"])
+    tree.links.new(build(tree, get.outputs["Grid"]), store.inputs["Grid"])
+    tree.links.new(store.outputs[0], end.inputs[0])
+    volume.modifiers.new("Change", "NODES").node_group = tree
+
+
+def math(tree, operation, *inputs):
+    node = tree.nodes.new("ShaderNodeMath")
+    node.operation = operation
+    for socket, value in zip(node.inputs, inputs, strict=False):
+        if isinstance(value, bpy.types.NodeSocket):
+            tree.links.new(value, socket)
+        else:
+            socket.default_value = value
+    return node.outputs[0]
 
 
 def test_what_no_node_has_changed_is_no_edit(volume, origin, tmp_path):
-    assert not edit(volume, tmp_path / "e.npz")
+    assert edit(volume, tmp_path / "e").edits == []
     erase_box(volume, origin, (50, 0, 0))
-    assert not edit(volume, tmp_path / "e.npz")
-    assert not (tmp_path / "e.npz").exists()
+    found = edit(volume, tmp_path / "e")
+    assert found.edits == [] and found.added == 0
+    assert not list((tmp_path / "e").iterdir())
+
+
+def test_a_density_that_nodes_multiply_is_scaled_by_their_factor(volume, tmp_path):
+    change_density(volume, lambda tree, grid: math(tree, "MULTIPLY", grid, 0.25))
+    (found,) = edit(volume, tmp_path / "e").edits
+    assert found["op"] == "scale_density" and found["factor"] == pytest.approx(0.25, rel=1e-6)
+    cells = np.load(found["region"]["grid"])["density"] > 0
+    assert cells.all()
+
+
+def test_many_factors_are_told_apart_and_untouched_cells_are_in_none(volume, tmp_path):
+    # Above 4 the density becomes its square, at 4 and below it stays.
+    def build(tree, grid):
+        above = math(tree, "GREATER_THAN", grid, 4.0)
+        more = math(tree, "SUBTRACT", math(tree, "MULTIPLY", grid, grid), grid)
+        return math(tree, "ADD", grid, math(tree, "MULTIPLY", above, more))
+
+    change_density(volume, build)
+    before = np.reshape(volume["density"], SHAPE)
+    scaled = np.ones(SHAPE)
+    for entry in edit(volume, tmp_path / "e").edits:
+        scaled[np.load(entry["region"]["grid"])["density"] > 0] *= entry["factor"]
+    expected = np.where(before > 4, before, 1.0)
+    assert (scaled[before <= 4] == 1.0).all()
+    assert np.abs(scaled / expected - 1).max() < 0.02
+
+
+def test_density_where_the_field_has_none_is_counted(volume, tmp_path, monkeypatch):
+    from pvd_blender.scene import volume_edit
+    from pvd_blender.scene.volume import write_volume
+
+    density = np.zeros((16, 16, 16), np.float32)
+    density[2:14, 3:13, 4:15] = np.reshape(volume["density"], SHAPE)
+    density[12:] = 0
+    np.savez(tmp_path / "less.npz", density=density, box=[[-1, -1, -1], [1, 1, 1]])
+    less = volume_edit.read_grid(write_volume(tmp_path / "less.npz", tmp_path, "less"), "density")
+    monkeypatch.setattr(volume_edit, "_stored_grid", lambda _volume: less)
+    found = edit(volume, tmp_path / "e")
+    assert found.edits == [] and found.added == 2 * 10 * 11
 
 
 def test_what_nodes_took_away_is_erased_and_the_rest_is_bit_exact(volume, origin, tmp_path):
     erase_box(volume, origin, (1, 0, 0))
-    assert edit(volume, tmp_path / "e.npz")
-    found = np.load(tmp_path / "e.npz")
+    (found,) = edit(volume, tmp_path / "e").edits
+    assert found["op"] == "erase"
+    found = np.load(found["region"]["grid"])
     before = np.reshape(volume["density"], SHAPE).astype(np.float32)
     assert np.array_equal(found["original"], before)
     assert not found["density"][:6].any(), "cells at x below 0"
@@ -74,7 +145,7 @@ def test_what_nodes_took_away_is_erased_and_the_rest_is_bit_exact(volume, origin
 def test_a_volume_that_is_switched_off_still_gives_its_edit(volume, origin, tmp_path):
     erase_box(volume, origin, (1, 0, 0))
     volume.hide_viewport = True
-    assert edit(volume, tmp_path / "e.npz")
+    assert edit(volume, tmp_path / "e").edits
     assert volume.hide_viewport
 
 
@@ -86,7 +157,7 @@ def test_modifiers_that_leave_no_density_are_named(volume, tmp_path):
     tree.nodes.new("NodeGroupOutput")
     volume.modifiers.new("Nothing", "NODES").node_group = tree
     with pytest.raises(SceneError, match="leave no grid 'density'"):
-        edit(volume, tmp_path / "e.npz")
+        edit(volume, tmp_path / "e")
 
 
 def test_nodes_erase_what_a_box_shape_erases(api, capture, tmp_path):
