@@ -142,7 +142,7 @@ class FieldRenderEngine(RenderEngine):
                 problem = str(error)
         self.update_stats("", problem or "")
 
-    def _draw_view(self, context: Context, depsgraph: Depsgraph, shown: ShownField) -> str | None:
+    def _draw_view(self, context: Context, depsgraph: Depsgraph, shown: ShownField) -> str:
         frame = shown.frame.evaluated_get(depsgraph)
         camera = view_camera(context.region, context.region_data, frame)
         if self._pictures is None:
@@ -158,9 +158,12 @@ class FieldRenderEngine(RenderEngine):
         whole = render_camera(scene.camera, scene, shown.frame, depsgraph)
         camera = inside_border(whole, scene.render)
         self.update_stats("", f"Rendering {shown.name}")
-        pixels = session().pictures.render(
+        picture = session().pictures.render(
             engine_settings(), shown.path, camera, shown.edits, lambda: bool(self.test_break())
         )
+        if picture.warning:
+            self.report({"WARNING"}, picture.warning)
+        pixels = picture.pixels
         placed = shown.frame.evaluated_get(depsgraph).matrix_world
         scale = float(np.cbrt(abs(placed.determinant())))
         world = None if scene.render.film_transparent else background(scene.world)

@@ -61,7 +61,7 @@ class ViewPictures:
         self._done = 0
         self._closed = False
         self._picture: np.ndarray | None = None
-        self._problem: str | None = None
+        self._told = ""
         self._fresh = False
         self._texture: gpu.types.GPUTexture | None = None
         self._thread = threading.Thread(target=self._work, name="convert-field-view", daemon=True)
@@ -77,8 +77,8 @@ class ViewPictures:
         if not bpy.app.timers.is_registered(self._tick):
             bpy.app.timers.register(self._tick, first_interval=TICK_SECONDS)
 
-    def draw(self, region: Region) -> str | None:
-        """Draw the newest picture over a region; return what went wrong, if something did."""
+    def draw(self, region: Region) -> str:
+        """Draw the newest picture over a region; return what is to be told of it."""
         fresh, self._fresh = self._fresh, False
         if fresh and self._picture is not None:
             self._texture = _texture(self._picture)
@@ -86,7 +86,7 @@ class ViewPictures:
             gpu.state.blend_set("ALPHA_PREMULT")
             draw_texture_2d(self._texture, (0, 0), region.width, region.height)
             gpu.state.blend_set("NONE")
-        return self._problem
+        return self._told
 
     def close(self) -> None:
         """Stop; what is being rendered is given up."""
@@ -98,7 +98,7 @@ class ViewPictures:
         """Have the view drawn again where there is something new; runs in the main thread."""
         if self._closed:
             return None
-        if self._fresh or self._problem:
+        if self._fresh:
             self._redraw()
         return TICK_SECONDS if self._fresh or self._pending() else None
 
@@ -112,29 +112,30 @@ class ViewPictures:
                 if self._closed:
                     return
                 view, coarser = self._wanted, COARSER[self._done]
-            problem, picture = self._rendered(view, coarser)
+            told, picture = self._rendered(view, coarser)
             with self._changed:
                 if view is not self._wanted:
                     continue
-                self._problem = problem
-                self._done = len(COARSER) if problem else self._done + 1
+                self._told = told
+                self._done = len(COARSER) if picture is None else self._done + 1
                 if picture is not None:
                     self._picture = picture
                 self._fresh = True
 
-    def _rendered(self, view: View, coarser: int) -> tuple[str | None, np.ndarray | None]:
+    def _rendered(self, view: View, coarser: int) -> tuple[str, np.ndarray | None]:
+        """What is to be told of a view, and its picture unless it cannot be rendered."""
+
         def given_up() -> bool:
             return self._closed or view is not self._wanted
 
+        camera = reduced(view.camera, coarser)
         try:
-            pixels = self._server.render(
-                view.settings, view.field, reduced(view.camera, coarser), view.edits, given_up
-            )
+            picture = self._server.render(view.settings, view.field, camera, view.edits, given_up)
         except JobCancelledError:
-            return None, None
+            return "", None
         except ConvertFieldError as error:
             return error.sentence, None
-        return None, linear_rgba(pixels, None)
+        return picture.warning, linear_rgba(picture.pixels, None)
 
 
 def _texture(rgba: np.ndarray) -> gpu.types.GPUTexture:

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,22 @@ SECONDS_TO_GIVE_UP = 5.0
 """A picture that nobody wants any more is given up within this time, or the engine is ended."""
 
 LOG = "engine.log"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the engine rendered.
+
+    Attributes
+    ----------
+    pixels : (H, W, 5) float32 array
+        Premultiplied colour, sRGB-encoded; alpha; depth along the ray, dataset units.
+    warning : str
+        What is to be known of it, in sentences; empty when there is nothing.
+    """
+
+    pixels: np.ndarray
+    warning: str
 
 
 class PictureServer:
@@ -46,7 +63,7 @@ class PictureServer:
         camera: dict,
         edits: list[dict],
         given_up: Callable[[], bool],
-    ) -> np.ndarray:
+    ) -> Picture:
         """Render a picture; may be called in any thread.
 
         Parameters
@@ -60,11 +77,6 @@ class PictureServer:
             Content of an ``edits.json``; empty for the field as it is.
         given_up : callable
             Asked often; once it is true the picture is not wanted any more.
-
-        Returns
-        -------
-        (H, W, 5) float32 array
-            Premultiplied colour, sRGB-encoded; alpha; depth along the ray, dataset units.
 
         Raises
         ------
@@ -93,7 +105,7 @@ class PictureServer:
 
     def _asked(
         self, settings: EngineSettings, request: dict, given_up: Callable[[], bool]
-    ) -> np.ndarray | None:
+    ) -> Picture | None:
         """The picture, or None when the process ended of its own accord."""
         process, folder = self._running(settings)
         self._number += 1
@@ -145,12 +157,13 @@ class PictureServer:
             time.sleep(POLL_SECONDS)
 
 
-def _picture(answer: dict, out: Path, log: Path) -> np.ndarray:
+def _picture(answer: dict, out: Path, log: Path) -> Picture:
     if answer["type"] == "cancelled":
         raise JobCancelledError("The render was cancelled.")
     if answer["type"] != "picture":
         raise ConvertFieldError(str(answer.get("message")), log)
     try:
-        return np.load(out, allow_pickle=False)
+        pixels = np.load(out, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise ConvertFieldError(f"The picture cannot be read ({error}).", log) from error
+    return Picture(pixels, " ".join(map(str, answer.get("warnings") or ())))

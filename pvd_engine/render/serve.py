@@ -7,10 +7,10 @@ Requests are lines of JSON on standard input::
 
 ``camera`` is one of ``cameras.json``, ``edits`` the content of an ``edits.json`` and may be left
 out. Each request has one answer, a line of JSON on standard output with its ``id``: of ``type``
-``"picture"``, when `out` holds (H, W, 5) float32 of premultiplied colour in the field's colour
-space, alpha and depth along the ray in dataset units; ``"failed"`` with a ``message`` of one
-sentence; or ``"cancelled"``. The last field stays loaded. The process ends with its input, or when
-nothing was asked for some time, which gives its memory back.
+``"picture"``, with ``warnings``, when `out` holds (H, W, 5) float32 of premultiplied colour in the
+field's colour space, alpha and depth along the ray in dataset units; ``"failed"`` with a
+``message`` of one sentence; or ``"cancelled"``. The last field stays loaded. The process ends with
+its input, or when nothing was asked for some time, which gives its memory back.
 """
 
 import json
@@ -25,12 +25,14 @@ import numpy as np
 import torch
 
 from ..data.cameras_json import camera_from_dict
+from ..data.capture import View
 from ..edit.edited_field import EditedField
 from ..edit.edits_json import parse_edits
 from ..errors import Cancelled, UserError
 from ..fields.light_field import AnyField, LightField
 from ..fields.storage import load_any_field
 from ..jobs.files import write_atomic
+from .region import outside_warnings, views_outside
 from .render import render_image
 
 log = logging.getLogger(__name__)
@@ -175,7 +177,8 @@ def _picture(request: Any, inbox: Inbox, shelf: Shelf) -> Answer:
 
     go_on(0.0)
     field = shelf.field(Path(request["field"]), request.get("edits") or [])
-    image = render_image(field, camera_from_dict(camera, "camera"), go_on)
+    view = View("camera", camera_from_dict(camera, "camera"), "test", None)
+    image = render_image(field, view.camera, go_on)
     parts = (image.color, image.alpha[..., None], image.depth[..., None])
     pixels = np.concatenate(parts, axis=-1).astype(np.float32)
 
@@ -184,4 +187,4 @@ def _picture(request: Any, inbox: Inbox, shelf: Shelf) -> Answer:
             np.save(file, pixels)
 
     write_atomic(out, write)
-    return {"out": str(out)}
+    return {"out": str(out), "warnings": outside_warnings(views_outside(field, [view]), [view])}

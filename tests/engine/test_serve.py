@@ -10,8 +10,11 @@ import torch
 
 from pvd_engine.data.cameras_json import camera_to_dict
 from pvd_engine.data.capture import Camera
-from pvd_engine.fields.architectures import architecture, make_field
+from pvd_engine.data.poses import PoseDistribution
+from pvd_engine.fields.architectures import architecture, light_field, make_field
+from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
 from pvd_engine.fields.storage import load_field, save_field
+from pvd_engine.render.occupancy import OccupancyGrid
 from pvd_engine.render.render import render_image
 
 LEFT = {"op": "erase", "region": {"box": {"min": [-2, -2, -2], "max": [0, 2, 2]}}}
@@ -80,13 +83,28 @@ def request(number, field, out, /, **changes):
 
 def test_a_picture_is_what_rendering_gives(server, field_file, tmp_path):
     out = tmp_path / "picture.npy"
-    assert server.ask(request(1, field_file, out)) == {"type": "picture", "id": 1, "out": str(out)}
+    answer = {"type": "picture", "id": 1, "out": str(out), "warnings": []}
+    assert server.ask(request(1, field_file, out)) == answer
     pixels, image = np.load(out), render_image(load_field(field_file), camera())
     assert pixels.dtype == np.float32 and pixels.shape == (24, 24, 5)
     assert np.allclose(pixels[..., :3], image.color, atol=1e-5)
     assert np.allclose(pixels[..., 3], image.alpha, atol=1e-5)
     assert np.allclose(pixels[..., 4], image.depth, atol=1e-3)
     assert image.alpha.max() > 0.1
+
+
+def test_a_light_field_seen_from_where_it_was_not_taught_is_told(server, tmp_path):
+    box = [[-1.0] * 3, [1.0] * 3]
+    near, far = camera(), camera()
+    far.camera_to_world[2, 3] = 40.0
+    region = PoseDistribution.from_cameras([near, near]).to_json()
+    path, out = tmp_path / "light.safetensors", tmp_path / "picture.npy"
+    occupancy = bordered_occupancy(OccupancyGrid(torch.tensor(box), 16))
+    spec = light_field("small", 8, "occupied", True, "hash")
+    save_field(path, LightField(spec, occupancy, Reach(2.0, 6.0, box, region)))
+    assert server.ask(request(1, path, out))["warnings"] == []
+    (told,) = server.ask(request(2, path, out, camera=camera_to_dict(far)))["warnings"]
+    assert "outside the region" in told
 
 
 def test_edits_show_at_once_and_go_again(server, field_file, tmp_path):
