@@ -18,7 +18,7 @@ from .properties import (
 from .scene.edit_properties import PLACING, shape_of
 from .scene.edit_shapes import edit_shapes
 from .scene.field_nodes import nodes_can_edit
-from .settings import StudentSettings, TeacherSettings, good_for
+from .settings import GOOD_FOR, StudentSettings, TeacherSettings
 from .status import draw_status, draw_wrapped
 
 ROLE_ICONS = {
@@ -136,6 +136,9 @@ class CONVERT_FIELD_PT_teacher(StepPanel, Panel):
     def draw_step(self, layout: UILayout, context: Context, values: ConvertFieldScene) -> None:
         """Draw it."""
         _draw_making(layout, context, values.teacher)
+        body = _folded(layout, "convert_field_teacher", "Options")
+        if body is not None:
+            _draw_making_options(body, values.teacher)
         _big(layout).operator("convert_field.train", icon="PLAY")
         draw_reason(layout, context, why_no_capture(context))
         layout.separator()
@@ -191,12 +194,12 @@ class CONVERT_FIELD_PT_convert(StepPanel, Panel):
             label.alignment = "RIGHT"
             label.label(text="From")
             row.label(text=item.name, icon=ROLE_ICONS[item.role])
-        column = _draw_making(layout, context, values.student)
-        if values.student.is_light:
-            _draw_light(layout, values.student)
-        else:
-            column.prop(values.student, "max_size", placeholder="No limit")
-            _draw_distillation(layout, values.student)
+        _draw_making(layout, context, values.student)
+        body = _folded(layout, "convert_field_student", "Options")
+        if body is not None:
+            _draw_making_options(body, values.student)
+            draw = _draw_light if values.student.is_light else _draw_distillation
+            draw(body, values.student)
         _big(layout).operator("convert_field.convert", icon="FILE_REFRESH")
         draw_reason(layout, context, why_no_density(context))
 
@@ -215,12 +218,10 @@ def draw_reason(layout: UILayout, context: Context, reason: str | None) -> None:
 
 def _draw_making(
     layout: UILayout, context: Context, settings: TeacherSettings | StudentSettings
-) -> UILayout:
+) -> None:
     column = layout.column()
     column.prop(settings, "architecture")
-    draw_wrapped(column, context, good_for(settings.architecture), icon="INFO")
-    if not settings.is_light:
-        column.prop(settings, "beside")
+    draw_wrapped(column, context, GOOD_FOR[settings.architecture], icon="INFO")
     column.prop(settings, "preset")
     row = column.row()
     row.prop(settings, "limit", expand=True)
@@ -231,8 +232,12 @@ def _draw_making(
     else:
         column.prop(settings, "quality")
         column.prop(settings, "seconds", text="At Most")
-    column.prop(settings, "seed")
-    return column
+
+
+def _draw_making_options(body: UILayout, settings: TeacherSettings | StudentSettings) -> None:
+    if not settings.is_light:
+        body.prop(settings, "beside")
+    body.prop(settings, "seed")
 
 
 def _folded(layout: UILayout, name: str, label: str) -> UILayout | None:
@@ -242,10 +247,8 @@ def _folded(layout: UILayout, name: str, label: str) -> UILayout | None:
     return body
 
 
-def _draw_distillation(layout: UILayout, student: StudentSettings) -> None:
-    body = _folded(layout, "convert_field_distillation", "Distillation")
-    if body is None:
-        return
+def _draw_distillation(body: UILayout, student: StudentSettings) -> None:
+    body.prop(student, "max_size", placeholder="No limit")
     body.prop(student, "stages")
     column = body.column(heading="Learn Again")
     for name in ("hard_poses", "hard_rays", "hard_points"):
@@ -256,13 +259,9 @@ def _draw_distillation(layout: UILayout, student: StudentSettings) -> None:
     body.prop(student, "report")
 
 
-def _draw_light(layout: UILayout, student: StudentSettings) -> None:
-    body = _folded(layout, "convert_field_light", "Light Field")
-    if body is None:
-        return
-    body.prop(student, "ray_points")
-    body.prop(student, "ray_encoding")
-    body.prop(student, "ray_interval")
+def _draw_light(body: UILayout, student: StudentSettings) -> None:
+    for name in ("ray_points", "ray_encoding", "ray_interval"):
+        body.prop(student, name)
     column = body.column(heading="Rays")
     for name in ("ray_skip_empty", "ray_hard", "ray_importance"):
         column.prop(student, name)

@@ -25,7 +25,7 @@ from .errors import ConvertFieldError, JobCancelledError
 from .preferences import engine_settings, preferences
 from .results import Outcome, finish, follow_up
 from .scene.errors import SceneError
-from .tasks import Task, belongs_here, capture_folder
+from .tasks import Task, Unfinished, capture_folder, unfinished_here
 
 TICK_SECONDS = 0.2
 PRINT_SECONDS = 2.0
@@ -51,8 +51,8 @@ class Session:
         One sentence about the last job that ended well.
     error : ConvertFieldError or None
         The last failure, until it is dismissed.
-    unfinished : list of Path
-        Job folders of the active capture that can be resumed.
+    unfinished : list of Unfinished
+        Jobs of the active capture that can be resumed.
     engine_report : str
         What Check Engine found.
     engine_error : ConvertFieldError or None
@@ -72,7 +72,7 @@ class Session:
         self.message = ""
         self._asked_message = ""
         self.error: ConvertFieldError | None = None
-        self.unfinished: list[Path] = []
+        self.unfinished: list[Unfinished] = []
         self.engine_report = ""
         self.engine_error: ConvertFieldError | None = None
         self.check: EngineCheck | None = None
@@ -192,7 +192,7 @@ class Session:
             with contextlib.suppress(ConvertFieldError, OSError):
                 work = engine_settings().work_folder
                 found = unfinished_folders(capture_folder(work, capture_name))
-                self.unfinished = [folder for folder in found if belongs_here(folder)]
+                self.unfinished = [job for folder in found if (job := unfinished_here(folder))]
 
     def preview_icon(self) -> int:
         """Return the icon of the newest picture of the running job, or 0."""

@@ -59,9 +59,15 @@ STAGES = (
 )
 
 
-def good_for(name: str) -> str:
-    """Return in a few words what an architecture is and what it is good for."""
-    return next(text for key, _, text in STUDENTS if key == name)
+GOOD_FOR = {
+    "hash": "Instant-NGP: the fastest to train",
+    "mlp": "NeRF: a network alone; a small file",
+    "sparse_tensor": "Plenoxels: voxels, no network",
+    "vm": "TensoRF: planes and lines; smooth",
+    "cp": "TensoRF: lines; the smallest file",
+    LIGHT_FIELD: "R2L: a ray in one pass; no density",
+}
+"""In one line of a narrow panel, what an architecture is and what it is good for."""
 
 
 def architecture_label(name: str) -> str:

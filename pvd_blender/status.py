@@ -15,10 +15,13 @@ from .session import Session, session
 FONT, FONT_POINTS = 0, 11.0
 """The interface's font, and its size in Blender's own themes."""
 
-MARGIN = 74.0
+MARGIN = 88.0
 """Pixels at a scale of 1 that a panel's borders, its tabs and the icon of a label take."""
 
-BUTTON_WIDTH = 30.0
+BOX_MARGIN = 20.0
+"""And those that a box takes."""
+
+BUTTON_WIDTH = 44.0
 PREVIEW_SCALE = 7.0
 
 
@@ -45,14 +48,22 @@ def draw_wrapped(
 
 
 def _lines(text: str, room: float, scale: float) -> Iterator[str]:
-    """Break a text where the interface's font says that a line is full."""
+    """Break a text, and words that are longer than a line, where the interface's font is full."""
     blf.size(FONT, FONT_POINTS * scale)
+
+    def fits(line: str) -> bool:
+        return blf.dimensions(FONT, line)[0] <= room
+
     line = ""
     for word in text.split():
         longer = f"{line} {word}".lstrip()
-        if line and blf.dimensions(FONT, longer)[0] > room:
+        if line and not fits(longer):
             yield line
             longer = word
+        while not fits(longer) and len(longer) > 1:
+            part = next(n for n in range(len(longer) - 1, 0, -1) if n == 1 or fits(longer[:n]))
+            yield longer[:part]
+            longer = longer[part:]
         line = longer
     yield line
 
@@ -70,26 +81,25 @@ def draw_status(layout: UILayout, context: Context) -> None:
         return
     if running.error is None and running.message:
         _draw_message(layout.row(), context, running)
-    if running.unfinished:
-        folder = running.unfinished[0]
+    for job in running.unfinished:
         row = layout.row(align=True)
-        row.label(text=folder.name, icon="PAUSE")
-        row.operator("convert_field.resume", icon="PLAY").folder = str(folder)
-        row.operator("convert_field.discard", text="", icon="TRASH").folder = str(folder)
+        row.label(text=job.label, icon="PAUSE")
+        row.operator("convert_field.resume", icon="PLAY").folder = str(job.folder)
+        row.operator("convert_field.discard", text="", icon="TRASH").folder = str(job.folder)
 
 
 def _draw_problem(layout: UILayout, context: Context, problem: str) -> None:
     box = layout.box()
     box.alert = True
-    draw_wrapped(box, context, problem, icon="ERROR")
+    draw_wrapped(box, context, problem, icon="ERROR", beside=BOX_MARGIN)
     running = session()
     if running.set_up is not None:
-        draw_wrapped(box, context, running.set_up.text, icon="SORTTIME")
+        draw_wrapped(box, context, running.set_up.text, icon="SORTTIME", beside=BOX_MARGIN)
         box.operator("convert_field.cancel_set_up", icon="CANCEL")
         return
     box.operator("convert_field.set_up_engine", icon="IMPORT")
     if not bpy.app.online_access:
-        draw_wrapped(box, context, OFFLINE, icon="INFO")
+        draw_wrapped(box, context, OFFLINE, icon="INFO", beside=BOX_MARGIN)
     box.operator(
         "preferences.addon_show", text="Open Preferences", icon="PREFERENCES"
     ).module = __package__
@@ -120,7 +130,7 @@ def _draw_message(row: UILayout, context: Context, running: Session) -> None:
 def _draw_error(box: UILayout, context: Context, running: Session) -> None:
     column = box.column()
     column.alert = True
-    draw_wrapped(column, context, running.error.sentence, icon="ERROR")
+    draw_wrapped(column, context, running.error.sentence, icon="ERROR", beside=BOX_MARGIN)
     row = box.row()
     if running.error.log is not None:
         row.operator("convert_field.open_log", icon="TEXT")

@@ -379,12 +379,31 @@ def resuming(folder: Path) -> Task:
     return Task(label, name, request.verb, request.arguments, client=request.client, folder=folder)
 
 
-def belongs_here(folder: Path) -> bool:
-    """Tell whether the capture that a job worked on is in the open file."""
+@dataclass(frozen=True)
+class Unfinished:
+    """A job that was stopped and can be resumed.
+
+    Attributes
+    ----------
+    folder : Path
+        The job folder.
+    label : str
+        What the user read while it ran.
+    """
+
+    folder: Path
+    label: str
+
+
+def unfinished_here(folder: Path) -> Unfinished | None:
+    """Return the job of a folder, or None when its capture is not in the open file."""
     try:
-        return find_frame(read_request(folder).client.get("frame", "")) is not None
+        client = read_request(folder).client
     except ValueError:
-        return False
+        return None
+    if find_frame(client.get("frame", "")) is None:
+        return None
+    return Unfinished(folder, str(client.get("label", folder.name)))
 
 
 def discard(folder: Path) -> None:

@@ -75,7 +75,7 @@ class CONVERT_FIELD_OT_resume(JobOperator):
         unfinished = session().unfinished
         if not self.folder and not unfinished:
             raise api.ConvertFieldError("There is no unfinished job.")
-        api.resume(self.folder or unfinished[0], wait=self.wait)
+        api.resume(self.folder or unfinished[0].folder, wait=self.wait)
 
 
 class CONVERT_FIELD_OT_discard(GuardedOperator):

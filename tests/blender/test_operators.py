@@ -14,6 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ADD_ON = ROOT / "pvd_blender"
 OPERATORS = bpy.ops.convert_field
 IN_BLENDER = {
+    "bl_operators",
+    "bl_ui",
+    "blf",
     "bmesh",
     "bpy",
     "bpy_extras",
@@ -516,7 +519,7 @@ def test_a_cancelled_job_can_be_discarded(api, capture, session):
         time.sleep(0.02)
     api.cancel()
     pump_to_the_end(session)
-    folder = session.unfinished[0]
+    folder = session.unfinished[0].folder
     OPERATORS.discard(folder=str(folder))
     assert session.unfinished == []
     with pytest.raises(api.ConvertFieldError, match="no job that was stopped"):

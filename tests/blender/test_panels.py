@@ -122,14 +122,23 @@ def test_every_panel_draws_without_a_capture(add_on):
         drawn(panel)
 
 
-def test_architecture_beside_and_size_are_shown_and_distillation_has_a_panel_of_its_own(frame):
-    assert {"architecture", "beside"} <= set(drawn(panels()["Teacher"]))
-    shown = drawn(panels()["Convert"])
-    inside = shown[shown.index("convert_field_distillation") :]
-    for name in ("stages", "hard_poses", "hard_rays", "hard_points", "projection"):
-        assert name in inside
-    assert shown.index("max_size") < shown.index("convert_field_distillation")
-    assert "convert_field.convert" in inside, "the button comes after its settings"
+@pytest.mark.parametrize(("panel", "fold"), [("Teacher", "teacher"), ("Convert", "student")])
+def test_what_few_people_change_is_folded_away(frame, panel, fold):
+    shown = drawn(panels()[panel])
+    folded = shown[shown.index(f"convert_field_{fold}") :]
+    assert {"beside", "seed"} <= set(folded)
+    assert {"architecture", "preset", "limit"} <= set(shown) - set(folded)
+    button = {"Teacher": "convert_field.train", "Convert": "convert_field.convert"}[panel]
+    assert button in folded, "the button comes after its settings"
+    if panel == "Convert":
+        assert {"max_size", "stages", "hard_poses", "hard_rays", "hard_points"} <= set(folded)
+
+
+def test_each_architecture_is_described_in_one_line():
+    from pvd_blender.settings import GOOD_FOR, STUDENTS
+
+    assert set(GOOD_FOR) == {key for key, _, _ in STUDENTS}
+    assert max(map(len, GOOD_FOR.values())) < 36, "it fits a narrow panel"
 
 
 def test_results_tell_what_is_known_of_the_selected_field(frame, tmp_path):
@@ -184,7 +193,11 @@ def test_a_sentence_is_broken_into_lines_that_fit_and_lose_no_word():
     text = "The engine's Python cannot be found; choose another one in the preferences " * 3
     lines = list(_lines(text, 200.0, 1.0))
     assert " ".join(lines).split() == text.split()
-    assert 3 < len(lines) < 15
+    long = "/a/folder/with/a/name/that/is/far/too/long/for/one/line/of/a/narrow/panel.safetensors"
+    parts = list(_lines(f"See {long} now", 200.0, 1.0))
+    assert "".join(parts).replace(" ", "") == f"See{long}now"
+    lines += parts
+    assert 3 < len(lines) < 20
     assert max(blf.dimensions(0, line)[0] for line in lines) <= 200.0
 
 

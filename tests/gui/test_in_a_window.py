@@ -1,7 +1,9 @@
 """The add-on in a real Blender with a window, used by mouse and keyboard: ``make test-gui``.
 
 Environment: GUI_BLENDER is the program; GUI_RUN, where set, is put before it (``xvfb-run -a``);
-GUI_OUT is the folder for pictures; ADD_ON_ZIP and PVD_ENGINE_PYTHON are as the Makefile makes them.
+GUI_OUT is the folder for pictures; GUI_CAPTURE, where set, is the capture that is worked on and
+GUI_SECONDS how long its fields are made for, for pictures to show to people; ADD_ON_ZIP and
+PVD_ENGINE_PYTHON are as the Makefile makes them.
 """
 
 import json
@@ -30,14 +32,13 @@ def scenario(request, tmp_path):
         folder = Path(os.environ["GUI_OUT"]).resolve() / request.node.name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        capture = small_capture.write(folder / "ball")
+        capture = os.environ.get("GUI_CAPTURE") or small_capture.write(folder / "ball")
         known = {
             "scenario": name,
             "folder": str(folder),
             "zip": str(Path(os.environ["ADD_ON_ZIP"]).resolve()),
             "engine_python": os.environ["PVD_ENGINE_PYTHON"],
             "capture": str(capture),
-            "cameras": sum(small_capture.COUNTS.values()),
         }
         job_file = folder / "job.json"
         job_file.write_text(json.dumps(known | job), encoding="utf-8")
@@ -46,6 +47,8 @@ def scenario(request, tmp_path):
         result_file = folder / "result.json"
         assert result_file.is_file(), (folder / "blender.log").read_text(encoding="utf-8")[-3000:]
         result = json.loads(result_file.read_text(encoding="utf-8"))
+        complaints = (folder / "blender.log").read_text(encoding="utf-8", errors="replace")
+        assert "Traceback" not in complaints and "rna_ui" not in complaints, complaints[-3000:]
         assert result["error"] is None, result["error"]
         return result
 
@@ -68,3 +71,8 @@ def _command(folder: Path, job_file: Path) -> list[str]:
 def test_a_first_day_by_mouse_and_keyboard(scenario):
     result = scenario("first_day")
     print(json.dumps(result["blocked"], indent=1))
+
+
+def test_every_state_of_the_panel_is_pictured(scenario):
+    result = scenario("every_state", seconds=float(os.environ.get("GUI_SECONDS", "6")))
+    assert abs(result["width"] - 320) <= 10

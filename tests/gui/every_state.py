@@ -1,0 +1,132 @@
+"""Pictures of the panel in every state, at a narrow sidebar, in the dark and the light theme."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import bpy
+from in_blender import ADD_ON, Window
+
+WIDTH = 320
+LIGHT = "interface_theme/Blender_Light.xml"
+
+
+def steps(window: Window) -> Iterator[float]:
+    """Go through the states once and take a picture of each in both themes."""
+    yield from window.install()
+    for item in list(bpy.data.objects):
+        bpy.data.objects.remove(item)
+    yield from window.show_tab(WIDTH)
+    window.values["width"] = window.sidebar.width
+    preferences = bpy.context.preferences.addons[ADD_ON].preferences
+    preferences.work_folder = str(window.folder / "work")
+    yield from both(window, "no_engine")
+    preferences.engine_python = window.job["engine_python"]
+    preferences.device = "cpu"
+    api, session = window.module("api"), window.module("session").session()
+    frame = api.import_capture(window.job["capture"])
+    yield from both(window, "imported")
+    yield from jobs(window, api, session, frame)
+    yield from editing(window, api, session, frame)
+    yield from results(window, api, session, frame)
+    yield from preference_page(window)
+
+
+def jobs(window: Window, api: object, session: object, frame: bpy.types.Object) -> Iterator[float]:
+    """A job with others behind it, one that was cancelled, one that failed."""
+    api.train(frame, "hash", preset="small", budget=40, wait=False)
+    api.convert(frame, "vm", field=_any_field(window), preset="small", wait=False)
+    yield from window.until(lambda: session.curve_icon() and session.preview_icon(), 90)
+    yield from both(window, "running")
+    session.queue.clear()
+    api.cancel()
+    yield from window.until(lambda: not session.busy, 60)
+    yield from both(window, "cancelled")
+    api.discard(session.unfinished[0].folder)
+    broken = window.folder / "broken.safetensors"
+    broken.write_bytes(b"nothing")
+    api.extract_volume(frame, broken, wait=False)
+    yield from window.until(lambda: session.error is not None, 60)
+    yield from both(window, "failed")
+    bpy.ops.convert_field.dismiss()
+
+
+def editing(
+    window: Window, api: object, session: object, frame: bpy.types.Object
+) -> Iterator[float]:
+    """A teacher with its volume, shapes of every kind, and modifiers where Blender has them."""
+    teacher = api.train(frame, "hash", preset="small", budget=window.job["seconds"])
+    api.extract_volume(frame, resolution=128)
+    yield from both(window, "trained")
+    for op, shape in (("erase", "box"), ("keep", "sphere"), ("duplicate", "box"), ("tint", "box")):
+        item = api.add_shape(frame, op, shape, location=(0.4, 0.0, 0.5))
+        item.scale = (0.4, 0.4, 0.4)
+    yield from both(window, "shapes")
+    for item in window.module("scene.edit_shapes").edit_shapes(frame):
+        if not item.name.startswith("Erase"):
+            bpy.data.objects.remove(item)
+    if bpy.app.version >= (5, 0, 0):
+        box = api.add_field_erase(frame, location=(-0.5, 0, 0.5), field=teacher)
+        box.scale = (0.4, 0.6, 0.6)
+        yield from both(window, "nodes")
+        bpy.data.objects.remove(box)
+    bpy.context.scene.convert_field.student.architecture = "light_field"
+    yield from both(window, "light_field")
+    student = bpy.context.scene.convert_field.student
+    student.architecture, student.limit = "mlp", "QUALITY"
+
+
+def results(
+    window: Window, api: object, session: object, frame: bpy.types.Object
+) -> Iterator[float]:
+    """A student with its figures, the field in the 3D View, and among objects."""
+    api.convert(frame, "vm", preset="small", budget=window.job["seconds"])
+    camera = next(item for item in frame.children if item.type == "CAMERA")
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=window.area):
+        api.look_through(camera)
+    yield from both(window, "converted")
+    picture = api.compare(frame)
+    picture.save_render(str(window.folder / "compared.png"))
+    bpy.context.scene.render.engine = "CONVERT_FIELD"
+    window.view.shading.type = "RENDERED"
+    yield 12.0
+    window.picture("view")
+    window.view.shading.type = "SOLID"
+    bpy.context.scene.render.engine = "BLENDER_WORKBENCH"
+    bpy.ops.mesh.primitive_uv_sphere_add(radius=0.5, location=(0.6, 0.3, 0.5))
+    api.combine_by_depth(frame)
+    bpy.context.scene.render.filepath = str(window.folder / "combined.png")
+    bpy.ops.render.render(write_still=True)
+    yield 0.5
+
+
+def preference_page(window: Window) -> Iterator[float]:
+    """The add-on's preferences."""
+    bpy.ops.preferences.addon_show(module=ADD_ON)
+    yield 1.5
+    window.picture("preferences")
+
+
+def both(window: Window, name: str) -> Iterator[float]:
+    """A picture in each theme."""
+    yield 0.6
+    window.picture(f"{name}_dark")
+    _theme(LIGHT)
+    yield 0.6
+    window.picture(f"{name}_light")
+    bpy.ops.preferences.reset_default_theme()
+    yield 0.3
+
+
+def _theme(name: str) -> None:
+    folders = bpy.utils.preset_paths(name.rpartition("/")[0])
+    path = next(Path(folder) / Path(name).name for folder in folders)
+    bpy.ops.script.execute_preset(
+        filepath=str(path), menu_idname="USERPREF_MT_interface_theme_presets"
+    )
+
+
+def _any_field(window: Window) -> Path:
+    """Something for a job that is never begun."""
+    path = window.folder / "waiting.safetensors"
+    path.touch()
+    return path
