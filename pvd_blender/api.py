@@ -86,6 +86,7 @@ def import_capture(
     wait: bool = True,
     splits: Sequence[str] = tasks.SPLITS,
     downscale: int = 1,
+    points: bool = True,
 ) -> Object | None:
     """Import a capture: its cameras, its images behind them, its crop box.
 
@@ -99,6 +100,8 @@ def import_capture(
         uses the capture's files, whatever is in the scene.
     downscale : int
         1, 2, 4 or 8: fields learn from images of this fraction of their width and height.
+    points : bool
+        Show the sparse points, where the capture has some.
 
     Returns
     -------
@@ -108,7 +111,7 @@ def import_capture(
     if downscale not in (1, 2, 4, 8):
         raise ConvertFieldError(f"Images can be read at 1/1, 1/2, 1/4 or 1/8, not 1/{downscale}.")
     folder = Path(bpy.path.abspath(str(path))).absolute()
-    return do(tasks.importing(folder, splits, downscale), wait)
+    return do(tasks.importing(folder, splits, downscale, points), wait)
 
 
 def train(

@@ -21,6 +21,7 @@ from .scene.cameras import import_cameras
 from .scene.crop_box import create_crop_box
 from .scene.floaters import show_floaters
 from .scene.frame import NAME, create_frame
+from .scene.sparse_points import import_points
 from .scene.vdb import missing_color_note
 from .scene.volume import create_volume_object, write_volume, writer
 from .settings import LIGHT_FIELD
@@ -80,6 +81,10 @@ def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
     frame = create_frame(capture)
     cameras = import_cameras(capture | {"views": views}, frame, folder.parent)
     create_crop_box(capture, frame)
+    notes = list(capture["notes"])
+    points = capture.get("points_path")
+    if points and request.client.get("points", True) and import_points(Path(points), frame) is None:
+        notes.append(f"Blender cannot read the sparse points in {points}.")
     counts = ", ".join(
         f"{count} {split}"
         for split, count in capture["counts"].items()
@@ -88,7 +93,7 @@ def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
     state = frame_state(frame)
     state.downscale = str(request.client.get("downscale", 1))
     state.summary = f"{len(cameras)} cameras: {counts}"
-    state.notes = "\n".join(capture["notes"])
+    state.notes = "\n".join(notes)
     bpy.context.scene.convert_field.frame = frame
     if len(cameras) > MANY_CAMERAS:
         _hide_relationship_lines()

@@ -182,11 +182,13 @@ def capture_folder(work_folder: Path, capture_name: str) -> Path:
     return work_folder / safe_name(capture_name)
 
 
-def importing(path: Path, splits: Sequence[str] = SPLITS, downscale: int = 1) -> Task:
+def importing(
+    path: Path, splits: Sequence[str] = SPLITS, downscale: int = 1, points: bool = True
+) -> Task:
     """Read a capture's files; the cameras of some splits come into the scene."""
     name = path.stem if path.suffix == ".json" and path.stem != "transforms" else path.name
     name = path.parent.name if path.name.startswith("transforms") else name
-    client = {"splits": list(splits), "downscale": downscale}
+    client = {"splits": list(splits), "downscale": downscale, "points": points}
     return Task(f"Import {name}", name, "info", {"path": str(path)}, client=client)
 
 

@@ -41,6 +41,12 @@ class CONVERT_FIELD_OT_import_capture(JobOperator):
         options={"ENUM_FLAG"},
         default={"train", "val", "test"},
     )
+    points: BoolProperty(
+        name="Sparse Points",
+        description="Show the points that were found together with the cameras, where the capture "
+        "has some; they are not rendered",
+        default=True,
+    )
     image_size: EnumProperty(
         name="Image Size",
         description="Size of the images that fields learn from and are measured on",
@@ -61,6 +67,7 @@ class CONVERT_FIELD_OT_import_capture(JobOperator):
             wait=self.wait,
             splits=sorted(self.splits),
             downscale=int(self.image_size),
+            points=self.points,
         )
 
     def _chosen(self) -> Path:

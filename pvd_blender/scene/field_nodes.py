@@ -26,7 +26,10 @@ def add_erase_modifier(volume: Object, box: Object) -> None:
     socket = next(
         item for item in modifier.node_group.interface.items_tree if item.name == "Erase In"
     )
-    modifier[socket.identifier] = box
+    if hasattr(modifier, "properties"):  # Blender 5.2 and later
+        getattr(modifier.properties.inputs, socket.identifier).value = box
+    else:
+        modifier[socket.identifier] = box
     volume.update_tag()
 
 
@@ -37,6 +40,8 @@ def field_erase() -> NodeTree:
         return known
     tree = bpy.data.node_groups.new(FIELD_ERASE, "GeometryNodeTree")
     tree.is_modifier = True
+    tree.asset_mark()
+    tree.asset_data.description = "Take a field's density away inside an object's cube"
     tree.interface.new_socket("Volume", in_out="INPUT", socket_type="NodeSocketGeometry")
     tree.interface.new_socket("Erase In", in_out="INPUT", socket_type="NodeSocketObject")
     tree.interface.new_socket("Volume", in_out="OUTPUT", socket_type="NodeSocketGeometry")

@@ -160,6 +160,7 @@ def capture_to_dict(capture: Capture) -> dict[str, Any]:
         "frame": _frame_to_dict(capture.frame),
         "has_alpha": capture.has_alpha,
         "notes": list(capture.notes),
+        "points_path": None if capture.points_path is None else str(capture.points_path.absolute()),
     }
 
 

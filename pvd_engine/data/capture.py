@@ -112,6 +112,8 @@ class Capture:
         True when the images carry an alpha channel (objects on transparent ground).
     notes : tuple of str
         Sentences about what was guessed or left out while reading.
+    points_path : Path or None
+        PLY file of the sparse points that came with the cameras, dataset frame.
     """
 
     name: str
@@ -123,6 +125,7 @@ class Capture:
     frame: Frame
     has_alpha: bool
     notes: tuple[str, ...] = ()
+    points_path: Path | None = None
 
     def split(self, name: str) -> tuple[View, ...]:
         """Views of one split, in file order."""

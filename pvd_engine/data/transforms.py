@@ -16,7 +16,7 @@ from .frames import (
     shows_transparency,
     unique_names,
 )
-from .json_input import read_json_object
+from .json_input import read_json_object, text_value
 from .splits import every_eighth, listed_splits
 
 
@@ -46,6 +46,7 @@ def read_transforms(path: Path) -> Capture:
             + "; put the images where the file says."
         )
     has_alpha = shows_transparency(report.transparent)
+    points, point_notes = _points(content, path)
     box, box_source = find_box([view.camera for view in views], frame, has_alpha)
     return Capture(
         name=path.parent.absolute().name,
@@ -56,8 +57,22 @@ def read_transforms(path: Path) -> Capture:
         box_source=box_source,
         frame=frame,
         has_alpha=has_alpha,
-        notes=tuple(report.notes() + notes),
+        notes=tuple(report.notes() + notes + point_notes),
+        points_path=points,
     )
+
+
+def _points(content: dict[str, Any], path: Path) -> tuple[Path | None, list[str]]:
+    """The file of sparse points that nerfstudio lists, and a note where it is not there."""
+    listed = content.get("ply_file_path")
+    if listed is None:
+        return None, []
+    where = f"{path.name}, ply_file_path"
+    relative = inside_path(text_value(listed, "ply_file_path", path.name), path.parent, where)
+    points = path.parent.joinpath(*relative.parts)
+    if points.suffix.lower() != ".ply" or not points.is_file():
+        return None, [f"The sparse points {relative} are not there and were left out."]
+    return points, []
 
 
 def _views(

@@ -256,6 +256,20 @@ def test_the_frames_own_fields_are_kept(tmp_path):
     assert (frame.aabb_scale, frame.scale, frame.offset) == (16, 0.5, (0.1, 0.2, 0.3))
 
 
+def test_sparse_points_are_found_in_the_folder_and_nowhere_else(tmp_path):
+    folder = tmp_path / "in"
+    write_transforms(folder, 2, ply_file_path="sparse_pc.ply")
+    capture = open_capture(folder)
+    assert capture.points_path is None
+    assert any("sparse_pc.ply are not there" in note for note in capture.notes)
+    (folder / "sparse_pc.ply").touch()
+    assert open_capture(folder).points_path == folder / "sparse_pc.ply"
+    (tmp_path / "out.ply").touch()
+    write_transforms(folder, 2, ply_file_path="../out.ply")
+    with pytest.raises(UserError, match="ply_file_path: the path leads out"):
+        open_capture(folder)
+
+
 def test_an_alpha_channel_that_is_opaque_everywhere_is_no_transparency(tmp_path):
     write_transforms(tmp_path / "a", 3, mode="RGBA")
     assert open_capture(tmp_path / "a").has_alpha

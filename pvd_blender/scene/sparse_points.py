@@ -1,0 +1,80 @@
+"""The sparse points that came with a capture's cameras, as an object that can be looked at."""
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+from bpy.types import Material, NodeTree, Object
+
+from .frame import NAME, frame_box, frame_collection, parent_to_frame
+
+POINTS = "pvd_points"
+COLOR = "Col"
+"""The attribute that Blender's importer of PLY files makes of their colours."""
+
+RADIUS_SHARE = 1e-3
+"""Of a point, of the longest side of the capture's box."""
+
+
+def import_points(path: Path, frame: Object) -> Object | None:
+    """Show a PLY file of points, dataset frame, in a capture's frame; not in renders.
+
+    Returns
+    -------
+    Object or None
+        None when Blender cannot read the file.
+    """
+    known = set(bpy.data.objects)
+    try:
+        bpy.ops.wm.ply_import(filepath=str(path), forward_axis="Y", up_axis="Z")
+    except RuntimeError:
+        return None
+    made = [item for item in bpy.data.objects if item not in known]
+    if not made or not made[0].data.vertices:
+        return None
+    item = made[0]
+    item.name = f"{frame[NAME]} points"
+    item[POINTS] = True
+    item.hide_render = item.hide_select = True
+    for collection in item.users_collection:
+        collection.objects.unlink(item)
+    frame_collection(frame).objects.link(item)
+    parent_to_frame(item, frame, np.eye(4))
+    item.select_set(False)
+    radius = RADIUS_SHARE * float(np.ptp(frame_box(frame), axis=0).max())
+    modifier = item.modifiers.new("Points", "NODES")
+    modifier.node_group = _points_tree(radius)
+    return item
+
+
+def _points_tree(radius: float) -> NodeTree:
+    """Make nodes that draw each vertex as a point in its colour."""
+    tree = bpy.data.node_groups.new("Sparse Points", "GeometryNodeTree")
+    tree.interface.new_socket("Mesh", in_out="INPUT", socket_type="NodeSocketGeometry")
+    tree.interface.new_socket("Points", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    start, end = tree.nodes.new("NodeGroupInput"), tree.nodes.new("NodeGroupOutput")
+    points = tree.nodes.new("GeometryNodeMeshToPoints")
+    points.inputs["Radius"].default_value = radius
+    shade = tree.nodes.new("GeometryNodeSetMaterial")
+    shade.inputs["Material"].default_value = _material()
+    for column, node in enumerate((start, points, shade, end)):
+        node.location = (200 * column, 0)
+    tree.links.new(start.outputs[0], points.inputs["Mesh"])
+    tree.links.new(points.outputs[0], shade.inputs["Geometry"])
+    tree.links.new(shade.outputs[0], end.inputs[0])
+    return tree
+
+
+def _material() -> Material:
+    """Make a material that shines in the points' own colours."""
+    material = bpy.data.materials.new("Sparse Points")
+    if bpy.app.version < (5, 0, 0):
+        material.use_nodes = True
+    tree = material.node_tree
+    tree.nodes.clear()
+    color = tree.nodes.new("ShaderNodeAttribute")
+    color.attribute_name = COLOR
+    light, output = (tree.nodes.new(f"ShaderNode{k}") for k in ("Emission", "OutputMaterial"))
+    tree.links.new(color.outputs["Color"], light.inputs["Color"])
+    tree.links.new(light.outputs[0], output.inputs["Surface"])
+    return material
