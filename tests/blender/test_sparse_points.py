@@ -52,7 +52,8 @@ def test_nodes_draw_them_as_points_that_keep_their_colours(api, folder):
     colors = item.data.attributes["Col"].data
     assert np.allclose(colors[0].color[:3], [1, 0, 0], atol=0.01)
     if hasattr(evaluated, "evaluated_geometry"):  # from Blender 5.0 on
-        cloud = evaluated.evaluated_geometry().pointcloud
+        shown = evaluated.evaluated_geometry()
+        cloud = shown.pointcloud
         assert len(cloud.points) == len(XYZ) and "Col" in cloud.attributes
 
 
