@@ -90,16 +90,22 @@ class Window:
 
     def drag_sidebar(self, width: int) -> Steps:
         """Drag the sidebar's edge until it is so many pixels wide."""
-        region = self.sidebar
-        start, y = region.x, region.y + 40
-        end = region.x + region.width - width
-        yield from self.move(start, y)
-        self.simulate("LEFTMOUSE", "PRESS", start, y)
+        for _ in range(4):
+            region = self.sidebar
+            missing = width - region.width
+            if abs(missing) <= 2:
+                return
+            yield from self.drag((region.x, region.y + 40), (region.x - missing, region.y + 40))
+
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> Steps:
+        """Press the mouse, move it, release it."""
+        yield from self.move(*start)
+        self.simulate("LEFTMOUSE", "PRESS", *start)
         yield MOMENT
-        for x in range(start, end, 8 if end > start else -8):
+        for step in range(1, 21):
+            x, y = (a + (b - a) * step // 20 for a, b in zip(start, end, strict=True))
             yield from self.move(x, y)
-        yield from self.move(end, y)
-        self.simulate("LEFTMOUSE", "RELEASE", end, y)
+        self.simulate("LEFTMOUSE", "RELEASE", *end)
         yield 0.3
 
     def simulate(self, kind: str, value: str, x: int, y: int, **held: bool) -> None:

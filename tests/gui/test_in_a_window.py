@@ -10,8 +10,11 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,34 +28,42 @@ pytestmark = pytest.mark.timeout(SECONDS + 30)
 
 
 @pytest.fixture
-def scenario(request, tmp_path):
-    """Runs a scenario in a Blender of its own and returns what it measured."""
+def folder(request):
+    """The folder for a test's pictures and files, and for Blender's own."""
+    path = Path(os.environ["GUI_OUT"]).resolve() / request.node.name
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
 
-    def run(name: str, **job: object) -> dict:
-        folder = Path(os.environ["GUI_OUT"]).resolve() / request.node.name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        capture = os.environ.get("GUI_CAPTURE") or small_capture.write(folder / "ball")
-        known = {
-            "scenario": name,
-            "folder": str(folder),
-            "zip": str(Path(os.environ["ADD_ON_ZIP"]).resolve()),
-            "engine_python": os.environ["PVD_ENGINE_PYTHON"],
-            "capture": str(capture),
-        }
-        job_file = folder / "job.json"
-        job_file.write_text(json.dumps(known | job), encoding="utf-8")
-        with (folder / "blender.log").open("w", encoding="utf-8") as log:
-            subprocess.run(_command(folder, job_file), stdout=log, stderr=log, timeout=SECONDS)
-        result_file = folder / "result.json"
-        assert result_file.is_file(), (folder / "blender.log").read_text(encoding="utf-8")[-3000:]
-        result = json.loads(result_file.read_text(encoding="utf-8"))
-        complaints = (folder / "blender.log").read_text(encoding="utf-8", errors="replace")
-        assert "Traceback" not in complaints and "rna_ui" not in complaints, complaints[-3000:]
-        assert result["error"] is None, result["error"]
-        return result
 
-    return run
+def started(folder: Path, name: str, **job: object) -> subprocess.Popen:
+    """Start a scenario in a Blender of its own."""
+    capture = os.environ.get("GUI_CAPTURE") or folder / "ball"
+    if not Path(capture).is_dir():
+        small_capture.write(folder / "ball")
+    known = {
+        "scenario": name,
+        "folder": str(folder),
+        "zip": str(Path(os.environ["ADD_ON_ZIP"]).resolve()),
+        "engine_python": os.environ["PVD_ENGINE_PYTHON"],
+        "capture": str(capture),
+    }
+    job_file = folder / f"{name}.json"
+    job_file.write_text(json.dumps(known | job), encoding="utf-8")
+    with (folder / f"{name}.log").open("w", encoding="utf-8") as log:
+        return subprocess.Popen(_command(folder, job_file), stdout=log, stderr=log)
+
+
+def done(folder: Path, name: str, **job: object) -> dict:
+    """Run a scenario to its end and return what it measured."""
+    started(folder, name, **job).wait(timeout=SECONDS)
+    log = (folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+    result_file = folder / "result.json"
+    assert result_file.is_file(), log[-3000:]
+    result = json.loads(result_file.read_text(encoding="utf-8"))
+    assert result["error"] is None, result["error"]
+    assert "Traceback" not in log and "rna_ui" not in log, log[-3000:]
+    return result
 
 
 def _command(folder: Path, job_file: Path) -> list[str]:
@@ -68,11 +79,41 @@ def _command(folder: Path, job_file: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def test_a_first_day_by_mouse_and_keyboard(scenario):
-    result = scenario("first_day")
-    print(json.dumps(result["blocked"], indent=1))
+def test_a_first_day_by_mouse_and_keyboard(folder):
+    print(json.dumps(done(folder, "first_day"), indent=1))
 
 
-def test_every_state_of_the_panel_is_pictured(scenario):
-    result = scenario("every_state", seconds=float(os.environ.get("GUI_SECONDS", "6")))
-    assert abs(result["width"] - 320) <= 10
+def test_every_state_of_the_panel_is_pictured(folder):
+    seconds = float(os.environ.get("GUI_SECONDS", "6"))
+    assert abs(done(folder, "every_state", seconds=seconds)["width"] - 320) <= 10
+
+
+@pytest.mark.parametrize("seconds", [0.0, 2.7, 6.1])
+def test_nothing_runs_on_after_a_kill_and_the_job_is_resumed(folder, seconds):
+    window = started(folder, "killed")
+    ready = folder / "ready.json"
+    _wait(ready.is_file, 120)
+    running = json.loads(ready.read_text(encoding="utf-8"))
+    time.sleep(seconds)
+    os.kill(running["blender"], signal.SIGKILL)
+    killed = time.monotonic()
+    _wait(lambda: not any(map(_lives, running["engines"])), 5)
+    print(f"no engine {time.monotonic() - killed:.1f} s after the kill")
+    window.wait(timeout=30)
+    assert done(folder, "reopened")["first_step"] > running["step"], "nothing is done again"
+
+
+def _wait(condition: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.05)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    # A process that has ended but was not waited for runs no more.
+    return "\nState:\tZ" not in state
