@@ -16,7 +16,13 @@ BLENDER_PYTHON := $(abspath $(BLENDER)/bin/python)
 TWO_AT_A_TIME := -n 2 --dist loadfile --no-loadscope-reorder
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-engine test-blender test-blenders lint addon setup clean
+# A Blender application (not the bpy package) for the tests in a window, and what to put before it:
+# make test-gui GUI_BLENDER=~/blender-5.2/blender GUI_RUN="xvfb-run -a -s '-screen 0 1600x2000x24'"
+GUI_BLENDER ?= blender
+GUI_RUN ?=
+GUI_OUT ?= gui_output
+
+.PHONY: demo test test-engine test-blender test-blenders test-gui lint addon setup clean
 
 demo: setup  ## Make a capture, train, edit and convert it inside Blender; leaves a folder
 	PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $(BLENDER_PYTHON) examples/demo.py --out $(OUT)
@@ -49,6 +55,12 @@ test-blenders: $(ENGINE)/.ready
 	  PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $$environment/bin/python -m pytest tests/blender || exit 1; \
 	done
 
+# The add-on by mouse and keyboard in a real window, with pictures of every state; 15 minutes.
+test-gui: setup addon
+	GUI_BLENDER="$(GUI_BLENDER)" GUI_RUN="$(GUI_RUN)" GUI_OUT="$(GUI_OUT)" \
+	ADD_ON_ZIP="$$(ls dist/*.zip)" PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) \
+	  $(ENGINE_PYTHON) -m pytest -s tests/gui
+
 $(ENGINE)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(ENGINE)
 	$(ENGINE_PYTHON) $(PIP_INSTALL) $(TORCH_OPTIONS) -c constraints.txt torch
@@ -62,4 +74,4 @@ $(BLENDER)/.ready:
 	touch $@
 
 clean:  ## Remove environments and everything made
-	rm -rf .venv-* build dist demo_output *.egg-info
+	rm -rf .venv-* build dist demo_output gui_output *.egg-info

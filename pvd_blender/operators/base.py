@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.types import Context, Object, Operator
 
 from ..errors import ConvertFieldError
@@ -72,7 +73,7 @@ class GuardedOperator(Operator):
         with _collected(failures):
             self.act(context)
         for failure in failures:
-            self.report({"ERROR"}, failure)
+            self.report({"ERROR"}, rpt_(failure))
         return {"CANCELLED"} if failures else {"FINISHED"}
 
     def act(self, context: Context) -> None:

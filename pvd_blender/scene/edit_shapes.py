@@ -14,7 +14,7 @@ from mathutils import Vector
 from .edit_meshes import box_of_mesh, closed_mesh, sphere_mesh
 from .edit_properties import OPERATIONS, PLACING, shape_of
 from .errors import SceneError
-from .frame import dataset_matrix, frame_box, frame_collection, frame_of
+from .frame import dataset_matrix, frame_box, frame_collection, frame_of, view_layer_of
 from .matrices import apply, to_numpy, uniform_scale
 from .placement import add_target, remove_target, target_placement
 
@@ -143,13 +143,14 @@ def edit_shapes(
 ) -> list[Object]:
     """Return a capture's shapes in the scene, by name; in that order they are applied.
 
-    Those of the active view layer unless another is given.
+    Those of the active view layer, or of the frame's own scene where that has it not, unless
+    another is given.
 
     A copy of a shape is a shape as well. Shapes that are switched off in the viewport (the screen
     icon, or their collection's tick) are left out, those of the icon unless asked for; hiding one
     with the eye changes nothing.
     """
-    present = (view_layer or bpy.context.view_layer).objects
+    present = (view_layer or view_layer_of(frame)).objects
     return sorted(
         (
             item
@@ -185,8 +186,9 @@ def collect_edits(frame: Object, depsgraph: Depsgraph | None = None) -> list[dic
         Naming the shape that encloses no volume, is not closed, or has no proper target.
     """
     if depsgraph is None:
-        bpy.context.view_layer.update()
-        depsgraph = bpy.context.evaluated_depsgraph_get()
+        view_layer = view_layer_of(frame)
+        view_layer.update()
+        depsgraph = view_layer.depsgraph
     return [_edit(item, frame, depsgraph) for item in edit_shapes(frame, depsgraph.view_layer)]
 
 

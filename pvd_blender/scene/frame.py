@@ -6,7 +6,7 @@ dataset's files say about their own frame, so that an export gives the original 
 
 import bpy
 import numpy as np
-from bpy.types import Collection, Depsgraph, Object
+from bpy.types import Collection, Depsgraph, Object, ViewLayer
 
 from .errors import SceneError
 from .matrices import to_blender, to_numpy
@@ -96,6 +96,14 @@ def frame_collection(frame: Object) -> Collection:
     if not frame.users_collection:
         raise SceneError(f"'{frame.name}' is in no collection; link it to the scene.")
     return frame.users_collection[0]
+
+
+def view_layer_of(item: Object) -> ViewLayer:
+    """Return the view layer that shows an object: the active one, or else one of its own scene."""
+    active = bpy.context.view_layer
+    if item.name in active.objects or not item.users_scene:
+        return active
+    return item.users_scene[0].view_layers[0]
 
 
 def frame_box(frame: Object) -> np.ndarray:

@@ -19,6 +19,7 @@ from bpy.types import Depsgraph, Object
 
 from .errors import SceneError
 from .field_nodes import nodes_can_edit
+from .frame import view_layer_of
 from .vdb import StoredGrid, read_grid, voxel_origin
 from .volume_file import DENSITY, ORIGIN
 
@@ -139,7 +140,8 @@ def evaluated(volume: Object) -> Iterator[Depsgraph]:
     hidden = volume.hide_viewport
     volume.hide_viewport = False
     try:
-        bpy.context.view_layer.update()
-        yield bpy.context.evaluated_depsgraph_get()
+        view_layer = view_layer_of(volume)
+        view_layer.update()
+        yield view_layer.depsgraph
     finally:
         volume.hide_viewport = hidden
