@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
+import numpy as np
 from in_blender import ADD_ON, Window
 
 WIDTH = 320
@@ -56,6 +57,7 @@ def editing(
     """A teacher with its volume, shapes of every kind, and modifiers where Blender has them."""
     teacher = api.train(frame, "hash", preset="small", budget=window.job["seconds"])
     api.extract_volume(frame, resolution=128)
+    _frame_view(window, window.module("scene.frame").frame_box(frame))
     yield from both(window, "trained")
     for op, shape in (("erase", "box"), ("keep", "sphere"), ("duplicate", "box"), ("tint", "box")):
         item = api.add_shape(frame, op, shape, location=(0.4, 0.0, 0.5))
@@ -79,7 +81,11 @@ def results(
     window: Window, api: object, session: object, frame: bpy.types.Object
 ) -> Iterator[float]:
     """A student with its figures, the field in the 3D View, and among objects."""
-    api.convert(frame, "vm", preset="small", budget=window.job["seconds"])
+    api.convert(frame, "vm", preset="small", budget=window.job["seconds"], wait=False)
+    yield from window.until(lambda: session.curve_icon() and session.preview_icon(), 90)
+    window.picture("converting")
+    yield from window.until(lambda: not session.busy, 300)
+    assert session.error is None, session.error
     camera = next(item for item in frame.children if item.type == "CAMERA")
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=window.area):
         api.look_through(camera)
@@ -88,15 +94,24 @@ def results(
     picture.save_render(str(window.folder / "compared.png"))
     bpy.context.scene.render.engine = "CONVERT_FIELD"
     window.view.shading.type = "RENDERED"
+    window.view.overlay.show_overlays = False
     yield 12.0
     window.picture("view")
     window.view.shading.type = "SOLID"
+    window.view.overlay.show_overlays = True
     bpy.context.scene.render.engine = "BLENDER_WORKBENCH"
     bpy.ops.mesh.primitive_uv_sphere_add(radius=0.5, location=(0.6, 0.3, 0.5))
     api.combine_by_depth(frame)
     bpy.context.scene.render.filepath = str(window.folder / "combined.png")
     bpy.ops.render.render(write_still=True)
     yield 0.5
+
+
+def _frame_view(window: Window, box: np.ndarray) -> None:
+    """Look at a box from near by."""
+    view = window.view.region_3d
+    view.view_location = tuple(box.mean(axis=0))
+    view.view_distance = 2.2 * float(np.ptp(box, axis=0).max())
 
 
 def preference_page(window: Window) -> Iterator[float]:

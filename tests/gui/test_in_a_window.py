@@ -103,6 +103,25 @@ def test_nothing_runs_on_after_a_kill_and_the_job_is_resumed(folder, seconds):
     assert done(folder, "reopened")["first_step"] > running["step"], "nothing is done again"
 
 
+def test_three_hundred_cameras_are_there_in_five_seconds(folder):
+    capture = small_capture.write(folder / "many")
+    image = capture / "train" / "r_0.png"
+    content = json.loads((capture / "transforms_train.json").read_text(encoding="utf-8"))
+    poses = [frame["transform_matrix"] for frame in content["frames"]]
+    names = [f"./train/many_{index}" for index in range(300)]
+    for name in names:
+        (capture / f"{name}.png").hardlink_to(image)
+    content["frames"] = [
+        {"file_path": name, "transform_matrix": poses[index % len(poses)]}
+        for index, name in enumerate(names)
+    ]
+    (capture / "transforms_train.json").write_text(json.dumps(content), encoding="utf-8")
+    result = done(folder, "many_cameras", capture=str(capture))
+    print(json.dumps(result, indent=1))
+    assert result["cameras"] == 302 and result["loaded_images"] == 0
+    assert result["seconds_to_import"] < 5
+
+
 def _wait(condition: Callable[[], bool], seconds: float) -> None:
     end = time.monotonic() + seconds
     while not condition():
