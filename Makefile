@@ -43,16 +43,17 @@ lint: $(ENGINE)/.ready
 	$(ENGINE_PYTHON) -m pyright --pythonpath $(ENGINE_PYTHON)
 
 addon: $(BLENDER)/.ready  ## The extension zip, checked by Blender's own validator
-	$(BLENDER_PYTHON) build_addon.py --out dist
+	rm -rf dist && $(BLENDER_PYTHON) build_addon.py --out dist
 
-# The add-on's tests in every Blender at hand: `make test-blenders` also needs python3.13 for 5.2.
-test-blenders: $(ENGINE)/.ready
+# The add-on, installed from its zip, in every Blender at hand; 5.2 needs python3.13, too.
+test-blenders: setup addon
 	for pair in 3.11:4.2.23 3.11:4.5.15 3.11:5.0.1 3.13:5.2.3; do \
 	  version=$${pair#*:}; environment=.venv-blender-$$version; \
 	  [ -f $$environment/.ready ] || { python$${pair%:*} -m venv $$environment && \
 	    $$environment/bin/python $(PIP_INSTALL) bpy==$$version pytest pytest-timeout && \
 	    touch $$environment/.ready; } || exit 1; \
-	  PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $$environment/bin/python -m pytest tests/blender || exit 1; \
+	  PVD_ADD_ON_ZIP="$$(ls $(CURDIR)/dist/*.zip)" PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) \
+	    $$environment/bin/python -m pytest tests/blender || exit 1; \
 	done
 
 # The add-on by mouse and keyboard in a real window, with pictures of every state; 15 minutes.

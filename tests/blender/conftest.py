@@ -18,17 +18,24 @@ for folder in (ROOT, Path(__file__).resolve().parent):
 import bpy  # noqa: E402
 import small_capture  # noqa: E402
 
+ZIP = os.environ.get("PVD_ADD_ON_ZIP", "")
+if ZIP:
+    import installed
+
+    installed.install(ZIP)
+
 EXIT_STATUS = pytest.StashKey[int]()
 
 
 @pytest.fixture(scope="session")
 def enabled():
-    """The add-on, enabled from the source tree."""
-    bpy.ops.preferences.addon_enable(module="pvd_blender")
+    """The add-on, enabled from the source tree unless its zip is installed."""
+    if not ZIP:
+        bpy.ops.preferences.addon_enable(module="pvd_blender")
     import pvd_blender
 
     yield pvd_blender
-    bpy.ops.preferences.addon_disable(module="pvd_blender")
+    bpy.ops.preferences.addon_disable(module=pvd_blender.__name__)
 
 
 @pytest.fixture

@@ -178,7 +178,9 @@ def test_the_engine_imports_the_bundled_sources_and_nothing_from_where_it_runs(
         [engine_python, "-c", "import json, pvd_engine; print(pvd_engine.__file__)"],
         cwd=tmp_path, env=variables, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert Path(answer.stdout.strip()) == ROOT / "pvd_engine" / "__init__.py"
+    assert (
+        Path(answer.stdout.strip()) == environment.engine_sources() / "pvd_engine" / "__init__.py"
+    )
 
 
 @pytest.mark.parametrize(
