@@ -135,14 +135,18 @@ class ViewPictures:
             return "", None
         except ConvertFieldError as error:
             return error.sentence, None
-        return picture.warning, linear_rgba(picture.pixels, None)
+        return picture.warning, _upwards(linear_rgba(picture.pixels, None))
+
+
+def _upwards(rgba: np.ndarray) -> np.ndarray:
+    """A picture (H, W, 4) with rows downwards as the graphics card takes it."""
+    return np.ascontiguousarray(rgba[::-1], np.float32)
 
 
 def _texture(rgba: np.ndarray) -> gpu.types.GPUTexture:
-    """A picture (H, W, 4) with rows downwards, for the graphics card."""
+    """A picture (H, W, 4) with rows upwards, float32 in C order, for the graphics card."""
     height, width = rgba.shape[:2]
-    values = np.ascontiguousarray(rgba[::-1], np.float32)
-    buffer = gpu.types.Buffer("FLOAT", (height, width, 4), values)
+    buffer = gpu.types.Buffer("FLOAT", (height, width, 4), rgba)
     return gpu.types.GPUTexture((width, height), format="RGBA16F", data=buffer)
 
 

@@ -1,4 +1,7 @@
-"""Pictures of the panel in every state, at a narrow sidebar, in the dark and the light theme."""
+"""Pictures of the panel in every state, in the dark and the light theme.
+
+The sidebar has the width that Blender gives it at first, which is less than 320 pixels.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +10,6 @@ import bpy
 import numpy as np
 from in_blender import ADD_ON, Window
 
-WIDTH = 320
 LIGHT = "interface_theme/Blender_Light.xml"
 
 
@@ -16,7 +18,6 @@ def steps(window: Window) -> Iterator[float]:
     yield from window.install()
     for item in list(bpy.data.objects):
         bpy.data.objects.remove(item)
-    yield from window.show_tab(WIDTH)
     window.values["width"] = window.sidebar.width
     preferences = bpy.context.preferences.addons[ADD_ON].preferences
     preferences.work_folder = str(window.folder / "work")

@@ -76,8 +76,8 @@ class Window:
         yield 0.5
         yield from self.show_tab()
 
-    def show_tab(self, width: int | None = None) -> Steps:
-        """Open the sidebar by its key and choose the tab; drag its edge to a width."""
+    def show_tab(self) -> Steps:
+        """Open the sidebar by its key and choose the tab."""
         if not self.view.show_region_ui:
             middle = self.area.x + self.area.width // 3, self.area.y + self.area.height // 2
             yield from self.key("N", at=middle)
@@ -85,28 +85,6 @@ class Window:
         self.sidebar.active_panel_category = TAB
         self.area.tag_redraw()
         yield 0.5
-        if width is not None:
-            yield from self.drag_sidebar(width)
-
-    def drag_sidebar(self, width: int) -> Steps:
-        """Drag the sidebar's edge until it is so many pixels wide."""
-        for _ in range(4):
-            region = self.sidebar
-            missing = width - region.width
-            if abs(missing) <= 2:
-                return
-            yield from self.drag((region.x, region.y + 40), (region.x - missing, region.y + 40))
-
-    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> Steps:
-        """Press the mouse, move it, release it."""
-        yield from self.move(*start)
-        self.simulate("LEFTMOUSE", "PRESS", *start)
-        yield MOMENT
-        for step in range(1, 21):
-            x, y = (a + (b - a) * step // 20 for a, b in zip(start, end, strict=True))
-            yield from self.move(x, y)
-        self.simulate("LEFTMOUSE", "RELEASE", *end)
-        yield 0.3
 
     def simulate(self, kind: str, value: str, x: int, y: int, **held: bool) -> None:
         """Give Blender one event of the mouse or the keyboard."""
