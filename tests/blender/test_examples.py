@@ -9,7 +9,9 @@ import bpy
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-pytestmark = pytest.mark.skipif(not bpy.app.module, reason="runs with the bpy wheel")
+pytestmark = pytest.mark.skipif(
+    not getattr(bpy.app, "module", True), reason="runs with the bpy wheel"
+)
 
 
 def run(name, *words, home, python):
