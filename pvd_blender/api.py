@@ -42,8 +42,8 @@ from .api_edit import (
 from .api_engine import check_engine, configure, set_up_engine
 from .api_render import combine_by_depth, compare, look_through, render
 from .errors import ConvertFieldError, JobCancelledError
-from .field_file import field_role
-from .properties import active_field, find_field, list_field
+from .field_file import field_facts
+from .properties import NO_MEASURE, active_field, find_field, list_field
 from .scene import export_capture as exporting
 from .scene.errors import SceneError
 from .session import session
@@ -172,11 +172,13 @@ def add_field(frame: Object, path: str | Path) -> Path:
         The file, as the list names it.
     """
     file = Path(bpy.path.abspath(str(path))).absolute()
-    role = field_role(file)
+    facts = field_facts(file)
     known = find_field(owner(frame), str(file))
     state = owner(frame).convert_field
     if known is None:
-        list_field(owner(frame), str(file), role)
+        item = list_field(owner(frame), str(file), facts.role)
+        item.architecture = facts.architecture
+        item.seconds = NO_MEASURE if facts.seconds is None else facts.seconds
     else:
         state.active_field = list(state.fields).index(known)
     return file

@@ -1,6 +1,7 @@
 """What a field file says of itself, read from its header alone."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import ConvertFieldError
@@ -13,8 +14,27 @@ ROLES = {"edited_field": "EDITED", "merged_field": "MERGED", "light_field": "LIG
 """By the kind of field; a plain one is a teacher or a student."""
 
 
-def field_role(path: Path) -> str:
-    """Return how a field came to be, as the list of a capture's fields shows it.
+@dataclass(frozen=True)
+class FieldFacts:
+    """What the list of a capture's fields shows of a field.
+
+    Attributes
+    ----------
+    role : str
+        How it came to be, of `properties.ROLES`.
+    architecture : str
+        As the engine names it; empty of what has none of its own.
+    seconds : float or None
+        That making it took.
+    """
+
+    role: str
+    architecture: str
+    seconds: float | None
+
+
+def field_facts(path: Path) -> FieldFacts:
+    """Return what a field file says of itself.
 
     Raises
     ------
@@ -22,9 +42,20 @@ def field_role(path: Path) -> str:
         When the file is no field.
     """
     header = _header(path)
-    made_by = str((header.get("provenance") or {}).get("made_by", ""))
+    architecture, provenance = (_part(header, key) for key in ("architecture", "provenance"))
+    made_by = str(provenance.get("made_by", ""))
     plain = "STUDENT" if made_by.startswith("pvd convert") else "TEACHER"
-    return ROLES.get(str(header.get("kind")), plain)
+    seconds = provenance.get("seconds")
+    return FieldFacts(
+        role=ROLES.get(str(header["kind"]), plain),
+        architecture=str(architecture.get("name", "")),
+        seconds=float(seconds) if isinstance(seconds, int | float) else None,
+    )
+
+
+def _part(header: dict, key: str) -> dict:
+    value = header.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _header(path: Path) -> dict:

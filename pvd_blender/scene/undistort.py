@@ -14,13 +14,14 @@ import numpy as np
 
 from .errors import SceneError
 
-RADIAL = ("k1", "k2", "k3", "k4")
+FISHEYES = ("opencv_fisheye", "thin_prism_fisheye")
+"""Lens models that differ from a pinhole even without coefficients."""
 
 
 def is_distorted(camera: dict) -> bool:
     """Tell whether a camera's lens differs from a pinhole."""
     model = camera.get("distortion_model", "none")
-    if model == "opencv_fisheye":
+    if model in FISHEYES:
         return True
     return model != "none" and any(value != 0 for value in camera.get("distortion", {}).values())
 
@@ -33,31 +34,27 @@ def distort(x: np.ndarray, y: np.ndarray, camera: dict) -> tuple[np.ndarray, np.
     x, y : arrays of one shape
         Points on the plane at depth 1, OpenCV axes (x right, y down).
     camera : dict
-        ``distortion_model`` ("opencv" or "opencv_fisheye") and ``distortion``.
+        ``distortion_model`` and ``distortion``, its coefficients by name.
 
     Returns
     -------
     tuple of arrays
-        Distorted x and y. OpenCV's models: Brown-Conrady with k1 to k4 on r^2 to r^8 and p1, p2;
-        Kannala-Brandt with k1 to k4 on theta^2 to theta^8.
+        Distorted x and y. ``"opencv"`` is Brown-Conrady with k1 to k4 on r^2 to r^8 and p1, p2;
+        ``"full_opencv"`` OpenCV's rational model; ``"opencv_fisheye"`` Kannala-Brandt with k1 to k4
+        on theta^2 to theta^8; ``"fov"`` that of Devernay and Faugeras; ``"thin_prism_fisheye"``
+        COLMAP's.
+
+    Raises
+    ------
+    SceneError
+        The lens model is an unknown one.
     """
-    coefficients = camera["distortion"]
-    k1, k2, k3, k4 = (float(coefficients.get(key, 0.0)) for key in RADIAL)
-    square = x * x + y * y
-    if camera["distortion_model"] == "opencv_fisheye":
-        radius = np.sqrt(square)
-        theta = np.arctan(radius)
-        t2 = theta * theta
-        bent = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
-        scale = np.where(radius > 1e-9, bent / np.maximum(radius, 1e-9), 1.0)
-        return x * scale, y * scale
-    p1, p2 = float(coefficients.get("p1", 0.0)), float(coefficients.get("p2", 0.0))
-    scale = 1 + square * (k1 + square * (k2 + square * (k3 + square * k4)))
-    cross = x * y
-    return (
-        x * scale + 2 * p1 * cross + p2 * (square + 2 * x * x),
-        y * scale + p1 * (square + 2 * y * y) + 2 * p2 * cross,
-    )
+    lens = LENSES.get(camera["distortion_model"])
+    if lens is None:
+        raise SceneError(
+            f"The lens model {camera['distortion_model']} is unknown; update the add-on."
+        )
+    return lens(x, y, camera["distortion"])
 
 
 def source_positions(camera: dict) -> tuple[np.ndarray, np.ndarray]:
@@ -169,3 +166,76 @@ def undistorted_copy(camera: dict, folder: Path) -> Path:
     v *= pixels.shape[0] / camera["height"]
     write_png(copy, sample_bilinear(pixels, u, v))
     return copy
+
+
+def _pinhole(x: np.ndarray, y: np.ndarray, lens: dict) -> tuple[np.ndarray, np.ndarray]:
+    return x, y
+
+
+def _opencv(x: np.ndarray, y: np.ndarray, lens: dict) -> tuple[np.ndarray, np.ndarray]:
+    k1, k2, k3, k4 = _coefficients(lens, "k1", "k2", "k3", "k4")
+    square = x * x + y * y
+    scale = 1 + square * (k1 + square * (k2 + square * (k3 + square * k4)))
+    return _tangential(x, y, scale, lens)
+
+
+def _full_opencv(x: np.ndarray, y: np.ndarray, lens: dict) -> tuple[np.ndarray, np.ndarray]:
+    k1, k2, k3, k4, k5, k6 = _coefficients(lens, "k1", "k2", "k3", "k4", "k5", "k6")
+    square = x * x + y * y
+    upper = 1 + square * (k1 + square * (k2 + square * k3))
+    lower = 1 + square * (k4 + square * (k5 + square * k6))
+    return _tangential(x, y, upper / lower, lens)
+
+
+def _fov(x: np.ndarray, y: np.ndarray, lens: dict) -> tuple[np.ndarray, np.ndarray]:
+    omega = abs(_coefficients(lens, "omega")[0])
+    if omega < 1e-8:
+        return x, y
+    radius, stretch = np.sqrt(x * x + y * y), 2 * np.tan(omega / 2)
+    bent = np.arctan(radius * stretch) / omega
+    scale = np.where(radius > 1e-9, bent / np.maximum(radius, 1e-9), stretch / omega)
+    return x * scale, y * scale
+
+
+def _fisheye(x: np.ndarray, y: np.ndarray, lens: dict) -> tuple[np.ndarray, np.ndarray]:
+    k1, k2, k3, k4 = _coefficients(lens, "k1", "k2", "k3", "k4")
+    radius = np.sqrt(x * x + y * y)
+    theta = np.arctan(radius)
+    t2 = theta * theta
+    bent = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
+    scale = np.where(radius > 1e-9, bent / np.maximum(radius, 1e-9), 1.0)
+    return x * scale, y * scale
+
+
+def _thin_prism_fisheye(x: np.ndarray, y: np.ndarray, lens: dict) -> tuple[np.ndarray, np.ndarray]:
+    sx1, sy1 = _coefficients(lens, "sx1", "sy1")
+    x, y = _fisheye(x, y, {})
+    square = x * x + y * y
+    bent_x, bent_y = _opencv(x, y, lens)
+    return bent_x + sx1 * square, bent_y + sy1 * square
+
+
+def _tangential(
+    x: np.ndarray, y: np.ndarray, scale: np.ndarray, lens: dict
+) -> tuple[np.ndarray, np.ndarray]:
+    p1, p2 = _coefficients(lens, "p1", "p2")
+    square, cross = x * x + y * y, x * y
+    return (
+        x * scale + 2 * p1 * cross + p2 * (square + 2 * x * x),
+        y * scale + p1 * (square + 2 * y * y) + 2 * p2 * cross,
+    )
+
+
+def _coefficients(lens: dict, *names: str) -> tuple[float, ...]:
+    return tuple(float(lens.get(name, 0.0)) for name in names)
+
+
+LENSES = {
+    "none": _pinhole,
+    "opencv": _opencv,
+    "full_opencv": _full_opencv,
+    "fov": _fov,
+    "opencv_fisheye": _fisheye,
+    "thin_prism_fisheye": _thin_prism_fisheye,
+}
+"""How each lens model of the engine moves points of the image plane."""

@@ -252,6 +252,7 @@ def test_field_files_are_taken_into_the_list_and_out_of_it(api, frame, tmp_path)
     assert not OPERATORS.remove_field.poll()
     OPERATORS.add_field(filepath=str(field))
     assert [(item.path, item.role) for item in state.fields] == [(str(field), "TEACHER")]
+    assert state.fields[0].architecture == "hash" and state.fields[0].seconds >= 0
     edits = [{"op": "erase", "region": {"box": {"min": [0, 0, 0], "max": [1, 1, 1]}}}]
     edited = api.apply_edits(frame, field, edits)
     api.remove_field(frame, edited)
