@@ -96,7 +96,7 @@ def results(
     bpy.context.scene.render.engine = "CONVERT_FIELD"
     window.view.shading.type = "RENDERED"
     window.view.overlay.show_overlays = False
-    yield 12.0
+    yield 30.0
     window.picture("view")
     window.view.shading.type = "SOLID"
     window.view.overlay.show_overlays = True
