@@ -36,6 +36,12 @@ AGREEMENT = 0.8
 FORWARD_DEPTH = 10.0
 """Depth of a forward-facing box in sizes of the camera array, when nothing else tells it."""
 
+FARTHEST = 1e12
+"""Coordinates and depths beyond this are mistakes, as they are in camera poses."""
+
+ODD_BOUNDS = 0.01
+"""Share of the known near and far depths, at either end, that a box does not follow."""
+
 
 def crop_box(corners: npt.ArrayLike) -> np.ndarray:
     """A box that somebody asks for, (2, 3) float64, from its six numbers.
@@ -50,6 +56,23 @@ def crop_box(corners: npt.ArrayLike) -> np.ndarray:
     if crop.shape != (2, 3) or not np.isfinite(crop).all() or not (crop[0] < crop[1]).all():
         raise UserError("The crop box needs a minimum corner below its maximum corner.")
     return crop
+
+
+def file_box(corners: npt.ArrayLike, where: str) -> np.ndarray:
+    """A box that a file states, (2, 3) float64, from its two corners.
+
+    Raises
+    ------
+    UserError
+        Its lower corner is not below its upper one, or a corner is beyond `FARTHEST`.
+    """
+    box = np.asarray(corners, np.float64)
+    if not (box[0] < box[1]).all() or not (np.abs(box) <= FARTHEST).all():
+        raise UserError(
+            f"{where}: the box's upper corner must lie above the lower one, both within "
+            f"{FARTHEST:g} units; correct the file."
+        )
+    return box
 
 
 def find_box(cameras: Sequence[Camera], frame: Frame, has_alpha: bool) -> tuple[np.ndarray, str]:
@@ -77,12 +100,54 @@ def find_box(cameras: Sequence[Camera], frame: Frame, has_alpha: bool) -> tuple[
         return _box_from_ngp(frame)
     positions = np.array([camera.camera_to_world[:3, 3] for camera in cameras])
     axes = np.array([_optical_axis(camera) for camera in cameras])
-    center = common_center(positions, axes)
-    if center is not None and _mostly_in_view(cameras, center):
+    center = looked_at(cameras)
+    if center is not None:
         return _box_around(cameras, positions, axes, center, has_alpha)
     if np.linalg.norm(axes.mean(axis=0)) > 0.8:
         return _box_ahead(cameras, positions)
     return _box_about_cameras(positions)
+
+
+def box_between(
+    cameras: Sequence[Camera], near: np.ndarray, far: np.ndarray
+) -> tuple[np.ndarray, str]:
+    """Find the box of what cameras see between known depths.
+
+    Parameters
+    ----------
+    cameras : sequence of Camera
+    near, far : (N,) array
+        Depths along each camera's optical axis between which the scene lies, dataset frame.
+
+    Returns
+    -------
+    box : (2, 3) float64 array
+        Around every camera's frustum between its two depths, dataset frame. The nearest and the
+        farthest 1 % of all depths (`ODD_BOUNDS`) count as the depth at their limit, so that one
+        odd view does not set the size.
+    source : str
+        One sentence: where the box comes from.
+    """
+    nearest = np.maximum(near, np.quantile(near, ODD_BOUNDS))
+    farthest = np.minimum(far, np.quantile(far, 1 - ODD_BOUNDS))
+    corners = [
+        _corners_at(camera, depth)
+        for camera, *depths in zip(cameras, nearest, farthest, strict=True)
+        for depth in depths
+    ]
+    points = np.concatenate(corners)
+    return np.stack([points.min(axis=0), points.max(axis=0)]), (
+        "The box holds what the cameras see between the near and far depths of the file "
+        f"({nearest.min():.4g} to {farthest.max():.4g})."
+    )
+
+
+def looked_at(cameras: Sequence[Camera]) -> np.ndarray | None:
+    """The point, (3,) in the dataset frame, that the cameras look at; None when they share none."""
+    positions = np.array([camera.camera_to_world[:3, 3] for camera in cameras])
+    axes = np.array([_optical_axis(camera) for camera in cameras])
+    center = common_center(positions, axes)
+    return center if center is not None and _mostly_in_view(cameras, center) else None
 
 
 def common_center(positions: np.ndarray, axes: np.ndarray) -> np.ndarray | None:
@@ -150,14 +215,7 @@ def _box_around(
 def _box_ahead(cameras: Sequence[Camera], positions: np.ndarray) -> tuple[np.ndarray, str]:
     size = _spread(positions)
     depth = FORWARD_DEPTH * (size if size > 0 else 1.0)
-    corners = [positions]
-    for camera, position in zip(cameras, positions, strict=True):
-        rotation = camera.camera_to_world[:3, :3]
-        tangent_x, tangent_y = 0.5 * camera.width / camera.fx, 0.5 * camera.height / camera.fy
-        for x in (-tangent_x, tangent_x):
-            for y in (-tangent_y, tangent_y):
-                corners.append((position + depth * rotation @ (x, y, -1.0))[None])
-    points = np.concatenate(corners)
+    points = np.concatenate([positions, *(_corners_at(camera, depth) for camera in cameras)])
     return np.stack([points.min(axis=0), points.max(axis=0)]), (
         f"The cameras look the same way, so the box holds what they see up to a depth of "
         f"{depth:.4g} ({FORWARD_DEPTH:g} times the spread of the cameras)."
@@ -188,6 +246,14 @@ def _mostly_in_view(cameras: Sequence[Camera], point: np.ndarray) -> bool:
 def _optical_axis(camera: Camera) -> np.ndarray:
     axis = -camera.camera_to_world[:3, 2]
     return axis / np.linalg.norm(axis)
+
+
+def _corners_at(camera: Camera, depth: float) -> np.ndarray:
+    """The four points, (4, 3), that the image's corners show at a depth."""
+    rotation, position = camera.camera_to_world[:3, :3], camera.camera_to_world[:3, 3]
+    x, y = 0.5 * camera.width / camera.fx, 0.5 * camera.height / camera.fy
+    in_camera = np.array([(-x, -y, -1.0), (x, -y, -1.0), (-x, y, -1.0), (x, y, -1.0)])
+    return position + depth * in_camera @ rotation.T
 
 
 def _smaller_tangent(camera: Camera) -> float:

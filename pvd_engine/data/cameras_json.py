@@ -7,9 +7,16 @@ A *camera* is an object with
 - ``width``, ``height``: pixels;
 - ``fx``, ``fy``, ``cx``, ``cy``: pixels, origin at the image's top-left corner, y down, so that
   the centre of the first pixel is (0.5, 0.5);
-- optionally ``distortion_model`` (``"none"``, ``"opencv"`` or ``"opencv_fisheye"``) and
-  ``distortion``, its coefficients by name (``k1``, ``k2``, ``p1``, ``p2``, ``k3``, ``k4``; a
-  fisheye has no p1 and p2). k1 to k4 multiply r² to r⁸ (fisheye: θ² to θ⁸).
+- optionally ``distortion_model`` and ``distortion``, its coefficients by name, those that are not
+  there zero:
+
+  - ``"none"``: no coefficients;
+  - ``"opencv"``: ``k1`` to ``k4``, which multiply r² to r⁸, and ``p1``, ``p2``;
+  - ``"opencv_fisheye"``: ``k1`` to ``k4``, which multiply θ² to θ⁸;
+  - ``"full_opencv"``: OpenCV's rational model, ``k1`` to ``k3`` over ``k4`` to ``k6`` and ``p1``,
+    ``p2``;
+  - ``"fov"``: ``omega`` in radians;
+  - ``"thin_prism_fisheye"``: COLMAP's, ``k1`` to ``k4``, ``p1``, ``p2``, ``sx1``, ``sy1``.
 
 ``cameras.json``, which ``pvd render --cameras`` reads, is ``{"cameras": [camera, ...]}`` where
 each camera also has a ``name``: the path of its picture below the output folder, without a suffix,
@@ -24,7 +31,8 @@ A *capture* is an object with
 - ``box``: minimum and maximum corner of the scene, dataset frame; ``box_source``: a sentence;
 - ``frame``: ``applied_transform`` (3 rows of 4 numbers) and ``aabb_scale``, ``scale``, ``offset``
   (3 numbers), ``applied_scale``, ``aabb`` (two corners), each null where the file has none;
-- ``has_alpha``; ``notes``: sentences.
+- ``has_alpha``; ``notes``: sentences;
+- ``points_path``: absolute path of a PLY file with the sparse points, dataset frame, or null.
 
 Numbers are written so that reading them gives the same float64.
 """

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from .points import SparsePoints
+
 SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole or fisheye camera with its pose in the dataset frame.
+    """A camera, with or without lens distortion, with its pose in the dataset frame.
 
     Attributes
     ----------
@@ -26,7 +28,9 @@ class Camera:
     fx, fy, cx, cy : float
         Intrinsics in pixels, corner origin.
     distortion_model : str
-        ``"none"``, ``"opencv"`` (k1, k2, p1, p2, k3, k4) or ``"opencv_fisheye"`` (k1, k2, k3, k4).
+        ``"none"``, ``"opencv"`` (k1, k2, p1, p2, k3, k4), ``"opencv_fisheye"`` (k1, k2, k3, k4),
+        ``"full_opencv"`` (k1, k2, p1, p2, k3, k4, k5, k6: OpenCV's rational model), ``"fov"``
+        (omega) or ``"thin_prism_fisheye"`` (k1, k2, p1, p2, k3, k4, sx1, sy1).
     distortion : dict of str to float
         The coefficients by name; absent ones are zero.
     """
@@ -101,7 +105,8 @@ class Capture:
         Folder name of the dataset.
     root : Path
     format : str
-        ``"nerf_synthetic"`` or ``"transforms"``.
+        ``"nerf_synthetic"``, ``"transforms"``, ``"donerf"``, ``"llff"``, ``"nsvf"``, ``"dtu"``,
+        ``"polycam"``, ``"realitycapture"`` or ``"colmap"``.
     views : tuple of View
     box : (2, 3) float64 array
         Minimum and maximum corner of the scene, dataset frame.
@@ -114,6 +119,8 @@ class Capture:
         Sentences about what was guessed or left out while reading.
     points_path : Path or None
         PLY file of the sparse points that came with the cameras, dataset frame.
+    points : SparsePoints or None
+        The points themselves, dataset frame, where the format keeps them in no PLY file.
     """
 
     name: str
@@ -126,6 +133,7 @@ class Capture:
     has_alpha: bool
     notes: tuple[str, ...] = ()
     points_path: Path | None = None
+    points: SparsePoints | None = None
 
     def split(self, name: str) -> tuple[View, ...]:
         """Views of one split, in file order."""

@@ -129,7 +129,7 @@ def read_frame(
         report.missing.append(listed)
         return None
     header = read_header(image_path)
-    actual = _size_to_use(header, stated)
+    actual = size_to_use(header, stated)
     intrinsics = read_intrinsics(shared, frame, stated, actual, where)
     if change is not None:
         report.mended.append(f"{where} {change}")
@@ -150,7 +150,7 @@ def read_frame(
         distortion_model=intrinsics.distortion_model,
         distortion=intrinsics.distortion,
     )
-    return View(name=_name(relative), camera=camera, split=split, image_path=image_path)
+    return View(name=view_name(relative), camera=camera, split=split, image_path=image_path)
 
 
 def inside_path(listed: str, folder: Path, where: str) -> PurePosixPath:
@@ -241,18 +241,19 @@ def shows_transparency(paths: list[Path]) -> bool:
     return bool(paths) and looked_at == 0
 
 
-def _size_to_use(header: ImageHeader, stated: tuple[int, int] | None) -> tuple[int, int]:
+def size_to_use(header: ImageHeader, stated: tuple[int, int] | None) -> tuple[int, int]:
     """Size of the stored pixels; turned as EXIF asks only where the file states that size."""
     if header.turned and stated == (header.height, header.width):
         return header.height, header.width
     return header.width, header.height
 
 
-def _renamed(view: View, name: str) -> View:
-    return View(name=name, camera=view.camera, split=view.split, image_path=view.image_path)
-
-
-def _name(relative: PurePosixPath) -> str:
+def view_name(relative: PurePosixPath) -> str:
+    """Return an image's path without its ending, where that is one of an image."""
     text = relative.as_posix()
     stem, suffix = os.path.splitext(text)  # noqa: PTH122 (only known suffixes are cut)
     return stem if suffix.lower() in SUFFIXES and PurePosixPath(stem).name else text
+
+
+def _renamed(view: View, name: str) -> View:
+    return View(name=name, camera=view.camera, split=view.split, image_path=view.image_path)

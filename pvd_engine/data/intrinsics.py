@@ -30,8 +30,15 @@ COEFFICIENTS = {
     "none": (),
     "opencv": ("k1", "k2", "p1", "p2", "k3", "k4"),
     "opencv_fisheye": ("k1", "k2", "k3", "k4"),
+    "full_opencv": ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
+    "fov": ("omega",),
+    "thin_prism_fisheye": ("k1", "k2", "p1", "p2", "k3", "k4", "sx1", "sy1"),
 }
-"""Distortion coefficients of each `Camera.distortion_model`."""
+"""Distortion coefficients of each `Camera.distortion_model`, in COLMAP's order."""
+
+MAX_COEFFICIENT = 1e3
+MAX_OMEGA = 3.14
+"""Radians; the FOV model ends at half a turn."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,7 @@ def principal_point(value: Any, what: str, side: int, where: str) -> float:
 def coefficient(value: Any, what: str, where: str) -> float:
     """Check a distortion coefficient, or raise UserError."""
     number = finite_number(value, what, where)
-    if abs(number) > 1e3:
+    if abs(number) > (MAX_OMEGA if what == "omega" else MAX_COEFFICIENT):
         raise UserError(f"{where}: the distortion {what} is {number:g}, which no lens has.")
     return number
 

@@ -1,8 +1,11 @@
 """Points of the dataset frame -> pixels of a camera, in numpy.
 
 Written forwards from the lens models' definitions (OpenCV's ``calib3d`` documentation: pinhole
-with distortion, fisheye), apart from `pvd_engine.render.rays`, so that each can check the other.
+with distortion, fisheye; COLMAP's ``sensor/models.h``: FOV, thin-prism fisheye), apart from
+`pvd_engine.render.lenses`, so that each can check the other.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -32,12 +35,13 @@ def project(camera: Camera, points: np.ndarray) -> np.ndarray:
     right_down_ahead = world_to_camera(camera, points)
     if camera.distortion_model == "opencv_fisheye":
         plane = _fisheye(right_down_ahead, camera.distortion)
-    elif camera.distortion_model in ("none", "opencv"):
+    elif camera.distortion_model == "thin_prism_fisheye":
+        plane = _thin_prism_fisheye(right_down_ahead, camera.distortion)
+    elif camera.distortion_model in _PERSPECTIVE:
         depth = right_down_ahead[:, 2:]
         with np.errstate(divide="ignore", invalid="ignore"):
             plane = np.where(depth > 0, right_down_ahead[:, :2] / depth, np.nan)
-        if camera.distortion_model == "opencv":
-            plane = distort_opencv(plane, camera.distortion)
+        plane = _PERSPECTIVE[camera.distortion_model](plane, camera.distortion)
     else:
         raise ValueError(f"unknown distortion model {camera.distortion_model!r}")
     return plane * (camera.fx, camera.fy) + (camera.cx, camera.cy)
@@ -65,16 +69,61 @@ def distort_opencv(plane: np.ndarray, distortion: dict[str, float]) -> np.ndarra
     (N, 2) float64 array
     """
     k1, k2, k3, k4 = (distortion.get(name, 0.0) for name in ("k1", "k2", "k3", "k4"))
+    r2 = (plane**2).sum(axis=1, keepdims=True)
+    radial = 1 + k1 * r2 + k2 * r2**2 + k3 * r2**3 + k4 * r2**4
+    return plane * radial + _tangential(plane, distortion)
+
+
+def distort_full_opencv(plane: np.ndarray, distortion: dict[str, float]) -> np.ndarray:
+    """OpenCV's rational model: k1, k2, k3 over k4, k5, k6, and p1, p2.
+
+    Parameters
+    ----------
+    plane : (N, 2) array
+        x / z, y / z in OpenCV axes.
+    distortion : dict of str to float
+
+    Returns
+    -------
+    (N, 2) float64 array
+    """
+    k1, k2, k3, k4, k5, k6 = (distortion.get(f"k{index}", 0.0) for index in range(1, 7))
+    r2 = (plane**2).sum(axis=1, keepdims=True)
+    radial = (1 + k1 * r2 + k2 * r2**2 + k3 * r2**3) / (1 + k4 * r2 + k5 * r2**2 + k6 * r2**3)
+    return plane * radial + _tangential(plane, distortion)
+
+
+def distort_fov(plane: np.ndarray, distortion: dict[str, float]) -> np.ndarray:
+    """The FOV model of Devernay and Faugeras: r -> atan(2 r tan(omega / 2)) / omega.
+
+    COLMAP replaces it by a series for an omega below 0.01; this is the model itself.
+
+    Parameters
+    ----------
+    plane : (N, 2) array
+        x / z, y / z in OpenCV axes.
+    distortion : dict of str to float
+
+    Returns
+    -------
+    (N, 2) float64 array
+    """
+    omega = abs(distortion.get("omega", 0.0))
+    if omega < 1e-8:
+        return plane
+    radius = np.linalg.norm(plane, axis=1, keepdims=True)
+    stretch = 2 * np.tan(omega / 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.arctan(radius * stretch) / (radius * omega)
+    return plane * np.where(radius > 0, ratio, stretch / omega)
+
+
+def _tangential(plane: np.ndarray, distortion: dict[str, float]) -> np.ndarray:
     p1, p2 = distortion.get("p1", 0.0), distortion.get("p2", 0.0)
     x, y = plane[:, 0], plane[:, 1]
     r2 = x**2 + y**2
-    radial = 1 + k1 * r2 + k2 * r2**2 + k3 * r2**3 + k4 * r2**4
     return np.stack(
-        [
-            x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x**2),
-            y * radial + p1 * (r2 + 2 * y**2) + 2 * p2 * x * y,
-        ],
-        axis=1,
+        [2 * p1 * x * y + p2 * (r2 + 2 * x**2), p1 * (r2 + 2 * y**2) + 2 * p2 * x * y], axis=1
     )
 
 
@@ -86,3 +135,19 @@ def _fisheye(points: np.ndarray, distortion: dict[str, float]) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(across > 0, distorted / across, 1 / points[:, 2])
     return points[:, :2] * ratio[:, None]
+
+
+def _thin_prism_fisheye(points: np.ndarray, distortion: dict[str, float]) -> np.ndarray:
+    """An equidistant fisheye whose image OpenCV's polynomial and a thin prism then bend."""
+    plane = _fisheye(points, {})
+    prism = np.array([distortion.get("sx1", 0.0), distortion.get("sy1", 0.0)])
+    return distort_opencv(plane, distortion) + prism * (plane**2).sum(axis=1, keepdims=True)
+
+
+_PERSPECTIVE: dict[str, Callable[[np.ndarray, dict[str, float]], np.ndarray]] = {
+    "none": lambda plane, _: plane,
+    "opencv": distort_opencv,
+    "full_opencv": distort_full_opencv,
+    "fov": distort_fov,
+}
+"""How the lens models that see less than half of the space bend the plane at depth 1."""

@@ -56,7 +56,7 @@ def run_in_foreground(request: Request, options: Options) -> int:
     folder = _make_folder(wanted)
     keep = existed
     try:
-        outcome = _run_locked(folder, request, options)
+        outcome = _run_locked(folder, request, options, temporary=wanted is None)
         keep = outcome.unexpected or (
             wanted is not None and (existed or outcome.status == "done" or has_checkpoints(folder))
         )
@@ -85,7 +85,7 @@ def _make_folder(wanted: Path | None) -> Path:
     return wanted
 
 
-def _run_locked(folder: Path, request: Request, options: Options) -> Outcome:
+def _run_locked(folder: Path, request: Request, options: Options, temporary: bool) -> Outcome:
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(hold_lock(folder / LOCK))
@@ -107,7 +107,7 @@ def _run_locked(folder: Path, request: Request, options: Options) -> Outcome:
             interrupts_cancel(cancellation, terminal.say),
             contextlib.closing(ProgressBar(request.verb.name, terminal.err)) as bar,
         ):
-            outcome = run_request(folder, request, [bar], cancellation)
+            outcome = run_request(folder, request, [bar], cancellation, temporary)
         _report(terminal, outcome, options.json)
         if outcome.status == "cancelled":
             resumable = has_checkpoints(folder)

@@ -6,6 +6,7 @@ The folder of a job:
     events.jsonl      every event, in order: seq, time, type, payload
     previews/         pictures shown while the job works
     checkpoints/      resumable state
+    points.ply        sparse points of a capture that `info` describes
     result.json       written last: outputs, metrics, or the error with its cause
     engine.log        standard error of the engine
     lock              held by the engine that works on the folder
@@ -47,10 +48,14 @@ class Job:
         Each is called with every event.
     cancellation : Cancellation, optional
         Where a wish to stop comes from.
+    temporary : bool
+        The folder goes when the job has ended.
 
     Attributes
     ----------
     folder : Path
+    temporary : bool
+        An answer must not name files in the folder.
     metrics : dict of str to float
         The last value of each number that was reported.
     """
@@ -60,9 +65,11 @@ class Job:
         folder: Path,
         listeners: Sequence[Listener] = (),
         cancellation: Cancellation | None = None,
+        temporary: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.temporary = temporary
         self.metrics: dict[str, float] = {}
         self._events = EventLog(folder / EVENTS, listeners)
         self._cancellation = cancellation or Cancellation()
@@ -87,7 +94,7 @@ class Job:
             if event["type"] != "preview":  # pictures stay in the folder of the part
                 self._events.emit(event["type"], event["payload"])
 
-        return Job(folder, [report], self._cancellation)
+        return Job(folder, [report], self._cancellation, self.temporary)
 
     def raise_if_cancelled(self) -> None:
         """For work without checkpoints.

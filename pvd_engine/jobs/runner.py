@@ -64,7 +64,11 @@ class Outcome:
 
 
 def run_request(
-    folder: Path, request: Request, listeners: Sequence[Listener], cancellation: Cancellation
+    folder: Path,
+    request: Request,
+    listeners: Sequence[Listener],
+    cancellation: Cancellation,
+    temporary: bool = False,
 ) -> Outcome:
     """Do what a request asks, from hello to ``result.json``; never raises.
 
@@ -76,10 +80,12 @@ def run_request(
     listeners : sequence of callable
         Each is called with every event.
     cancellation : Cancellation
+    temporary : bool
+        The folder goes when the job has ended.
     """
     try:
         begin(folder, request)
-        job = Job(folder, listeners, cancellation)
+        job = Job(folder, listeners, cancellation, temporary)
     except (OSError, UserError) as error:
         return _failure(error, folder)
     with contextlib.closing(job):

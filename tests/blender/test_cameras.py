@@ -119,6 +119,43 @@ def test_cameras_follow_a_moved_turned_and_scaled_frame(tmp_path):
     assert worst_reprojection(captures.capture("moved", views), tmp_path, place) < PIXEL
 
 
+# cv2.projectPoints of OpenCV 5.0.0 (full_opencv), and the closed formulas of COLMAP's models.
+LENS_POINTS = np.array([[0.3, -0.4], [-0.9, 0.5], [0.0, 0.0]])
+LENS_PLACES = {
+    "full_opencv": (
+        (0.31, 0.06, 0.002, -0.003, 0.004, 0.42, 0.11, 0.012),
+        [[0.28993460293373796, -0.3870794705783173], [-0.8061961752092203, 0.4482400973384557]],
+    ),
+    "fov": ((0.9,), [[0.3, -0.4], [-0.7602513595869739, 0.4223618664372077]]),
+    "thin_prism_fisheye": (
+        (0.03, -0.01, 0.002, -0.001, 0.003, -0.0005, 0.004, -0.003),
+        [[0.27993945059128056, -0.3726076934723775], [-0.7104912415571459, 0.39514398397358513]],
+    ),
+}
+LENS_NAMES = {
+    "full_opencv": ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
+    "fov": ("omega",),
+    "thin_prism_fisheye": ("k1", "k2", "p1", "p2", "k3", "k4", "sx1", "sy1"),
+}
+
+
+@pytest.mark.parametrize("model", LENS_PLACES)
+def test_lenses_of_colmap_bend_as_their_formulas_say(model):
+    values, expected = LENS_PLACES[model]
+    lens = dict(zip(LENS_NAMES[model], values, strict=True))
+    camera = {"distortion_model": model, "distortion": lens}
+    assert undistort.is_distorted(camera)
+    places = np.stack(undistort.distort(*LENS_POINTS.T, camera), axis=1)
+    np.testing.assert_allclose(places, [*expected, [0, 0]], atol=1e-12)
+
+
+def test_which_lenses_differ_from_a_pinhole():
+    assert not undistort.is_distorted({"distortion_model": "fov", "distortion": {"omega": 0}})
+    assert undistort.is_distorted({"distortion_model": "thin_prism_fisheye", "distortion": {}})
+    with pytest.raises(SceneError, match="lens model ftheta is unknown"):
+        undistort.distort(*LENS_POINTS.T, {"distortion_model": "ftheta", "distortion": {}})
+
+
 def test_the_view_formula_of_bpy_extras_agrees(tmp_path):
     view = captures.view("v", random_pose(np.random.default_rng(3)), *ODD["wide_pixels"])
     capture = captures.capture("one", [view])
@@ -344,6 +381,9 @@ def undistort_by_iteration(x, y, camera):
         ("opencv", {"k1": 0.0578, "k2": -0.0805, "p1": -0.00098, "p2": 0.00016}),
         ("opencv", {"k1": -0.12, "k3": 0.01, "p1": 0.004}),
         ("opencv_fisheye", {"k1": 0.02, "k2": -0.01}),
+        ("full_opencv", {"k1": 0.31, "k2": 0.06, "p1": 0.002, "k4": 0.42, "k5": 0.11}),
+        ("fov", {"omega": 0.9}),
+        ("thin_prism_fisheye", {"k1": 0.02, "p2": 0.002, "sx1": 0.003, "sy1": -0.002}),
     ],
 )
 def test_the_undistorted_copy_shows_what_a_pinhole_would_have_seen(tmp_path, model, coefficients):
