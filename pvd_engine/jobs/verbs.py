@@ -44,6 +44,13 @@ VERBS = {
     verb.name: verb
     for verb in (
         Verb("info", kinds.InfoArguments, "jobs.info:run", needs_torch=False),
+        Verb(
+            "rewrite",
+            kinds.RewriteArguments,
+            "data.writers.rewrite:run",
+            needs_torch=False,
+            makes_folder=True,
+        ),
         Verb("train", kinds.TrainArguments, "train.train:run", resumable=True),
         Verb("convert", kinds.ConvertArguments, "distill.convert:run", resumable=True),
         Verb("edit", kinds.EditArguments, "edit.apply:run"),

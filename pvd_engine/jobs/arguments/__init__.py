@@ -23,6 +23,7 @@ from .looking import (
     ExportArguments,
     InfoArguments,
     RenderArguments,
+    RewriteArguments,
     ViewArguments,
     VolumeArguments,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "Preset",
     "RayEncoding",
     "RenderArguments",
+    "RewriteArguments",
     "Split",
     "StageChoice",
     "TrainArguments",

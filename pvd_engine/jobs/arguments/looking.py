@@ -32,7 +32,37 @@ class InfoArguments:
     """
 
     path: Positional[Annotated[Path, arg(metavar="CAPTURE|FIELD")]]
-    """A dataset's folder or its transforms.json, or a field's .safetensors file."""
+    """A dataset's folder or the file that lists its cameras, or a field's .safetensors file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewriteArguments:
+    """Write a capture in another format, into a new folder.
+
+    nerf-synthetic: transforms_train.json, _val and _test. nerfstudio: a transforms.json, which
+    instant-ngp reads, too. colmap: a sparse model in text. What the format cannot say exactly is
+    refused; images are copied.
+
+    Example: pvd rewrite fox --to colmap --out fox-colmap
+    """
+
+    capture: Positional[CapturePath]
+    """The dataset to read."""
+
+    to: Literal["nerf-synthetic", "nerfstudio", "colmap"]
+    """The format to write."""
+
+    out: Path
+    """The folder to make; one that exists must be empty."""
+
+    downscale: int = 1
+    """Divide width and height of the capture's images by this, averaging their pixels."""
+
+    images: bool = True
+    """Copy the images; without them only the cameras and points are written."""
+
+    def __post_init__(self) -> None:
+        check_downscale(self.downscale)
 
 
 @dataclass(frozen=True, kw_only=True)

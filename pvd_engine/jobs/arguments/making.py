@@ -34,7 +34,8 @@ MIN_RAY_POOL, MAX_RAY_POOL = 1 << 10, 1 << 31
 class TrainArguments:
     """Train a field from the images of a capture.
 
-    Reads the train split of a NeRF-Synthetic or transforms.json dataset and writes one field file.
+    Reads the train split of a dataset (COLMAP, NeRF-Synthetic, transforms.json, LLFF and others)
+    and writes one field file.
     Progress and checkpoints go to the job folder beside the output: stop with Ctrl-C at any time,
     and the same command goes on where it stopped.
 
@@ -42,7 +43,7 @@ class TrainArguments:
     """
 
     capture: Positional[CapturePath]
-    """The dataset: its folder, or its transforms.json."""
+    """The dataset: its folder, or the file that lists its cameras."""
 
     out: Path
     """The field file to write; ends in .safetensors."""

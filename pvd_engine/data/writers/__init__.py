@@ -1,0 +1,1 @@
+"""Writers: Capture -> files of a dataset."""

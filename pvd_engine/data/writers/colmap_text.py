@@ -1,0 +1,201 @@
+"""COLMAP's text model: ``sparse/0/cameras.txt``, ``images.txt`` and ``points3D.txt``.
+
+Layouts are those of COLMAP's ``scene/reconstruction_io``. Images hold the rotation (as a
+quaternion) and translation from COLMAP's world to a camera with OpenCV axes.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import UserError
+from ...jobs.files import write_bytes
+from ..capture import Camera, Capture, Frame, View
+from ..colmap import rotation_matrix
+from ..points import SparsePoints, read_points
+from .lenses import colmap_lens, other_format
+from .pictures import IMAGES, Picture, PictureRules
+
+RULES = PictureRules(below_images=True, spaces=False)
+"""COLMAP ends the name of an image at its first space."""
+
+MODEL_FOLDER = "sparse/0"
+
+UNKNOWN_COLOR = (128, 128, 128)
+UNKNOWN_ERROR = -1.0
+"""COLMAP's own mark of a reprojection error that was not computed."""
+
+_OPENGL_TO_OPENCV = np.diag([1.0, -1.0, -1.0])
+
+
+def write_colmap(capture: Capture, pictures: Sequence[Picture], folder: Path) -> list[str]:
+    """Write a sparse model in text.
+
+    Parameters
+    ----------
+    capture : Capture
+    pictures : sequence of Picture
+        Of its views, in their order.
+    folder : Path
+
+    Returns
+    -------
+    list of str
+        Sentences about what is not as it was.
+
+    Raises
+    ------
+    UserError
+        COLMAP has no model for a lens, the file of points cannot be read, or a file cannot be
+        written.
+    """
+    notes = ["COLMAP's files have neither splits nor a scene's box; readers choose both."]
+    if any(any(map(str.isspace, picture.view.name)) for picture in pictures):
+        notes.append("Spaces in the images' names became _: COLMAP's text files cannot have them.")
+    world = original_world(capture.frame)
+    if world is None:
+        notes.append(
+            "The file's applied_transform is no turn with a scale, so the world of COLMAP is the "
+            "dataset's frame."
+        )
+        world = np.eye(4)
+    ordered = sorted(pictures, key=lambda picture: str(picture.path))
+    cameras = [_camera_line(picture.view) for picture in ordered]
+    identities = {camera: index for index, camera in enumerate(dict.fromkeys(cameras), 1)}
+    images = []
+    for index, (picture, camera) in enumerate(zip(ordered, cameras, strict=True), 1):
+        quaternion, translation = world_to_camera(picture.view.camera, world)
+        pose = f"{_numbers(quaternion)} {_numbers(translation)}"
+        name = picture.path.relative_to(IMAGES)
+        images += [f"{index} {pose} {identities[camera]} {name}", ""]
+    model = folder / MODEL_FOLDER
+    _write_lines(
+        model / "cameras.txt",
+        "CAMERA_ID, MODEL, WIDTH, HEIGHT, PARAMS[]",
+        [f"{identity} {camera}" for camera, identity in identities.items()],
+    )
+    _write_lines(
+        model / "images.txt",
+        "IMAGE_ID, QW, QX, QY, QZ, TX, TY, TZ, CAMERA_ID, NAME, then a line of POINTS2D[]",
+        images,
+    )
+    points = _points(capture)
+    _write_lines(
+        model / "points3D.txt",
+        "POINT3D_ID, X, Y, Z, R, G, B, ERROR, TRACK[]",
+        [] if points is None else _point_lines(points, world),
+    )
+    return notes
+
+
+def original_world(frame: Frame) -> np.ndarray | None:
+    """The way from the dataset frame back to the world before ``applied_transform``.
+
+    Parameters
+    ----------
+    frame : Frame
+
+    Returns
+    -------
+    (4, 4) float64 array or None
+        A rotation with one scale, and a translation; None where the frame's transform is another.
+    """
+    applied = np.eye(4)
+    applied[:3] = frame.applied_transform
+    if frame.applied_scale is not None:
+        applied[:3] *= frame.applied_scale
+    determinant = float(np.linalg.det(applied[:3, :3]))
+    if determinant <= 0:
+        return None
+    scale = math.cbrt(determinant)
+    rotation = applied[:3, :3] / scale
+    if np.abs(rotation.T @ rotation - np.eye(3)).max() > 1e-5:
+        return None
+    back = np.eye(4)
+    back[:3, :3] = rotation.T / scale
+    back[:3, 3] = -back[:3, :3] @ applied[:3, 3]
+    return back
+
+
+def world_to_camera(camera: Camera, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pose of a camera as COLMAP has it.
+
+    Parameters
+    ----------
+    camera : Camera
+    world : (4, 4) array
+        From the dataset frame to COLMAP's world; a rotation with one scale.
+
+    Returns
+    -------
+    quaternion : (4,) float64 array
+        w, x, y, z, unit length, w not below zero.
+    translation : (3,) float64 array
+    """
+    pose = world @ camera.camera_to_world
+    linear = pose[:3, :3] @ _OPENGL_TO_OPENCV
+    quaternion = nearest_quaternion(linear.T / math.cbrt(float(np.linalg.det(linear))))
+    # From the quaternion's own rotation, so that the camera's place stays to the last digits.
+    return quaternion, -rotation_matrix(quaternion) @ pose[:3, 3]
+
+
+def nearest_quaternion(rotation: np.ndarray) -> np.ndarray:
+    """Unit quaternion (w, x, y, z), w not below zero, of the rotation nearest to a (3, 3) matrix.
+
+    The eigenvector of the largest eigenvalue of a symmetric matrix (I. Y. Bar-Itzhack, "New Method
+    for Extracting the Quaternion from a Rotation Matrix", 2000).
+    """
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation
+    matrix = np.array(
+        [
+            [xx + yy + zz, zy - yz, xz - zx, yx - xy],
+            [zy - yz, xx - yy - zz, xy + yx, xz + zx],
+            [xz - zx, xy + yx, yy - xx - zz, yz + zy],
+            [yx - xy, xz + zx, yz + zy, zz - xx - yy],
+        ]
+    )
+    quaternion = np.linalg.eigh(matrix)[1][:, -1]
+    return -quaternion if quaternion[0] < 0 else quaternion
+
+
+def _camera_line(view: View) -> str:
+    """A line of ``cameras.txt`` without the id."""
+    camera = view.camera
+    lens = colmap_lens(camera)
+    if lens is None:
+        raise UserError(
+            f"COLMAP has no model for the lens of {view.name} (its k4 bends by the radius to the "
+            f"8th); write --to {other_format(camera)}, which can hold it."
+        )
+    values = (camera.fx, camera.fy, camera.cx, camera.cy, *lens.coefficients.values())
+    return f"{lens.model} {camera.width} {camera.height} {_numbers(values)}"
+
+
+def _points(capture: Capture) -> SparsePoints | None:
+    if capture.points is None and capture.points_path is not None:
+        return read_points(capture.points_path)
+    return capture.points
+
+
+def _point_lines(points: SparsePoints, world: np.ndarray) -> list[str]:
+    positions = points.positions @ world[:3, :3].T + world[:3, 3]
+    count = len(positions)
+    colors = np.tile(UNKNOWN_COLOR, (count, 1)) if points.colors is None else points.colors
+    errors = np.full(count, UNKNOWN_ERROR) if points.errors is None else points.errors
+    return [
+        f"{index} {_numbers(position)} {red} {green} {blue} {float(error)!r}"
+        for index, (position, (red, green, blue), error) in enumerate(
+            zip(positions, colors.tolist(), errors, strict=True), 1
+        )
+    ]
+
+
+def _numbers(values: Iterable[float]) -> str:
+    """Numbers in as many digits as give the same float64 again."""
+    return " ".join(repr(float(value)) for value in values)
+
+
+def _write_lines(path: Path, header: str, lines: Sequence[str]) -> None:
+    write_bytes(path, "".join(f"{line}\n" for line in [f"# {header}", *lines]).encode())

@@ -1,0 +1,132 @@
+"""NeRF-Synthetic: ``transforms_train.json``, ``transforms_val.json``, ``transforms_test.json``.
+
+As Blender wrote them for NeRF: one horizontal angle of view a file, square pixels, the principal
+point at the centre, no distortion. Programs add ``.png`` to each ``file_path``.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import UserError
+from ...jobs.files import write_json
+from ..bounds import find_box
+from ..capture import SPLITS, Camera, Capture, Frame, View
+from .lenses import other_format
+from .pictures import Picture, PictureRules
+
+RULES = PictureRules(only_png=True)
+
+EXACT = 1e-12
+"""Relative: what counts as equal that was computed in another order."""
+
+NEARBY_ANGLES = 8
+"""Roundings up and down within which the angle is looked for that gives a focal length."""
+
+
+def write_nerf_synthetic(capture: Capture, pictures: Sequence[Picture], folder: Path) -> list[str]:
+    """Write one camera file for each split that has views.
+
+    Parameters
+    ----------
+    capture : Capture
+    pictures : sequence of Picture
+        Of its views, in their order.
+    folder : Path
+
+    Returns
+    -------
+    list of str
+        Sentences about what is not as it was.
+
+    Raises
+    ------
+    UserError
+        The format cannot say a camera exactly, or a file cannot be written.
+    """
+    if not capture.split("train"):
+        raise UserError(
+            "NeRF-Synthetic needs train views, of which there are none; write --to nerfstudio."
+        )
+    for split in SPLITS:
+        chosen = [picture for picture in pictures if picture.view.split == split]
+        if not chosen:
+            continue
+        camera = _shared_camera([picture.view for picture in chosen])
+        frames = [
+            {
+                "file_path": f"./{picture.path.with_suffix('')}",
+                "transform_matrix": picture.view.camera.camera_to_world,
+            }
+            for picture in chosen
+        ]
+        angle = camera_angle(camera.fx, camera.width)
+        write_json(folder / f"transforms_{split}.json", {"camera_angle_x": angle, "frames": frames})
+    return _left_out(capture)
+
+
+def camera_angle(focal: float, width: int) -> float:
+    """Angle of view, in radians, from which a reader gets a focal length back.
+
+    Parameters
+    ----------
+    focal, width : float, int
+        Pixels.
+
+    Returns
+    -------
+    float
+        Of the neighbours of 2 atan(width / (2 focal)) the one for which width / (2 tan(angle / 2))
+        is nearest to `focal`: equal to it wherever it was computed from an angle.
+    """
+    middle = 2 * math.atan(0.5 * width / focal)
+    steps = sorted(range(-NEARBY_ANGLES, NEARBY_ANGLES + 1), key=abs)
+    angles = [middle + step * math.ulp(middle) for step in steps]
+    return min(angles, key=lambda angle: abs(0.5 * width / math.tan(0.5 * angle) - focal))
+
+
+def _shared_camera(views: Sequence[View]) -> Camera:
+    """A camera with the intrinsics that all views have, or raise UserError."""
+    first = views[0]
+    for view in views:
+        reason = _reason_against(view, first)
+        if reason is not None:
+            raise UserError(
+                f"NeRF-Synthetic cannot hold {view.name} because {reason}; "
+                f"write --to {other_format(view.camera)}, which can."
+            )
+    return first.camera
+
+
+def _reason_against(view: View, first: View) -> str | None:
+    """Why the format cannot hold a view in one file with another, or None."""
+    camera, other = view.camera, first.camera
+    if camera.distortion_model != "none":
+        return f"its lens is not a pinhole ({camera.distortion_model})"
+    if not math.isclose(camera.fx, camera.fy, rel_tol=EXACT):
+        return f"its pixels are not square (focal lengths {camera.fx:.8g} and {camera.fy:.8g})"
+    for center, side in ((camera.cx, camera.width), (camera.cy, camera.height)):
+        if not math.isclose(center, 0.5 * side, rel_tol=EXACT):
+            return f"its principal point ({camera.cx:.8g}, {camera.cy:.8g}) is not at the centre"
+    if (camera.width, camera.height) != (other.width, other.height):
+        return f"its size is not that of {first.name}"
+    if not math.isclose(camera.fx, other.fx, rel_tol=EXACT):
+        return f"its focal length is not that of {first.name}"
+    return None
+
+
+def _left_out(capture: Capture) -> list[str]:
+    notes = []
+    found, _ = find_box([view.camera for view in capture.views], Frame(), capture.has_alpha)
+    if not np.allclose(found, capture.box, rtol=1e-9, atol=0):
+        notes.append("NeRF-Synthetic has no box, so readers choose the scene's box themselves.")
+    if not np.array_equal(capture.frame.applied_transform, Frame().applied_transform):
+        notes.append(
+            "NeRF-Synthetic has no applied_transform, so the way back to the original world "
+            "was left out."
+        )
+    if capture.points is not None or capture.points_path is not None:
+        notes.append("NeRF-Synthetic has no sparse points; they were left out.")
+    return notes

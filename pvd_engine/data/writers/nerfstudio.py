@@ -1,0 +1,140 @@
+"""nerfstudio's ``transforms.json``, with instant-ngp's box.
+
+Keys and their meaning are those of nerfstudio's ``nerfstudio_dataparser.py`` and of instant-ngp's
+``src/nerf_loader.cu``. What all views share stands at the top of the file; where views differ, each
+frame has its own intrinsics.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import UserError
+from ...jobs.files import write_json
+from ..bounds import find_box
+from ..capture import SPLITS, Camera, Capture, Frame
+from ..points import write_ply
+from ..transforms import FILE
+from .lenses import other_format, transforms_lens
+from .pictures import Picture, PictureRules, copy_file
+
+RULES = PictureRules()
+
+POINTS = "sparse_pc.ply"
+
+_MODEL = "camera_model"
+_FISHEYE = "OPENCV_FISHEYE"
+
+
+def write_nerfstudio(capture: Capture, pictures: Sequence[Picture], folder: Path) -> list[str]:
+    """Write ``transforms.json``, and the sparse points where there are any.
+
+    Parameters
+    ----------
+    capture : Capture
+    pictures : sequence of Picture
+        Of its views, in their order.
+    folder : Path
+
+    Returns
+    -------
+    list of str
+        Sentences about what is not as it was.
+
+    Raises
+    ------
+    UserError
+        A lens has no place in the format, or a file cannot be written.
+    """
+    frame, notes = _frame_with_box(capture)
+    shared, own = _intrinsics([_camera_fields(picture) for picture in pictures])
+    models = {fields[_MODEL] for fields in [shared, *own] if _MODEL in fields}
+    if _FISHEYE in models and len(models) > 1:
+        notes.append(
+            "The frames have fisheye and other lenses; nerfstudio itself takes one kind a file."
+        )
+    content = {**shared, **_frame_fields(frame)}
+    if _write_points(capture, folder / POINTS):
+        content["ply_file_path"] = POINTS
+    content["frames"] = [
+        {
+            "file_path": str(picture.path),
+            "transform_matrix": picture.view.camera.camera_to_world,
+            **fields,
+        }
+        for picture, fields in zip(pictures, own, strict=True)
+    ]
+    write_json(folder / FILE, {**content, **_split_lists(pictures)})
+    return notes
+
+
+def _camera_fields(picture: Picture) -> dict[str, Any]:
+    """Lens and intrinsics of a view by nerfstudio's keys."""
+    camera = picture.view.camera
+    lens = transforms_lens(camera)
+    if lens is None:
+        raise UserError(
+            f"A transforms.json cannot say the lens of {picture.view.name} "
+            f"({camera.distortion_model}); write --to {other_format(camera)}, which can."
+        )
+    intrinsics = {"fl_x": camera.fx, "fl_y": camera.fy, "cx": camera.cx, "cy": camera.cy}
+    size = {"w": camera.width, "h": camera.height}
+    return {_MODEL: lens.model, **size, **intrinsics, **lens.coefficients}
+
+
+def _intrinsics(fields: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Split fields into those at the top of the file and those of each frame."""
+    if all(one == fields[0] for one in fields):
+        return fields[0], [{} for _ in fields]
+    models = {one[_MODEL] for one in fields}
+    if _FISHEYE in models and len(models) > 1:
+        return {}, fields
+    # nerfstudio looks for it at the top alone; without coefficients OPENCV is a pinhole.
+    shared = {_MODEL: "OPENCV" if len(models) > 1 else models.pop()}
+    return shared, [{key: one[key] for key in one if key != _MODEL} for one in fields]
+
+
+def _frame_fields(frame: Frame) -> dict[str, Any]:
+    keys = ("applied_transform", "applied_scale", "aabb_scale", "scale", "offset", "aabb")
+    fields = {key: getattr(frame, key) for key in keys}
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _frame_with_box(capture: Capture) -> tuple[Frame, list[str]]:
+    """The frame, with a box of its own where a reader would not find the capture's again."""
+    cameras: list[Camera] = [view.camera for view in capture.views]
+    box = capture.box
+    if _same_box(find_box(cameras, capture.frame, capture.has_alpha)[0], box):
+        return capture.frame, []
+    frame = replace(capture.frame, aabb=box, aabb_scale=None, scale=None, offset=None)
+    if _same_box(find_box(cameras, frame, capture.has_alpha)[0], box):
+        return frame, []
+    return frame, ["The scene's box is read as a cube around it, as instant-ngp does."]
+
+
+def _same_box(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool(np.abs(one - other).max() <= 1e-9 * np.ptp(other, axis=0).max())
+
+
+def _split_lists(pictures: Sequence[Picture]) -> dict[str, list[str]]:
+    paths = {
+        split: [str(picture.path) for picture in pictures if picture.view.split == split]
+        for split in SPLITS
+    }
+    # nerfstudio evaluates on val and fails without; a view in both lists counts as test here.
+    paths["val"] = paths["val"] or paths["test"]
+    return {f"{split}_filenames": names for split, names in paths.items()}
+
+
+def _write_points(capture: Capture, path: Path) -> bool:
+    """Write the sparse points, dataset frame; False where there are none."""
+    if capture.points_path is not None:
+        copy_file(capture.points_path, path)
+        return True
+    if capture.points is not None:
+        write_ply(path, capture.points.positions, capture.points.colors)
+        return True
+    return False
