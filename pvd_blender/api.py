@@ -93,7 +93,7 @@ def import_capture(
     Parameters
     ----------
     path : path
-        The capture's folder, or a ``transforms.json``.
+        The capture's folder, or the file that lists its cameras, such as a ``transforms.json``.
     wait : bool
     splits : sequence of str
         Whose cameras come into the scene: of ``"train"``, ``"val"`` and ``"test"``. Training

@@ -75,14 +75,14 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(action=_check)
 
     importing = verbs.add_parser("import", parents=[common], help="a capture as a .blend file")
-    importing.add_argument("capture", type=Path, help="folder or transforms.json")
+    importing.add_argument("capture", type=Path, help="folder, or the file that lists its cameras")
     importing.add_argument("--save", type=Path, required=True, help="the .blend to write")
     importing.set_defaults(action=_import)
 
     convert = verbs.add_parser(
         "convert", parents=[common], help="train a teacher, distil a student, save a .blend file"
     )
-    convert.add_argument("capture", type=Path, help="folder or transforms.json")
+    convert.add_argument("capture", type=Path, help="folder, or the file that lists its cameras")
     convert.add_argument("--teacher", default="hash", help=f"{NAMES}; default: hash")
     convert.add_argument("--to", default="mlp", help=f"{NAMES}, or {LIGHT_FIELD}; default: mlp")
     convert.add_argument("--preset", choices=("small", "full"), help="default: by device")

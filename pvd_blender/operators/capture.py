@@ -25,14 +25,15 @@ class CONVERT_FIELD_OT_import_capture(JobOperator):
     bl_idname = "convert_field.import_capture"
     bl_label = "Import Capture"
     bl_description = (
-        "Choose a capture's folder or its transforms JSON file (NeRF-Synthetic, instant-ngp, "
-        "nerfstudio) and import its cameras with their images"
+        "Choose a capture's folder, or the file that lists its cameras (COLMAP, NeRF-Synthetic, "
+        "instant-ngp, nerfstudio, LLFF, NSVF, DTU and others), and import its cameras with their "
+        "images"
     )
     bl_options = {"REGISTER"}
 
     filepath: StringProperty(name="Capture", subtype="FILE_PATH", options={"SKIP_SAVE"})
     directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
-    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+    filter_glob: StringProperty(default="*.json;*.npy;*.npz;*.csv;*.bin;*.txt", options={"HIDDEN"})
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
     splits: EnumProperty(
         name="Cameras",
@@ -61,7 +62,7 @@ class CONVERT_FIELD_OT_import_capture(JobOperator):
         return {"RUNNING_MODAL"}
 
     def act(self, context: Context) -> None:
-        """Import what was chosen: a JSON file, or else the folder."""
+        """Import what was chosen: a file that lists cameras, or else the folder."""
         api.import_capture(
             self._chosen(),
             wait=self.wait,

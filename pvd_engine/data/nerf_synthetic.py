@@ -1,6 +1,9 @@
 """NeRF-Synthetic: ``transforms_train.json``, ``transforms_val.json``, ``transforms_test.json``."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import UserError
 from .bounds import find_box
@@ -8,6 +11,32 @@ from .capture import SPLITS, Capture, Frame, View
 from .frame_fields import read_frame_fields
 from .frames import FrameReport, frame_list, read_frame, shows_transparency, unique_names
 from .json_input import read_json_object
+
+TRAIN_FILE = "transforms_train.json"
+
+
+@dataclass(frozen=True)
+class SplitFiles:
+    """What the camera files of the splits hold.
+
+    Attributes
+    ----------
+    views : list of View
+    frame : Frame
+        From the train file.
+    has_alpha : bool
+    notes : list of str
+    """
+
+    views: list[View]
+    frame: Frame
+    has_alpha: bool
+    notes: list[str]
+
+
+def is_nerf_synthetic(folder: Path) -> bool:
+    """Whether a folder has one camera file per split."""
+    return (folder / TRAIN_FILE).is_file()
 
 
 def read_nerf_synthetic(folder: Path) -> Capture:
@@ -25,6 +54,42 @@ def read_nerf_synthetic(folder: Path) -> Capture:
     UserError
         A file or frame is wrong, or no listed image exists.
     """
+    files = read_split_files(folder)
+    notes = files.notes
+    if (folder / "transforms.json").is_file():
+        notes = [*notes, "transforms.json was not read: the files of the splits come first."]
+    cameras = [view.camera for view in files.views]
+    box, box_source = find_box(cameras, files.frame, files.has_alpha)
+    return Capture(
+        name=folder.absolute().name,
+        root=folder,
+        format="nerf_synthetic",
+        views=tuple(files.views),
+        box=box,
+        box_source=box_source,
+        frame=files.frame,
+        has_alpha=files.has_alpha,
+        notes=tuple(notes),
+    )
+
+
+def read_split_files(
+    folder: Path, complete: Callable[[dict[str, Any]], dict[str, Any]] = dict
+) -> SplitFiles:
+    """Read ``transforms_train.json``, ``transforms_val.json`` and ``transforms_test.json``.
+
+    Parameters
+    ----------
+    folder : Path
+        Missing files become notes.
+    complete : callable
+        Given a file's content, returns it with what it lacks.
+
+    Raises
+    ------
+    UserError
+        A file or frame is wrong, or no listed image exists.
+    """
     report = FrameReport()
     notes: list[str] = []
     views: list[View] = []
@@ -34,7 +99,7 @@ def read_nerf_synthetic(folder: Path) -> Capture:
         if not path.is_file():
             notes.append(f"{path.name} is missing: there are no {split} views.")
             continue
-        content = read_json_object(path)
+        content = complete(read_json_object(path))
         if split == "train":
             frame = read_frame_fields(content, path)
         for index, entry in enumerate(frame_list(content, path)):
@@ -46,18 +111,5 @@ def read_nerf_synthetic(folder: Path) -> Capture:
             f"None of the {report.listed} images listed in {folder} exists "
             f"(the first is {report.missing[0]}); put the images beside the JSON files."
         )
-    if (folder / "transforms.json").is_file():
-        notes.append("transforms.json was not read: the files of the splits come first.")
     has_alpha = shows_transparency(report.transparent)
-    box, box_source = find_box([view.camera for view in views], frame, has_alpha)
-    return Capture(
-        name=folder.absolute().name,
-        root=folder,
-        format="nerf_synthetic",
-        views=tuple(unique_names(views)),
-        box=box,
-        box_source=box_source,
-        frame=frame,
-        has_alpha=has_alpha,
-        notes=tuple(notes + report.notes()),
-    )
+    return SplitFiles(unique_names(views), frame, has_alpha, notes + report.notes())

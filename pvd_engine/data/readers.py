@@ -1,21 +1,97 @@
 """Open any capture that the engine can read."""
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
+from . import colmap, donerf, dtu, llff
 from .capture import Capture
+from .colmap import is_colmap, read_colmap
+from .donerf import is_donerf, read_donerf
 from .downscale import downscaled
-from .nerf_synthetic import read_nerf_synthetic
-from .transforms import read_transforms
+from .dtu import is_dtu, read_dtu
+from .llff import is_llff, read_llff
+from .nerf_synthetic import is_nerf_synthetic, read_nerf_synthetic
+from .nsvf import is_nsvf, read_nsvf
+from .polycam import is_polycam, read_polycam
+from .realitycapture import is_realitycapture, read_realitycapture
+from .transforms import is_transforms, read_transforms
 
 MIN_TRAIN_VIEWS = 2
 
 _SPLIT_FILES = ("transforms_train.json", "transforms_val.json", "transforms_test.json")
-_READABLE = (
-    "a folder with transforms_train.json (NeRF-Synthetic) or transforms.json "
-    "(instant-ngp, nerfstudio)"
+
+_COLMAP_FILES = tuple(
+    f"{name}{ending}" for name in ("cameras", "images", "points3D") for ending in (".bin", ".txt")
 )
+
+
+@dataclass(frozen=True)
+class CaptureFormat:
+    """A kind of capture: how to tell it and how to read it.
+
+    Attributes
+    ----------
+    name : str
+        For people.
+    holds : str
+        What a folder of this kind has.
+    is_in : callable
+        Whether a folder is of this kind; cheap.
+    read : callable
+        Given such a folder, returns its capture.
+    files : tuple of str
+        Names of the files that open the capture they belong to.
+    folder_of : callable
+        Given such a file, returns the folder of its capture.
+    """
+
+    name: str
+    holds: str
+    is_in: Callable[[Path], bool]
+    read: Callable[[Path], Capture]
+    files: tuple[str, ...] = ()
+    folder_of: Callable[[Path], Path] = lambda file: file.parent
+
+
+def _colmap_folder(file: Path) -> Path:
+    """The nearest folder above a model's file that has images, too, or else the file's folder."""
+    for folder in file.parents[:4]:
+        if is_colmap(folder) and any((folder / name).is_dir() for name in colmap.IMAGE_FOLDERS):
+            return folder
+    return file.parent
+
+
+FORMATS = (
+    CaptureFormat(
+        "DONeRF",
+        "dataset_info.json beside transforms_train.json",
+        is_donerf,
+        read_donerf,
+        (donerf.FILE,),
+    ),
+    CaptureFormat(
+        "NeRF-Synthetic", "transforms_train.json", is_nerf_synthetic, read_nerf_synthetic
+    ),
+    CaptureFormat("instant-ngp, nerfstudio", "transforms.json", is_transforms, read_transforms),
+    CaptureFormat("LLFF", "poses_bounds.npy", is_llff, read_llff, (llff.FILE,)),
+    CaptureFormat(
+        "NSVF, Tanks and Temples",
+        "intrinsics.txt, pose and rgb",
+        is_nsvf,
+        read_nsvf,
+        ("intrinsics.txt", "bbox.txt"),
+    ),
+    CaptureFormat("DTU, NeuS", "cameras_sphere.npz and image", is_dtu, read_dtu, dtu.FILES),
+    CaptureFormat("Polycam", "keyframes", is_polycam, read_polycam),
+    CaptureFormat("RealityCapture", "a .csv of cameras", is_realitycapture, read_realitycapture),
+    CaptureFormat("COLMAP", "sparse", is_colmap, read_colmap, _COLMAP_FILES, _colmap_folder),
+)
+"""Tried in this order: what is prepared for training comes before what it was made from."""
+
+_READABLE = "a folder with " + "; ".join(f"{kind.holds} ({kind.name})" for kind in FORMATS)
 
 
 def open_capture(path: str | Path, downscale: int = 1) -> Capture:
@@ -24,9 +100,7 @@ def open_capture(path: str | Path, downscale: int = 1) -> Capture:
     Parameters
     ----------
     path : str or Path
-        A folder with ``transforms_train.json`` (and ``_val``, ``_test``), a folder with
-        ``transforms.json``, or such a file itself. Where a folder has both, the split files
-        come first.
+        A folder in one of `FORMATS`, the first that fits, or the file that lists its cameras.
     downscale : int
         Divide width and height of every image by this.
 
@@ -73,20 +147,28 @@ def require_trainable(capture: Capture) -> None:
 
 def _open(path: Path) -> Capture:
     if path.is_file():
-        if path.name in _SPLIT_FILES:
-            return _open(path.parent)
-        if path.suffix.lower() == ".json":
-            return read_transforms(path)
-        raise UserError(f"{path} is not a capture; give {_READABLE}.")
+        return _open_file(path)
     if not path.exists():
         raise UserError(f"{path} does not exist; give {_READABLE}.")
     if not path.is_dir():
         raise UserError(f"{path} is neither a file nor a folder; give {_READABLE}.")
-    if (path / "transforms_train.json").is_file():
-        return read_nerf_synthetic(path)
-    if (path / "transforms.json").is_file():
-        return read_transforms(path / "transforms.json")
+    for kind in FORMATS:
+        if kind.is_in(path):
+            return kind.read(path)
     raise UserError(_why_not(path))
+
+
+def _open_file(path: Path) -> Capture:
+    if path.name in _SPLIT_FILES:
+        return _open(path.parent)
+    for kind in FORMATS:
+        if path.name in kind.files and kind.is_in(kind.folder_of(path)):
+            return kind.read(kind.folder_of(path))
+    if path.suffix.lower() == ".json":
+        return read_transforms(path)
+    if path.suffix.lower() == ".csv":
+        return read_realitycapture(path)
+    raise UserError(f"{path} is not a capture; give {_READABLE}.")
 
 
 def _why_not(folder: Path) -> str:
@@ -98,16 +180,13 @@ def _why_not(folder: Path) -> str:
     if inside:
         names = ", ".join(inside[:8])
         return f"{folder} is not a capture itself but holds some ({names}); give one of them."
-    if (folder / "poses_bounds.npy").is_file():
-        return f"{folder} is an LLFF capture, which cannot be read; give {_READABLE}."
     if (folder / "sparse").is_dir():
-        return f"{folder} is a COLMAP model, which cannot be read; give {_READABLE}."
-    return f"{folder} holds no transforms_train.json or transforms.json; give {_READABLE}."
+        return f"{folder} has a folder sparse but no COLMAP model in it; export the model again."
+    return f"{folder} holds no capture that can be read; give {_READABLE}."
 
 
 def _holds_capture(folder: Path) -> bool:
     try:
-        names = ("transforms_train.json", "transforms.json")
-        return any((folder / name).is_file() for name in names)
+        return any(kind.is_in(folder) for kind in FORMATS)
     except OSError:  # a folder that may not be looked into
         return False

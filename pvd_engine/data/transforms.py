@@ -19,6 +19,13 @@ from .frames import (
 from .json_input import read_json_object, text_value
 from .splits import every_eighth, listed_splits
 
+FILE = "transforms.json"
+
+
+def is_transforms(folder: Path) -> bool:
+    """Whether a folder has a ``transforms.json``."""
+    return (folder / FILE).is_file()
+
 
 def read_transforms(path: Path) -> Capture:
     """Read a ``transforms.json``.
@@ -26,13 +33,14 @@ def read_transforms(path: Path) -> Capture:
     Parameters
     ----------
     path : Path
-        The file; images are looked up relative to its folder.
+        The file, or its folder; images are looked up relative to the folder.
 
     Raises
     ------
     UserError
         The file or a frame is wrong, or no listed image exists.
     """
+    path = path / FILE if path.is_dir() else path
     content = read_json_object(path)
     if content.get("normal_mts_args") is not None:
         raise UserError(f"{path} was made for Mitsuba, whose cameras cannot be read.")

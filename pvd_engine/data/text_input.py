@@ -1,0 +1,59 @@
+"""Reading text files of numbers that others wrote: sizes and numbers are checked on the way."""
+
+import math
+from pathlib import Path
+
+from ..errors import UserError
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Largest text file read; 100,000 cameras in a table take about 25 MB."""
+
+
+def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
+    """Read a UTF-8 text file, with or without a byte order mark.
+
+    Raises
+    ------
+    UserError
+        The file is missing, unreadable, larger than `max_bytes`, or no UTF-8 text.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if len(data) > max_bytes:
+        raise UserError(
+            f"{path} has more than the {max_bytes / 1000:.0f} kB that such a file may have; "
+            "check that it is the right file."
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text; check that it is the right file.") from error
+
+
+def read_number_rows(path: Path, max_bytes: int = 64 * 1024) -> list[list[float]]:
+    """Read numbers separated by blanks, row by row; empty rows are skipped.
+
+    Raises
+    ------
+    UserError
+        As `read_text`, and when an entry is no finite number.
+    """
+    return [
+        [number_of_text(entry, f"{path.parent.name}/{path.name}") for entry in line.split()]
+        for line in read_text(path, max_bytes).splitlines()
+        if line.strip()
+    ]
+
+
+def number_of_text(text: str, where: str) -> float:
+    """Return the finite number that a text states, or raise UserError naming `where`."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(f"{where}: {text[:40]!r} is no finite number; correct the file.")
+    return number
