@@ -18,6 +18,7 @@ from .capture import Camera, Capture, Frame, View
 from .colmap_model import ColmapCamera, ColmapImage, ColmapModel, ColmapPoints, is_model, read_model
 from .downscale import scaled_camera
 from .frames import (
+    IMAGE_FOLDERS,
     MAX_FRAMES,
     FrameReport,
     find_image,
@@ -35,9 +36,6 @@ from .points import SparsePoints
 from .splits import every_eighth
 
 MODEL_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", ".")
-IMAGE_FOLDERS = ("images", "images_2", "images_4", "images_8")
-"""The first that exists is taken, which is the one with the largest images."""
-
 APPLIED_TRANSFORM = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0]])
 """COLMAP's world -> dataset frame, z up."""
 

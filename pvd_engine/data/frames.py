@@ -13,6 +13,10 @@ from .intrinsics import read_intrinsics, stated_size
 from .json_input import pose, text_value
 
 MAX_FRAMES = 100_000
+
+IMAGE_FOLDERS = ("images", "images_2", "images_4", "images_8")
+"""Of LLFF's and COLMAP's captures, the largest images first; the first that exists is taken."""
+
 _LOOKED_AT = 4
 
 

@@ -15,14 +15,11 @@ from ..errors import UserError
 from .array_input import read_npy
 from .bounds import FARTHEST, box_between
 from .capture import Capture
-from .frames import MAX_FRAMES
+from .frames import IMAGE_FOLDERS, MAX_FRAMES
 from .listed import image_files, listed_capture
 
 FILE = "poses_bounds.npy"
 COLUMNS = 17
-
-IMAGE_FOLDERS = ("images", "images_2", "images_4", "images_8")
-"""The largest images first."""
 
 
 def is_llff(folder: Path) -> bool:

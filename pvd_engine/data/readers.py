@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
-from . import colmap, donerf, dtu, llff
+from . import donerf, dtu, llff
 from .capture import Capture
 from .colmap import is_colmap, read_colmap
 from .donerf import is_donerf, read_donerf
 from .downscale import downscaled
 from .dtu import is_dtu, read_dtu
+from .frames import IMAGE_FOLDERS
 from .llff import is_llff, read_llff
 from .nerf_synthetic import is_nerf_synthetic, read_nerf_synthetic
 from .nsvf import is_nsvf, read_nsvf
@@ -59,7 +60,7 @@ class CaptureFormat:
 def _colmap_folder(file: Path) -> Path:
     """The nearest folder above a model's file that has images, too, or else the file's folder."""
     for folder in file.parents[:4]:
-        if is_colmap(folder) and any((folder / name).is_dir() for name in colmap.IMAGE_FOLDERS):
+        if is_colmap(folder) and any((folder / name).is_dir() for name in IMAGE_FOLDERS):
             return folder
     return file.parent
 

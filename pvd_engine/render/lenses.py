@@ -63,7 +63,7 @@ def lens_directions(model: int, plane: torch.Tensor, coefficients: torch.Tensor)
     flip = plane.new_tensor([1.0, -1.0])
     down = plane * flip
     if model == THIN_PRISM:
-        return _thin_prism_direction(undistort_thin_prism(down, coefficients[:, :8]))
+        return _thin_prism_direction(undistort_thin_prism(down, coefficients[:, :8]) * flip)
     if model == OPENCV:
         straight = undistort_opencv(down, coefficients[:, :6])
     elif model == FULL_OPENCV:
@@ -268,18 +268,20 @@ def _bent(
 
 def _fisheye_direction(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
     radius = torch.linalg.vector_norm(plane, dim=1)
-    angle = undistort_fisheye(radius, coefficients)
-    # sin(angle) / radius tends to 1 at the centre.
-    sine = torch.where(radius > 1e-12, torch.sin(angle) / radius.clamp(min=1e-12), 1.0)
-    return torch.cat([plane * sine[:, None], -torch.cos(angle)[:, None]], dim=1)
+    return _off_axis(plane, radius, undistort_fisheye(radius, coefficients))
 
 
 def _thin_prism_direction(ideal: torch.Tensor) -> torch.Tensor:
-    """Directions (y up) for points (y down) of an equidistant fisheye."""
+    """Directions (y up) for points (y up) of an equidistant fisheye."""
     radius = torch.linalg.vector_norm(ideal, dim=1)
-    angle = radius.clamp(max=MAX_FISHEYE_ANGLE)
+    return _off_axis(ideal, radius, radius.clamp(max=MAX_FISHEYE_ANGLE))
+
+
+def _off_axis(plane: torch.Tensor, radius: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
+    """Directions (N, 3) at angles (N,) from the axis, towards points (N, 2) at radii (N,)."""
+    # sin(angle) / radius tends to 1 at the centre.
     sine = torch.where(radius > 1e-12, torch.sin(angle) / radius.clamp(min=1e-12), 1.0)
-    return torch.stack([ideal[:, 0] * sine, -ideal[:, 1] * sine, -torch.cos(angle)], dim=1)
+    return torch.cat([plane * sine[:, None], -torch.cos(angle)[:, None]], dim=1)
 
 
 def _solve_2x2(matrix: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
