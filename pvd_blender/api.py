@@ -29,7 +29,7 @@ from pathlib import Path
 import bpy
 from bpy.types import Object, Scene
 
-from . import tasks
+from . import tasks, unfinished
 from .api_edit import (
     add_field_erase,
     add_shape,
@@ -358,12 +358,12 @@ def export_capture(
 
 def resume(folder: str | Path, wait: bool = True) -> object:
     """Go on with a job that was cancelled or cut short, and return what its step returns."""
-    return do(tasks.resuming(Path(folder)), wait)
+    return do(unfinished.resuming(Path(folder)), wait)
 
 
 def discard(folder: str | Path) -> None:
     """Delete the checkpoints of a job that was stopped, so that it is not offered again."""
-    tasks.discard(Path(folder))
+    unfinished.discard(Path(folder))
     session().look_for_unfinished(Path(folder).parent.name)
 
 

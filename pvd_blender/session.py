@@ -25,7 +25,8 @@ from .errors import ConvertFieldError, JobCancelledError
 from .preferences import engine_settings, preferences
 from .results import Outcome, finish, follow_up
 from .scene.errors import SceneError
-from .tasks import Task, Unfinished, capture_folder, unfinished_here
+from .tasks import Task, capture_folder
+from .unfinished import Unfinished, unfinished_here
 
 TICK_SECONDS = 0.2
 PRINT_SECONDS = 2.0

@@ -5,7 +5,6 @@ add-on needs to know when the answer comes, so that a job can be resumed by anot
 """
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,11 +17,10 @@ from .engine.job_folder import (
     next_folder,
     read_request,
     safe_name,
-    unfinished_folders,
     write_request,
 )
 from .errors import ConvertFieldError
-from .properties import active_field, find_field, find_frame, frame_state
+from .properties import active_field, find_field, frame_state
 from .scene.cameras import SPLIT_COLLECTIONS, WORK_FOLDER, camera_to_dict
 from .scene.crop_box import changed_crop
 from .scene.edit_shapes import collect_edits
@@ -369,53 +367,6 @@ def comparing(
         inputs={"cameras": {"cameras": [entry]}},
         client=_client(frame) | {"picture": f"{entry['name']}.png", "camera": camera.name},
     )
-
-
-def resuming(folder: Path) -> Task:
-    """Go on with a job that was stopped."""
-    try:
-        request = read_request(folder)
-        label, name = request.client["label"], request.client["capture_name"]
-    except (ValueError, KeyError) as error:
-        raise ConvertFieldError(f"{folder} holds no job to resume.") from error
-    return Task(label, name, request.verb, request.arguments, client=request.client, folder=folder)
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """A job that was stopped and can be resumed.
-
-    Attributes
-    ----------
-    folder : Path
-        The job folder.
-    label : str
-        What the user read while it ran.
-    """
-
-    folder: Path
-    label: str
-
-
-def unfinished_here(folder: Path) -> Unfinished | None:
-    """Return the job of a folder, or None when its capture is not in the open file."""
-    try:
-        client = read_request(folder).client
-    except ValueError:
-        return None
-    if find_frame(client.get("frame", "")) is None:
-        return None
-    return Unfinished(folder, str(client.get("label", folder.name)))
-
-
-def discard(folder: Path) -> None:
-    """Delete the checkpoints of a job that was stopped."""
-    if folder not in unfinished_folders(folder.parent):
-        raise ConvertFieldError(f"{folder} holds no job that was stopped.")
-    try:
-        shutil.rmtree(folder / "checkpoints")
-    except OSError as error:
-        raise ConvertFieldError(f"{folder} cannot be deleted: {error}.") from error
 
 
 def _client(frame: Object, volume_resolution: int | None = None) -> dict:

@@ -19,11 +19,8 @@ def steps(window: Window) -> Iterator[float]:
     for item in list(bpy.data.objects):
         bpy.data.objects.remove(item)
     window.values["width"] = window.sidebar.width
-    preferences = bpy.context.preferences.addons[ADD_ON].preferences
-    preferences.work_folder = str(window.folder / "work")
     yield from both(window, "no_engine")
-    preferences.engine_python = window.job["engine_python"]
-    preferences.device = "cpu"
+    window.use_engine()
     api, session = window.module("api"), window.module("session").session()
     frame = api.import_capture(window.job["capture"])
     yield from both(window, "imported")

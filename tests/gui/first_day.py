@@ -6,7 +6,7 @@ from pathlib import Path
 
 import blocked
 import bpy
-from in_blender import ADD_ON, Window
+from in_blender import Window
 
 
 def steps(window: Window) -> Iterator[float]:
@@ -27,14 +27,11 @@ def steps(window: Window) -> Iterator[float]:
 
 def engine(window: Window) -> Iterator[float]:
     """Name a Python, have the engine checked."""
-    preferences = bpy.context.preferences.addons[ADD_ON].preferences
     session = window.module("session").session()
-    preferences.work_folder = str(window.folder / "work")
     window.area.tag_redraw()
     yield 0.3
     window.picture("01_no_engine")
-    preferences.engine_python = window.job["engine_python"]
-    preferences.device = "cpu"
+    window.use_engine()
     bpy.ops.convert_field.check_engine()
     yield from window.until(lambda: session.check is None, 60)
     assert session.engine_error is None, session.engine_error

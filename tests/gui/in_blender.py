@@ -76,6 +76,13 @@ class Window:
         yield 0.5
         yield from self.show_tab()
 
+    def use_engine(self) -> None:
+        """Name the engine that the test was given, and a work folder of its own."""
+        preferences = bpy.context.preferences.addons[ADD_ON].preferences
+        preferences.work_folder = str(self.folder / "work")
+        preferences.engine_python = self.job["engine_python"]
+        preferences.device = "cpu"
+
     def show_tab(self) -> Steps:
         """Open the sidebar by its key and choose the tab."""
         if not self.view.show_region_ui:

@@ -5,16 +5,13 @@ import os
 from collections.abc import Iterator
 
 import bpy
-from in_blender import ADD_ON, Window
+from in_blender import Window
 
 
 def steps(window: Window) -> Iterator[float]:
     """Train twice, the first time to its end; write who runs; then wait to be killed."""
     yield from window.install()
-    preferences = bpy.context.preferences.addons[ADD_ON].preferences
-    preferences.work_folder = str(window.folder / "work")
-    preferences.engine_python = window.job["engine_python"]
-    preferences.device = "cpu"
+    window.use_engine()
     api, session = window.module("api"), window.module("session").session()
     frame = api.import_capture(window.job["capture"])
     api.train(frame, "hash", preset="small", steps=40)

@@ -5,16 +5,13 @@ from collections.abc import Iterator
 
 import blocked
 import bpy
-from in_blender import ADD_ON, Window
+from in_blender import Window
 
 
 def steps(window: Window) -> Iterator[float]:
     """Import it, with the time that it takes and how long it holds the window up."""
     yield from window.install()
-    preferences = bpy.context.preferences.addons[ADD_ON].preferences
-    preferences.work_folder = str(window.folder / "work")
-    preferences.engine_python = window.job["engine_python"]
-    preferences.device = "cpu"
+    window.use_engine()
     api, session = window.module("api"), window.module("session").session()
     watch = blocked.watch(window)
     started = time.monotonic()

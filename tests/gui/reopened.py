@@ -3,16 +3,13 @@
 from collections.abc import Iterator
 
 import bpy
-from in_blender import ADD_ON, Window
+from in_blender import Window
 
 
 def steps(window: Window) -> Iterator[float]:
     """Open the file, resume by a click, wait for the end."""
     yield from window.install()
-    preferences = bpy.context.preferences.addons[ADD_ON].preferences
-    preferences.work_folder = str(window.folder / "work")
-    preferences.engine_python = window.job["engine_python"]
-    preferences.device = "cpu"
+    window.use_engine()
     bpy.ops.wm.open_mainfile(filepath=str(window.folder / "killed.blend"))
     yield 1.0
     yield from window.show_tab()
