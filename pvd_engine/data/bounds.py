@@ -99,7 +99,7 @@ def find_box(cameras: Sequence[Camera], frame: Frame, has_alpha: bool) -> tuple[
     if frame.aabb_scale is not None or frame.scale is not None or frame.offset is not None:
         return _box_from_ngp(frame)
     positions = np.array([camera.camera_to_world[:3, 3] for camera in cameras])
-    axes = np.array([_optical_axis(camera) for camera in cameras])
+    axes = np.array([optical_axis(camera) for camera in cameras])
     center = looked_at(cameras)
     if center is not None:
         return _box_around(cameras, positions, axes, center, has_alpha)
@@ -131,7 +131,7 @@ def box_between(
     nearest = np.maximum(near, np.quantile(near, ODD_BOUNDS))
     farthest = np.minimum(far, np.quantile(far, 1 - ODD_BOUNDS))
     corners = [
-        _corners_at(camera, depth)
+        corners_at(camera, depth)
         for camera, *depths in zip(cameras, nearest, farthest, strict=True)
         for depth in depths
     ]
@@ -145,7 +145,7 @@ def box_between(
 def looked_at(cameras: Sequence[Camera]) -> np.ndarray | None:
     """The point, (3,) in the dataset frame, that the cameras look at; None when they share none."""
     positions = np.array([camera.camera_to_world[:3, 3] for camera in cameras])
-    axes = np.array([_optical_axis(camera) for camera in cameras])
+    axes = np.array([optical_axis(camera) for camera in cameras])
     center = common_center(positions, axes)
     return center if center is not None and _mostly_in_view(cameras, center) else None
 
@@ -213,9 +213,9 @@ def _box_around(
 
 
 def _box_ahead(cameras: Sequence[Camera], positions: np.ndarray) -> tuple[np.ndarray, str]:
-    size = _spread(positions)
+    size = positions_spread(positions)
     depth = FORWARD_DEPTH * (size if size > 0 else 1.0)
-    points = np.concatenate([positions, *(_corners_at(camera, depth) for camera in cameras)])
+    points = np.concatenate([positions, *(corners_at(camera, depth) for camera in cameras)])
     return np.stack([points.min(axis=0), points.max(axis=0)]), (
         f"The cameras look the same way, so the box holds what they see up to a depth of "
         f"{depth:.4g} ({FORWARD_DEPTH:g} times the spread of the cameras)."
@@ -223,7 +223,7 @@ def _box_ahead(cameras: Sequence[Camera], positions: np.ndarray) -> tuple[np.nda
 
 
 def _box_about_cameras(positions: np.ndarray) -> tuple[np.ndarray, str]:
-    size = _spread(positions)
+    size = positions_spread(positions)
     margin = size if size > 0 else 1.0
     box = np.stack([positions.min(axis=0) - margin, positions.max(axis=0) + margin])
     return box, (
@@ -243,13 +243,14 @@ def _mostly_in_view(cameras: Sequence[Camera], point: np.ndarray) -> bool:
     return seen >= AGREEMENT * len(cameras)
 
 
-def _optical_axis(camera: Camera) -> np.ndarray:
+def optical_axis(camera: Camera) -> np.ndarray:
+    """Unit vector (3,) along which a camera looks."""
     axis = -camera.camera_to_world[:3, 2]
     return axis / np.linalg.norm(axis)
 
 
-def _corners_at(camera: Camera, depth: float) -> np.ndarray:
-    """The four points, (4, 3), that the image's corners show at a depth."""
+def corners_at(camera: Camera, depth: float) -> np.ndarray:
+    """The four points, (4, 3), that the image's corners show at a depth, without distortion."""
     rotation, position = camera.camera_to_world[:3, :3], camera.camera_to_world[:3, 3]
     x, y = 0.5 * camera.width / camera.fx, 0.5 * camera.height / camera.fy
     in_camera = np.array([(-x, -y, -1.0), (x, -y, -1.0), (-x, y, -1.0), (x, y, -1.0)])
@@ -260,7 +261,8 @@ def _smaller_tangent(camera: Camera) -> float:
     return 0.5 * min(camera.width / camera.fx, camera.height / camera.fy)
 
 
-def _spread(positions: np.ndarray) -> float:
+def positions_spread(positions: np.ndarray) -> float:
+    """Diagonal of the box around positions (N, 3)."""
     return float(np.linalg.norm(positions.max(axis=0) - positions.min(axis=0)))
 
 

@@ -29,6 +29,8 @@ A *capture* is an object with
   ``"val"`` or ``"test"``, ``image_path`` an absolute path or null;
 - ``counts``: number of views by split;
 - ``box``: minimum and maximum corner of the scene, dataset frame; ``box_source``: a sentence;
+- ``scene``: its ``kind`` (``"object"``, ``"forward_facing"`` or ``"unbounded"``) and the
+  ``reason`` for it, a sentence;
 - ``frame``: ``applied_transform`` (3 rows of 4 numbers) and ``aabb_scale``, ``scale``, ``offset``
   (3 numbers), ``applied_scale``, ``aabb`` (two corners), each null where the file has none;
 - ``has_alpha``; ``notes``: sentences;
@@ -46,6 +48,7 @@ from ..jobs.files import write_json
 from .capture import SPLITS, Camera, Capture, Frame, View
 from .intrinsics import COEFFICIENTS, MAX_SIDE, coefficient, focal_length, principal_point
 from .json_input import pose, positive_number, read_json_object, text_value
+from .scene import find_scene
 
 MAX_CAMERAS = 100_000
 
@@ -149,6 +152,7 @@ def camera_from_dict(entry: Mapping[str, Any], where: str) -> Camera:
 
 def capture_to_dict(capture: Capture) -> dict[str, Any]:
     """Return a capture in the form described at the top of this file, ready for ``json.dumps``."""
+    scene = find_scene(capture)
     return {
         "name": capture.name,
         "root": str(capture.root.absolute()),
@@ -165,6 +169,7 @@ def capture_to_dict(capture: Capture) -> dict[str, Any]:
         "counts": {split: len(capture.split(split)) for split in SPLITS},
         "box": capture.box.tolist(),
         "box_source": capture.box_source,
+        "scene": {"kind": scene.kind, "reason": scene.reason},
         "frame": _frame_to_dict(capture.frame),
         "has_alpha": capture.has_alpha,
         "notes": list(capture.notes),

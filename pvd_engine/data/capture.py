@@ -115,6 +115,10 @@ class Capture:
     frame : Frame
     has_alpha : bool
         True when the images carry an alpha channel (objects on transparent ground).
+    bounded : bool
+        True when the files say of the box that it holds all that the images show.
+    nearest : float or None
+        The least depth along the optical axes at which the files say that there is something.
     notes : tuple of str
         Sentences about what was guessed or left out while reading.
     points_path : Path or None
@@ -131,6 +135,8 @@ class Capture:
     box_source: str
     frame: Frame
     has_alpha: bool
+    bounded: bool = False
+    nearest: float | None = None
     notes: tuple[str, ...] = ()
     points_path: Path | None = None
     points: SparsePoints | None = None

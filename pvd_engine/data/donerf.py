@@ -66,6 +66,7 @@ def read_donerf(path: Path) -> Capture:
         box_source=box_source,
         frame=files.frame,
         has_alpha=files.has_alpha,
+        bounded=cell_box is not None,
         notes=tuple(files.notes),
     )
 

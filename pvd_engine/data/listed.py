@@ -56,6 +56,8 @@ def listed_capture(
     box_of: Callable[[Sequence[Camera]], Box] | None = None,
     frame: Frame | None = None,
     notes: Sequence[str] = (),
+    bounded: bool = False,
+    nearest: float | None = None,
 ) -> Capture:
     """Make the capture of a list of frames.
 
@@ -75,6 +77,9 @@ def listed_capture(
         `find_box` when not given.
     frame : Frame, optional
     notes : sequence of str
+    bounded : bool
+    nearest : float, optional
+        As `Capture` has them.
 
     Raises
     ------
@@ -114,5 +119,7 @@ def listed_capture(
         box_source=box_source,
         frame=frame,
         has_alpha=has_alpha,
+        bounded=bounded,
+        nearest=nearest,
         notes=tuple(all_notes),
     )

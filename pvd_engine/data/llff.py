@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import UserError
 from .array_input import read_npy
-from .bounds import FARTHEST, box_between
+from .bounds import FARTHEST, ODD_BOUNDS, box_between
 from .capture import Capture
 from .frames import IMAGE_FOLDERS, MAX_FRAMES
 from .listed import image_files, listed_capture
@@ -60,7 +60,11 @@ def read_llff(path: Path) -> Capture:
         for image, pose, (height, width, focal) in zip(images, poses, sizes, strict=True)
     ]
     return listed_capture(
-        source, "llff", entries, box_of=lambda cameras: box_between(cameras, near, far)
+        source,
+        "llff",
+        entries,
+        box_of=lambda cameras: box_between(cameras, near, far),
+        nearest=float(np.quantile(near, ODD_BOUNDS)),
     )
 
 

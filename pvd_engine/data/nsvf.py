@@ -73,6 +73,7 @@ def read_nsvf(path: Path) -> Capture:
         splits=None if splits is None else [split for split in splits if split is not None],
         box_of=None if box is None else lambda _: box,
         notes=notes,
+        bounded=box is not None,
     )
 
 

@@ -58,7 +58,6 @@ class DistillObjective:
         self.features = features
         self.recipe = recipe if features is not None else recipe.without_features()
         self.samples_per_step = samples_per_step
-        self.log_unit = math.log(teacher.half_side)
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
         """Loss of one batch of rays, and what to report."""
@@ -74,6 +73,7 @@ class DistillObjective:
             known = teacher.features(points)
             density, color = teacher.decode(points, directions, known)
             target = composite(density, color, samples, teacher.step)
+        unit = teacher.frame.log_unit(points)
         features = student.features(points)
         report = {"stage": float(stage)}
         loss = features.sum() * 0
@@ -81,9 +81,9 @@ class DistillObjective:
             return loss, report
         if stage == 1:
             chosen = torch.ones_like(density)
-            log_density = features[:, 0] - math.log(student.half_side)
+            log_density = features[:, 0] - student.frame.log_unit(points)
             loss = loss + self._feature_loss(features, known, chosen)
-            return loss + self._density_loss(log_density, density, chosen), report
+            return loss + self._density_loss(log_density, density, unit, chosen), report
         student_density, student_color = student.decode(points, directions, features)
         result = composite(student_density, student_color, samples, teacher.step)
         chosen = torch.ones_like(density)
@@ -96,7 +96,7 @@ class DistillObjective:
             weight = ((target.weights.detach() + 0.01) * chosen)[:, None]
             error = (student_color - color).square() * weight
             loss = loss + recipe.color * error.sum() / (3 * weight.sum()).clamp(min=1e-6)
-            loss = loss + self._density_loss(student_density, density, chosen)
+            loss = loss + self._density_loss(student_density, density, unit, chosen)
         background = torch.rand((count, 3), generator=self.training.generator).to(student.device)
         errors = (_over(result, background) - _over(target, background)).square().mean(dim=-1)
         self.source.learn(drawn, errors.detach())
@@ -111,8 +111,9 @@ class DistillObjective:
             return features.sum() * 0
         return self.recipe.features * _mean(self.features.error(features, known), chosen)
 
-    def _density_loss(self, student: Tensor, teacher: Tensor, chosen: Tensor) -> Tensor:
-        unit = self.log_unit
+    def _density_loss(
+        self, student: Tensor, teacher: Tensor, unit: Tensor | float, chosen: Tensor
+    ) -> Tensor:
         error = self.recipe.constrained(student + unit) - self.recipe.constrained(teacher + unit)
         return self.recipe.log_density * _mean(error.square(), chosen)
 

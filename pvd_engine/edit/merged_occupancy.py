@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..fields.base import Field
+from ..render.engine_frame import BoxFrame, EngineFrame
 from ..render.occupancy import OccupancyGrid
 from .cell_counts import count_in_blocks, summed_volume
 from .masked_field import CELL_MARGIN, ROUNDING
@@ -32,7 +33,8 @@ def merged_occupancy(
 
     The grid covers the occupied cells of all parts. Its cells are about as large as the largest
     of the parts' cells, so far as `MAX_RESOLUTION` allows. A cell in which a part may hold density
-    is never empty.
+    is never empty. Where a part that stays in its place reaches beyond its box, the grid is in that
+    part's engine frame; of other such parts only what is in their boxes is held.
 
     Parameters
     ----------
@@ -42,6 +44,9 @@ def merged_occupancy(
     box : (2, 3) tensor, optional
         A box that the grid covers besides.
     """
+    whole = reaching_part(parts, placements)
+    if whole is not None:
+        return _filled(whole.occupancy.frame, whole.occupancy.resolution, parts, placements)
     covered = merged_box(parts, placements)
     if box is not None:
         inner = box.double().cpu().numpy()
@@ -52,8 +57,22 @@ def merged_occupancy(
     )
     longest = float((covered[1] - covered[0]).max())
     resolution = min(max(math.ceil(longest / cell - 1e-3), 1), MAX_RESOLUTION)
-    device = parts[0].device
-    merged = OccupancyGrid(torch.tensor(covered, dtype=torch.float32), resolution).to(device)
+    frame = BoxFrame(torch.tensor(covered, dtype=torch.float32))
+    return _filled(frame, resolution, parts, placements)
+
+
+def reaching_part(parts: Sequence[Field], placements: Sequence[Placement]) -> Field | None:
+    """The first part that stays in its place and reaches beyond its box."""
+    for part, placement in zip(parts, placements, strict=True):
+        if placement.is_identity and not isinstance(part.frame, BoxFrame):
+            return part
+    return None
+
+
+def _filled(
+    frame: EngineFrame, resolution: int, parts: Sequence[Field], placements: Sequence[Placement]
+) -> OccupancyGrid:
+    merged = OccupancyGrid(frame, resolution).to(parts[0].device)
     merged.binary.zero_()
     for part, placement in zip(parts, placements, strict=True):
         add_part(merged, part.occupancy, placement)
@@ -62,9 +81,12 @@ def merged_occupancy(
 
 
 def merged_box(parts: Sequence[Field], placements: Sequence[Placement]) -> np.ndarray:
-    """Corners (2, 3) float64 of the box around all parts' occupied cells, or around all boxes."""
+    """Corners (2, 3) float64 of the box around all parts' occupied cells, or around all boxes.
+
+    What a part holds beyond its own box does not count.
+    """
     boxes = [
-        placed_box(part.occupancy.occupied_box().numpy(), placement)
+        placed_box(_inner_box(part), placement)
         for part, placement in zip(parts, placements, strict=True)
         if part.occupancy.binary.any()
     ]
@@ -75,6 +97,15 @@ def merged_box(parts: Sequence[Field], placements: Sequence[Placement]) -> np.nd
         ]
     corners = np.stack(boxes)
     return np.stack((corners[:, 0].min(axis=0), corners[:, 1].max(axis=0)))
+
+
+def _inner_box(part: Field) -> np.ndarray:
+    """Corners (2, 3) float64 of the box around a part's occupied cells, within its own box."""
+    occupied, box = part.occupancy.occupied_box().numpy(), part.box.double().cpu().numpy()
+    if isinstance(part.frame, BoxFrame):
+        return occupied
+    inner = np.stack((np.maximum(occupied[0], box[0]), np.minimum(occupied[1], box[1])))
+    return inner if (inner[0] < inner[1]).all() else box
 
 
 def placed_box(box: np.ndarray, placement: Placement) -> np.ndarray:
@@ -89,7 +120,9 @@ def placed_box(box: np.ndarray, placement: Placement) -> np.ndarray:
 
 def add_part(merged: OccupancyGrid, part: OccupancyGrid, placement: Placement) -> None:
     """Set the cells of a grid that meet an occupied cell of a placed part."""
-    same_grid = merged.resolution == part.resolution and torch.equal(merged.box, part.box)
+    same_grid = merged.resolution == part.resolution and (
+        merged.frame.to_json() == part.frame.to_json() and torch.equal(merged.box, part.box)
+    )
     if placement.is_identity and same_grid:
         merged.binary |= part.binary
         return
@@ -98,14 +131,14 @@ def add_part(merged: OccupancyGrid, part: OccupancyGrid, placement: Placement) -
     table = summed_volume(part.binary)
     binary = merged.binary.view(-1)
     blocks = -(-merged.resolution // BLOCK)
-    size = (merged.box[1] - merged.box[0]).double() / merged.resolution
-    for some in _all_cells(blocks, size.device).split(CELLS_AT_ONCE):
-        near = some[_meets(merged, part, placement, table, some * BLOCK, size * BLOCK)]
+    device = binary.device
+    for some in _all_cells(blocks, device).split(CELLS_AT_ONCE):
+        near = some[_meets(merged, part, placement, table, some * BLOCK, BLOCK)]
         for block in near.split(CELLS_AT_ONCE // BLOCK**3):
-            inner = _all_cells(BLOCK, size.device)
+            inner = _all_cells(BLOCK, device)
             cells = (block[:, None] * BLOCK + inner).view(-1, 3)
             cells = cells[(cells < merged.resolution).all(dim=-1)]
-            cells = cells[_meets(merged, part, placement, table, cells, size)]
+            cells = cells[_meets(merged, part, placement, table, cells, 1)]
             x, y, z = cells.unbind(dim=-1)
             binary[(x * merged.resolution + y) * merged.resolution + z] = 1
 
@@ -122,7 +155,7 @@ def _meets(
     placement: Placement,
     table: Tensor,
     first: Tensor,
-    size: Tensor,
+    count: int,
 ) -> Tensor:
     """Whether boxes in the merged grid meet an occupied cell of a placed part.
 
@@ -132,8 +165,8 @@ def _meets(
         `summed_volume` of the part's cells.
     first : (M, 3) int64
         First merged cell of each box.
-    size : (3,) float64
-        Sides of the boxes, merged frame.
+    count : int
+        Merged cells along each side of the boxes.
 
     Returns
     -------
@@ -142,16 +175,15 @@ def _meets(
     device = first.device
     turn = torch.tensor(placement.rotation.T / placement.scale, device=device)
     offset = torch.tensor(placement.matrix[:3, 3], device=device)
-    low, high = merged.box.double()
-    corner = low + first * ((high - low) / merged.resolution)
-    center = (corner + size / 2 - offset) @ turn.T
-    reach = size / 2 @ turn.abs().T
-    start = part.box[0].double()
-    cell = (part.box[1] - part.box[0]).double() / part.resolution
-    largest = max(float(part.box.abs().max()), float(merged.box.abs().max()) / placement.scale)
-    margin = (cell * CELL_MARGIN).clamp(min=largest * ROUNDING)
-    begin = ((center - reach - margin - start) / cell).floor().long()
-    end = ((center + reach + margin - start) / cell).ceil().long()
+    ends = (first.double() / merged.resolution, (first + count).double() / merged.resolution)
+    low, high = merged.frame.dataset_bounds(*ends)
+    center = ((low + high) / 2 - offset) @ turn.T
+    reach = (high - low) / 2 @ turn.abs().T
+    largest = torch.maximum(low.abs(), high.abs()).amax(dim=-1, keepdim=True) / placement.scale
+    reach = reach + largest.clamp(min=float(part.box.abs().max())) * ROUNDING
+    begin, end = part.frame.grid_bounds(center - reach, center + reach)
+    begin = (begin * part.resolution - CELL_MARGIN).floor().long()
+    end = (end * part.resolution + CELL_MARGIN).ceil().long()
     return (
         count_in_blocks(table, begin.clamp(0, part.resolution), end.clamp(0, part.resolution)) > 0
     )

@@ -220,18 +220,16 @@ def occupied_cells(field: Field, layout: Layout) -> Tensor:
     """Flat cells (N,) int64 of the layout that meet an occupied cell of the field."""
     occupancy = field.occupancy
     table = summed_volume(occupancy.binary)
-    low, high = occupancy.box.double()
-    limits = torch.tensor(occupancy.binary.shape, device=low.device)
-    size = (high - low) / limits
+    limit = occupancy.resolution
+    device = occupancy.box.device
     found = []
     total = math.prod(layout.shape)
     for start in range(0, total, POINTS_AT_ONCE):
-        part = torch.arange(start, min(start + POINTS_AT_ONCE, total), device=low.device)
-        corner = torch.tensor(layout.low, device=low.device) + layout.index(part) * layout.cell
-        zero = torch.zeros_like(limits)
-        first = ((corner - low) / size - 1e-3).floor().long().maximum(zero).minimum(limits)
-        last = ((corner + layout.cell - low) / size + 1e-3).ceil().long()
-        last = last.maximum(zero).minimum(limits)
+        part = torch.arange(start, min(start + POINTS_AT_ONCE, total), device=device)
+        corner = torch.tensor(layout.low, device=device) + layout.index(part) * layout.cell
+        low, high = occupancy.frame.grid_bounds(corner, corner + layout.cell)
+        first = (low * limit - 1e-3).floor().long().clamp(0, limit)
+        last = (high * limit + 1e-3).ceil().long().clamp(0, limit)
         found.append(part[count_in_blocks(table, first, last) > 0])
     return torch.cat(found)
 

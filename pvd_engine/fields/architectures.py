@@ -4,9 +4,9 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..errors import UserError
+from ..render.engine_frame import EngineFrame
 from ..render.occupancy import OccupancyGrid
 from .radiance_field import RadianceField
 
@@ -122,7 +122,7 @@ MAX_PARTS = 4
 OCCUPANCY_RESOLUTION = {"full": 128, "small": 128}
 
 STEPS_ACROSS = {"full": 1024, "small": 288}
-"""Ray-marching steps along the diagonal of the engine frame."""
+"""Ray-marching steps along the diagonal of a bounded scene's engine frame."""
 
 
 def default_preset(device: torch.device) -> str:
@@ -214,7 +214,7 @@ def light_field(
 
 
 def make_field(
-    spec: dict[str, Any], box: Tensor, occupancy: OccupancyGrid | None = None
+    spec: dict[str, Any], frame: EngineFrame, occupancy: OccupancyGrid | None = None
 ) -> RadianceField:
     """A new field with random parameters.
 
@@ -222,14 +222,12 @@ def make_field(
     ----------
     spec : dict
         From `architecture`.
-    box : (2, 3) float32
-        Dataset frame.
+    frame : EngineFrame
     occupancy : OccupancyGrid, optional
-        A grid over the same box; otherwise one that excludes nothing.
+        A grid in the same frame; otherwise one that excludes nothing.
     """
     preset = spec["preset"]
     if occupancy is None:
-        occupancy = OccupancyGrid(box, OCCUPANCY_RESOLUTION[preset])
-    half_side = float((box[1] - box[0]).max()) / 2
-    step = 2 * 3**0.5 * half_side / STEPS_ACROSS[preset]
+        occupancy = OccupancyGrid(frame, OCCUPANCY_RESOLUTION[preset])
+    step = 2 * 3**0.5 * frame.half_side / STEPS_ACROSS[preset]
     return RadianceField(spec, occupancy, step)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..render.engine_frame import EngineFrame
 from ..render.occupancy import OccupancyGrid
 
 
@@ -21,14 +22,9 @@ class Field(nn.Module):
     occupancy : OccupancyGrid
         Which cells of the field's box may hold density.
     step : float
-        Ray-marching step, dataset units.
+        Ray-marching step, dataset units, where the engine frame does not stretch lengths.
     header : dict
         JSON-able description: architecture, colour space, provenance.
-
-    Attributes
-    ----------
-    half_side : float
-        Half the longest side of the box, dataset units: the engine frame's unit of length.
     """
 
     def __init__(self, occupancy: OccupancyGrid, step: float, header: dict[str, Any]) -> None:
@@ -36,7 +32,11 @@ class Field(nn.Module):
         self.occupancy = occupancy
         self.step = step
         self.header = header
-        self.half_side = float((self.box[1] - self.box[0]).max()) / 2
+
+    @property
+    def frame(self) -> EngineFrame:
+        """The map between the dataset frame and the cube that the field computes in."""
+        return self.occupancy.frame
 
     @property
     def box(self) -> Tensor:

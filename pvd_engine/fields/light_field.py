@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from ..kernels.marching import through_box
-from ..kernels.ray_places import ray_places
 from ..render.occupancy import OccupancyGrid
 from ..render.rays import Rays
 from .base import Field
@@ -104,8 +103,6 @@ class LightField(nn.Module):
         self.head = nn.Linear(self.points * self.encoding.width, width)
         self.body = nn.Sequential(*(ResidualBlock(width) for _ in range((depth - 2) // 2)))
         self.tail = nn.Linear(width, CHANNELS)
-        low, high = self.box
-        self.half_side = float((high - low).max()) / 2
 
     @property
     def box(self) -> Tensor:
@@ -172,7 +169,7 @@ class LightField(nn.Module):
             shares = low + (high - low) * jitter
         distances = self._distances(rays, shares)
         points = rays.origins[:, None] + rays.directions[:, None] * distances[..., None]
-        return (points - (self.box[0] + self.box[1]) / 2) / self.half_side
+        return self.occupancy.frame.to_cube(points)
 
     def _distances(self, rays: Rays, shares: Tensor) -> Tensor:
         """Distances (N, P) along rays at shares of their interval."""
@@ -188,7 +185,7 @@ class LightField(nn.Module):
         return self._places(rays, rays.origins[:, :0])[1]
 
     def _places(self, rays: Rays, shares: Tensor) -> tuple[Tensor, Tensor]:
-        return ray_places(*rays, self.occupancy.binary, self.box, LOOKS, shares)
+        return self.occupancy.frame.places(rays, self.occupancy.binary, LOOKS, shares)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """What training optimises."""
@@ -217,6 +214,6 @@ def bordered_occupancy(fine: OccupancyGrid) -> OccupancyGrid:
     """
     held = nn.functional.adaptive_max_pool3d(fine.binary[None].float(), OCCUPANCY_RESOLUTION)
     near = nn.functional.max_pool3d(held, 3, stride=1, padding=1)[0]
-    bordered = OccupancyGrid(fine.box, OCCUPANCY_RESOLUTION).to(fine.box.device)
+    bordered = OccupancyGrid(fine.frame, OCCUPANCY_RESOLUTION).to(fine.box.device)
     bordered.binary.copy_(near > 0)
     return bordered

@@ -1,6 +1,5 @@
 """An encoder and a decoder in the frame of a dataset."""
 
-import math
 from typing import Any
 
 from torch import Tensor
@@ -30,28 +29,20 @@ class RadianceField(Field):
         self.decoder = make_decoder(spec["decoder"])
         self.encoder = make_encoder(spec["encoder"], width=self.decoder.input_width)
 
-    def to_engine(self, points: Tensor) -> Tensor:
-        """Dataset-frame points (N, 3) in the engine frame, the cube [-1, 1]^3."""
-        return (points - (self.box[0] + self.box[1]) / 2) / self.half_side
-
-    def from_engine(self, points: Tensor) -> Tensor:
-        """The inverse of `to_engine`."""
-        return points * self.half_side + (self.box[0] + self.box[1]) / 2
-
     def features(self, points: Tensor) -> Tensor:
         """Block 1 at points (N, 3), dataset frame: (N, F)."""
-        return self.encoder(pad_rows(self.to_engine(points)))[: len(points)]
+        return self.encoder(pad_rows(self.frame.to_cube(points)))[: len(points)]
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """Block 2: log-density (N,) per dataset unit and colour (N, 3)."""
-        log_density = features[:, 0] - math.log(self.half_side)
+        log_density = features[:, 0] - self.frame.log_unit(points)
         color = self.decoder(pad_rows(features[:, 1:]), pad_rows(directions))
         return log_density, color[: len(points)]
 
     def log_density(self, points: Tensor) -> Tensor:
         """Log extinction per dataset unit (N,) at points (N, 3)."""
-        density = self.encoder.log_density(pad_rows(self.to_engine(points)))
-        return density[: len(points)] - math.log(self.half_side)
+        density = self.encoder.log_density(pad_rows(self.frame.to_cube(points)))
+        return density[: len(points)] - self.frame.log_unit(points)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """The encoder's groups and the decoder's."""
@@ -60,5 +51,5 @@ class RadianceField(Field):
     def refine(self, fraction: float) -> bool:
         """Let the encoder go from coarse to fine; True when parameters were replaced."""
         return self.encoder.refine(
-            fraction, lambda points: self.occupancy.contains(self.from_engine(points))
+            fraction, lambda points: self.occupancy.contains(self.frame.from_cube(points))
         )

@@ -10,6 +10,8 @@ a byte). The JSON header stands in the safetensors metadata under ``pvd_field``:
 ``architecture``      name, preset, encoder and decoder with their sizes; of a merged field the
                       names of its parts
 ``box``               (2, 3) corners of the scene, dataset frame
+``frame``             the engine frame's kind and what makes it beside the box; without it, and
+                      in files from before there were others, that of a bounded scene
 ``step``              ray-marching step, dataset units; not of a light field
 ``reach``             of a light field: from where it was taught (`Reach`)
 ``occupancy``         cells along each axis
@@ -30,6 +32,8 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..jobs.files import write_atomic
+from ..render.engine_frame import BoxFrame, EngineFrame
+from ..render.engine_frames import make_frame
 from ..render.occupancy import OccupancyGrid
 from .base import Field
 from .header import encode_header, opened
@@ -77,7 +81,7 @@ def light_field_state(field: LightField) -> tuple[dict[str, Tensor], dict[str, A
     tensors["occupancy.bits"] = occupancy_bits(field.occupancy)
     header = {
         "kind": "light_field",
-        "box": field.box.double().cpu().tolist(),
+        **frame_header(field.occupancy.frame),
         "occupancy": field.occupancy.resolution,
         "reach": field.reach.to_json(),
     }
@@ -100,10 +104,21 @@ def described(header: dict[str, Any]) -> dict[str, Any]:
     return {k: header[k] for k in ("architecture", "color_space", "provenance") if k in header}
 
 
+def frame_header(frame: EngineFrame) -> dict[str, Any]:
+    """What a header says of the engine frame, its box among it."""
+    return {"box": frame.box.double().cpu().tolist(), "frame": frame.to_json()}
+
+
+def frame_from_header(header: dict[str, Any]) -> EngineFrame:
+    """The inverse of `frame_header`."""
+    form = header.get("frame", {"kind": BoxFrame.kind})
+    return make_frame(form, torch.tensor(header["box"]))
+
+
 def common_header(field: Field) -> dict[str, Any]:
     """What the header of every kind of field says of its box."""
     return {
-        "box": field.box.double().cpu().tolist(),
+        **frame_header(field.frame),
         "step": field.step,
         "occupancy": field.occupancy.resolution,
         "units": "extinction per dataset unit",
@@ -118,7 +133,7 @@ def occupancy_bits(occupancy: OccupancyGrid) -> Tensor:
 def occupancy_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> OccupancyGrid:
     """The occupancy grid that a field's ``occupancy.bits`` and header describe."""
     resolution = int(header["occupancy"])
-    occupancy = OccupancyGrid(torch.tensor(header["box"]), resolution)
+    occupancy = OccupancyGrid(frame_from_header(header), resolution)
     bits = np.unpackbits(tensors["occupancy.bits"].numpy(), count=resolution**3)
     occupancy.binary.copy_(torch.from_numpy(bits).view((resolution,) * 3))
     occupancy.values.copy_(occupancy.binary)

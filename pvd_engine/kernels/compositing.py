@@ -52,17 +52,22 @@ def composite(
     color : (S, 3) float32
     samples : PackedSamples
     step : float
-        Length each sample stands for.
+        Length each sample stands for, where `samples.log_stretch` says nothing else.
     """
     run = composite_warp if use_warp(color.device) else composite_reference
-    return run(log_density, color, samples, step)
+    return run(_per_step(log_density, samples), color, samples, step)
 
 
 @torch.no_grad()
 def transmittance(log_density: Tensor, samples: PackedSamples, step: float) -> Tensor:
     """Share of light (S,) that reaches each sample from its ray's origin; no gradient."""
     run = transmittance_warp if use_warp(log_density.device) else transmittance_reference
-    return run(log_density, samples, step)
+    return run(_per_step(log_density, samples), samples, step)
+
+
+def _per_step(log_density: Tensor, samples: PackedSamples) -> Tensor:
+    """Log-density as if every sample stood for one step."""
+    return log_density if samples.log_stretch is None else log_density + samples.log_stretch
 
 
 class _TruncatedExp(torch.autograd.Function):

@@ -27,11 +27,14 @@ class PackedSamples:
         Distance of each sample from its ray's origin, in units of the direction's length.
     offsets : (R + 1,) int64
         Samples of ray r are those from offsets[r] up to, but without, offsets[r + 1].
+    log_stretch : (S,) float32, optional
+        Logarithm of the steps that each sample stands for, where that is not one.
     """
 
     ray_index: Tensor
     t: Tensor
     offsets: Tensor
+    log_stretch: Tensor | None = None
 
     @property
     def rays(self) -> int:
@@ -47,10 +50,12 @@ def select(samples: PackedSamples, keep: Tensor) -> PackedSamples:
     before = torch.zeros(len(samples) + 1, dtype=torch.int64, device=keep.device)
     torch.cumsum(keep, dim=0, out=before[1:])
     kept = keep.nonzero().view(-1)
+    stretch = samples.log_stretch
     return PackedSamples(
         samples.ray_index.index_select(0, kept),
         samples.t.index_select(0, kept),
         before.index_select(0, samples.offsets),
+        None if stretch is None else stretch.index_select(0, kept),
     )
 
 

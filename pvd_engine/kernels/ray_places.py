@@ -67,14 +67,34 @@ def ray_places_reference(
     x, y, z = cells.minimum(limit - 1).unbind(-1)
     index = (x * occupancy.shape[1] + y) * occupancy.shape[2] + z
     occupied = (occupancy.reshape(-1)[index] != 0) & (length > 0)[:, None]
+    within, met = spread(occupied, shares)
+    return enter[:, None] + length[:, None] * within, met
+
+
+def spread(occupied: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+    """Shares of the occupied parts of rays, as shares of all their parts.
+
+    Parameters
+    ----------
+    occupied : (N, L) bool
+        Whether each part of a ray's way is.
+    shares : (N, P) float32
+
+    Returns
+    -------
+    within : (N, P) float32
+        Of a ray without occupied parts, `shares`.
+    met : (N,) bool
+        Whether a ray has any.
+    """
+    looks = occupied.shape[1]
     # The i-th occupied part is the one before which i parts are passed.
     passed = occupied.long().cumsum(dim=1)
     total = passed[:, -1:]
     wanted = shares * total
     number = wanted.long().minimum(total - 1).clamp(min=0)
     part = (passed[:, None] <= number[..., None]).long().sum(dim=-1)
-    within = torch.where(total > 0, (part + (wanted - number)) / looks, shares)
-    return enter[:, None] + length[:, None] * within, total[:, 0] > 0
+    return torch.where(total > 0, (part + (wanted - number)) / looks, shares), total[:, 0] > 0
 
 
 def ray_places_warp(

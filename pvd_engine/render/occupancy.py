@@ -1,4 +1,4 @@
-"""The occupancy grid: which cells of the scene's box may hold density.
+"""The occupancy grid: which cells of an engine frame may hold density.
 
 Müller et al., "Instant neural graphics primitives", 2022, appendix E.2: a decaying maximum of
 sampled densities, thresholded into one bit a cell.
@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+
+from .engine_frame import EngineFrame
 
 DECAY = 0.95
 """Factor on a cell's value at each update, before the maximum with the new sample."""
@@ -20,12 +22,13 @@ CHUNK = 1 << 16
 
 
 class OccupancyGrid(nn.Module):
-    """Cells over a box; a cell's value is the largest optical thickness of one step seen in it.
+    """Cells over an engine frame's grid.
+
+    A cell's value is the largest optical thickness of one step seen in it.
 
     Parameters
     ----------
-    box : (2, 3) tensor
-        Minimum and maximum corner, dataset frame.
+    frame : EngineFrame
     resolution : int
         Cells along each axis.
 
@@ -37,16 +40,20 @@ class OccupancyGrid(nn.Module):
         1 where the cell may hold density.
     """
 
-    box: Tensor
     values: Tensor
     binary: Tensor
 
-    def __init__(self, box: Tensor, resolution: int) -> None:
+    def __init__(self, frame: EngineFrame, resolution: int) -> None:
         super().__init__()
         shape = (resolution,) * 3
-        self.register_buffer("box", box.to(torch.float32))
+        self.frame = frame
         self.register_buffer("values", torch.zeros(shape))
         self.register_buffer("binary", torch.ones(shape, dtype=torch.uint8))
+
+    @property
+    def box(self) -> Tensor:
+        """(2, 3) float32: corners of the frame's box, dataset frame."""
+        return self.frame.box
 
     @property
     def resolution(self) -> int:
@@ -67,35 +74,37 @@ class OccupancyGrid(nn.Module):
         At least one is occupied.
         """
         cells = self.binary.nonzero()
-        ends = torch.stack((cells.amin(dim=0), cells.amax(dim=0) + 1)).double().cpu()
-        low, high = self.box.double().cpu()
-        return low + ends / self.resolution * (high - low)
+        ends = torch.stack((cells.amin(dim=0), cells.amax(dim=0) + 1)).double() / self.resolution
+        low, high = self.frame.dataset_bounds(ends[:1], ends[1:])
+        return torch.cat((low, high)).cpu()
 
     def points_in_cells(self, cells: Tensor, offsets: Tensor) -> Tensor:
         """Points (N, 3) in the dataset frame at `offsets` (N, 3) in [0, 1] of flat `cells` (N,)."""
+        return self.frame.from_grid((self.cell_index(cells) + offsets) / self.resolution)
+
+    def cell_index(self, cells: Tensor) -> Tensor:
+        """Index (N, 3) along each axis of flat `cells` (N,)."""
         resolution = self.resolution
-        index = torch.stack(
-            (
-                cells // (resolution * resolution),
-                (cells // resolution) % resolution,
-                cells % resolution,
-            ),
-            dim=-1,
-        )
-        low, high = self.box
-        return low + (index + offsets) / resolution * (high - low)
+        rows = cells // resolution
+        return torch.stack((rows // resolution, rows % resolution, cells % resolution), dim=-1)
 
     def cells_of(self, points: Tensor) -> Tensor:
         """Flat cell (N,) of each point (N, 3); points outside take the nearest cell."""
-        low, high = self.box
-        index = ((points - low) / (high - low) * self.resolution).long()
+        index = (self.frame.to_grid(points) * self.resolution).long()
         index = index.clamp(0, self.resolution - 1)
         return (index[:, 0] * self.resolution + index[:, 1]) * self.resolution + index[:, 2]
 
     def contains(self, points: Tensor) -> Tensor:
-        """Whether points (N, 3) lie in occupied cells: (N,) bool; False outside the box."""
-        inside = ((points >= self.box[0]) & (points <= self.box[1])).all(dim=-1)
+        """Whether points (N, 3) lie in occupied cells: (N,) bool; False outside the grid."""
+        inside = self.frame.contains(points)
         return inside & self.binary.view(-1)[self.cells_of(points)].bool()
+
+    def _thickness(
+        self, log_density: Callable[[Tensor], Tensor], points: Tensor, step: float
+    ) -> Tensor:
+        """Optical thickness (N,) of one step at points (N, 3)."""
+        per_step = log_density(points) + self.frame.log_stretch(points)
+        return per_step.clamp(max=15).exp() * step
 
     @torch.no_grad()
     def update(
@@ -121,7 +130,7 @@ class OccupancyGrid(nn.Module):
         offsets = torch.rand((len(cells), 3), generator=generator).to(self.box.device)
         points = self.points_in_cells(cells, offsets)
         thickness = torch.cat(
-            [log_density(part).clamp(max=15).exp() * step for part in points.split(CHUNK)]
+            [self._thickness(log_density, part, step) for part in points.split(CHUNK)]
         )
         old = values[cells]
         values[cells] = torch.where(old < 0, old, torch.maximum(old * DECAY, thickness))
@@ -139,7 +148,7 @@ class OccupancyGrid(nn.Module):
 
         Early in training, when every cell has to be looked at and densities are smooth.
         """
-        coarse = OccupancyGrid(self.box, -(-self.resolution // block)).to(self.box.device)
+        coarse = OccupancyGrid(self.frame, -(-self.resolution // block)).to(self.box.device)
         cells = torch.arange(coarse.resolution**3, device=self.box.device)
         coarse.update(log_density, step, cells, generator)
         fine = coarse.values
@@ -194,7 +203,7 @@ class OccupancyGrid(nn.Module):
                 # A cell that is occupied whatever else it holds needs no further look.
                 cells = cells[peak[cells] <= MAX_THRESHOLD]
                 points = self.points_in_cells(cells, offset.expand(len(cells), 3))
-                thickness = log_density(points).clamp(max=15).exp() * step
+                thickness = self._thickness(log_density, points, step)
                 peak[cells] = torch.maximum(peak[cells], thickness)
         self.values.copy_(torch.where(self.values < 0, self.values, peak.view_as(self.values)))
         self.refresh()

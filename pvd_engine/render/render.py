@@ -11,7 +11,7 @@ from ..data.capture import Camera
 from ..fields.base import Field
 from ..fields.light_field import AnyField, LightField
 from ..kernels.compositing import Composited, composite, transmittance
-from ..kernels.marching import PackedSamples, march_rays, select
+from ..kernels.marching import PackedSamples, select
 from .rays import CameraBatch, Rays, generate_rays, image_pixels
 
 HIDDEN = 1e-4
@@ -22,6 +22,9 @@ TRAINING_HIDDEN = 1e-2
 
 RAYS_AT_ONCE = 1 << 14
 """Rays an image is rendered in; bounds the memory."""
+
+POINTS_AT_ONCE = 1 << 17
+"""Points a field is asked about at a time where no gradient is wanted; bounds the memory, too."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +83,11 @@ def visible_samples(
     -------
     PackedSamples
     """
-    occupancy = field.occupancy
-    samples = march_rays(
-        rays.origins, rays.directions, occupancy.binary, occupancy.box, field.step, jitter
-    )
+    samples = field.frame.march(rays, field.occupancy.binary, field.step, jitter)
     if len(samples.t) == 0:
         return samples
     points, _ = sample_positions(rays, samples)
-    density = torch.cat([field.log_density(part) for part in points.split(1 << 17)])
+    density = torch.cat([field.log_density(part) for part in points.split(POINTS_AT_ONCE)])
     return select(samples, transmittance(density, samples, field.step) > hidden)
 
 
@@ -107,9 +107,17 @@ def render_rays(
         Transmittance under which a sample is dropped.
     """
     samples = visible_samples(field, rays, jitter, hidden)
-    points, directions = sample_positions(rays, samples)
-    density, color = field(points, directions)
+    density, color = _shaded(field, *sample_positions(rays, samples))
     return composite(density, color, samples, field.step), samples
+
+
+def _shaded(field: Field, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+    """A field's answers; a portion at a time where nothing is kept for gradients."""
+    if torch.is_grad_enabled() or len(points) <= POINTS_AT_ONCE:
+        return field(points, directions)
+    portions = zip(points.split(POINTS_AT_ONCE), directions.split(POINTS_AT_ONCE), strict=True)
+    density, color = zip(*(field(*portion) for portion in portions), strict=True)
+    return torch.cat(density), torch.cat(color)
 
 
 @torch.no_grad()

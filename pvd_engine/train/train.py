@@ -11,6 +11,7 @@ from ..data.bounds import crop_box
 from ..data.capture import Capture
 from ..data.poses import PoseDistribution
 from ..data.readers import open_capture, require_trainable
+from ..data.scene import find_scene
 from ..fields.architectures import architecture, default_preset, make_field
 from ..fields.radiance_field import RadianceField
 from ..fields.storage import save_field
@@ -18,7 +19,9 @@ from ..jobs.arguments import TrainArguments
 from ..jobs.budget import Budget
 from ..jobs.device import choose_device
 from ..jobs.job import Job
+from ..render.engine_frames import make_frame
 from ..render.render import TRAINING_HIDDEN, render_rays
+from ..render.seen import exclude_unseen
 from .goal import Goal
 from .loop import Training, optimise
 from .pixels import PixelTable
@@ -41,17 +44,14 @@ class ImageObjective:
     ----------
     training : Training
     pixels : PixelTable
-    random_background : bool
-        True for images with alpha: each ray gets a random background, so that empty space must be
-        empty to look right.
+
+    Each ray gets a random background, so that a field must be empty where an image is transparent,
+    and opaque where it is not.
     """
 
-    def __init__(
-        self, training: Training[RadianceField], pixels: PixelTable, random_background: bool
-    ) -> None:
+    def __init__(self, training: Training[RadianceField], pixels: PixelTable) -> None:
         self.training = training
         self.pixels = pixels
-        self.random_background = random_background
         on_cpu = training.field.device.type == "cpu"
         self.target_samples = training.field.encoder.cpu_samples if on_cpu else CUDA_SAMPLES
 
@@ -66,10 +66,7 @@ class ImageObjective:
         jitter = torch.rand(count, generator=generator).to(device)
         result, samples = render_rays(field, rays, jitter, TRAINING_HIDDEN)
         alpha = rgba[:, 3:]
-        if self.random_background:
-            background = torch.rand((count, 3), generator=generator).to(device)
-        else:
-            background = torch.ones((1, 3), device=device)
+        background = torch.rand((count, 3), generator=generator).to(device)
         target = rgba[:, :3] * alpha + background * (1 - alpha)
         color = result.color + background * (1 - result.alpha[:, None])
         loss = (color - target).square().mean()
@@ -94,7 +91,8 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     spec = architecture(arguments.arch, preset, arguments.decoder)
     torch.manual_seed(arguments.seed)
     box = capture.box if arguments.crop is None else crop_box(arguments.crop)
-    field = make_field(spec, torch.from_numpy(box).float()).to(device)
+    scene = find_scene(capture, None if arguments.scene == "auto" else arguments.scene)
+    field = make_field(spec, make_frame(scene.form, torch.from_numpy(box))).to(device)
     training = Training.start(field, arguments.seed)
     training.resume(job)
     budget = Budget.parse(arguments.budget, arguments.steps)
@@ -115,6 +113,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
         "out": str(arguments.out),
         "arch": arguments.arch,
         "preset": preset,
+        "scene": scene.kind,
         "steps": training.step,
         "seconds": training.elapsed,
         "size": arguments.out.stat().st_size,
@@ -142,7 +141,9 @@ def train_from_images(
     """
     field = training.field
     pixels = PixelTable.load(capture.split("train"), field.device)
-    objective = ImageObjective(training, pixels, capture.has_alpha)
+    if training.step == 0:
+        exclude_unseen(field.occupancy, pixels.cameras, field.step, training.seed)
+    objective = ImageObjective(training, pixels)
     views = capture.split("val") or capture.split("train")
     preview = Preview(views[0], field, job)
     goal = None

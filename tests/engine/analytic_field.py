@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pvd_engine.fields.base import Field
+from pvd_engine.render.engine_frame import BoxFrame
 from pvd_engine.render.occupancy import OccupancyGrid
 
 BOX = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
@@ -21,7 +22,7 @@ class AnalyticField(Field):
         box: tuple = BOX,
         resolution: int = 32,
     ) -> None:
-        occupancy = OccupancyGrid(torch.tensor(box), resolution)
+        occupancy = OccupancyGrid(BoxFrame(torch.tensor(box)), resolution)
         super().__init__(occupancy, 0.01, {"color_space": "srgb"})
         self.density = density
         self.color = color or (lambda points, directions: torch.full_like(points, 0.5))

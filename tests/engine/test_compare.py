@@ -18,6 +18,7 @@ from pvd_engine.jobs.arguments import CompareArguments
 from pvd_engine.jobs.job import Job
 from pvd_engine.metrics import compare
 from pvd_engine.metrics.image_metrics import psnr
+from pvd_engine.render.engine_frame import BoxFrame
 from pvd_engine.render.render import render_image
 
 
@@ -26,7 +27,9 @@ def fields(tmp_path_factory):
     """A field, the same without its left half, and a camera."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("compared")
-    base = make_field(architecture("hash", "small"), torch.tensor([[-1.0] * 3, [1.0] * 3]))
+    base = make_field(
+        architecture("hash", "small"), BoxFrame(torch.tensor([[-1.0] * 3, [1.0] * 3]))
+    )
     save_field(folder / "whole.safetensors", base)
     save_field(folder / "half.safetensors", EditedField(base, parse_edits([LEFT], folder, "edits")))
     (folder / "cameras.json").write_text(

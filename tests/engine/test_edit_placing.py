@@ -18,6 +18,7 @@ from pvd_engine.errors import UserError
 from pvd_engine.exchange.volume import sample_volume
 from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.storage import load_field, save_field
+from pvd_engine.render.engine_frame import BoxFrame
 from pvd_engine.render.occupancy import OccupancyGrid
 from pvd_engine.render.render import render_image
 
@@ -217,7 +218,7 @@ def test_a_picture_of_a_moved_region_is_that_of_its_masked_density():
 def test_a_saved_field_with_every_edit_answers_as_before(tmp_path, name):
     torch.manual_seed(1)
     box = torch.tensor([[-1.0] * 3, [1.0] * 3])
-    base = make_field(architecture(name, "small"), box, OccupancyGrid(box, 24))
+    base = make_field(architecture(name, "small"), BoxFrame(box), OccupancyGrid(BoxFrame(box), 24))
     first = [
         Edit("erase", LEFT, soft=0.1),
         Edit("move", BALL, soft=0.05, to=shifted(x=1, scale=0.5)),
@@ -245,7 +246,9 @@ def test_a_saved_field_with_every_edit_answers_as_before(tmp_path, name):
 
 def test_a_field_without_moves_keeps_its_features_and_decoder():
     torch.manual_seed(0)
-    base = make_field(architecture("hash", "small"), torch.tensor([[-1.0] * 3, [1.0] * 3]))
+    base = make_field(
+        architecture("hash", "small"), BoxFrame(torch.tensor([[-1.0] * 3, [1.0] * 3]))
+    )
     edited = EditedField(base, [Edit("tint", BALL, color=(0, 1, 1)), Edit("erase", LEFT, soft=0.1)])
     points = uniform_points(100)
     assert torch.equal(edited.features(points), base.features(points))

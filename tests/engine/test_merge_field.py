@@ -23,6 +23,7 @@ from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.header import FORMAT, METADATA_KEY, VERSION
 from pvd_engine.fields.storage import MAX_NESTING, load_field, save_field
 from pvd_engine.metrics.image_metrics import psnr
+from pvd_engine.render.engine_frame import BoxFrame
 from pvd_engine.render.occupancy import OccupancyGrid
 from pvd_engine.render.render import render_image
 
@@ -61,7 +62,7 @@ def blob(peak=20.0, sigma=0.3, phase=0.0) -> AnalyticField:
 def real_field(name: str, seed: int = 0):
     torch.manual_seed(seed)
     box = torch.tensor([[-1.0] * 3, [1.0] * 3])
-    field = make_field(architecture(name, "small"), box, OccupancyGrid(box, 16))
+    field = make_field(architecture(name, "small"), BoxFrame(box), OccupancyGrid(BoxFrame(box), 16))
     random = torch.rand((16, 16, 16), generator=torch.Generator().manual_seed(seed))
     field.occupancy.binary.copy_(random < 0.3)
     with torch.no_grad():

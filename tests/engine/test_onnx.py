@@ -14,6 +14,7 @@ from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.storage import save_field
 from pvd_engine.jobs.arguments import ExportArguments
 from pvd_engine.jobs.job import Job
+from pvd_engine.render.engine_frame import BoxFrame
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,8 @@ def test_onnx_answers_as_torch_does(tmp_path, interval, encoding):
 def test_only_light_fields_are_exported(tmp_path):
     path, out = tmp_path / "hash.safetensors", tmp_path / "hash.onnx"
     save_field(
-        path, make_field(architecture("hash", "small"), torch.tensor([[-1.0] * 3, [1.0] * 3]))
+        path,
+        make_field(architecture("hash", "small"), BoxFrame(torch.tensor([[-1.0] * 3, [1.0] * 3]))),
     )
     with pytest.raises(UserError, match="light field"):
         export.run(ExportArguments(field=path, to="onnx", out=out), Job(tmp_path / "job"))

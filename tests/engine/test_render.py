@@ -8,6 +8,7 @@ import torch
 
 from pvd_engine.data.capture import Camera
 from pvd_engine.fields.base import Field
+from pvd_engine.render.engine_frame import BoxFrame
 from pvd_engine.render.occupancy import OccupancyGrid
 from pvd_engine.render.render import render_image
 
@@ -18,7 +19,7 @@ class Slab(Field):
     """Constant density and colour in |z| < 0.5, nothing elsewhere."""
 
     def __init__(self, density: float, resolution: int = 32) -> None:
-        super().__init__(OccupancyGrid(BOX, resolution), step=0.005, header={})
+        super().__init__(OccupancyGrid(BoxFrame(BOX), resolution), step=0.005, header={})
         self.density = density
 
     def features(self, points):

@@ -13,6 +13,7 @@ LightPreset = Literal["small", "full", "W256D88", "W181D88", "W256D44", "W363D22
 Interval = Literal["box", "occupied", "fixed"]
 RayEncoding = Literal["frequencies", "hash"]
 Decoder = Literal["mlp", "sh", "sh3"]
+SceneChoice = Literal["auto", "object", "forward_facing", "unbounded"]
 Split = Literal["train", "val", "test"]
 StageChoice = Literal["123", "23", "13", "3"]
 Corners = tuple[float, float, float, float, float, float]

@@ -19,6 +19,7 @@ from .kinds import (
     LightPreset,
     Preset,
     RayEncoding,
+    SceneChoice,
     StageChoice,
     check_downscale,
     check_goal,
@@ -69,9 +70,15 @@ class TrainArguments:
     downscale: int = 1
     """Divide width and height of the capture's images by this, averaging their pixels."""
 
+    scene: SceneChoice = "auto"
+    """What the capture shows: an object that is all in its box, a forward_facing scene, seen from
+    one side, or an unbounded one, with surroundings beyond its box; pvd info tells what auto
+    takes, and why."""
+
     crop: Corners | None = None
-    """Only this part of the scene: the corners x0 y0 z0 x1 y1 z1 of a box in the dataset frame,
-    instead of the box that the capture says or that was found. Nothing is learned outside."""
+    """The corners x0 y0 z0 x1 y1 z1 of a box in the dataset frame, instead of the one that the
+    capture says or that was found. Of an object nothing is learned outside it; other scenes go on
+    there, with less detail."""
 
     seed: int = 0
     """Start of all random numbers."""

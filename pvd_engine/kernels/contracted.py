@@ -1,0 +1,194 @@
+"""Samples along rays through all of space, which is contracted outside the cube [-1, 1]^3.
+
+A point whose largest coordinate m is beyond 1 goes to (2 - 1/m) / m of itself, so that all of space
+fills the cube [-2, 2]^3 (Barron et al., "Mip-NeRF 360", 2022, equation 10, by the largest
+coordinate). A ray is sampled evenly in a coordinate of its own, which is contracted alike: the
+distance r from its point nearest to the centre, up to a radius, and beyond it twice the radius less
+radius^2 / r.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .launch import launch, split, use_warp
+from .marching import CANDIDATES, PackedSamples
+from .ray_places import spread
+
+FARTHEST = 1e3
+"""Radii of a ray at which it ends."""
+
+
+class RayCoordinate(NamedTuple):
+    """What makes the even coordinate of rays; each (R,) float32.
+
+    Attributes
+    ----------
+    nearest : distance of the point nearest to the centre; may be negative.
+    radius : up to where, to both sides of that point, the coordinate is distance.
+    start, end : the coordinate at the ray's origin and at its end.
+    """
+
+    nearest: Tensor
+    radius: Tensor
+    start: Tensor
+    end: Tensor
+
+    @classmethod
+    def of(cls, origins: Tensor, directions: Tensor) -> "RayCoordinate":
+        """The coordinate of rays (R, 3), whose directions are unit vectors."""
+        nearest = -(origins * directions).sum(dim=-1)
+        passing = ((origins * origins).sum(dim=-1) - nearest * nearest).clamp(min=0)
+        radius = (1 + passing).sqrt()
+        beyond = nearest.abs().maximum(radius)
+        inside = torch.where(
+            nearest.abs() > radius, 2 * radius - radius * radius / beyond, nearest.abs()
+        )
+        return cls(nearest, radius, -inside.copysign(nearest), radius * (2 - 1 / FARTHEST))
+
+    def distances(self, coordinate: Tensor, ray: Tensor) -> Tensor:
+        """Distances from the origins of coordinates of rays with these indices."""
+        radius = self.radius[ray]
+        size = coordinate.abs()
+        outside = radius * radius / (2 * radius - size)
+        reach = torch.where(size > radius, outside.copysign(coordinate), coordinate)
+        return (reach + self.nearest[ray]).clamp(min=0)
+
+
+def contract(points: Tensor) -> Tensor:
+    """Points (..., 3) of all space in the cube [-2, 2]^3."""
+    largest = points.abs().amax(dim=-1, keepdim=True).clamp(min=1)
+    return points * ((2 - 1 / largest) / largest)
+
+
+def expand(points: Tensor, farthest: float) -> Tensor:
+    """The inverse of `contract`; no largest coordinate exceeds `farthest`."""
+    largest = points.abs().amax(dim=-1, keepdim=True).clamp(1, 2 - 1 / farthest)
+    return points / ((2 - largest) * largest)
+
+
+@torch.no_grad()
+def march_contracted(
+    origins: Tensor, directions: Tensor, occupancy: Tensor, step: float, jitter: Tensor
+) -> PackedSamples:
+    """The candidates of each ray that lie in occupied cells.
+
+    Candidate k = 0, 1, ... of a ray lies where its coordinate is (k + jitter) * step beyond its
+    origin's.
+
+    Parameters
+    ----------
+    origins, directions : (R, 3) float32
+        In the frame in which the cube has half side 1; directions of length 1.
+    occupancy : (X, Y, Z) uint8
+        Non-zero where there may be density; cells of equal size fill the contracted cube.
+    step : float
+    jitter : (R,) float32
+        In [0, 1).
+
+    Returns
+    -------
+    PackedSamples
+        With `log_stretch`.
+    """
+    if occupancy.ndim != 3 or occupancy.dtype != torch.uint8:
+        raise ValueError("occupancy must be (X, Y, Z) uint8")
+    if not step > 0:
+        raise ValueError("the step must be greater than zero")
+    rays = RayCoordinate.of(origins, directions)
+    march = march_contracted_warp if use_warp(origins.device) else march_contracted_reference
+    ray, coordinate, offsets = march(origins, directions, rays, occupancy, step, jitter)
+    t = rays.distances(coordinate, ray)
+    radius = rays.radius[ray]
+    stretch = 2 * ((t - rays.nearest[ray]).abs() / radius).clamp(min=1).log()
+    return PackedSamples(ray, t, offsets, stretch)
+
+
+def _occupied(
+    origins: Tensor, directions: Tensor, t: Tensor, ray: Tensor, occupancy: Tensor
+) -> Tensor:
+    """Whether the places at distances t along rays are in occupied cells."""
+    contracted = contract(origins[ray] + t[..., None] * directions[ray])
+    limit = torch.tensor(occupancy.shape, device=t.device)
+    cell = ((contracted + 2) * (limit / 4)).long().clamp(min=0).minimum(limit - 1)
+    x, y, z = cell.unbind(-1)
+    index = (x * occupancy.shape[1] + y) * occupancy.shape[2] + z
+    return occupancy.reshape(-1)[index] != 0
+
+
+def march_contracted_reference(
+    origins: Tensor,
+    directions: Tensor,
+    rays: RayCoordinate,
+    occupancy: Tensor,
+    step: float,
+    jitter: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Ray index and coordinate of each sample, and offsets, in plain torch operations."""
+    device = origins.device
+    longest = float((rays.end - rays.start).max()) if len(origins) else 0.0
+    candidates = int(longest / step) + 2
+    chunk = max(CANDIDATES // candidates, 1)
+    k = torch.arange(candidates, device=device, dtype=torch.float32)
+    found = [(torch.zeros(0, dtype=torch.int64, device=device), origins.new_zeros(0))]
+    for start in range(0, len(origins), chunk):
+        part = slice(start, start + chunk)
+        coordinate = rays.start[part, None] + (k + jitter[part, None]) * step
+        ray, column = (coordinate < rays.end[part, None]).nonzero(as_tuple=True)
+        coordinate, ray = coordinate[ray, column], ray + start
+        t = rays.distances(coordinate, ray)
+        kept = _occupied(origins, directions, t, ray, occupancy)
+        found.append((ray[kept], coordinate[kept]))
+    ray_index = torch.cat([ray for ray, _ in found])
+    counts = torch.bincount(ray_index, minlength=len(origins))
+    offsets = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
+    return ray_index, torch.cat([coordinate for _, coordinate in found]), offsets
+
+
+def march_contracted_warp(
+    origins: Tensor,
+    directions: Tensor,
+    rays: RayCoordinate,
+    occupancy: Tensor,
+    step: float,
+    jitter: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As `march_contracted_reference`, by the Warp kernel."""
+    from .sources.contracted import march
+
+    device = origins.device
+    count = len(origins)
+    offsets = torch.zeros(count + 1, dtype=torch.int64, device=device)
+    shared = [
+        *(x.contiguous() for x in (origins, directions, jitter, *rays, occupancy)),
+        *occupancy.shape,
+        step,
+    ]
+    parts = split(count, grain=256, parts_per_thread=8)
+    launch(march, count, [*shared, 0, offsets[1:], offsets[:0], jitter[:0]], device, parts)
+    offsets = offsets.cumsum(0)
+    samples = int(offsets[-1])
+    ray_index = torch.empty(samples, dtype=torch.int64, device=device)
+    coordinate = torch.empty(samples, dtype=torch.float32, device=device)
+    launch(march, count, [*shared, 1, offsets, ray_index, coordinate], device, parts)
+    return ray_index, coordinate, offsets
+
+
+@torch.no_grad()
+def places_contracted(
+    origins: Tensor, directions: Tensor, occupancy: Tensor, looks: int, shares: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Places at given shares of the occupied parts of each ray's way through all of space.
+
+    Parameters and results are those of `ray_places.ray_places`, in the frame in which the cube has
+    half side 1. The parts are equal in the ray's coordinate.
+    """
+    rays = RayCoordinate.of(origins, directions)
+    index = torch.arange(origins.shape[0], device=origins.device)[:, None]
+    length = (rays.end - rays.start)[:, None]
+    parts = torch.arange(looks, device=origins.device)
+    t = rays.distances(rays.start[:, None] + length * ((parts + 0.5) / looks), index)
+    occupied = _occupied(origins, directions, t, index, occupancy)
+    within, met = spread(occupied, shares)
+    return rays.distances(rays.start[:, None] + length * within, index), met
