@@ -10,6 +10,7 @@ from .operators.capture import dataset_cameras
 from .operators.edit import why_no_merge
 from .presets import CONVERT_FIELD_PT_student_presets, CONVERT_FIELD_PT_teacher_presets
 from .properties import (
+    AUTO_SCENE,
     NO_MEASURE,
     ConvertFieldScene,
     active_field,
@@ -119,6 +120,9 @@ class CONVERT_FIELD_PT_capture(StepPanel, Panel):
                 row.operator("convert_field.look_through", text="", icon="TRIA_LEFT").offset = -1
                 row.operator("convert_field.look_through", icon="VIEW_CAMERA").offset = 0
                 row.operator("convert_field.look_through", text="", icon="TRIA_RIGHT").offset = 1
+            layout.prop(state, "scene")
+            if state.scene == AUTO_SCENE:
+                draw_wrapped(layout, context, state.scene_found, icon="WORLD")
             layout.prop(state, "downscale")
         layout.operator("convert_field.export_capture", icon="EXPORT")
 

@@ -38,6 +38,23 @@ IMAGE_SIZES = (
     ("8", "Eighth", "An eighth of their width and height"),
 )
 
+AUTO_SCENE = "auto"
+SCENES = (
+    (AUTO_SCENE, "Automatic", "Found from the cameras and the images"),
+    ("object", "Object", "All that matters is in the crop box; nothing is learned outside it"),
+    (
+        "forward_facing",
+        "Forward-Facing",
+        "Seen from one side only, with detail by how near things are to the cameras",
+    ),
+    (
+        "unbounded",
+        "Unbounded",
+        "The crop box in detail, and what surrounds it, coarser with distance",
+    ),
+)
+"""Kinds of scene, by the engine's names."""
+
 
 class FieldItem(PropertyGroup):
     """A field file that belongs to a capture."""
@@ -94,6 +111,14 @@ class ConvertFieldObject(PropertyGroup):
         name="Compare With",
         description="The field to compare the selected one with; when empty, the one that it was "
         "made from",
+    )
+    scene: EnumProperty(
+        name="Scene",
+        description="What the capture shows, which decides where a teacher can have detail",
+        items=SCENES,
+    )
+    scene_found: StringProperty(
+        name="Found", description="What kind of scene Automatic takes the capture for, and why"
     )
     downscale: EnumProperty(
         name="Image Size",

@@ -11,6 +11,7 @@ from .engine.job_folder import Request, safe_name
 from .errors import ConvertFieldError
 from .properties import (
     NO_MEASURE,
+    SCENES,
     FieldItem,
     find_field,
     find_frame,
@@ -94,10 +95,16 @@ def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
     state.downscale = str(request.client.get("downscale", 1))
     state.summary = f"{len(cameras)} cameras: {counts}"
     state.notes = "\n".join(notes)
+    state.scene_found = _scene_found(capture["scene"])
     bpy.context.scene.convert_field.frame = frame
     if len(cameras) > MANY_CAMERAS:
         _hide_relationship_lines()
     return Outcome(frame, f"Imported {capture['name']} with {state.summary}")
+
+
+def _scene_found(scene: dict) -> str:
+    labels = {kind: label for kind, label, _ in SCENES}
+    return f"{labels[scene['kind']]}: {scene['reason']}"
 
 
 def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outcome]:

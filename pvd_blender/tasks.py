@@ -197,6 +197,7 @@ def training(
     arguments = settings.arguments() | {
         "capture": frame[CAPTURE],
         "arch": settings.architecture,
+        "scene": frame_state(frame).scene,
         "crop": changed_crop(frame),
         "downscale": _downscale(frame),
         "device": device,

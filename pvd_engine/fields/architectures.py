@@ -229,5 +229,5 @@ def make_field(
     preset = spec["preset"]
     if occupancy is None:
         occupancy = OccupancyGrid(frame, OCCUPANCY_RESOLUTION[preset])
-    step = 2 * 3**0.5 * frame.half_side / STEPS_ACROSS[preset]
+    step = 2 * 3**0.5 * frame.half_side * frame.coarseness / STEPS_ACROSS[preset]
     return RadianceField(spec, occupancy, step)

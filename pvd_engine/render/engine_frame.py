@@ -29,11 +29,14 @@ class EngineFrame(nn.Module):
     ----------
     kind : str
         Of the scenes it is for, as files name it.
+    coarseness : float
+        Ray-marching steps of this frame's fields in those of a bounded scene.
     half_side : float
         Half the longest side of the box, dataset units: the unit of length of the engine frame.
     """
 
     kind: ClassVar[str]
+    coarseness: ClassVar[float] = 1.0
     box: Tensor
 
     def __init__(self, box: Tensor) -> None:
