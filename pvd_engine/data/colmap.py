@@ -35,7 +35,7 @@ from .point_bounds import find_box_with_points
 from .points import SparsePoints
 from .splits import every_eighth
 
-MODEL_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", ".")
+MODEL_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", ".", "0")
 APPLIED_TRANSFORM = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0]])
 """COLMAP's world -> dataset frame, z up."""
 

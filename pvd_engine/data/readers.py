@@ -29,6 +29,10 @@ _COLMAP_FILES = tuple(
 )
 
 
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
 @dataclass(frozen=True)
 class CaptureFormat:
     """A kind of capture: how to tell it and how to read it.
@@ -46,7 +50,7 @@ class CaptureFormat:
     files : tuple of str
         Names of the files that open the capture they belong to.
     folder_of : callable
-        Given such a file, returns the folder of its capture.
+        Given such a file or a folder of this kind, returns the folder of its capture.
     """
 
     name: str
@@ -54,15 +58,16 @@ class CaptureFormat:
     is_in: Callable[[Path], bool]
     read: Callable[[Path], Capture]
     files: tuple[str, ...] = ()
-    folder_of: Callable[[Path], Path] = lambda file: file.parent
+    folder_of: Callable[[Path], Path] = _folder
 
 
-def _colmap_folder(file: Path) -> Path:
-    """The nearest folder above a model's file that has images, too, or else the file's folder."""
-    for folder in file.parents[:4]:
+def _colmap_folder(path: Path) -> Path:
+    """The nearest folder that holds a model's file or folder and images, too, or else its own."""
+    inner = _folder(path)
+    for folder in (inner, *inner.parents[:3]):
         if is_colmap(folder) and any((folder / name).is_dir() for name in IMAGE_FOLDERS):
             return folder
-    return file.parent
+    return inner
 
 
 FORMATS = (
@@ -155,7 +160,7 @@ def _open(path: Path) -> Capture:
         raise UserError(f"{path} is neither a file nor a folder; give {_READABLE}.")
     for kind in FORMATS:
         if kind.is_in(path):
-            return kind.read(path)
+            return kind.read(kind.folder_of(path))
     raise UserError(_why_not(path))
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from capture_files import frames, real_capture, write_image, write_json
+from colmap_files import write_colmap
 from format_files import (
     COLUMNS,
     HEIGHT,
@@ -75,6 +76,23 @@ def test_a_file_of_a_colmap_model_opens_the_folder_with_its_images():
     assert by_file.root == folder
     names = [view.name for view in open_capture(folder).views]
     assert [view.name for view in by_file.views] == names
+
+
+@pytest.mark.parametrize("inner", ["sparse", "sparse/0", "colmap/sparse/0", "colmap/sparse"])
+def test_the_folder_of_a_colmap_model_opens_the_folder_with_its_images(tmp_path, inner):
+    model = write_colmap(tmp_path / "scene")
+    given = tmp_path / "scene" / inner
+    if "colmap" in inner:
+        (tmp_path / "scene" / "colmap").mkdir()
+        model.parent.rename(tmp_path / "scene" / "colmap" / "sparse")
+    capture = open_capture(given)
+    assert (capture.root, capture.name) == (tmp_path / "scene", "scene")
+    assert len(capture.views) == 9
+
+
+def test_a_colmap_model_without_images_around_it_says_where_they_belong(tmp_path):
+    model = write_colmap(tmp_path / "scene", images="photos")
+    refuse(model, "no folder of images")
 
 
 # NSVF
