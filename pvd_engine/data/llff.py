@@ -4,7 +4,9 @@ Each of the file's N rows holds a 3x5 matrix, row by row, then the depths betwee
 sees the scene. The matrix has the columns [down, right, back, position] of a camera-to-world
 matrix and (height, width, focal length) of the full-size image (LLFF's README, "Using your own
 poses"); images in ``images_8`` are an eighth as wide. The principal point is the image's centre.
-The dataset frame is the file's own; nothing in it says which way is up.
+Nothing in the file says which way is up, and a world that COLMAP made has y down more often than
+not. The axis nearest to the cameras' mean up becomes z, by a turn that only swaps and negates axes,
+which `Frame.applied_transform` keeps; so the file's numbers can be given back to the last digit.
 """
 
 from pathlib import Path
@@ -14,7 +16,7 @@ import numpy as np
 from ..errors import UserError
 from .array_input import read_npy
 from .bounds import FARTHEST, ODD_BOUNDS, box_between
-from .capture import Capture
+from .capture import Capture, Frame
 from .frames import IMAGE_FOLDERS, MAX_FRAMES
 from .listed import image_files, listed_capture
 
@@ -49,10 +51,11 @@ def read_llff(path: Path) -> Capture:
             f"{source} has {len(poses)} poses, but {images[0].parent} has {len(images)} images; "
             "there must be one image for each pose, in the order of the names."
         )
+    turn = upright_turn(poses[:, :, 1].mean(axis=0))
     entries = [
         {
             "file_path": image.relative_to(path).as_posix(),
-            "transform_matrix": pose.tolist(),
+            "transform_matrix": (turn @ pose).tolist(),
             "h": float(height),
             "w": float(width),
             "fl_x": float(focal),
@@ -65,7 +68,30 @@ def read_llff(path: Path) -> Capture:
         entries,
         box_of=lambda cameras: box_between(cameras, near, far),
         nearest=float(np.quantile(near, ODD_BOUNDS)),
+        frame=Frame(applied_transform=np.column_stack([turn, np.zeros(3)])),
     )
+
+
+def upright_turn(up: np.ndarray) -> np.ndarray:
+    """The turn that brings the axis nearest to a direction to +z and swaps or negates axes alone.
+
+    Parameters
+    ----------
+    up : (3,) array
+        Of any length.
+
+    Returns
+    -------
+    (3, 3) float64 array
+        The smallest such rotation; about x where +z and -z are exchanged.
+    """
+    axis = int(np.argmax(np.abs(up)))
+    if axis == 2:
+        return np.diag([1.0, -1.0, -1.0]) if up[2] < 0 else np.eye(3)
+    # A quarter turn about the other horizontal axis: I + K + K², K being the cross product with it.
+    x, y = np.eye(2)[axis] * np.sign(up[axis])
+    cross = np.array([[0, 0, -x], [0, 0, -y], [x, y, 0]])
+    return np.eye(3) + cross + cross @ cross
 
 
 def _read_rows(source: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from capture_files import real_capture, ring
+from capture_files import look_at, real_capture, ring
 from format_files import (
     HEIGHT,
     POINTS,
@@ -21,6 +21,7 @@ from format_files import (
 
 from pvd_engine.data.bounds import box_between
 from pvd_engine.data.capture import Camera
+from pvd_engine.data.llff import upright_turn
 from pvd_engine.data.readers import open_capture
 
 
@@ -49,11 +50,11 @@ def test_llff_takes_the_largest_images(tmp_path):
 
 
 def test_llff_box_holds_all_frusta_between_near_and_far(tmp_path):
-    forward = np.eye(4)
-    write_llff(tmp_path, [forward] * 3)
+    level = look_at((0, -1, 0), (0, 0, 0))
+    write_llff(tmp_path, [level] * 3)
     capture = open_capture(tmp_path)
     # At depth 6 the image of 192 x 128 pixels with a focal length of 160 is 7.2 x 4.8 units.
-    np.testing.assert_allclose(capture.box, [[-3.6, -2.4, -6], [3.6, 2.4, -2]], atol=1e-12)
+    np.testing.assert_allclose(capture.box, [[-3.6, 1, -2.4], [3.6, 5, 2.4]], atol=1e-12)
     assert "near and far depths of the file (2 to 6)" in capture.box_source
 
 
@@ -63,6 +64,24 @@ def test_one_odd_view_does_not_set_the_size_of_the_box():
     near[3], far[4] = 1e-3, 1e4
     box, _ = box_between(cameras, near, far)
     np.testing.assert_allclose(box, [[-10, -10, -10], [10, 10, -1]])
+
+
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("sign", [1, -1])
+def test_llff_stands_upright_by_an_exact_turn(tmp_path, axis, sign):
+    up = 0.2 * np.ones(3)
+    up[axis] = 3.0 * sign
+    turn = upright_turn(up)
+    np.testing.assert_array_equal(turn @ (np.eye(3)[axis] * sign), [0, 0, 1])
+    assert sorted(np.abs(turn).ravel()) == [0] * 6 + [1] * 3 and np.linalg.det(turn) == 1
+    whole = np.eye(4)
+    whole[:3, :3] = turn
+    poses = [whole.T @ pose for pose in POSES]
+    write_llff(tmp_path, poses)
+    capture = open_capture(tmp_path)
+    np.testing.assert_array_equal(capture.frame.applied_transform, whole[:3])
+    for view, pose in zip(capture.views, poses, strict=True):
+        np.testing.assert_array_equal(turn.T @ view.camera.camera_to_world[:3], pose[:3])
 
 
 def test_fern_is_read_as_published():
@@ -77,6 +96,8 @@ def test_fern_is_read_as_published():
         assert camera.fx == pytest.approx(focal / 8, rel=1e-12) == camera.fy
     forward = np.array([-view.camera.camera_to_world[:3, 2] for view in capture.views])
     assert (forward @ forward.T).min() > np.cos(np.radians(45))
+    up = np.mean([view.camera.camera_to_world[:3, 1] for view in capture.views], axis=0)
+    assert up[2] > 0.99
     centers = np.array([view.camera.camera_to_world[:3, 3] for view in capture.views])
     mean = forward.mean(axis=0) / np.linalg.norm(forward.mean(axis=0))
     ahead = (capture.box.mean(axis=0) - centers.mean(axis=0)) @ mean
