@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .points import SparsePoints
+from .points import SparsePoints, read_points
 
 SPLITS = ("train", "val", "test")
 
@@ -94,6 +94,13 @@ class Frame:
     applied_scale: float | None = None
     aabb: np.ndarray | None = None
 
+    @property
+    def has_box(self) -> bool:
+        """Whether the file states the scene's box."""
+        return any(
+            value is not None for value in (self.aabb, self.aabb_scale, self.scale, self.offset)
+        )
+
 
 @dataclass(frozen=True)
 class Capture:
@@ -144,3 +151,15 @@ class Capture:
     def split(self, name: str) -> tuple[View, ...]:
         """Views of one split, in file order."""
         return tuple(view for view in self.views if view.split == name)
+
+    def sparse_points(self) -> SparsePoints | None:
+        """The sparse points, from their file where they have one, or None.
+
+        Raises
+        ------
+        UserError
+            The file cannot be read.
+        """
+        if self.points is None and self.points_path is not None:
+            return read_points(self.points_path)
+        return self.points

@@ -45,14 +45,15 @@ def find_box_with_points(
     -------
     box : (2, 3) float64 array
         Minimum and maximum corner, dataset frame: `robust_box` of the points, where there are at
-        least `MIN_POINTS`, and `find_box` else. Of cameras that look at a common point it reaches
-        no farther than `find_box`, and is that where most of the points are farther away.
+        least `MIN_POINTS` and the file states no box, and `find_box` else. Of cameras that look at
+        a common point it reaches no farther than `find_box`, and is that where most of the points
+        are farther away.
     source : str
         One sentence: where the box comes from.
     """
     box, source = find_box(cameras, frame, has_alpha)
     seen_well = positions if track_lengths is None else positions[track_lengths >= MIN_TRACK]
-    if has_alpha or len(seen_well) < MIN_POINTS:
+    if frame.has_box or has_alpha or len(seen_well) < MIN_POINTS:
         return box, source
     found = robust_box(seen_well)
     sentence = f"The box holds 98 % of the {len(seen_well)} sparse points"

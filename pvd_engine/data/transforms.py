@@ -4,8 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import UserError
-from .bounds import find_box
 from .capture import Capture, View
 from .frame_fields import read_frame_fields
 from .frames import (
@@ -17,6 +18,8 @@ from .frames import (
     unique_names,
 )
 from .json_input import read_json_object, text_value
+from .point_bounds import find_box_with_points
+from .points import read_points
 from .splits import every_eighth, listed_splits
 
 FILE = "transforms.json"
@@ -54,8 +57,9 @@ def read_transforms(path: Path) -> Capture:
             + "; put the images where the file says."
         )
     has_alpha = shows_transparency(report.transparent)
-    points, point_notes = _points(content, path)
-    box, box_source = find_box([view.camera for view in views], frame, has_alpha)
+    points_path, positions, point_notes = _points(content, path)
+    cameras = [view.camera for view in views]
+    box, box_source = find_box_with_points(cameras, frame, has_alpha, positions, None)
     return Capture(
         name=path.parent.absolute().name,
         root=path.parent,
@@ -66,21 +70,25 @@ def read_transforms(path: Path) -> Capture:
         frame=frame,
         has_alpha=has_alpha,
         notes=tuple(report.notes() + notes + point_notes),
-        points_path=points,
+        points_path=points_path,
     )
 
 
-def _points(content: dict[str, Any], path: Path) -> tuple[Path | None, list[str]]:
-    """The file of sparse points that nerfstudio lists, and a note where it is not there."""
+def _points(content: dict[str, Any], path: Path) -> tuple[Path | None, np.ndarray, list[str]]:
+    """The file of sparse points that nerfstudio lists and their positions, or a note why not."""
+    none = np.empty((0, 3))
     listed = content.get("ply_file_path")
     if listed is None:
-        return None, []
+        return None, none, []
     where = f"{path.name}, ply_file_path"
     relative = inside_path(text_value(listed, "ply_file_path", path.name), path.parent, where)
     points = path.parent.joinpath(*relative.parts)
     if points.suffix.lower() != ".ply" or not points.is_file():
-        return None, [f"The sparse points {relative} are not there and were left out."]
-    return points, []
+        return None, none, [f"The sparse points {relative} are not there and were left out."]
+    try:
+        return points, read_points(points).positions, []
+    except UserError as error:
+        return None, none, [f"The sparse points were left out: {error}"]
 
 
 def _views(

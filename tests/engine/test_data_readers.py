@@ -15,6 +15,7 @@ from capture_files import (
     write_transforms,
 )
 
+from pvd_engine.data.points import write_ply
 from pvd_engine.data.readers import open_capture, require_trainable
 from pvd_engine.errors import UserError
 
@@ -262,12 +263,35 @@ def test_sparse_points_are_found_in_the_folder_and_nowhere_else(tmp_path):
     capture = open_capture(folder)
     assert capture.points_path is None
     assert any("sparse_pc.ply are not there" in note for note in capture.notes)
-    (folder / "sparse_pc.ply").touch()
+    write_ply(folder / "sparse_pc.ply", np.eye(3), None)
     assert open_capture(folder).points_path == folder / "sparse_pc.ply"
     (tmp_path / "out.ply").touch()
     write_transforms(folder, 2, ply_file_path="../out.ply")
     with pytest.raises(UserError, match="ply_file_path: the path leads out"):
         open_capture(folder)
+
+
+def test_the_box_of_a_nerfstudio_capture_holds_its_sparse_points(tmp_path):
+    points = np.random.default_rng(1).uniform([-2, -1, 0], [2, 1, 0.5], (4000, 3))
+    write_ply(tmp_path / "p.ply", points, None)
+    write_transforms(tmp_path, 9)
+    before = open_capture(tmp_path).box
+    write_transforms(tmp_path, 9, ply_file_path="p.ply")
+    capture = open_capture(tmp_path)
+    assert "98 % of the 4000 sparse points" in capture.box_source
+    np.testing.assert_allclose(capture.box, [[-2.35, -1.18, -0.04], [2.35, 1.18, 0.54]], atol=0.02)
+    assert np.ptp(before, axis=0).min() > 5
+    write_transforms(tmp_path, 9, ply_file_path="p.ply", aabb_scale=4)
+    assert "instant-ngp" in open_capture(tmp_path).box_source, "the file's own box comes first"
+
+
+@pytest.mark.parametrize("data", [b"", b"ply\nformat ascii 1.0\nelement vertex 9\n", b"\0" * 99])
+def test_a_broken_file_of_points_is_left_out_with_a_note(tmp_path, data):
+    write_transforms(tmp_path, 3, ply_file_path="p.ply")
+    (tmp_path / "p.ply").write_bytes(data)
+    capture = open_capture(tmp_path)
+    assert capture.points_path is None and len(capture.views) == 3
+    assert any("points were left out" in note and "p.ply" in note for note in capture.notes)
 
 
 def test_an_alpha_channel_that_is_opaque_everywhere_is_no_transparency(tmp_path):

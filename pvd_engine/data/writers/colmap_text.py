@@ -14,7 +14,7 @@ from ...errors import UserError
 from ...jobs.files import write_bytes
 from ..capture import Camera, Capture, Frame, View
 from ..colmap import rotation_matrix
-from ..points import SparsePoints, read_points
+from ..points import SparsePoints
 from .lenses import colmap_lens, other_format
 from .pictures import IMAGES, Picture, PictureRules
 
@@ -81,7 +81,7 @@ def write_colmap(capture: Capture, pictures: Sequence[Picture], folder: Path) ->
         "IMAGE_ID, QW, QX, QY, QZ, TX, TY, TZ, CAMERA_ID, NAME, then a line of POINTS2D[]",
         images,
     )
-    points = _points(capture)
+    points = capture.sparse_points()
     _write_lines(
         model / "points3D.txt",
         "POINT3D_ID, X, Y, Z, R, G, B, ERROR, TRACK[]",
@@ -171,12 +171,6 @@ def _camera_line(view: View) -> str:
         )
     values = (camera.fx, camera.fy, camera.cx, camera.cy, *lens.coefficients.values())
     return f"{lens.model} {camera.width} {camera.height} {_numbers(values)}"
-
-
-def _points(capture: Capture) -> SparsePoints | None:
-    if capture.points is None and capture.points_path is not None:
-        return read_points(capture.points_path)
-    return capture.points
 
 
 def _point_lines(points: SparsePoints, world: np.ndarray) -> list[str]:

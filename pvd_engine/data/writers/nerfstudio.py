@@ -14,8 +14,8 @@ import numpy as np
 
 from ...errors import UserError
 from ...jobs.files import write_json
-from ..bounds import find_box
 from ..capture import SPLITS, Camera, Capture, Frame
+from ..point_bounds import find_box_with_points
 from ..points import write_ply
 from ..transforms import FILE
 from .lenses import other_format, transforms_lens
@@ -105,14 +105,20 @@ def _frame_fields(frame: Frame) -> dict[str, Any]:
 
 def _frame_with_box(capture: Capture) -> tuple[Frame, list[str]]:
     """The frame, with a box of its own where a reader would not find the capture's again."""
-    cameras: list[Camera] = [view.camera for view in capture.views]
-    box = capture.box
-    if _same_box(find_box(cameras, capture.frame, capture.has_alpha)[0], box):
+    if _same_box(_box_again(capture, capture.frame), capture.box):
         return capture.frame, []
-    frame = replace(capture.frame, aabb=box, aabb_scale=None, scale=None, offset=None)
-    if _same_box(find_box(cameras, frame, capture.has_alpha)[0], box):
+    frame = replace(capture.frame, aabb=capture.box, aabb_scale=None, scale=None, offset=None)
+    if _same_box(_box_again(capture, frame), capture.box):
         return frame, []
     return frame, ["The scene's box is read as a cube around it, as instant-ngp does."]
+
+
+def _box_again(capture: Capture, frame: Frame) -> np.ndarray:
+    """The box that a reader of the written file finds."""
+    cameras: list[Camera] = [view.camera for view in capture.views]
+    points = capture.sparse_points()
+    positions = np.empty((0, 3)) if points is None else points.positions
+    return find_box_with_points(cameras, frame, capture.has_alpha, positions, None)[0]
 
 
 def _same_box(one: np.ndarray, other: np.ndarray) -> bool:
