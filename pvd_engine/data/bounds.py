@@ -103,7 +103,7 @@ def find_box(cameras: Sequence[Camera], frame: Frame, has_alpha: bool) -> tuple[
     center = looked_at(cameras)
     if center is not None:
         return _box_around(cameras, positions, axes, center, has_alpha)
-    if np.linalg.norm(axes.mean(axis=0)) > 0.8:
+    if np.linalg.norm(axes.mean(axis=0)) > 0.8 and not see_all_round(cameras):
         return _box_ahead(cameras, positions)
     return _box_about_cameras(positions)
 
@@ -144,6 +144,8 @@ def box_between(
 
 def looked_at(cameras: Sequence[Camera]) -> np.ndarray | None:
     """The point, (3,) in the dataset frame, that the cameras look at; None when they share none."""
+    if see_all_round(cameras):
+        return None
     positions = np.array([camera.camera_to_world[:3, 3] for camera in cameras])
     axes = np.array([optical_axis(camera) for camera in cameras])
     center = common_center(positions, axes)
@@ -241,6 +243,11 @@ def _mostly_in_view(cameras: Sequence[Camera], point: np.ndarray) -> bool:
             tangents = abs(x / z) * camera.fx, abs(y / z) * camera.fy
             seen += tangents[0] < 0.5 * camera.width and tangents[1] < 0.5 * camera.height
     return seen >= AGREEMENT * len(cameras)
+
+
+def see_all_round(cameras: Sequence[Camera]) -> bool:
+    """Whether there is a panorama, which looks at nothing more than at the rest."""
+    return any(camera.distortion_model == "equirectangular" for camera in cameras)
 
 
 def optical_axis(camera: Camera) -> np.ndarray:

@@ -16,7 +16,13 @@ A *camera* is an object with
   - ``"full_opencv"``: OpenCV's rational model, ``k1`` to ``k3`` over ``k4`` to ``k6`` and ``p1``,
     ``p2``;
   - ``"fov"``: ``omega`` in radians;
-  - ``"thin_prism_fisheye"``: COLMAP's, ``k1`` to ``k4``, ``p1``, ``p2``, ``sx1``, ``sy1``.
+  - ``"thin_prism_fisheye"``: COLMAP's, ``k1`` to ``k4``, ``p1``, ``p2``, ``sx1``, ``sy1``;
+  - ``"rad_tan_thin_prism_fisheye"``: COLMAP's, ``k0`` to ``k5``, ``p0``, ``p1``, ``s0`` to ``s3``;
+  - ``"division"``: ``k``; ``"eucm"``: ``alpha``, ``beta``, both as in COLMAP;
+  - ``"ftheta"``: ``a0``, ``a2``, ``a3``, ``a4``: the angle from the axis, in radians, is
+    a0 + r + a2 r² + a3 r³ + a4 r⁴ for a distance r in focal lengths;
+  - ``"equirectangular"``: no coefficients; fx and fy are pixels per radian of longitude and
+    latitude, and (cx, cy) shows what lies straight ahead.
 
 ``cameras.json``, which ``pvd render --cameras`` reads, is ``{"cameras": [camera, ...]}`` where
 each camera also has a ``name``: the path of its picture below the output folder, without a suffix,

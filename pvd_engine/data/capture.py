@@ -26,11 +26,17 @@ class Camera:
     width, height : int
         Image size in pixels.
     fx, fy, cx, cy : float
-        Intrinsics in pixels, corner origin.
+        Intrinsics in pixels, corner origin. Of an equirectangular camera fx and fy are pixels per
+        radian of longitude (to the right) and latitude (upwards), and (cx, cy) shows what lies
+        straight ahead; the whole sphere has width / (2 pi), height / pi, width / 2, height / 2.
     distortion_model : str
         ``"none"``, ``"opencv"`` (k1, k2, p1, p2, k3, k4), ``"opencv_fisheye"`` (k1, k2, k3, k4),
         ``"full_opencv"`` (k1, k2, p1, p2, k3, k4, k5, k6: OpenCV's rational model), ``"fov"``
-        (omega) or ``"thin_prism_fisheye"`` (k1, k2, p1, p2, k3, k4, sx1, sy1).
+        (omega), ``"thin_prism_fisheye"`` (k1, k2, p1, p2, k3, k4, sx1, sy1),
+        ``"rad_tan_thin_prism_fisheye"`` (k0 to k5, p0, p1, s0 to s3), ``"division"`` (k),
+        ``"eucm"`` (alpha, beta), ``"ftheta"`` (a0, a2, a3, a4: the angle from the axis is
+        a0 + r + a2 r² + a3 r³ + a4 r⁴ in radians, r focal lengths from the principal point) or
+        ``"equirectangular"``.
     distortion : dict of str to float
         The coefficients by name; absent ones are zero.
     """

@@ -29,7 +29,14 @@ from .frames import (
     view_name,
 )
 from .images import SUFFIXES, read_header
-from .intrinsics import COEFFICIENTS, MAX_SIDE, coefficient, focal_length, principal_point
+from .intrinsics import (
+    COEFFICIENTS,
+    MAX_SIDE,
+    coefficient,
+    focal_length,
+    principal_point,
+    whole_sphere,
+)
 from .json_input import text_value
 from .point_bounds import find_box_with_points
 from .points import SparsePoints
@@ -52,8 +59,15 @@ _LENSES = {
     "SIMPLE_RADIAL_FISHEYE": "opencv_fisheye",
     "RADIAL_FISHEYE": "opencv_fisheye",
     "THIN_PRISM_FISHEYE": "thin_prism_fisheye",
+    "RAD_TAN_THIN_PRISM_FISHEYE": "rad_tan_thin_prism_fisheye",
+    "SIMPLE_DIVISION": "division",
+    "DIVISION": "division",
+    "SIMPLE_FISHEYE": "opencv_fisheye",
+    "FISHEYE": "opencv_fisheye",
+    "EUCM": "eucm",
+    "EQUIRECTANGULAR": "equirectangular",
 }
-_PINHOLES_WITHOUT_COEFFICIENTS = ("opencv", "full_opencv", "fov")
+_PINHOLES_WITHOUT_COEFFICIENTS = ("opencv", "full_opencv", "fov", "division")
 
 
 def is_colmap(folder: Path) -> bool:
@@ -178,6 +192,9 @@ def lens_camera(camera: ColmapCamera, where: str) -> Camera:
             distortion[name] = value
     if not distortion and model in _PINHOLES_WITHOUT_COEFFICIENTS:
         model = "none"
+    if model == "equirectangular":
+        fx, fy = whole_sphere(values["w"], values["h"])
+        values = {"fx": fx, "fy": fy, "cx": values["w"] / 2, "cy": values["h"] / 2}
     shared = values.get("f")
     return Camera(
         camera_to_world=np.eye(4),

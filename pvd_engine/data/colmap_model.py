@@ -36,6 +36,19 @@ CAMERA_MODELS = (
         "THIN_PRISM_FISHEYE",
         ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "sx1", "sy1"),
     ),
+    (
+        "RAD_TAN_THIN_PRISM_FISHEYE",
+        (
+            *("fx", "fy", "cx", "cy", "k0", "k1", "k2", "k3", "k4", "k5"),
+            *("p0", "p1", "s0", "s1", "s2", "s3"),
+        ),
+    ),
+    ("SIMPLE_DIVISION", ("f", "cx", "cy", "k")),
+    ("DIVISION", ("fx", "fy", "cx", "cy", "k")),
+    ("SIMPLE_FISHEYE", ("f", "cx", "cy")),
+    ("FISHEYE", ("fx", "fy", "cx", "cy")),
+    ("EUCM", ("fx", "fy", "cx", "cy", "alpha", "beta")),
+    ("EQUIRECTANGULAR", ("w", "h")),
 )
 """Name and parameters of the camera models, at the place of their number in binary files."""
 

@@ -1,8 +1,8 @@
 """Points of the dataset frame -> pixels of a camera, in numpy.
 
 Written forwards from the lens models' definitions (OpenCV's ``calib3d`` documentation: pinhole
-with distortion, fisheye; COLMAP's ``sensor/models.h``: FOV, thin-prism fisheye), apart from
-`pvd_engine.render.lenses`, so that each can check the other.
+with distortion, fisheye; COLMAP's ``sensor/models.h``: FOV, both thin-prism fisheyes, division,
+EUCM, equirectangular), apart from `pvd_engine.render.lenses`, so that each can check the other.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def project(camera: Camera, points: np.ndarray) -> np.ndarray:
     -------
     (N, 2) float64 array
         Image coordinates, corner origin, y down; also outside of the image. NaN for points that
-        a perspective camera has behind it (or a fisheye exactly at its position).
+        the lens cannot show: those behind a perspective camera, or exactly at a camera's position.
 
     Raises
     ------
@@ -33,10 +33,8 @@ def project(camera: Camera, points: np.ndarray) -> np.ndarray:
         Unknown distortion model.
     """
     right_down_ahead = world_to_camera(camera, points)
-    if camera.distortion_model == "opencv_fisheye":
-        plane = _fisheye(right_down_ahead, camera.distortion)
-    elif camera.distortion_model == "thin_prism_fisheye":
-        plane = _thin_prism_fisheye(right_down_ahead, camera.distortion)
+    if camera.distortion_model in _WIDE:
+        plane = _WIDE[camera.distortion_model](right_down_ahead, camera.distortion)
     elif camera.distortion_model in _PERSPECTIVE:
         depth = right_down_ahead[:, 2:]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -144,7 +142,75 @@ def _thin_prism_fisheye(points: np.ndarray, distortion: dict[str, float]) -> np.
     return distort_opencv(plane, distortion) + prism * (plane**2).sum(axis=1, keepdims=True)
 
 
-_PERSPECTIVE: dict[str, Callable[[np.ndarray, dict[str, float]], np.ndarray]] = {
+def _rad_tan_thin_prism_fisheye(points: np.ndarray, distortion: dict[str, float]) -> np.ndarray:
+    """An equidistant fisheye, then its radial polynomial, then tangential and prism terms of it."""
+    plane = _fisheye(points, {})
+    r2 = (plane**2).sum(axis=1, keepdims=True)
+    plane = plane * (1 + sum(distortion.get(f"k{i}", 0.0) * r2 ** (i + 1) for i in range(6)))
+    r2 = (plane**2).sum(axis=1, keepdims=True)
+    s0, s1, s2, s3 = (distortion.get(f"s{i}", 0.0) for i in range(4))
+    # COLMAP's p0 and p1 are OpenCV's p2 and p1.
+    p2, p1 = distortion.get("p0", 0.0), distortion.get("p1", 0.0)
+    prism = np.array([s0, s2]) * r2 + np.array([s1, s3]) * r2**2
+    return plane + _tangential(plane, {"p1": p1, "p2": p2}) + prism
+
+
+def _division(points: np.ndarray, distortion: dict[str, float]) -> np.ndarray:
+    """Fitzgibbon's division model: x (1 + k r²) is what a pinhole shows."""
+    across2, ahead = (points[:, :2] ** 2).sum(axis=1), points[:, 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = ahead + np.sqrt(ahead**2 - 4 * across2 * distortion.get("k", 0.0))
+        return points[:, :2] * np.where(below > 0, 2 / below, np.nan)[:, None]
+
+
+def _eucm(points: np.ndarray, distortion: dict[str, float]) -> np.ndarray:
+    """The enhanced unified camera model of Khomutenko, Garcia and Martinet."""
+    alpha, beta = distortion.get("alpha", 0.0), distortion.get("beta", 0.0)
+    across2, ahead = (points[:, :2] ** 2).sum(axis=1), points[:, 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = alpha * np.sqrt(beta * across2 + ahead**2) + (1 - alpha) * ahead
+        return points[:, :2] * np.where(below > 0, 1 / below, np.nan)[:, None]
+
+
+def _ftheta(points: np.ndarray, distortion: dict[str, float]) -> np.ndarray:
+    """The distance from the axis at which instant-ngp's polynomial gives the point's angle."""
+    a0, a2, a3, a4 = (distortion.get(name, 0.0) for name in ("a0", "a2", "a3", "a4"))
+    across = np.hypot(points[:, 0], points[:, 1])
+    angle = np.arctan2(across, points[:, 2])
+    radius = angle - a0
+    for _ in range(FTHETA_STEPS):
+        value = a0 + radius * (1 + radius * (a2 + radius * (a3 + radius * a4)))
+        slope = 1 + radius * (2 * a2 + radius * (3 * a3 + radius * 4 * a4))
+        radius = radius - (value - angle) / np.where(np.abs(slope) < 1e-6, 1e-6, slope)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return points[:, :2] * np.where(across > 0, radius / across, 0.0)[:, None]
+
+
+def _equirectangular(points: np.ndarray, _: dict[str, float]) -> np.ndarray:
+    """Longitude to the right and latitude downwards, radians."""
+    right, down, ahead = points.T
+    latitude = np.arctan2(down, np.hypot(right, ahead))
+    plane = np.stack([np.arctan2(right, ahead), latitude], axis=1)
+    return np.where(np.any(points != 0, axis=1, keepdims=True), plane, np.nan)
+
+
+FTHETA_STEPS = 20
+"""Of Newton's method, which real lenses need 5 of."""
+
+_Lens = Callable[[np.ndarray, dict[str, float]], np.ndarray]
+
+_WIDE: dict[str, _Lens] = {
+    "opencv_fisheye": _fisheye,
+    "thin_prism_fisheye": _thin_prism_fisheye,
+    "rad_tan_thin_prism_fisheye": _rad_tan_thin_prism_fisheye,
+    "division": _division,
+    "eucm": _eucm,
+    "ftheta": _ftheta,
+    "equirectangular": _equirectangular,
+}
+"""Where the lens models that may see more than half of the space show points in OpenCV's axes."""
+
+_PERSPECTIVE: dict[str, _Lens] = {
     "none": lambda plane, _: plane,
     "opencv": distort_opencv,
     "full_opencv": distort_full_opencv,

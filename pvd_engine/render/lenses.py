@@ -11,16 +11,10 @@ import torch
 
 from ..data.intrinsics import COEFFICIENTS
 
-NONE, OPENCV, FISHEYE, FULL_OPENCV, FOV, THIN_PRISM = range(6)
-MODELS = {
-    "none": NONE,
-    "opencv": OPENCV,
-    "opencv_fisheye": FISHEYE,
-    "full_opencv": FULL_OPENCV,
-    "fov": FOV,
-    "thin_prism_fisheye": THIN_PRISM,
-}
+MODELS = {name: number for number, name in enumerate(COEFFICIENTS)}
 """Number of each `Camera.distortion_model` in tensors."""
+
+NONE = MODELS["none"]
 
 NEWTON_STEPS = 12
 """Real lenses need 4 to 6 (convergence is quadratic); the rest serves corners of strong ones."""
@@ -33,6 +27,9 @@ MAX_FISHEYE_ANGLE = torch.pi
 
 MAX_FOV_ANGLE = 0.5 * torch.pi - 1e-6
 """A FOV lens shows a quarter turn at infinity; image points beyond it look along that circle."""
+
+Lens = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""(points of the image plane, coefficients) -> undistorted points, or directions."""
 
 Residual = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 """(points, goal, coefficients) -> distorted points minus goal, and the Jacobian xx, xy, yx, yy."""
@@ -55,22 +52,8 @@ def lens_directions(model: int, plane: torch.Tensor, coefficients: torch.Tensor)
     (N, 3) float64 tensor
         OpenGL camera axes (looking down -z), of any length.
     """
-    ahead = -torch.ones_like(plane[:, :1])
-    if model == NONE:
-        return torch.cat([plane, ahead], dim=1)
-    if model == FISHEYE:
-        return _fisheye_direction(plane, coefficients[:, :4])
-    flip = plane.new_tensor([1.0, -1.0])
-    down = plane * flip
-    if model == THIN_PRISM:
-        return _thin_prism_direction(undistort_thin_prism(down, coefficients[:, :8]) * flip)
-    if model == OPENCV:
-        straight = undistort_opencv(down, coefficients[:, :6])
-    elif model == FULL_OPENCV:
-        straight = undistort_full_opencv(down, coefficients[:, :8])
-    else:
-        straight = undistort_fov(down, coefficients[:, 0])
-    return torch.cat([straight * flip, ahead], dim=1)
+    name = _NAMES[model]
+    return _DIRECTIONS[name](plane, coefficients[:, : len(COEFFICIENTS[name])])
 
 
 def undistort_opencv(distorted: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
@@ -123,6 +106,26 @@ def undistort_thin_prism(distorted: torch.Tensor, coefficients: torch.Tensor) ->
         Of the ideal equidistant fisheye: their length is the angle from the axis in radians.
     """
     return _newton(_thin_prism_residual, distorted, coefficients)
+
+
+def undistort_rad_tan_thin_prism(
+    distorted: torch.Tensor, coefficients: torch.Tensor
+) -> torch.Tensor:
+    """Invert the polynomials of COLMAP's RAD_TAN_THIN_PRISM_FISHEYE by damped Newton steps.
+
+    Parameters
+    ----------
+    distorted : (N, 2) float64 tensor
+        Image plane coordinates, OpenCV axes (y down).
+    coefficients : (N, 12) float64 tensor
+        k0 to k5, p0, p1, s0 to s3.
+
+    Returns
+    -------
+    (N, 2) float64 tensor
+        Of the ideal equidistant fisheye: their length is the angle from the axis in radians.
+    """
+    return _newton(_rad_tan_thin_prism_residual, distorted, coefficients)
 
 
 def undistort_fov(distorted: torch.Tensor, omega: torch.Tensor) -> torch.Tensor:
@@ -247,6 +250,31 @@ def _thin_prism_residual(
     return residual + prism, jacobian + slope
 
 
+def _rad_tan_thin_prism_residual(
+    points: torch.Tensor, distorted: torch.Tensor, coefficients: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """As the model has it: first the radial polynomial, then what follows in its points."""
+    u, v = points.unbind(dim=1)
+    square = u * u + v * v
+    radial, slope = torch.ones_like(u), torch.zeros_like(u)
+    for power, k in enumerate(coefficients[:, :6].unbind(dim=1), 1):
+        radial = radial + k * square**power
+        slope = slope + power * k * square ** (power - 1)
+    uu, uv, vv = radial + 2 * u * u * slope, 2 * u * v * slope, radial + 2 * v * v * slope
+    p0, p1, s0, s1, s2, s3 = coefficients[:, 6:].unbind(dim=1)
+    x, y = u * radial, v * radial
+    r2 = x * x + y * y
+    prism_x, prism_y = s0 + 2 * s1 * r2, s2 + 2 * s3 * r2  # slopes by r²
+    residual_x = x + 2 * p1 * x * y + p0 * (r2 + 2 * x * x) + (s0 + s1 * r2) * r2 - distorted[:, 0]
+    residual_y = y + 2 * p0 * x * y + p1 * (r2 + 2 * y * y) + (s2 + s3 * r2) * r2 - distorted[:, 1]
+    xx = 1 + 2 * p1 * y + 6 * p0 * x + 2 * x * prism_x
+    xy = 2 * p1 * x + 2 * p0 * y + 2 * y * prism_x
+    yx = 2 * p0 * y + 2 * p1 * x + 2 * x * prism_y
+    yy = 1 + 2 * p0 * x + 6 * p1 * y + 2 * y * prism_y
+    jacobian = [xx * uu + xy * uv, xx * uv + xy * vv, yx * uu + yy * uv, yx * uv + yy * vv]
+    return torch.stack([residual_x, residual_y], dim=1), torch.stack(jacobian, dim=1)
+
+
 def _bent(
     x: torch.Tensor,
     y: torch.Tensor,
@@ -266,15 +294,67 @@ def _bent(
     return torch.stack([residual_x, residual_y], dim=1), torch.stack([xx, xy, xy, yy], dim=1)
 
 
-def _fisheye_direction(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
+def _pinhole(plane: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+    return torch.cat([plane, -torch.ones_like(plane[:, :1])], dim=1)
+
+
+def _fisheye(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
     radius = torch.linalg.vector_norm(plane, dim=1)
     return _off_axis(plane, radius, undistort_fisheye(radius, coefficients))
 
 
-def _thin_prism_direction(ideal: torch.Tensor) -> torch.Tensor:
-    """Directions (y up) for points (y up) of an equidistant fisheye."""
-    radius = torch.linalg.vector_norm(ideal, dim=1)
-    return _off_axis(ideal, radius, radius.clamp(max=MAX_FISHEYE_ANGLE))
+def _ftheta(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
+    a0, a2, a3, a4 = coefficients.unbind(dim=1)
+    radius = torch.linalg.vector_norm(plane, dim=1)
+    angle = a0 + radius * (1 + radius * (a2 + radius * (a3 + radius * a4)))
+    return _off_axis(plane, radius, angle.clamp(0, MAX_FISHEYE_ANGLE))
+
+
+def _division(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
+    ahead = 1 + coefficients * plane.square().sum(dim=1, keepdim=True)
+    return torch.cat([plane, -ahead], dim=1)
+
+
+def _eucm(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
+    alpha, beta = coefficients[:, :1], coefficients[:, 1:]
+    square = beta * plane.square().sum(dim=1, keepdim=True)
+    # Below zero beyond what the lens can show, which then looks along that circle.
+    root = (1 - (2 * alpha - 1) * square).clamp(min=0).sqrt()
+    ahead = (1 - alpha * alpha * square) / (alpha * root + 1 - alpha).clamp(min=1e-9)
+    return torch.cat([plane, -ahead], dim=1)
+
+
+def _equirectangular(plane: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+    longitude, latitude = plane.unbind(dim=1)
+    across = torch.cos(latitude)
+    return torch.stack(
+        [torch.sin(longitude) * across, torch.sin(latitude), -torch.cos(longitude) * across], dim=1
+    )
+
+
+def _perspective(undistort: Lens) -> Lens:
+    """A lens that bends the plane at depth 1, in OpenCV's axes."""
+
+    def directions(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
+        return _pinhole(_flipped(undistort(_flipped(plane), coefficients)), coefficients)
+
+    return directions
+
+
+def _equidistant(undistort: Lens) -> Lens:
+    """A lens that bends the image of an equidistant fisheye, in OpenCV's axes."""
+
+    def directions(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
+        ideal = _flipped(undistort(_flipped(plane), coefficients))
+        radius = torch.linalg.vector_norm(ideal, dim=1)
+        return _off_axis(ideal, radius, radius.clamp(max=MAX_FISHEYE_ANGLE))
+
+    return directions
+
+
+def _flipped(plane: torch.Tensor) -> torch.Tensor:
+    """Points with y up for points with y down, and back."""
+    return plane * plane.new_tensor([1.0, -1.0])
 
 
 def _off_axis(plane: torch.Tensor, radius: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
@@ -291,3 +371,20 @@ def _solve_2x2(matrix: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     x = (d * right[:, 0] - b * right[:, 1]) / determinant
     y = (a * right[:, 1] - c * right[:, 0]) / determinant
     return torch.stack([x, y], dim=1)
+
+
+_NAMES = tuple(MODELS)
+_DIRECTIONS: dict[str, Lens] = {
+    "none": _pinhole,
+    "opencv": _perspective(undistort_opencv),
+    "opencv_fisheye": _fisheye,
+    "full_opencv": _perspective(undistort_full_opencv),
+    "fov": _perspective(lambda plane, omega: undistort_fov(plane, omega[:, 0])),
+    "thin_prism_fisheye": _equidistant(undistort_thin_prism),
+    "rad_tan_thin_prism_fisheye": _equidistant(undistort_rad_tan_thin_prism),
+    "division": _division,
+    "eucm": _eucm,
+    "ftheta": _ftheta,
+    "equirectangular": _equirectangular,
+}
+"""Directions (N, 3) for points (N, 2), y up in both, of each lens model."""

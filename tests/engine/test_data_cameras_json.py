@@ -82,7 +82,7 @@ def test_distortion_may_be_left_out(tmp_path):
         ({"cameras": [entry(fy=-1)]}, "fy must be above zero"),
         ({"cameras": [entry(fx=1e-300)]}, "does not fit"),
         ({"cameras": [entry(cx=1e300)]}, "far outside"),
-        ({"cameras": [entry(distortion_model="ftheta")]}, "distortion_model must be one of"),
+        ({"cameras": [entry(distortion_model="fisheye")]}, "distortion_model must be one of"),
         ({"cameras": [entry(distortion_model="fov", distortion={"omega": 4})]}, "no lens has"),
         ({"cameras": [entry(distortion_model="fov", distortion={"k1": 1})]}, "no coefficient k1"),
         ({"cameras": [entry(distortion={"k1": 1})]}, "the model none has no coefficient k1"),

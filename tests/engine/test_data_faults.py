@@ -138,8 +138,14 @@ def test_a_number_too_large_for_float64_is_refused(tmp_path):
         (lambda c: c.update(w=8, h=0.2), "whole number"),
         (lambda c: c.update(w=8, h=1e9), "whole number"),
         (lambda c: c.update(cx=1e9), "far outside"),
-        (lambda c: c.update(camera_model="EQUIRECTANGULAR"), "EQUIRECTANGULAR cannot be read"),
-        (lambda c: c.update(equirectangular=True), "equirectangular lenses"),
+        (lambda c: c.update(camera_model="VR180_L"), "the camera model VR180_L cannot be read"),
+        (lambda c: c.update(camera_model="ORTHOPHOTO"), "ORTHOPHOTO cannot be read"),
+        (lambda c: c.update(camera_model="EQUIRECTANGULAR", fl_x=3.9), "more than the whole"),
+        (lambda c: c.update(camera_model="FISHEYE624"), "needs distortion_params, a list of 12"),
+        (lambda c: c.update(equirectangular=True), "rows show equal areas, cannot be read"),
+        (lambda c: c.update(ftheta_p0=0), "ftheta_p1 must be a number, not missing"),
+        (lambda c: c.update(ftheta_p0=0, ftheta_p1=-1), "ftheta_p1 must be above zero"),
+        (lambda c: c.update(ftheta_p0=0, ftheta_p1=0.1), "ftheta_p2 must be a number"),
         (lambda c: c.update(k1=1e6), "no lens"),
         (lambda c: c.update(aabb_scale=0), "aabb_scale must be above zero"),
         (lambda c: c.update(offset=[1, 2]), "offset must have three numbers"),
@@ -205,9 +211,10 @@ ANYTHING = st.recursive(
 )
 INTRINSICS = ["fl_x", "fl_y", "cx", "cy", "w", "h", "k1", "k4", "p1", "camera_angle_x", "x_fov"]
 LENS_AND_FRAME = ["camera_model", "is_fisheye", "aabb_scale", "scale", "offset", "aabb"]
+OTHER_LENSES = ["latlong", "equirectangular", "ftheta_p0", "ftheta_p1", "distortion_params"]
 TRANSFORMS = ["applied_transform", "applied_scale", "transform_matrix"]
 LISTS = ["frames", "train_filenames", "test_filenames", "file_path", "mask_path"]
-KEYS = st.sampled_from([*INTRINSICS, *LENS_AND_FRAME, *TRANSFORMS, *LISTS])
+KEYS = st.sampled_from([*INTRINSICS, *LENS_AND_FRAME, *OTHER_LENSES, *TRANSFORMS, *LISTS])
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,22 @@ LENSES = {
         *(300.0, 310.0, 310.5, 250.25),
         *(0.03, -0.01, 0.002, -0.001, 0.003, -0.0005, 0.004, -0.003),
     ),
+    "RAD_TAN_THIN_PRISM_FISHEYE": (
+        *(300.0, 310.0, 310.5, 250.25),
+        *(0.03, -0.01, 0.004, -0.001, 0.0005, -0.0001, 0.002, -0.001, 0.004, 0.001, -0.003, 0.002),
+    ),
+    "SIMPLE_DIVISION": (500.0, 310.5, 250.25, -0.1),
+    "DIVISION": (500.0, 510.0, 310.5, 250.25, 0.05),
+    "SIMPLE_FISHEYE": (300.0, 310.5, 250.25),
+    "FISHEYE": (300.0, 310.0, 310.5, 250.25),
+    "EUCM": (300.0, 310.0, 310.5, 250.25, 0.6, 1.1),
+    "EQUIRECTANGULAR": (640.0, 480.0),
 }
+
+
+OPENCV_FISHEYES = [
+    *("OPENCV_FISHEYE", "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE", "SIMPLE_FISHEYE", "FISHEYE")
+]
 
 
 def points_ahead(count=500, spread=0.7):
@@ -86,9 +101,44 @@ def thin_prism_by_hand(point, fx, fy, cx, cy, k1, k2, p1, p2, k3, k4, sx1, sy1):
     return fx * x + cx, fy * y + cy
 
 
+def rad_tan_thin_prism_by_hand(point, fx, fy, cx, cy, *values):
+    k, (p0, p1, s0, s1, s2, s3) = values[:6], values[6:]
+    theta = math.acos(point[2] / math.sqrt(sum(value * value for value in point)))
+    turn = math.atan2(point[1], point[0])
+    bent = theta + sum(k[i] * theta ** (2 * i + 3) for i in range(6))
+    u, v, r = bent * math.cos(turn), bent * math.sin(turn), bent
+    x = u + p0 * (3 * u**2 + v**2) + 2 * p1 * u * v + s0 * r**2 + s1 * r**4
+    y = v + p1 * (u**2 + 3 * v**2) + 2 * p0 * u * v + s2 * r**2 + s3 * r**4
+    return fx * x + cx, fy * y + cy
+
+
+def division_by_hand(point, fx, fy, cx, cy, k):
+    """By bisection of what a pinhole would see, r / (1 + k r²)."""
+    wanted = math.hypot(point[0], point[1]) / point[2]
+    low, high = 0.0, 1 / math.sqrt(abs(k))
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if middle / (1 + k * middle**2) < wanted else (low, middle)
+    scale = low / wanted / point[2]
+    return fx * point[0] * scale + cx, fy * point[1] * scale + cy
+
+
+def eucm_by_hand(point, fx, fy, cx, cy, alpha, beta):
+    x, y, z = point
+    below = alpha * math.sqrt(beta * (x * x + y * y) + z * z) + (1 - alpha) * z
+    return fx * x / below + cx, fy * y / below + cy
+
+
+def equirectangular_by_hand(point, width, height):
+    length = math.sqrt(sum(value * value for value in point))
+    longitude = math.atan2(point[0], point[2])
+    colatitude = math.acos(-point[1] / length)
+    return (longitude / (2 * math.pi) + 0.5) * width, colatitude / math.pi * height
+
+
 def test_every_camera_model_of_colmap_has_a_lens_here():
     assert list(LENSES) == [name for name, _ in CAMERA_MODELS]
-    assert {colmap_camera(name).distortion_model for name in LENSES} == set(MODELS)
+    assert {colmap_camera(name).distortion_model for name in LENSES} == set(MODELS) - {"ftheta"}
     assert set(MODELS) == set(COEFFICIENTS)
 
 
@@ -114,7 +164,7 @@ def test_perspective_lenses_project_as_opencv_does(name, order):
     np.testing.assert_allclose(pixels_of(camera, points), expected[:, 0], atol=1e-8)
 
 
-@pytest.mark.parametrize("name", ["OPENCV_FISHEYE", "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE"])
+@pytest.mark.parametrize("name", OPENCV_FISHEYES)
 def test_fisheye_lenses_project_as_opencv_does(name):
     cv2 = pytest.importorskip("cv2", reason="opencv-python-headless is not installed")
     camera = colmap_camera(name)
@@ -128,10 +178,18 @@ def test_fisheye_lenses_project_as_opencv_does(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "by_hand"), [("FOV", fov_by_hand), ("THIN_PRISM_FISHEYE", thin_prism_by_hand)]
+    ("name", "by_hand", "spread"),
+    [
+        ("FOV", fov_by_hand, 2.0),
+        ("THIN_PRISM_FISHEYE", thin_prism_by_hand, 2.0),
+        ("RAD_TAN_THIN_PRISM_FISHEYE", rad_tan_thin_prism_by_hand, 2.0),
+        ("DIVISION", division_by_hand, 0.7),
+        ("EUCM", eucm_by_hand, 2.0),
+        ("EQUIRECTANGULAR", equirectangular_by_hand, 9.0),
+    ],
 )
-def test_other_lenses_project_by_their_closed_formulas(name, by_hand):
-    points = points_ahead(spread=2.0)
+def test_other_lenses_project_by_their_closed_formulas(name, by_hand, spread):
+    points = points_ahead(spread=spread)
     expected = [by_hand(point, *LENSES[name]) for point in points]
     np.testing.assert_allclose(pixels_of(colmap_camera(name), points), expected, atol=1e-8)
 
@@ -146,7 +204,7 @@ def test_a_thin_prism_fisheye_without_prism_is_opencvs_fisheye():
     )
 
 
-@pytest.mark.parametrize("name", ["SIMPLE_RADIAL", "OPENCV", "FULL_OPENCV", "FOV"])
+@pytest.mark.parametrize("name", ["SIMPLE_RADIAL", "OPENCV", "FULL_OPENCV", "FOV", "DIVISION"])
 def test_lenses_whose_coefficients_are_zero_are_pinholes(name):
     values = [v if i < 4 - (name == "SIMPLE_RADIAL") else 0 for i, v in enumerate(LENSES[name])]
     camera = colmap_camera(name, values)
@@ -227,11 +285,11 @@ def test_cameras_json_keeps_every_lens(name):
 
 @settings(max_examples=150, deadline=None)
 @given(
-    model=st.sampled_from(["full_opencv", "thin_prism_fisheye"]),
-    coefficients=st.lists(st.floats(-30, 30) | st.just(-1.0), min_size=8, max_size=8),
+    model=st.sampled_from([name for name in COEFFICIENTS if name != "fov"]),
+    coefficients=st.lists(st.floats(-30, 30) | st.just(-1.0), min_size=12, max_size=12),
 )
 def test_rays_of_impossible_lenses_are_still_unit_vectors(model, coefficients):
-    lens = dict(zip(COEFFICIENTS[model], coefficients, strict=True))
+    lens = dict(zip(COEFFICIENTS[model], coefficients, strict=False))
     directions_are_unit(Camera(POSE, 16, 12, 6.0, 6.0, 8.5, 6.5, model, lens))
 
 

@@ -172,4 +172,4 @@ def test_no_rays_and_no_cameras():
     with pytest.raises(ValueError, match="at least one"):
         CameraBatch.from_cameras([])
     with pytest.raises(ValueError, match="unknown distortion model"):
-        CameraBatch.from_cameras([camera("ftheta")])
+        CameraBatch.from_cameras([camera("fisheye")])

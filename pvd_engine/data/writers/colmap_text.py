@@ -15,7 +15,7 @@ from ...jobs.files import write_bytes
 from ..capture import Camera, Capture, Frame, View
 from ..colmap import rotation_matrix
 from ..points import SparsePoints
-from .lenses import colmap_lens, other_format
+from .lenses import LATER_COLMAP_MODELS, colmap_lens, where_to_write
 from .pictures import IMAGES, Picture, PictureRules
 
 RULES = PictureRules(below_images=True, spaces=False)
@@ -64,6 +64,12 @@ def write_colmap(capture: Capture, pictures: Sequence[Picture], folder: Path) ->
     ordered = sorted(pictures, key=lambda picture: str(picture.path))
     cameras = [_camera_line(picture.view) for picture in ordered]
     identities = {camera: index for index, camera in enumerate(dict.fromkeys(cameras), 1)}
+    models = {camera.split()[0] for camera in cameras}
+    notes += [
+        f"Older versions of COLMAP do not know the camera model {model}."
+        for model in LATER_COLMAP_MODELS
+        if model in models
+    ]
     images = []
     for index, (picture, camera) in enumerate(zip(ordered, cameras, strict=True), 1):
         quaternion, translation = world_to_camera(picture.view.camera, world)
@@ -166,11 +172,10 @@ def _camera_line(view: View) -> str:
     lens = colmap_lens(camera)
     if lens is None:
         raise UserError(
-            f"COLMAP has no model for the lens of {view.name} (its k4 bends by the radius to the "
-            f"8th); write --to {other_format(camera)}, which can hold it."
+            f"COLMAP has no model for the lens of {view.name} ({camera.distortion_model}"
+            f"{' with k4' if 'k4' in camera.distortion else ''}); {where_to_write(camera)}."
         )
-    values = (camera.fx, camera.fy, camera.cx, camera.cy, *lens.coefficients.values())
-    return f"{lens.model} {camera.width} {camera.height} {_numbers(values)}"
+    return f"{lens.model} {camera.width} {camera.height} {_numbers(lens.parameters)}"
 
 
 def _point_lines(points: SparsePoints, world: np.ndarray) -> list[str]:

@@ -14,16 +14,13 @@ from ...errors import UserError
 from ...jobs.files import write_json
 from ..bounds import find_box
 from ..capture import SPLITS, Camera, Capture, Frame, View
-from .lenses import other_format
+from .lenses import given_back, where_to_write
 from .pictures import Picture, PictureRules
 
 RULES = PictureRules(only_png=True)
 
 EXACT = 1e-12
 """Relative: what counts as equal that was computed in another order."""
-
-NEARBY_ANGLES = 8
-"""Roundings up and down within which the angle is looked for that gives a focal length."""
 
 
 def write_nerf_synthetic(capture: Capture, pictures: Sequence[Picture], folder: Path) -> list[str]:
@@ -78,13 +75,10 @@ def camera_angle(focal: float, width: int) -> float:
     Returns
     -------
     float
-        Of the neighbours of 2 atan(width / (2 focal)) the one for which width / (2 tan(angle / 2))
-        is nearest to `focal`: equal to it wherever it was computed from an angle.
+        Near 2 atan(width / (2 focal)), as `given_back` finds it.
     """
     middle = 2 * math.atan(0.5 * width / focal)
-    steps = sorted(range(-NEARBY_ANGLES, NEARBY_ANGLES + 1), key=abs)
-    angles = [middle + step * math.ulp(middle) for step in steps]
-    return min(angles, key=lambda angle: abs(0.5 * width / math.tan(0.5 * angle) - focal))
+    return given_back(focal, lambda angle: 0.5 * width / math.tan(0.5 * angle), middle)
 
 
 def _shared_camera(views: Sequence[View]) -> Camera:
@@ -95,7 +89,7 @@ def _shared_camera(views: Sequence[View]) -> Camera:
         if reason is not None:
             raise UserError(
                 f"NeRF-Synthetic cannot hold {view.name} because {reason}; "
-                f"write --to {other_format(view.camera)}, which can."
+                f"{where_to_write(view.camera)}."
             )
     return first.camera
 

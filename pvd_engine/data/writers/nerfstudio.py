@@ -18,7 +18,7 @@ from ..capture import SPLITS, Camera, Capture, Frame
 from ..point_bounds import find_box_with_points
 from ..points import write_ply
 from ..transforms import FILE
-from .lenses import other_format, transforms_lens
+from .lenses import FTHETA, transforms_lens, where_to_write
 from .pictures import Picture, PictureRules, copy_file
 
 RULES = PictureRules()
@@ -26,7 +26,8 @@ RULES = PictureRules()
 POINTS = "sparse_pc.ply"
 
 _MODEL = "camera_model"
-_FISHEYE = "OPENCV_FISHEYE"
+_PERSPECTIVE = {"PINHOLE", "OPENCV"}
+"""Without coefficients the second is the first; of other lenses a file has one kind."""
 
 
 def write_nerfstudio(capture: Capture, pictures: Sequence[Picture], folder: Path) -> list[str]:
@@ -52,10 +53,12 @@ def write_nerfstudio(capture: Capture, pictures: Sequence[Picture], folder: Path
     frame, notes = _frame_with_box(capture)
     shared, own = _intrinsics([_camera_fields(picture) for picture in pictures])
     models = {fields[_MODEL] for fields in [shared, *own] if _MODEL in fields}
-    if _FISHEYE in models and len(models) > 1:
+    if len(models) > 1 and not models <= _PERSPECTIVE:
         notes.append(
-            "The frames have fisheye and other lenses; nerfstudio itself takes one kind a file."
+            "The frames have lenses of several kinds; nerfstudio itself takes one kind a file."
         )
+    if FTHETA in models:
+        notes.append("F-theta lenses are instant-ngp's; nerfstudio does not know them.")
     content = {**shared, **_frame_fields(frame)}
     if _write_points(capture, folder / POINTS):
         content["ply_file_path"] = POINTS
@@ -78,11 +81,10 @@ def _camera_fields(picture: Picture) -> dict[str, Any]:
     if lens is None:
         raise UserError(
             f"A transforms.json cannot say the lens of {picture.view.name} "
-            f"({camera.distortion_model}); write --to {other_format(camera)}, which can."
+            f"({camera.distortion_model}); {where_to_write(camera)}."
         )
-    intrinsics = {"fl_x": camera.fx, "fl_y": camera.fy, "cx": camera.cx, "cy": camera.cy}
-    size = {"w": camera.width, "h": camera.height}
-    return {_MODEL: lens.model, **size, **intrinsics, **lens.coefficients}
+    image = {"w": camera.width, "h": camera.height, "cx": camera.cx, "cy": camera.cy}
+    return {_MODEL: lens.model, **image, **lens.fields}
 
 
 def _intrinsics(fields: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -90,7 +92,7 @@ def _intrinsics(fields: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict
     if all(one == fields[0] for one in fields):
         return fields[0], [{} for _ in fields]
     models = {one[_MODEL] for one in fields}
-    if _FISHEYE in models and len(models) > 1:
+    if len(models) > 1 and not models <= _PERSPECTIVE:
         return {}, fields
     # nerfstudio looks for it at the top alone; without coefficients OPENCV is a pinhole.
     shared = {_MODEL: "OPENCV" if len(models) > 1 else models.pop()}
