@@ -21,6 +21,7 @@ from .intrinsics import (
     set_intrinsics,
 )
 from .matrices import pose_in_frame, to_numpy
+from .panoramas import EQUIRECTANGULAR, has_panorama, is_panorama, read_panorama, set_panorama
 from .undistort import is_distorted, undistorted_copy
 
 DATASET_CAMERA = "pvd_camera"
@@ -85,7 +86,8 @@ def _split_collection(parent: Collection, frame: Object, split: str) -> Collecti
 def _create_camera(view: dict) -> Object:
     camera = view["camera"]
     data = bpy.data.cameras.new(view["name"])
-    set_intrinsics(data, Intrinsics.from_dict(camera))
+    set_lens = set_panorama if is_panorama(camera) else set_intrinsics
+    set_lens(data, Intrinsics.from_dict(camera))
     data[DATASET_CAMERA] = {
         "name": view["name"],
         "split": view["split"],
@@ -148,10 +150,13 @@ def dataset_camera(item: Object) -> dict | None:
 def attach_image(item: Object, work_folder: Path) -> None:
     """Show a dataset camera's image behind it, undistorted when its lens is not a pinhole.
 
-    A camera without an image, or whose image is gone, is left without a background.
+    A camera without an image, or whose image is gone, is left without a background, and so is a
+    panorama: Blender's 3D View shows a perspective view through it.
     """
     camera = dataset_camera(item)
     if camera is None or not camera["image_path"] or item.data.background_images:
+        return
+    if is_panorama(camera):
         return
     path = Path(camera["image_path"])
     if not path.is_file():
@@ -175,7 +180,8 @@ def look_through(context: Context, camera: Object) -> None:
         k = Intrinsics.from_dict(values)
         scene.render.resolution_x, scene.render.resolution_y = k.width, k.height
         scene.render.resolution_percentage = 100
-        scene.render.pixel_aspect_x, scene.render.pixel_aspect_y = pixel_aspect(k)
+        aspect = (1.0, 1.0) if is_panorama(values) else pixel_aspect(k)
+        scene.render.pixel_aspect_x, scene.render.pixel_aspect_y = aspect
         if camera.parent is not None and WORK_FOLDER in camera.parent:
             attach_image(camera, Path(camera.parent[WORK_FOLDER]))
     for area in context.screen.areas if context.screen else ():
@@ -188,7 +194,8 @@ def is_as_imported(item: Object, frame: Object) -> bool:
     values = dataset_camera(item)
     if values is None or item.parent != frame or item.constraints:
         return False
-    if not has_intrinsics(item.data, Intrinsics.from_dict(values)):
+    has_lens = has_panorama if is_panorama(values) else has_intrinsics
+    if not has_lens(item.data, Intrinsics.from_dict(values)):
         return False
     # The pose in the frame, not in the world: moving the frame is no change of the camera.
     basis = to_numpy(item.matrix_parent_inverse) @ to_numpy(item.matrix_basis)
@@ -209,7 +216,7 @@ def camera_to_dict(item: Object, scene: Scene, frame: Object) -> dict:
     item : Object
         A camera. A dataset camera that has not been changed gives the file's own float64 numbers
         with its lens distortion; any other camera gives Blender's values (any sensor fit, shift,
-        pixel aspect, resolution percentage).
+        pixel aspect, resolution percentage; of an equirectangular one any part of the sphere).
     scene : Scene
         Whose render size and pixel aspect hold for cameras that are not the dataset's own.
     frame : Object
@@ -224,7 +231,7 @@ def camera_to_dict(item: Object, scene: Scene, frame: Object) -> dict:
     Raises
     ------
     SceneError
-        When the object is no perspective camera, or the frame is stretched.
+        When the camera is neither perspective nor equirectangular, or the frame is stretched.
     """
     bpy.context.view_layer.update()
     if is_as_imported(item, frame):
@@ -250,7 +257,8 @@ def render_camera(item: Object, scene: Scene, frame: Object, depsgraph: Depsgrap
 
 
 def _entry_of_view(item: Object, scene: Scene, frame: Object) -> dict:
-    k = read_intrinsics(item, scene)
+    panorama = item.data.type == "PANO"
+    k = read_panorama(item, scene) if panorama else read_intrinsics(item, scene)
     pose = pose_in_frame(to_numpy(item.matrix_world), to_numpy(frame.matrix_world), item.name)
     return {
         "name": item.name,
@@ -258,6 +266,7 @@ def _entry_of_view(item: Object, scene: Scene, frame: Object) -> dict:
         "height": k.height,
         **{key: getattr(k, key) for key in SCALARS},
         "camera_to_world": pose.tolist(),
+        **({"distortion_model": EQUIRECTANGULAR} if panorama else {}),
     }
 
 

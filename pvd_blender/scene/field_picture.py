@@ -4,6 +4,7 @@ import bpy
 import numpy as np
 from bpy.types import RenderSettings, World
 
+from .panoramas import is_panorama
 from .volume_file import srgb_to_linear
 
 SEEN = 0.5
@@ -35,6 +36,8 @@ def linear_rgba(pixels: np.ndarray, world: np.ndarray | None) -> np.ndarray:
 def blender_depth(pixels: np.ndarray, camera: dict, scale: float) -> np.ndarray:
     """Return the depth pass, (H, W) float32: along the camera's view, in scene units.
 
+    Of a panorama it is the distance, as in Cycles.
+
     Parameters
     ----------
     pixels : (H, W, 5) float32 array
@@ -45,10 +48,11 @@ def blender_depth(pixels: np.ndarray, camera: dict, scale: float) -> np.ndarray:
         Scene units in a dataset unit.
     """
     height, width = pixels.shape[:2]
-    x = (np.arange(width) + 0.5 - camera["cx"]) / camera["fx"]
-    y = (np.arange(height) + 0.5 - camera["cy"]) / camera["fy"]
-    along = 1 / np.sqrt(1 + x[None, :] ** 2 + y[:, None] ** 2)
-    depth = pixels[..., 4] * along * scale
+    depth = pixels[..., 4] * scale
+    if not is_panorama(camera):
+        x = (np.arange(width) + 0.5 - camera["cx"]) / camera["fx"]
+        y = (np.arange(height) + 0.5 - camera["cy"]) / camera["fy"]
+        depth = depth / np.sqrt(1 + x[None, :] ** 2 + y[:, None] ** 2)
     seen = (pixels[..., 3] >= SEEN) & (depth > 0)
     return np.where(seen, depth, FAR).astype(np.float32)
 

@@ -13,15 +13,22 @@ import bpy
 import numpy as np
 
 from .errors import SceneError
+from .panoramas import EQUIRECTANGULAR
 
-FISHEYES = ("opencv_fisheye", "thin_prism_fisheye")
+NO_PINHOLES = (
+    *("opencv_fisheye", "thin_prism_fisheye", "rad_tan_thin_prism_fisheye"),
+    *("eucm", "ftheta", EQUIRECTANGULAR),
+)
 """Lens models that differ from a pinhole even without coefficients."""
+
+FTHETA_STEPS = 20
+"""Of Newton's method, which real lenses need 5 of."""
 
 
 def is_distorted(camera: dict) -> bool:
     """Tell whether a camera's lens differs from a pinhole."""
     model = camera.get("distortion_model", "none")
-    if model in FISHEYES:
+    if model in NO_PINHOLES:
         return True
     return model != "none" and any(value != 0 for value in camera.get("distortion", {}).values())
 
@@ -41,13 +48,14 @@ def distort(x: np.ndarray, y: np.ndarray, camera: dict) -> tuple[np.ndarray, np.
     tuple of arrays
         Distorted x and y. ``"opencv"`` is Brown-Conrady with k1 to k4 on r^2 to r^8 and p1, p2;
         ``"full_opencv"`` OpenCV's rational model; ``"opencv_fisheye"`` Kannala-Brandt with k1 to k4
-        on theta^2 to theta^8; ``"fov"`` that of Devernay and Faugeras; ``"thin_prism_fisheye"``
+        on theta^2 to theta^8; ``"fov"`` that of Devernay and Faugeras; ``"ftheta"`` instant-ngp's;
+        ``"thin_prism_fisheye"``, ``"rad_tan_thin_prism_fisheye"``, ``"division"`` and ``"eucm"``
         COLMAP's.
 
     Raises
     ------
     SceneError
-        The lens model is an unknown one.
+        The lens model is an unknown one, or has no image plane, as a panorama.
     """
     lens = LENSES.get(camera["distortion_model"])
     if lens is None:
@@ -215,6 +223,46 @@ def _thin_prism_fisheye(x: np.ndarray, y: np.ndarray, lens: dict) -> tuple[np.nd
     return bent_x + sx1 * square, bent_y + sy1 * square
 
 
+def _rad_tan_thin_prism_fisheye(
+    x: np.ndarray, y: np.ndarray, lens: dict
+) -> tuple[np.ndarray, np.ndarray]:
+    p0, p1, s0, s1, s2, s3 = _coefficients(lens, "p0", "p1", "s0", "s1", "s2", "s3")
+    x, y = _fisheye(x, y, {})
+    square = x * x + y * y
+    radial = 1 + sum(k * square**n for n, k in enumerate(_coefficients(lens, *RADIAL), 1))
+    x, y = x * radial, y * radial
+    square = x * x + y * y
+    # COLMAP's p0 and p1 are OpenCV's p2 and p1.
+    x, y = _tangential(x, y, np.ones_like(x), {"p1": p1, "p2": p0})
+    return x + square * (s0 + s1 * square), y + square * (s2 + s3 * square)
+
+
+def _division(x: np.ndarray, y: np.ndarray, lens: dict) -> tuple[np.ndarray, np.ndarray]:
+    (k,) = _coefficients(lens, "k")
+    inside = 1 - 4 * k * (x * x + y * y)
+    scale = np.where(inside >= 0, 2 / (1 + np.sqrt(np.maximum(inside, 0))), np.nan)
+    return x * scale, y * scale
+
+
+def _eucm(x: np.ndarray, y: np.ndarray, lens: dict) -> tuple[np.ndarray, np.ndarray]:
+    alpha, beta = _coefficients(lens, "alpha", "beta")
+    scale = 1 / (alpha * np.sqrt(beta * (x * x + y * y) + 1) + 1 - alpha)
+    return x * scale, y * scale
+
+
+def _ftheta(x: np.ndarray, y: np.ndarray, lens: dict) -> tuple[np.ndarray, np.ndarray]:
+    a0, a2, a3, a4 = _coefficients(lens, "a0", "a2", "a3", "a4")
+    away = np.sqrt(x * x + y * y)
+    angle = np.arctan(away)
+    bent = angle - a0
+    for _ in range(FTHETA_STEPS):
+        value = a0 + bent * (1 + bent * (a2 + bent * (a3 + bent * a4)))
+        slope = 1 + bent * (2 * a2 + bent * (3 * a3 + bent * 4 * a4))
+        bent = bent - (value - angle) / np.where(np.abs(slope) < 1e-6, 1e-6, slope)
+    scale = np.where(away > 1e-9, bent / np.maximum(away, 1e-9), 1.0)
+    return x * scale, y * scale
+
+
 def _tangential(
     x: np.ndarray, y: np.ndarray, scale: np.ndarray, lens: dict
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -237,5 +285,11 @@ LENSES = {
     "fov": _fov,
     "opencv_fisheye": _fisheye,
     "thin_prism_fisheye": _thin_prism_fisheye,
+    "rad_tan_thin_prism_fisheye": _rad_tan_thin_prism_fisheye,
+    "division": _division,
+    "eucm": _eucm,
+    "ftheta": _ftheta,
 }
-"""How each lens model of the engine moves points of the image plane."""
+"""How each lens model of the engine that has an image plane moves its points."""
+
+RADIAL = tuple(f"k{power}" for power in range(6))

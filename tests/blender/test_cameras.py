@@ -119,7 +119,8 @@ def test_cameras_follow_a_moved_turned_and_scaled_frame(tmp_path):
     assert worst_reprojection(captures.capture("moved", views), tmp_path, place) < PIXEL
 
 
-# cv2.projectPoints of OpenCV 5.0.0 (full_opencv), and the closed formulas of COLMAP's models.
+# cv2.projectPoints of OpenCV 5.0.0 (full_opencv), the closed formulas of COLMAP's models, and
+# bisection of those that are given backwards (division, instant-ngp's ftheta).
 LENS_POINTS = np.array([[0.3, -0.4], [-0.9, 0.5], [0.0, 0.0]])
 LENS_PLACES = {
     "full_opencv": (
@@ -131,11 +132,34 @@ LENS_PLACES = {
         (0.03, -0.01, 0.002, -0.001, 0.003, -0.0005, 0.004, -0.003),
         [[0.27993945059128056, -0.3726076934723775], [-0.7104912415571459, 0.39514398397358513]],
     ),
+    "rad_tan_thin_prism_fisheye": (
+        (0.03, -0.01, 0.004, -0.001, 0.0005, -0.0001, 0.002, -0.001, 0.004, 0.001, -0.003, 0.002),
+        [[0.281739489211095, -0.3746245985814719], [-0.7035233707840263, 0.3915212036951546]],
+    ),
+    "division": (
+        (-0.1,),
+        [[0.29285308902090923, -0.3904707853612124], [-0.8206756608145916, 0.45593092267477314]],
+    ),
+    "eucm": (
+        (0.6, 1.1),
+        [[0.27842346565702963, -0.37123128754270623], [-0.7014589238443301, 0.3896994021357389]],
+    ),
+    "ftheta": (
+        (0.001, 0.02, -0.05, 0.003),
+        [[0.2779124052545317, -0.370549873672709], [-0.7091104993896876, 0.39395027743871536]],
+    ),
 }
 LENS_NAMES = {
     "full_opencv": ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
     "fov": ("omega",),
     "thin_prism_fisheye": ("k1", "k2", "p1", "p2", "k3", "k4", "sx1", "sy1"),
+    "rad_tan_thin_prism_fisheye": (
+        *("k0", "k1", "k2", "k3", "k4", "k5"),
+        *("p0", "p1", "s0", "s1", "s2", "s3"),
+    ),
+    "division": ("k",),
+    "eucm": ("alpha", "beta"),
+    "ftheta": ("a0", "a2", "a3", "a4"),
 }
 
 
@@ -152,8 +176,10 @@ def test_lenses_of_colmap_bend_as_their_formulas_say(model):
 def test_which_lenses_differ_from_a_pinhole():
     assert not undistort.is_distorted({"distortion_model": "fov", "distortion": {"omega": 0}})
     assert undistort.is_distorted({"distortion_model": "thin_prism_fisheye", "distortion": {}})
-    with pytest.raises(SceneError, match="lens model ftheta is unknown"):
-        undistort.distort(*LENS_POINTS.T, {"distortion_model": "ftheta", "distortion": {}})
+    assert not undistort.is_distorted({"distortion_model": "division", "distortion": {"k": 0}})
+    assert undistort.is_distorted({"distortion_model": "equirectangular", "distortion": {}})
+    with pytest.raises(SceneError, match="lens model mirror is unknown"):
+        undistort.distort(*LENS_POINTS.T, {"distortion_model": "mirror", "distortion": {}})
 
 
 def test_the_view_formula_of_bpy_extras_agrees(tmp_path):
@@ -384,6 +410,10 @@ def undistort_by_iteration(x, y, camera):
         ("full_opencv", {"k1": 0.31, "k2": 0.06, "p1": 0.002, "k4": 0.42, "k5": 0.11}),
         ("fov", {"omega": 0.9}),
         ("thin_prism_fisheye", {"k1": 0.02, "p2": 0.002, "sx1": 0.003, "sy1": -0.002}),
+        ("rad_tan_thin_prism_fisheye", {"k0": 0.02, "p0": 0.002, "s0": 0.003, "s3": -0.002}),
+        ("division", {"k": -0.1}),
+        ("eucm", {"alpha": 0.6, "beta": 1.1}),
+        ("ftheta", {"a2": 0.02, "a3": -0.05}),
     ],
 )
 def test_the_undistorted_copy_shows_what_a_pinhole_would_have_seen(tmp_path, model, coefficients):
