@@ -36,6 +36,9 @@ AGREEMENT = 0.8
 FORWARD_DEPTH = 10.0
 """Depth of a forward-facing box in sizes of the camera array, when nothing else tells it."""
 
+SAME_WAY = 0.8
+"""Least length of the mean optical axis of cameras that look the same way."""
+
 FARTHEST = 1e12
 """Coordinates and depths beyond this are mistakes, as they are in camera poses."""
 
@@ -103,7 +106,7 @@ def find_box(cameras: Sequence[Camera], frame: Frame, has_alpha: bool) -> tuple[
     center = looked_at(cameras)
     if center is not None:
         return _box_around(cameras, positions, axes, center, has_alpha)
-    if np.linalg.norm(axes.mean(axis=0)) > 0.8 and not see_all_round(cameras):
+    if look_the_same_way(cameras):
         return _box_ahead(cameras, positions)
     return _box_about_cameras(positions)
 
@@ -243,6 +246,12 @@ def _mostly_in_view(cameras: Sequence[Camera], point: np.ndarray) -> bool:
             tangents = abs(x / z) * camera.fx, abs(y / z) * camera.fy
             seen += tangents[0] < 0.5 * camera.width and tangents[1] < 0.5 * camera.height
     return seen >= AGREEMENT * len(cameras)
+
+
+def look_the_same_way(cameras: Sequence[Camera]) -> bool:
+    """Whether the cameras' optical axes are about parallel."""
+    axes = [optical_axis(camera) for camera in cameras]
+    return not see_all_round(cameras) and float(np.linalg.norm(np.mean(axes, axis=0))) > SAME_WAY
 
 
 def see_all_round(cameras: Sequence[Camera]) -> bool:

@@ -11,14 +11,18 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ..errors import UserError
-from .bounds import corners_at, looked_at, optical_axis, positions_spread
+from .bounds import (
+    corners_at,
+    look_the_same_way,
+    looked_at,
+    optical_axis,
+    positions_spread,
+    see_all_round,
+)
 from .capture import Camera, Capture
 
 SceneKind = Literal["object", "forward_facing", "unbounded"]
 KINDS: tuple[SceneKind, ...] = get_args(SceneKind)
-
-SAME_WAY = 0.8
-"""Least length of the mean optical axis of cameras that look the same way."""
 
 NEAR_SHARE = 0.75
 """Where the near plane lies, as a share of the least known depth (as NeRF's LLFF loader has it)."""
@@ -95,7 +99,7 @@ def _found(capture: Capture) -> Scene:
             "The images are opaque and the cameras go around a common point, so there are"
             " surroundings beyond the box.",
         )
-    form = _facing_form(capture) if _look_the_same_way(cameras) else None
+    form = _facing_form(capture) if look_the_same_way(cameras) else None
     if form is not None:
         return Scene(form, "The images are opaque and the cameras look the same way.")
     return Scene(
@@ -105,19 +109,11 @@ def _found(capture: Capture) -> Scene:
     )
 
 
-def _look_the_same_way(cameras: Sequence[Camera]) -> bool:
-    return float(np.linalg.norm(_mean_axis(cameras))) > SAME_WAY
-
-
-def _mean_axis(cameras: Sequence[Camera]) -> np.ndarray:
-    return np.mean([optical_axis(camera) for camera in cameras], axis=0)
-
-
 def _facing_form(capture: Capture) -> dict[str, Any] | None:
     """A forward-facing scene as `Scene.form`; None where no one projection holds all cameras."""
     cameras = [view.camera for view in capture.views]
     reference = _middle_camera(cameras)
-    if reference is None:
+    if reference is None or see_all_round(cameras):
         return None
     near = _least_depth(capture, reference)
     # All that a camera sees lies between its corners at the least depth and at infinity.
@@ -143,7 +139,7 @@ def _facing_form(capture: Capture) -> dict[str, Any] | None:
 
 def _middle_camera(cameras: Sequence[Camera]) -> np.ndarray | None:
     """Mean position and orientation (4, 4), or None where the cameras have no mean direction."""
-    back = -_mean_axis(cameras)
+    back = -np.mean([optical_axis(camera) for camera in cameras], axis=0)
     up = np.mean([camera.camera_to_world[:3, 1] for camera in cameras], axis=0)
     right = np.cross(up, back)
     if np.linalg.norm(back) < 1e-3 or np.linalg.norm(right) < 1e-3:
