@@ -53,7 +53,7 @@ from ..errors import UserError
 from ..jobs.files import write_json
 from .capture import SPLITS, Camera, Capture, Frame, View
 from .intrinsics import COEFFICIENTS, MAX_SIDE, coefficient, focal_length, principal_point
-from .json_input import pose, positive_number, read_json_object, text_value
+from .json_input import pose, positive_number, read_json_object, shortened, text_value
 from .scene import find_scene
 
 MAX_CAMERAS = 100_000
@@ -88,9 +88,9 @@ def read_cameras(path: str | Path) -> tuple[View, ...]:
             raise UserError(f"{where}: a camera must be a JSON object.")
         name = _picture_name(entry.get("name"), where)
         if name in names:
-            raise UserError(f"{where}: the name {name} is taken by an earlier camera.")
+            raise UserError(f"{where}: the name {shortened(name)} is taken by an earlier camera.")
         names.add(name)
-        camera = camera_from_dict(entry, f"{where} ({name})")
+        camera = camera_from_dict(entry, f"{where} ({shortened(name)})")
         views.append(View(name=name, camera=camera, split="test", image_path=None))
     return tuple(views)
 
@@ -199,7 +199,9 @@ def _picture_name(value: Any, where: str) -> str:
     name = text_value(value, "name", where)
     parts = name.replace("\\", "/").split("/")
     if any(part in ("", ".", "..") for part in parts) or PureWindowsPath(name).drive:
-        raise UserError(f"{where}: the name {name} must be a path below the output folder.")
+        raise UserError(
+            f"{where}: the name {shortened(name)} must be a path below the output folder."
+        )
     return "/".join(parts)
 
 
@@ -217,5 +219,7 @@ def _distortion(value: Any, model: str, where: str) -> dict[str, float]:
         raise UserError(f"{where}: distortion must be an object with coefficients by name.")
     unknown = sorted(set(value) - set(COEFFICIENTS[model]))
     if unknown:
-        raise UserError(f"{where}: the model {model} has no coefficient {unknown[0]}.")
+        raise UserError(
+            f"{where}: the model {model} has no coefficient {shortened(unknown[0], 20)}."
+        )
     return {key: coefficient(number, key, where) for key, number in value.items()}

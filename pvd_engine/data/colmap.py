@@ -8,6 +8,7 @@ image's corner, as it is here.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +38,7 @@ from .intrinsics import (
     principal_point,
     whole_sphere,
 )
-from .json_input import text_value
+from .json_input import shortened, text_value
 from .point_bounds import find_box_with_points
 from .points import SparsePoints
 from .splits import every_eighth
@@ -133,7 +134,7 @@ def read_colmap(folder: Path) -> Capture:
         box_source=box_source,
         frame=frame,
         has_alpha=has_alpha,
-        notes=tuple([*report.notes(), *_notes(model, image_folder), split_note]),
+        notes=tuple([*report.notes(), *_notes(views, image_folder), split_note]),
         points=points,
     )
 
@@ -228,8 +229,8 @@ def _views(
         lens = lenses.get(image.camera_id)
         if lens is None:
             raise UserError(
-                f"{where}: the image {image.name[:80]} has the camera {image.camera_id}, which "
-                "the model lacks; export the model again."
+                f"{where}: the image {shortened(image.name)} has the camera {image.camera_id}, "
+                "which the model lacks; export the model again."
             )
         view = _view(image, lens, image_folder, where, report)
         if view is not None:
@@ -243,10 +244,10 @@ def _view(
     """The view of one image, or None when there is no such file."""
     report.listed += 1
     name = text_value(image.name, "the name of an image", where)
-    relative = inside_path(name, image_folder, f"{where}, image {name[:80]}")
+    relative = inside_path(name, image_folder, f"{where}, image {shortened(name)}")
     path = find_image(image_folder, relative)
     if path is None:
-        report.missing.append(name)
+        report.missing.append(shortened(name))
         return None
     header = read_header(path)
     stated = lens.width, lens.height
@@ -265,10 +266,10 @@ def _sparse_points(points: ColmapPoints | None) -> SparsePoints | None:
     return SparsePoints(points.positions @ APPLIED_TRANSFORM[:, :3].T, points.colors, points.errors)
 
 
-def _notes(model: ColmapModel, image_folder: Path) -> list[str]:
+def _notes(views: Sequence[View], image_folder: Path) -> list[str]:
     notes = []
-    posed = {image.name.replace("\\", "/") for image in model.images}
-    unposed = sum(name not in posed for name in _image_names(image_folder))
+    posed = {view.image_path for view in views}
+    unposed = sum(path not in posed for path in _image_paths(image_folder))
     if unposed:
         notes.append(
             f"COLMAP found no pose for {unposed} images in {image_folder.name}; they were left out."
@@ -278,10 +279,10 @@ def _notes(model: ColmapModel, image_folder: Path) -> list[str]:
     return notes
 
 
-def _image_names(folder: Path) -> list[str]:
-    """Paths of all images below a folder, relative to it, with slashes."""
+def _image_paths(folder: Path) -> list[Path]:
+    """All images below a folder; links to folders are not followed."""
     return [
-        (Path(parent) / name).relative_to(folder).as_posix()
+        Path(parent) / name
         for parent, _, names in os.walk(folder)
         for name in names
         if name.lower().endswith(SUFFIXES)

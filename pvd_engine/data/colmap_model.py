@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
+from .file_input import opened, read_bytes
 
 MAX_BYTES = 2 * 1024**3
 """Largest file of a model read; 100 bytes are usual for a point, 24 for a feature."""
@@ -182,11 +183,7 @@ class _Bytes:
     """The content of a binary file, taken from front to back."""
 
     def __init__(self, path: Path) -> None:
-        _check_size(path)
-        try:
-            self.data = path.read_bytes()
-        except OSError as error:
-            raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
+        self.data = read_bytes(path, MAX_BYTES)
         self.path = path
         self.offset = 0
 
@@ -357,26 +354,13 @@ def _points(
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Number and text of each line."""
-    _check_size(path)
-    try:
-        with path.open("rb") as file:
-            number = 0
-            while line := file.readline(MAX_LINE_BYTES + 1):
-                number += 1
-                if len(line) > MAX_LINE_BYTES:
-                    raise UserError(f"{path}, line {number} is too long for a COLMAP model.")
-                yield number, _decoded(line, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
-def _check_size(path: Path) -> None:
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if size > MAX_BYTES:
-        raise UserError(f"{path} has {size / 1e9:.1f} GB, more than can be read of a COLMAP model.")
+    with opened(path, MAX_BYTES) as file:
+        number = 0
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if len(line) > MAX_LINE_BYTES:
+                raise UserError(f"{path}, line {number} is too long for a COLMAP model.")
+            yield number, _decoded(line, path)
 
 
 def _decoded(data: bytes, path: Path) -> str:

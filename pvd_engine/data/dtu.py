@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from .array_input import read_npz
+from .array_input import HEADER_BYTES, read_npz
 from .capture import Capture, Frame
 from .frames import MAX_FRAMES
 from .listed import Box, image_files, listed_capture
@@ -26,7 +26,7 @@ FILES = ("cameras_sphere.npz", "cameras.npz")
 IMAGE_FOLDERS = ("image", "rgb", "images")
 
 _NAME = re.compile(r"(world|scale)_mat_(0|[1-9]\d{0,5})")
-_MATRIX_BYTES = 4 * 4 * 8 + 4096
+_MATRIX_BYTES = 4 * 4 * 8 + HEADER_BYTES
 _OPENGL_OF_OPENCV = np.diag([1.0, -1.0, -1.0])
 
 LARGEST = 1e12
@@ -129,7 +129,8 @@ def decompose(projection: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarra
 
 def _matrices(source: Path) -> tuple[np.ndarray, np.ndarray]:
     """The world matrices, (N, 4, 4), and the one scale matrix, (4, 4)."""
-    arrays = read_npz(source, lambda name: bool(_NAME.fullmatch(name)), _MATRIX_BYTES)
+    found = read_npz(source, lambda name: bool(_NAME.fullmatch(name)), _MATRIX_BYTES)
+    arrays = {name: array.astype(np.float64) for name, array in found.items()}
     count = sum(name.startswith("world_mat_") for name in arrays)
     if not 0 < count <= MAX_FRAMES:
         raise UserError(

@@ -8,9 +8,9 @@ from typing import Any
 
 from ..errors import UserError
 from .capture import Camera, View
-from .images import SUFFIXES, ImageHeader, load_image, read_header
+from .images import SUFFIXES, UNREAD_SUFFIXES, ImageHeader, load_image, read_header
 from .intrinsics import read_intrinsics, stated_size
-from .json_input import pose, text_value
+from .json_input import pose, shortened, text_value
 
 MAX_FRAMES = 100_000
 
@@ -124,13 +124,13 @@ def read_frame(
     """
     report.listed += 1
     listed = text_value(frame.get("file_path"), "file_path", f"{path.name}, frame {index}")
-    where = f"{path.name}, frame {index} ({listed})"
+    where = f"{path.name}, frame {index} ({shortened(listed)})"
     relative = inside_path(listed, path.parent, where)
     matrix, change = pose(frame.get("transform_matrix"), "transform_matrix", where)
     stated = stated_size(shared, frame, where)
     image_path = find_image(path.parent, relative)
     if image_path is None:
-        report.missing.append(listed)
+        report.missing.append(shortened(listed))
         return None
     header = read_header(image_path)
     actual = size_to_use(header, stated)
@@ -198,11 +198,19 @@ def inside_path(listed: str, folder: Path, where: str) -> PurePosixPath:
 
 
 def find_image(folder: Path, relative: PurePosixPath) -> Path | None:
-    """Return the existing image for a listed path, trying the known suffixes when it has none."""
+    """Return the existing image for a listed path.
+
+    A known ending may be written in capitals or not, whatever the path says; of a path without one
+    all known endings are tried, and last those of images that cannot be read, so that `read_header`
+    says so.
+    """
     candidate = folder.joinpath(*relative.parts)
     names = [candidate.name]
-    if candidate.suffix.lower() not in SUFFIXES:
-        names += [candidate.name + suffix for end in SUFFIXES for suffix in (end, end.upper())]
+    if candidate.suffix.lower() in SUFFIXES:
+        endings, bare = (candidate.suffix.lower(),), candidate.stem
+    else:
+        endings, bare = (*SUFFIXES, *UNREAD_SUFFIXES), candidate.name
+    names += [bare + suffix for end in endings for suffix in (end, end.upper())]
     for name in names:
         path = candidate.parent / name
         try:

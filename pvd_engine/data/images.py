@@ -1,15 +1,17 @@
 """Image files: header reads, decoding to 8-bit sRGB with straight alpha, atomic PNG writes."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ..errors import UserError
 from ..jobs.files import write_atomic
+from .file_input import opened
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 """File endings taken as images; anything else in a name counts as part of the name."""
@@ -20,6 +22,16 @@ MAX_PIXELS = 150_000_000
 PNG_COMPRESSION = 4
 """zlib level: nearly as small as the default 6 in half the time."""
 
+UNREAD_SUFFIXES = (".exr", ".hdr", ".heic", ".avif", ".gif")
+"""File endings of pictures that cannot be read, so that they can be named where they are found."""
+
+_OTHER_KINDS: dict[str, Callable[[bytes], bool]] = {
+    "an OpenEXR image": lambda head: head.startswith(b"\x76\x2f\x31\x01"),
+    "a Radiance HDR image": lambda head: head.startswith((b"#?RADIANCE", b"#?RGBE")),
+    "a HEIC or AVIF image": lambda head: head[4:8] == b"ftyp",
+    "a GIF image": lambda head: head.startswith((b"GIF87a", b"GIF89a")),
+}
+_HEAD_BYTES = 16
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 _HIGH_DEPTH_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
@@ -144,23 +156,37 @@ def write_png(path: Path, array: np.ndarray) -> Path:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image and turn every way in which decoding can fail into a UserError."""
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UserError(
-                    f"{path} has {image.width} x {image.height} pixels, too many to read; "
-                    "make the images smaller."
-                )
-            yield image
-    except UnidentifiedImageError as error:
-        raise UserError(f"{path} is not an image that can be read; replace it.") from error
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{path} has too many pixels to read; make the images smaller.") from error
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-        # Pillow reports damaged pixel data with all of these, depending on the format.
-        raise UserError(f"{path} is damaged and cannot be read ({error}); replace it.") from error
+    with opened(path) as file:
+        _refuse_other_kinds(file, path)
+        try:
+            with Image.open(file, formats=_FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise UserError(
+                        f"{path} has {image.width} x {image.height} pixels, too many to read; "
+                        "make the images smaller."
+                    )
+                yield image
+        except UnidentifiedImageError as error:
+            raise UserError(f"{path} is not an image that can be read; replace it.") from error
+        except Image.DecompressionBombError as error:
+            raise UserError(
+                f"{path} has too many pixels to read; make the images smaller."
+            ) from error
+        except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+            # Pillow reports damaged pixel data with all of these, depending on the format.
+            reason = " ".join(str(error).split())[:80] or type(error).__name__
+            raise UserError(
+                f"{path} is damaged and cannot be read ({reason}); replace it."
+            ) from error
+
+
+def _refuse_other_kinds(file: BinaryIO, path: Path) -> None:
+    """Name the kinds of pictures that people have and that cannot be read."""
+    head = file.read(_HEAD_BYTES)
+    file.seek(0)
+    for kind, is_kind in _OTHER_KINDS.items():
+        if is_kind(head):
+            raise UserError(f"{path} is {kind}, which cannot be read; save it as PNG or JPEG.")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -175,7 +201,7 @@ def _to_rgba(image: Image.Image) -> np.ndarray:
         grey = _eight_bits(np.asarray(image))
         return np.dstack([grey, grey, grey, np.full_like(grey, 255)])
     if image.mode == "F":
-        raise ValueError("floating-point pixels are not sRGB")
+        raise ValueError("floating-point pixels are no sRGB: save it with 8 or 16 bits")
     return np.array(image.convert("RGBA"))
 
 

@@ -2,23 +2,33 @@
 
 import json
 import math
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
+from .text_input import read_text
 
 MAX_BYTES = 128 * 1024 * 1024
 """Largest JSON file read; 20,000 nerfstudio frames with their matrices take about 25 MB."""
 
 MAX_DEPTH = 24
 
+MAX_VALUES = 8_000_000
+"""Most commas and brackets of a JSON file: each stands for up to 80 bytes of memory. A frame with a
+matrix and a lens of its own has about 40, so that `MAX_FRAMES` of them fit."""
+
 ORTHOGONALITY_TOLERANCE = 1e-2
 """Largest entry of RᵀR/s² − I that still counts as a rotation written with few digits."""
 
 EXACT_TOLERANCE = 1e-5
 """Below this deviation (a few float32 roundings) the file's own numbers are kept untouched."""
+
+
+_NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of controls, halves of characters, and ends of lines and paragraphs."""
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
@@ -35,21 +45,12 @@ def read_json_object(path: Path) -> dict[str, Any]:
     Raises
     ------
     UserError
-        The file is missing, too large, not UTF-8, not JSON, holds NaN or Infinity, is nested
-        deeper than `MAX_DEPTH`, or its top level is not an object.
+        As `read_text`, or the file is not JSON, holds NaN or Infinity or more than `MAX_VALUES`
+        values, is nested deeper than `MAX_DEPTH`, or its top level is not an object.
     """
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise UserError(
-                f"{path} has {size / 1e6:.0f} MB, more than the {MAX_BYTES / 1e6:.0f} MB that a "
-                "camera file may have; check that it is the right file."
-            )
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text, so it is not a JSON file.") from error
+    text = read_text(path, MAX_BYTES)
+    if sum(text.count(mark) for mark in ",[{") > MAX_VALUES:
+        raise UserError(f"{path} holds more than {MAX_VALUES} values, too many for a camera file.")
     try:
         content = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError as error:
@@ -91,9 +92,14 @@ def text_value(value: Any, what: str, where: str) -> str:
     """Return `value` when it is a string fit to be a name or path, or raise UserError."""
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"{where}: {what} must be text, not {_describe(value)}.")
-    if any(ord(letter) < 32 or 0xD800 <= ord(letter) <= 0xDFFF for letter in value):
+    if any(unicodedata.category(letter) in _NOT_IN_NAMES for letter in value):
         raise UserError(f"{where}: {what} holds characters that no file name can have.")
     return value
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """A name as messages show it."""
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def matrix_3x4(value: Any, what: str, where: str) -> np.ndarray:
@@ -187,5 +193,4 @@ def _check_depth(content: Any, path: Path) -> None:
 def _describe(value: Any) -> str:
     if value is None:
         return "missing"
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
+    return shortened(repr(value), 40)

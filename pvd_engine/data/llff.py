@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from .array_input import read_npy
+from .array_input import HEADER_BYTES, read_npy
 from .bounds import FARTHEST, ODD_BOUNDS, box_between
 from .capture import Capture, Frame
 from .frames import IMAGE_FOLDERS, MAX_FRAMES
@@ -96,7 +96,7 @@ def upright_turn(up: np.ndarray) -> np.ndarray:
 
 def _read_rows(source: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Poses (N, 3, 4) in OpenGL axes, (height, width, focal length) (N, 3), near and far (N,)."""
-    rows = read_npy(source, max_bytes=MAX_FRAMES * COLUMNS * 8 + 4096)
+    rows = read_npy(source, max_bytes=MAX_FRAMES * COLUMNS * 8 + HEADER_BYTES)
     if rows.ndim != 2 or rows.shape[1] != COLUMNS or len(rows) == 0:
         shape = " x ".join(str(side) for side in rows.shape) or "a single number"
         raise UserError(f"{source} must have rows of {COLUMNS} numbers, but is {shape}.")

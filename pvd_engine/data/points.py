@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..jobs.files import write_atomic
+from .file_input import opened
 
 MAX_BYTES = 1024**3
 """Largest PLY file read: 40 million coloured points."""
@@ -70,17 +71,11 @@ def read_points(path: Path) -> SparsePoints:
     UserError
         The file is missing, no PLY file, damaged, too large, or has no points.
     """
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise UserError(f"{path} has {size / 1e6:.0f} MB, too many for sparse points.")
-        with path.open("rb") as file:
-            order, elements = _read_header(file, path)
-            before, vertex = _up_to_vertices(elements, path)
-            read = _read_ascii if order == "" else _read_binary
-            columns = read(file, order, before, vertex, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
+    with opened(path, MAX_BYTES) as file:
+        order, elements = _read_header(file, path)
+        before, vertex = _up_to_vertices(elements, path)
+        read = _read_ascii if order == "" else _read_binary
+        columns = read(file, order, before, vertex, path)
     positions = np.stack([columns[name] for name in _POSITION], axis=1).astype(np.float64)
     if not np.isfinite(positions).all():
         raise UserError(f"{path} holds a point that has no finite position; remove it.")

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 from ..errors import UserError
+from .file_input import read_bytes
 
 MAX_BYTES = 64 * 1024 * 1024
 """Largest text file read; 100,000 cameras in a table take about 25 MB."""
@@ -15,18 +16,9 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     Raises
     ------
     UserError
-        The file is missing, unreadable, larger than `max_bytes`, or no UTF-8 text.
+        As `read_bytes`, or the file is no UTF-8 text.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if len(data) > max_bytes:
-        raise UserError(
-            f"{path} has more than the {max_bytes / 1000:.0f} kB that such a file may have; "
-            "check that it is the right file."
-        )
+    data = read_bytes(path, max_bytes)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

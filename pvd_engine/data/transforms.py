@@ -17,7 +17,7 @@ from .frames import (
     shows_transparency,
     unique_names,
 )
-from .json_input import read_json_object, text_value
+from .json_input import read_json_object, shortened, text_value
 from .point_bounds import find_box_with_points
 from .points import read_points
 from .splits import every_eighth, listed_splits
@@ -84,7 +84,8 @@ def _points(content: dict[str, Any], path: Path) -> tuple[Path | None, np.ndarra
     relative = inside_path(text_value(listed, "ply_file_path", path.name), path.parent, where)
     points = path.parent.joinpath(*relative.parts)
     if points.suffix.lower() != ".ply" or not points.is_file():
-        return None, none, [f"The sparse points {relative} are not there and were left out."]
+        missing = shortened(str(relative))
+        return None, none, [f"The sparse points {missing} are not there and were left out."]
     try:
         return points, read_points(points).positions, []
     except UserError as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.text_input import read_text
 from ..errors import UserError
 
 MAX_BYTES = 512 * 1024 * 1024
@@ -16,14 +17,12 @@ class InvalidJsonError(ValueError):
     """A value that makes no sense; the message names its key and what is wrong with it."""
 
 
-def read_json(path: Path, what: str) -> Any:
+def read_json(path: Path) -> Any:
     """Decode a JSON file.
 
     Parameters
     ----------
     path : Path
-    what : str
-        What it should hold, for messages: ``"edits"``.
 
     Raises
     ------
@@ -31,11 +30,7 @@ def read_json(path: Path, what: str) -> Any:
         When it is missing, too large or no JSON.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"'{path}' has more than {MAX_BYTES >> 20} MiB; make it smaller.")
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"The {what} '{path}' cannot be read: {error.strerror}.") from error
+        return json.loads(read_text(path, MAX_BYTES))
     except (ValueError, RecursionError) as error:
         raise UserError(f"'{path}' is not valid JSON: {error}.") from error
 

@@ -48,7 +48,7 @@ def read_edits(path: Path) -> tuple[Edit, ...]:
     UserError
         Naming the entry, counted from 1, and the field.
     """
-    entries = read_json(path, "edits")
+    entries = read_json(path)
     return parse_edits(entries, path.parent, str(path))
 
 

@@ -1,11 +1,12 @@
 """Density grids that come back from Blender (or anywhere) as ``.npz`` files."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from ..data.array_input import HEADER_BYTES, read_npz
+from ..errors import UserError
 from .regions import GridRegion, InvalidRegionError
 
 MAX_CELLS = 1 << 29
@@ -82,26 +83,7 @@ def filled_cells(density: np.ndarray, original: np.ndarray | None = None) -> np.
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise InvalidRegionError(f"there is no grid file '{path}'")
     try:
-        _refuse_bombs(path)
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in KEYS if key in file.files}
-    except InvalidRegionError:
-        raise
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InvalidRegionError(f"the grid '{path.name}' is no readable .npz file") from error
-    for name, values in arrays.items():
-        if values.dtype.kind not in "fiu":
-            raise InvalidRegionError(f"\"{name}\" of the grid '{path.name}' must hold numbers")
-    return arrays
-
-
-def _refuse_bombs(path: Path) -> None:
-    """Raise when an array would unpack to more than the limit: a small file can hold zeros only."""
-    with zipfile.ZipFile(path) as archive:
-        members = {entry.filename: entry.file_size for entry in archive.infolist()}
-    for key in KEYS:
-        if members.get(f"{key}.npy", 0) > MAX_CELLS * 8:
-            raise InvalidRegionError(f"the grid '{path.name}' has more than {MAX_CELLS} cells")
+        return read_npz(path, KEYS.__contains__, MAX_CELLS * 8 + HEADER_BYTES)
+    except UserError as error:
+        raise InvalidRegionError(str(error).removesuffix(".")) from error
