@@ -42,6 +42,9 @@ SAME_WAY = 0.8
 FARTHEST = 1e12
 """Coordinates and depths beyond this are mistakes, as they are in camera poses."""
 
+LEAST_SIDE = 1e-6
+"""Of a box, over its largest coordinate: a few float32 roundings."""
+
 ODD_BOUNDS = 0.01
 """Share of the known near and far depths, at either end, that a box does not follow."""
 
@@ -67,10 +70,11 @@ def file_box(corners: npt.ArrayLike, where: str) -> np.ndarray:
     Raises
     ------
     UserError
-        Its lower corner is not below its upper one, or a corner is beyond `FARTHEST`.
+        Its lower corner is not below its upper one, also in float32, or a corner is beyond
+        `FARTHEST`.
     """
     box = np.asarray(corners, np.float64)
-    if not (box[0] < box[1]).all() or not (np.abs(box) <= FARTHEST).all():
+    if not (np.abs(box) <= FARTHEST).all() or not (np.float32(box[0]) < np.float32(box[1])).all():
         raise UserError(
             f"{where}: the box's upper corner must lie above the lower one, both within "
             f"{FARTHEST:g} units; correct the file."
@@ -96,11 +100,21 @@ def find_box(cameras: Sequence[Camera], frame: Frame, has_alpha: bool) -> tuple[
         Minimum and maximum corner, dataset frame.
     source : str
         One sentence: where the box comes from.
+
+    Raises
+    ------
+    UserError
+        As `file_box`, of a box that the file states.
     """
     if frame.aabb is not None:
         return _box_from_aabb(frame)
     if frame.aabb_scale is not None or frame.scale is not None or frame.offset is not None:
         return _box_from_ngp(frame)
+    box, source = _box_of_cameras(cameras, has_alpha)
+    return _with_volume(box), source
+
+
+def _box_of_cameras(cameras: Sequence[Camera], has_alpha: bool) -> tuple[np.ndarray, str]:
     positions = np.array([camera.camera_to_world[:3, 3] for camera in cameras])
     axes = np.array([optical_axis(camera) for camera in cameras])
     center = looked_at(cameras)
@@ -180,14 +194,18 @@ def _box_from_aabb(frame: Frame) -> tuple[np.ndarray, str]:
     assert frame.aabb is not None
     center = frame.aabb.mean(axis=0)
     half = 0.5 * (frame.aabb[1] - frame.aabb[0]).max() * (frame.aabb_scale or 1.0)
-    return _cube(center, half), "The box is the file's aabb, made a cube as instant-ngp does."
+    return file_box(_cube(center, half), "aabb"), (
+        "The box is the file's aabb, made a cube as instant-ngp does."
+    )
 
 
 def _box_from_ngp(frame: Frame) -> tuple[np.ndarray, str]:
     side = 1.0 if frame.aabb_scale is None else frame.aabb_scale
     scale = NGP_SCALE if frame.scale is None else frame.scale
     offset = np.array(NGP_OFFSET if frame.offset is None else frame.offset)
-    box = _cube((0.5 - offset) / scale, 0.5 * side / scale)
+    box = file_box(
+        _cube((0.5 - offset) / scale, 0.5 * side / scale), "aabb_scale, scale and offset"
+    )
     numbers = ", ".join(f"{value:g}" for value in offset)
     return box, (
         f"The box is instant-ngp's: aabb_scale {side:g}, scale {scale:g}, offset ({numbers})."
@@ -280,6 +298,15 @@ def _smaller_tangent(camera: Camera) -> float:
 def positions_spread(positions: np.ndarray) -> float:
     """Diagonal of the box around positions (N, 3)."""
     return float(np.linalg.norm(positions.max(axis=0) - positions.min(axis=0)))
+
+
+def _with_volume(box: np.ndarray) -> np.ndarray:
+    """The box, or one about it where it has no sides that float32 can tell from zero."""
+    least = LEAST_SIDE * (np.abs(box).max() or 1.0)
+    if (np.ptp(box, axis=0) >= least).all():
+        return box
+    center, half = box.mean(axis=0), 0.5 * np.maximum(np.ptp(box, axis=0), least)
+    return np.stack([center - half, center + half])
 
 
 def _cube(center: np.ndarray, half: float) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from .bounds import FARTHEST
 from .capture import Frame
 from .json_input import finite_number, matrix_3x4, positive_number
 
@@ -27,7 +28,7 @@ def read_frame_fields(content: Mapping[str, Any], path: Path) -> Frame:
         )
     for key in ("aabb_scale", "scale", "applied_scale"):
         if content.get(key) is not None:
-            values[key] = positive_number(content[key], key, where)
+            values[key] = _factor(content[key], key, where)
     if content.get("offset") is not None:
         values["offset"] = _three(content["offset"], "offset", where)
     if content.get("aabb") is not None:
@@ -35,14 +36,28 @@ def read_frame_fields(content: Mapping[str, Any], path: Path) -> Frame:
     return Frame(**values)
 
 
+def _factor(value: Any, what: str, where: str) -> float:
+    number = positive_number(value, what, where)
+    if not 1 / FARTHEST <= number <= FARTHEST:
+        raise UserError(f"{where}: {what} is {number:g}, which no scene needs; correct the file.")
+    return number
+
+
 def _three(value: Any, what: str, where: str) -> tuple[float, float, float]:
     if not isinstance(value, list):
-        number = finite_number(value, what, where)
+        number = _coordinate(value, what, where)
         return number, number, number
     if len(value) != 3:
         raise UserError(f"{where}: {what} must have three numbers.")
-    x, y, z = (finite_number(entry, f"an entry of {what}", where) for entry in value)
+    x, y, z = (_coordinate(entry, f"an entry of {what}", where) for entry in value)
     return x, y, z
+
+
+def _coordinate(value: Any, what: str, where: str) -> float:
+    number = finite_number(value, what, where)
+    if abs(number) > FARTHEST:
+        raise UserError(f"{where}: {what} is {number:g}, farther away than {FARTHEST:g} units.")
+    return number
 
 
 def _corners(value: Any, where: str) -> np.ndarray:
