@@ -39,7 +39,8 @@ def opened(path: Path, framework: str) -> Iterator[tuple[dict[str, Any], Any]]:
         raise UserError(f"There is no field file '{path}'; give the path of a .safetensors file.")
     try:
         with safe_open(path, framework=framework) as file:
-            header = json.loads((file.metadata() or {})[METADATA_KEY])
+            text = (file.metadata() or {})[METADATA_KEY]
+            header = json.loads(text, parse_constant=_nothing)
             if not isinstance(header, dict) or header.get("format") != FORMAT:
                 raise ValueError("the header is of another format")
             if header.get("version") != VERSION:
@@ -52,6 +53,10 @@ def opened(path: Path, framework: str) -> Iterator[tuple[dict[str, Any], Any]]:
         raise UserError(
             f"'{path}' is no field file of this program; give one that pvd train wrote."
         ) from error
+
+
+def _nothing(_constant: str) -> None:
+    """What NaN and Infinity are read as, so that a header can be sent on as JSON."""
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ a byte). The JSON header stands in the safetensors metadata under ``pvd_field``:
 """
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,10 @@ MAX_NESTING = 16
 """Fields within a field: merged of edited of merged, and so on."""
 
 
+_HEADER_FAULTS = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError)
+"""What making a field raises whose header holds anything other than it should."""
+
+
 def content_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, by which provenance names parents."""
     with path.open("rb") as file:
@@ -67,7 +72,7 @@ def radiance_field_state(field: RadianceField) -> tuple[dict[str, Tensor], dict[
 def radiance_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> RadianceField:
     """The inverse of `radiance_field_state`."""
     occupancy = occupancy_from_state(tensors, header)
-    field = RadianceField(header["architecture"], occupancy, float(header["step"]))
+    field = RadianceField(header["architecture"], occupancy, marching_step(header))
     parameters = {k: v for k, v in tensors.items() if k != "occupancy.bits"}
     parameters |= {f"occupancy.{k}": v for k, v in occupancy.state_dict().items()}
     field.load_state_dict(parameters)
@@ -110,9 +115,17 @@ def frame_header(frame: EngineFrame) -> dict[str, Any]:
 
 
 def frame_from_header(header: dict[str, Any]) -> EngineFrame:
-    """The inverse of `frame_header`."""
-    form = header.get("frame", {"kind": BoxFrame.kind})
-    return make_frame(form, torch.tensor(header["box"]))
+    """The inverse of `frame_header`.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        The box has no volume, or the frame is none.
+    """
+    box = torch.tensor(header["box"], dtype=torch.float32)
+    if box.shape != (2, 3) or not torch.isfinite(box).all() or not (box[0] < box[1]).all():
+        raise ValueError("the box has no volume")
+    return make_frame(header.get("frame", {"kind": BoxFrame.kind}), box)
 
 
 def common_header(field: Field) -> dict[str, Any]:
@@ -125,16 +138,33 @@ def common_header(field: Field) -> dict[str, Any]:
     }
 
 
+def marching_step(header: dict[str, Any]) -> float:
+    """A field's ray-marching step; raises ValueError where no ray would end with it."""
+    step = float(header["step"])
+    if not 0 < step < math.inf:
+        raise ValueError("the step must be above zero")
+    return step
+
+
 def occupancy_bits(occupancy: OccupancyGrid) -> Tensor:
     """Which cells are occupied, eight to a byte: (ceil(R^3 / 8),) uint8."""
     return torch.from_numpy(np.packbits(occupancy.binary.cpu().numpy().reshape(-1)))
 
 
 def occupancy_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> OccupancyGrid:
-    """The occupancy grid that a field's ``occupancy.bits`` and header describe."""
-    resolution = int(header["occupancy"])
+    """The occupancy grid that a field's ``occupancy.bits`` and header describe.
+
+    Raises
+    ------
+    ValueError
+        The engine frame is none, or the bits are not as many as the header says; nothing of that many
+        is allocated then.
+    """
+    resolution, packed = int(header["occupancy"]), tensors["occupancy.bits"]
+    if resolution < 1 or packed.shape != (-(-(resolution**3) // 8),):
+        raise ValueError("the occupancy grid has another size")
     occupancy = OccupancyGrid(frame_from_header(header), resolution)
-    bits = np.unpackbits(tensors["occupancy.bits"].numpy(), count=resolution**3)
+    bits = np.unpackbits(packed.numpy(), count=resolution**3)
     occupancy.binary.copy_(torch.from_numpy(bits).view((resolution,) * 3))
     occupancy.values.copy_(occupancy.binary)
     return occupancy
@@ -233,7 +263,7 @@ def load_any_field(path: Path, device: torch.device | str = "cpu") -> AnyField:
         is_light = header["kind"] == "light_field"
         make = light_field_from_state if is_light else field_from_state
         field = make(tensors, header)
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except _HEADER_FAULTS as error:
         raise UserError(
             f"'{path}' is a damaged field file: its tensors do not fit its header."
         ) from error
