@@ -21,8 +21,9 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 GUI_BLENDER ?= blender
 GUI_RUN ?=
 GUI_OUT ?= gui_output
+FUZZ_OUT ?= fuzz_output
 
-.PHONY: demo test test-engine test-blender test-blenders test-gui lint addon setup clean
+.PHONY: demo test test-engine test-blender test-blenders test-gui fuzz lint addon setup clean
 
 demo: setup  ## Make a capture, train, edit and convert it inside Blender; leaves a folder
 	PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $(BLENDER_PYTHON) examples/demo.py --out $(OUT)
@@ -62,6 +63,10 @@ test-gui: setup addon
 	ADD_ON_ZIP="$$(ls dist/*.zip)" PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) \
 	  $(ENGINE_PYTHON) -m pytest -s tests/gui
 
+# Broken files for every reader, in processes that may not take much; ten minutes on two cores.
+fuzz: $(ENGINE)/.ready
+	$(ENGINE_PYTHON) -m tests.fuzz --inputs 20000 --out $(FUZZ_OUT)
+
 $(ENGINE)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(ENGINE)
 	$(ENGINE_PYTHON) $(PIP_INSTALL) $(TORCH_OPTIONS) -c constraints.txt torch
@@ -75,4 +80,4 @@ $(BLENDER)/.ready:
 	touch $@
 
 clean:  ## Remove environments and everything made
-	rm -rf .venv-* build dist demo_output gui_output *.egg-info
+	rm -rf .venv-* build dist demo_output gui_output fuzz_output *.egg-info

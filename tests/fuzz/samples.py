@@ -1,0 +1,208 @@
+"""One valid input of each reader, and how the engine looks at it."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "engine"))
+
+from capture_files import ring, write_json, write_nerf_synthetic, write_transforms
+from colmap_files import made_model, write_colmap
+from format_files import (
+    write_donerf,
+    write_dtu,
+    write_llff,
+    write_nsvf,
+    write_polycam,
+    write_realitycapture,
+)
+
+from pvd_engine.data.cameras_json import read_cameras
+from pvd_engine.data.images import load_image
+from pvd_engine.data.points import read_points, write_ply
+from pvd_engine.edit.edits_json import read_edits
+from pvd_engine.errors import UserError
+from pvd_engine.fields.architectures import make_field
+from pvd_engine.fields.storage import load_any_field, save_field
+from pvd_engine.jobs.info import describe_field
+from pvd_engine.render.occupancy import OccupancyGrid
+
+from .checks import (
+    check_capture,
+    check_image,
+    check_json,
+    check_points,
+    check_refusal,
+    check_views,
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A reader's input.
+
+    Attributes
+    ----------
+    write : callable
+        Makes the valid input in an empty folder.
+    look : callable
+        Reads what the folder holds and checks what comes of it; may raise `UserError`.
+    """
+
+    write: Callable[[Path], object]
+    look: Callable[[Path], object] = check_capture
+
+
+def _nerfstudio(folder: Path) -> None:
+    """Every key that may stand in a ``transforms.json``, with sparse points."""
+    content = write_transforms(
+        folder,
+        4,
+        w=8,
+        h=6,
+        k1=0.02,
+        p2=0.01,
+        camera_model="OPENCV",
+        applied_transform=[[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0]],
+        aabb_scale=4,
+        ply_file_path="points.ply",
+    )
+    paths = [frame["file_path"] for frame in content["frames"]]
+    content |= {"train_filenames": paths[:3], "test_filenames": paths[3:]}
+    write_json(folder / "transforms.json", content)
+    write_ply(folder / "points.ply", np.eye(3), np.full((3, 3), 9, np.uint8))
+
+
+def _images(folder: Path) -> None:
+    """Pictures of every kind that is read, in 8 bits and in 16."""
+    picture = np.random.default_rng(0).integers(0, 256, (12, 10, 4), dtype=np.uint8)
+    rgba = Image.fromarray(picture)
+    rgba.save(folder / "a.png")
+    rgba.convert("P").save(folder / "palette.png")
+    Image.fromarray(picture.view(np.uint16)[..., 0].copy()).save(folder / "deep.png")
+    rgba.convert("CMYK").save(folder / "cmyk.jpg")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    rgba.convert("RGB").save(folder / "turned.jpg", exif=exif)
+    rgba.save(folder / "a.webp")
+    rgba.save(folder / "a.tif", compression="tiff_lzw")
+    rgba.convert("RGB").save(folder / "a.bmp")
+
+
+def _look_at_each(folder: Path, look: Callable[[Path], None]) -> None:
+    """Look at all files of a folder, also at those after one that is refused."""
+    refusals = []
+    for path in sorted(folder.iterdir()):
+        try:
+            look(path)
+        except UserError as error:
+            check_refusal(error)
+            refusals.append(error)
+    if refusals:
+        raise refusals[0]
+
+
+def _look_at_images(folder: Path) -> None:
+    _look_at_each(folder, lambda path: check_image(load_image(path)))
+
+
+def _points(folder: Path) -> None:
+    positions = np.arange(12.0).reshape(4, 3)
+    write_ply(folder / "binary.ply", positions, np.full((4, 3), 7, np.uint8))
+    properties = [f"property float {name}" for name in "xyz"]
+    properties += [f"property uchar {name}" for name in ("red", "green", "blue")]
+    header = ["ply", "format ascii 1.0", "element vertex 2", *properties, "end_header"]
+    (folder / "text.ply").write_text("\n".join([*header, "0 1 2 3 4 5", "1 2 3 4 5 6", ""]))
+
+
+def _look_at_points(folder: Path) -> None:
+    _look_at_each(folder, lambda path: check_points(read_points(path)))
+
+
+def _cameras(folder: Path) -> None:
+    lens = {"width": 8, "height": 6, "fx": 9.0, "fy": 9.0, "cx": 4.0, "cy": 3.0}
+    lens |= {"distortion_model": "opencv_fisheye", "distortion": {"k1": 0.1}}
+    entries = [
+        {"name": f"a/{index}", "camera_to_world": pose.tolist(), **lens}
+        for index, pose in enumerate(ring(3))
+    ]
+    write_json(folder / "cameras.json", {"cameras": entries})
+
+
+def _field(folder: Path) -> None:
+    torch.manual_seed(0)
+    spec = {
+        "name": "hash",
+        "preset": "small",
+        "encoder": {
+            "type": "hash",
+            "levels": 2,
+            "features": 2,
+            "log2_table_size": 6,
+            "base_resolution": 4,
+            "finest_resolution": 8,
+        },
+        "decoder": {"type": "mlp"},
+    }
+    box = torch.tensor([[-1.0] * 3, [1.0] * 3])
+    save_field(folder / "field.safetensors", make_field(spec, box, OccupancyGrid(box, 8)))
+
+
+def _look_at_field(folder: Path) -> None:
+    path = folder / "field.safetensors"
+    check_json(describe_field(path))
+    load_any_field(path)
+
+
+def _edits(folder: Path) -> None:
+    np.savez(
+        folder / "grid.npz",
+        density=np.ones((2, 3, 4), np.float32),
+        original=np.ones((2, 3, 4), np.float32),
+        box=np.array([[0.0] * 3, [1.0] * 3]),
+    )
+    corners = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    faces = [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]
+    entries = [
+        {"op": "keep", "region": {"grid": "grid.npz"}},
+        {"op": "erase", "region": {"sphere": {"center": [0, 0, 0], "radius": 0.5}}, "soft": 0.1},
+        {"op": "tint", "region": {"box": {"min": [0] * 3, "max": [1] * 3}}, "color": [1, 0, 1]},
+        {"op": "move", "region": {"box": {"matrix": np.eye(4).tolist()}}, "to": np.eye(4).tolist()},
+        {"op": "scale_density", "region": {"mesh": {"vertices": corners, "faces": faces}}},
+    ]
+    entries[-1]["factor"] = 0.5
+    (folder / "edits.json").write_text(json.dumps(entries))
+
+
+def _look_at_edits(folder: Path) -> None:
+    points = torch.tensor([[0.2, 0.2, 0.2], [9.0, 9.0, 9.0]])
+    for edit in read_edits(folder / "edits.json"):
+        assert edit.region.contains(points).dtype == torch.bool
+
+
+SAMPLES = {
+    "transforms": Sample(_nerfstudio),
+    "nerf_synthetic": Sample(
+        lambda folder: write_nerf_synthetic(folder, {"train": 3, "val": 1, "test": 1})
+    ),
+    "donerf": Sample(write_donerf),
+    "llff": Sample(write_llff),
+    "nsvf": Sample(write_nsvf),
+    "dtu": Sample(write_dtu),
+    "polycam": Sample(write_polycam),
+    "realitycapture": Sample(write_realitycapture),
+    "colmap_binary": Sample(lambda folder: write_colmap(folder, made_model(4), (8, 6))),
+    "colmap_text": Sample(lambda folder: write_colmap(folder, made_model(4), (8, 6), binary=False)),
+    "images": Sample(_images, _look_at_images),
+    "points": Sample(_points, _look_at_points),
+    "cameras": Sample(_cameras, lambda folder: check_views(read_cameras(folder / "cameras.json"))),
+    "field": Sample(_field, _look_at_field),
+    "edits": Sample(_edits, _look_at_edits),
+}
+"""By the name of the format."""
