@@ -1,10 +1,11 @@
 """Sizes of the published architectures, and field files that give back what was saved."""
 
 import json
+import math
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import DECODERS, PRESETS, architecture, make_field
@@ -12,6 +13,7 @@ from pvd_engine.fields.decoders import spherical_harmonics
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.render.engine_frame import BoxFrame
+from pvd_engine.jobs.info import describe_field
 
 BOX = torch.tensor([[-1.0, -0.5, -2.0], [1.0, 1.5, 2.0]])
 
@@ -135,6 +137,50 @@ def test_a_spoilt_field_file_is_refused_with_a_sentence(tmp_path, spoil):
     spoil(path)
     with pytest.raises(UserError):
         load_field(path)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"box": [[-1.0] * 3]},
+        {"box": [[1.0] * 3, [-1.0] * 3]},
+        {"box": [[-1e39] * 3, [1e39] * 3]},
+        {"box": [[10**400] * 3, [1.0] * 3]},
+        {"box": [[math.nan] * 3, [1.0] * 3]},
+        {"occupancy": 20_000},
+        {"occupancy": 0},
+        {"occupancy": math.inf},
+        {"step": 0.0},
+        {"step": math.nan},
+        {"architecture": {}},
+    ],
+)
+def test_a_header_that_describes_no_field_is_refused_before_memory_is_taken(tmp_path, values):
+    path = tmp_path / "field.safetensors"
+    save_field(path, some_field("mlp"))
+    tensors, header = load_file(path), {**read_header(path), **values}
+    save_file(tensors, path, metadata={"pvd_field": json.dumps(header)})
+    with pytest.raises(UserError, match="damaged"):
+        load_field(path)
+
+
+def test_a_hash_table_of_sizes_that_no_table_has_is_refused(tmp_path):
+    path = tmp_path / "field.safetensors"
+    save_field(path, some_field("hash"))
+    tensors, header = load_file(path), read_header(path)
+    header["architecture"]["encoder"]["base_resolution"] = 0
+    save_file(tensors, path, metadata={"pvd_field": json.dumps(header)})
+    with pytest.raises(UserError, match="damaged"):
+        load_field(path)
+
+
+def test_infinite_measurements_in_a_header_do_not_keep_it_from_being_read_as_json(tmp_path):
+    path = tmp_path / "field.safetensors"
+    field = some_field("mlp")
+    field.header["provenance"] = {"metrics": {"psnr": math.inf}}
+    save_field(path, field)
+    assert json.dumps(describe_field(path), allow_nan=False)
+    load_field(path)
 
 
 def test_an_unknown_architecture_preset_or_decoder_is_refused():
