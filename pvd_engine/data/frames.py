@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import UserError
 from .capture import Camera, View
-from .images import SUFFIXES, UNREAD_SUFFIXES, ImageHeader, load_image, read_header
+from .images import SUFFIXES, UNREAD_SUFFIXES, ImageHeader, read_header, shows_through
 from .intrinsics import read_intrinsics, stated_size
 from .json_input import pose, shortened, text_value
 
@@ -244,12 +244,11 @@ def shows_transparency(paths: list[Path]) -> bool:
     looked_at = 0
     for path in paths[::step][:_LOOKED_AT]:
         try:
-            alpha = load_image(path)[..., 3]
+            if shows_through(path):
+                return True
         except UserError:  # damaged pixels are reported when they are needed
             continue
         looked_at += 1
-        if alpha.min() < 255:
-            return True
     return bool(paths) and looked_at == 0
 
 

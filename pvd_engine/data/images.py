@@ -86,6 +86,21 @@ def has_alpha(path: Path) -> bool:
     return read_header(path).has_alpha
 
 
+def shows_through(path: Path) -> bool:
+    """Whether a pixel of an image is less than opaque; takes far less memory than `load_image`.
+
+    Raises
+    ------
+    UserError
+        The file is missing, damaged or too large.
+    """
+    with _opened(path) as image:
+        if image.mode in _HIGH_DEPTH_MODES:
+            return False
+        with_alpha = image if image.mode in ("RGBA", "LA") else image.convert("RGBA")
+        return with_alpha.getchannel("A").getextrema() != (255, 255)
+
+
 def load_image(path: Path, expected_size: tuple[int, int] | None = None) -> np.ndarray:
     """Decode an image to 8-bit sRGB with straight alpha.
 
@@ -202,7 +217,7 @@ def _to_rgba(image: Image.Image) -> np.ndarray:
         return np.dstack([grey, grey, grey, np.full_like(grey, 255)])
     if image.mode == "F":
         raise ValueError("floating-point pixels are no sRGB: save it with 8 or 16 bits")
-    return np.array(image.convert("RGBA"))
+    return np.array(image if image.mode == "RGBA" else image.convert("RGBA"))
 
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from format_files import (
 )
 
 from pvd_engine.data.cameras_json import read_cameras
-from pvd_engine.data.images import load_image
+from pvd_engine.data.images import load_image, shows_through
 from pvd_engine.data.points import read_points, write_ply
 from pvd_engine.edit.edits_json import read_edits
 from pvd_engine.errors import UserError
@@ -109,7 +109,13 @@ def _look_at_each(folder: Path, look: Callable[[Path], None]) -> None:
 
 
 def _look_at_images(folder: Path) -> None:
-    _look_at_each(folder, lambda path: check_image(load_image(path)))
+    _look_at_each(folder, _look_at_image)
+
+
+def _look_at_image(path: Path) -> None:
+    rgba = load_image(path)
+    check_image(rgba)
+    assert shows_through(path) == (rgba[..., 3].min() < 255)
 
 
 def _points(folder: Path) -> None:
