@@ -157,8 +157,8 @@ def occupancy_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> 
     Raises
     ------
     ValueError
-        The engine frame is none, or the bits are not as many as the header says; nothing of that many
-        is allocated then.
+        The engine frame is none, or the bits are not as many as the header says; nothing of that
+        many is allocated then.
     """
     resolution, packed = int(header["occupancy"]), tensors["occupancy.bits"]
     if resolution < 1 or packed.shape != (-(-(resolution**3) // 8),):

@@ -31,6 +31,7 @@ from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import make_field
 from pvd_engine.fields.storage import load_any_field, save_field
 from pvd_engine.jobs.info import describe_field
+from pvd_engine.render.engine_frame import BoxFrame
 from pvd_engine.render.occupancy import OccupancyGrid
 
 from .checks import (
@@ -157,7 +158,8 @@ def _field(folder: Path) -> None:
         "decoder": {"type": "mlp"},
     }
     box = torch.tensor([[-1.0] * 3, [1.0] * 3])
-    save_field(folder / "field.safetensors", make_field(spec, box, OccupancyGrid(box, 8)))
+    frame = BoxFrame(box)
+    save_field(folder / "field.safetensors", make_field(spec, frame, OccupancyGrid(frame, 8)))
 
 
 def _look_at_field(folder: Path) -> None:
