@@ -1,4 +1,4 @@
-"""One engine at a time works on a job folder."""
+"""One engine at a time works on a folder."""
 
 import contextlib
 import errno
@@ -65,6 +65,24 @@ def hold_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether a lock file is there whose holder has ended without taking it away.
+
+    Where there is no file yet, or no locks (some network file systems), nobody can tell: False.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        _take(handle)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def _holder(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Folders that are whole or not there: filled under a temporary name, then renamed."""
 
 import contextlib
+import glob
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -8,6 +9,11 @@ from pathlib import Path
 
 from ..errors import UserError
 from .files import why_not_written
+from .lock import hold_lock, is_abandoned
+
+PART = ".part"
+LOCK = ".lock"
+"""Held within a temporary folder while it is filled."""
 
 
 def require_new(path: Path) -> None:
@@ -39,7 +45,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     ------
     Path
         The temporary folder, beside `path`. Whatever goes wrong within, it goes with all that is in
-        it, and `path` is as it was.
+        it, and `path` is as it was. Only what is killed leaves it; the next that fills a folder for
+        `path` takes it away.
 
     Raises
     ------
@@ -47,17 +54,28 @@ def new_folder(path: Path) -> Iterator[Path]:
         The path is taken, or the folder cannot be made.
     """
     require_new(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    _remove_abandoned(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
     try:
+        with contextlib.ExitStack() as held:
+            with _told(path):
+                temporary.mkdir(parents=True)
+                held.enter_context(hold_lock(temporary / LOCK))
+            yield temporary
         with _told(path):
-            temporary.mkdir(parents=True)
-        yield temporary
-        with _told(path):
+            (temporary / LOCK).unlink()
             if path.exists():
                 path.rmdir()  # Windows renames onto no folder, not even an empty one
             temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what killed processes left of earlier folders of this name."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{PART}"):
+        if is_abandoned(left / LOCK):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextlib.contextmanager
