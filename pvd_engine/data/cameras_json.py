@@ -24,9 +24,10 @@ A *camera* is an object with
   - ``"equirectangular"``: no coefficients; fx and fy are pixels per radian of longitude and
     latitude, and (cx, cy) shows what lies straight ahead.
 
-``cameras.json``, which ``pvd render --cameras`` reads, is ``{"cameras": [camera, ...]}`` where
-each camera also has a ``name``: the path of its picture below the output folder, without a suffix,
-and unique.
+``cameras.json``, which ``pvd render --cameras`` and ``pvd rewrite --cameras`` read, is
+``{"cameras": [camera, ...]}`` where each camera also has a ``name``: the path of its picture below
+the output folder, without a suffix, and unique; and perhaps a ``split``, ``"test"`` where it has
+none. Beside ``cameras`` may stand ``frame``, as a capture has it below.
 
 A *capture* is an object with
 
@@ -51,7 +52,9 @@ from typing import Any
 
 from ..errors import UserError
 from ..jobs.files import write_json
+from .bounds import find_box
 from .capture import SPLITS, Camera, Capture, Frame, View
+from .frame_fields import read_frame_fields
 from .intrinsics import COEFFICIENTS, MAX_SIDE, coefficient, focal_length, principal_point
 from .json_input import pose, positive_number, read_json_object, shortened, text_value
 from .scene import find_scene
@@ -65,15 +68,46 @@ def read_cameras(path: str | Path) -> tuple[View, ...]:
     Returns
     -------
     tuple of View
-        Split ``"test"``, without images, in the file's order.
+        Without images, in the file's order.
 
     Raises
     ------
     UserError
         The file or a camera in it is wrong.
     """
+    return _views(read_json_object(Path(path)), Path(path))
+
+
+def read_cameras_as_capture(path: str | Path) -> Capture:
+    """Read a ``cameras.json`` as a capture whose views have no images.
+
+    Raises
+    ------
+    UserError
+        The file, a camera or the frame in it is wrong.
+    """
     path = Path(path)
-    entries = read_json_object(path).get("cameras")
+    content = read_json_object(path)
+    views = _views(content, path)
+    fields = content.get("frame") or {}
+    if not isinstance(fields, dict):
+        raise UserError(f"{path.name}: frame must be a JSON object.")
+    frame = read_frame_fields(fields, path)
+    box, box_source = find_box([view.camera for view in views], frame, has_alpha=False)
+    return Capture(
+        name=path.stem,
+        root=path.parent,
+        format="cameras",
+        views=views,
+        box=box,
+        box_source=box_source,
+        frame=frame,
+        has_alpha=False,
+    )
+
+
+def _views(content: Mapping[str, Any], path: Path) -> tuple[View, ...]:
+    entries = content.get("cameras")
     if not isinstance(entries, list) or not entries:
         raise UserError(
             f'{path} has no cameras; it must be {{"cameras": [...]}} with at least one.'
@@ -90,8 +124,12 @@ def read_cameras(path: str | Path) -> tuple[View, ...]:
         if name in names:
             raise UserError(f"{where}: the name {shortened(name)} is taken by an earlier camera.")
         names.add(name)
-        camera = camera_from_dict(entry, f"{where} ({shortened(name)})")
-        views.append(View(name=name, camera=camera, split="test", image_path=None))
+        named = f"{where} ({shortened(name)})"
+        camera = camera_from_dict(entry, named)
+        split = entry.get("split", "test")
+        if split not in SPLITS:
+            raise UserError(f"{named}: the split must be one of {', '.join(SPLITS)}.")
+        views.append(View(name=name, camera=camera, split=split, image_path=None))
     return tuple(views)
 
 

@@ -119,7 +119,7 @@ class Capture:
     root : Path
     format : str
         ``"nerf_synthetic"``, ``"transforms"``, ``"donerf"``, ``"llff"``, ``"nsvf"``, ``"dtu"``,
-        ``"polycam"``, ``"realitycapture"`` or ``"colmap"``.
+        ``"polycam"``, ``"realitycapture"`` or ``"colmap"``; ``"cameras"``, without images.
     views : tuple of View
     box : (2, 3) float64 array
         Minimum and maximum corner of the scene, dataset frame.

@@ -23,6 +23,7 @@ from colmap_files import made_model, write_colmap
 from engine_process import files_below, pvd
 from PIL import Image
 
+from pvd_engine.data.cameras_json import camera_to_dict
 from pvd_engine.data.capture import Capture, View
 from pvd_engine.data.downscale import load_view
 from pvd_engine.data.points import read_points, write_ply
@@ -462,3 +463,41 @@ def test_the_verb_tells_what_it_wrote(tmp_path):
     assert len(open_capture(tmp_path / "out").views) == 6
     again = pvd("rewrite", *words, "--json")
     assert again.returncode == 1 and "not an empty folder" in again.stderr
+
+
+@pytest.mark.parametrize("to", ALL)
+def test_cameras_alone_are_written_and_the_answer_says_where_pictures_are_missing(tmp_path, to):
+    views = capture_of(synthetic, tmp_path / "capture").views
+    cameras = [
+        {"name": view.name, "split": view.split, **camera_to_dict(view.camera)} for view in views
+    ]
+    frame = {"applied_transform": [[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 2]], "scale": None}
+    file = write_json(tmp_path / "cameras.json", {"cameras": cameras, "frame": frame})
+    arguments = RewriteArguments(cameras=file, to=to, out=tmp_path / "out")
+    told = run(arguments, Job(tmp_path / "job"))
+    assert told["images"] == 0 and len(told["pictures"]) == len(views)
+    assert not any("images" in note for note in told["notes"])
+    for path in told["pictures"]:
+        write_image(tmp_path / "out" / path)
+    again = {view.image_path: view for view in open_capture(tmp_path / "out").views}
+    for view, path in zip(views, told["pictures"], strict=True):
+        after = again[tmp_path / "out" / path]
+        assert intrinsics(after.camera) == intrinsics(view.camera)
+        if to != "colmap":
+            assert (after.name, after.split) == (view.name, view.split)
+            np.testing.assert_array_equal(after.camera.camera_to_world, view.camera.camera_to_world)
+
+
+def test_cameras_or_a_capture_is_needed_and_a_wrong_split_refused(tmp_path):
+    for sources in ({}, {"capture": tmp_path, "cameras": tmp_path}):
+        with pytest.raises(UserError, match="either a capture or --cameras"):
+            RewriteArguments(**sources, to="colmap", out=tmp_path / "out")
+    camera = camera_to_dict(capture_of(synthetic, tmp_path / "capture").views[0].camera)
+    for content, words in (
+        ({"cameras": [{"name": "a", "split": "best", **camera}]}, "split must be one of"),
+        ({"cameras": [{"name": "a", **camera}], "frame": [1]}, "frame must be"),
+    ):
+        file = write_json(tmp_path / "cameras.json", content)
+        arguments = RewriteArguments(cameras=file, to="colmap", out=tmp_path / "out")
+        with pytest.raises(UserError, match=words):
+            run(arguments, Job(tmp_path / "job"))

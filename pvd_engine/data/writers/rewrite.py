@@ -1,4 +1,4 @@
-"""The verb ``rewrite``: any capture that can be read, as files of another format."""
+"""The verb ``rewrite``: any capture, or cameras alone, as files of another format."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,9 @@ from ...jobs.arguments import RewriteArguments
 from ...jobs.fraction import fraction_reporter
 from ...jobs.job import Job
 from ...jobs.new_folder import new_folder, require_new
+from ..cameras_json import read_cameras_as_capture
 from ..capture import SPLITS, Capture
+from ..downscale import downscaled
 from ..readers import open_capture
 from . import colmap_text, nerf_synthetic, nerfstudio
 from .pictures import Picture, PictureRules, place_pictures, write_picture
@@ -46,17 +48,41 @@ def run(arguments: RewriteArguments, job: Job) -> dict[str, Any]:
     -------
     dict
         ``out``, the folder; ``format``; ``counts``, number of views by split; ``images``, how many
-        were written; ``notes``, sentences about what is not as it was.
+        were written; ``notes``, sentences about what is not as it was; of cameras alone also
+        ``pictures``, the path below the folder at which each camera's picture is missing, in their
+        order.
     """
     require_new(arguments.out)
+    if arguments.cameras is not None:
+        return _write_cameras(arguments, job)
+    assert arguments.capture is not None
     capture = open_capture(arguments.capture, arguments.downscale)
-    report = fraction_reporter(job)
-    notes = write_capture(capture, arguments.to, arguments.out, arguments.images, report)
+    notes = write_capture(
+        capture, arguments.to, arguments.out, arguments.images, fraction_reporter(job)
+    )
+    images = len(capture.views) if arguments.images else 0
+    return _answer(arguments, capture, images, notes)
+
+
+def _write_cameras(arguments: RewriteArguments, job: Job) -> dict[str, Any]:
+    assert arguments.cameras is not None
+    capture = downscaled(read_cameras_as_capture(arguments.cameras), arguments.downscale)
+    notes = write_capture(
+        capture, arguments.to, arguments.out, images=False, report=fraction_reporter(job)
+    )
+    pictures = place_pictures(capture.views, FORMATS[arguments.to].rules)
+    paths = [str(picture.path) for picture in pictures]
+    return {**_answer(arguments, capture, 0, notes), "pictures": paths}
+
+
+def _answer(
+    arguments: RewriteArguments, capture: Capture, images: int, notes: list[str]
+) -> dict[str, Any]:
     return {
         "out": str(arguments.out),
         "format": arguments.to,
         "counts": {split: len(capture.split(split)) for split in SPLITS},
-        "images": len(capture.views) if arguments.images else 0,
+        "images": images,
         "notes": notes,
     }
 
@@ -110,6 +136,7 @@ def write_capture(
 
 def _picture_notes(pictures: Sequence[Picture], images: bool) -> list[str]:
     if not images:
-        return ["The images were not copied; put them where the files say."]
+        left = any(picture.view.image_path is not None for picture in pictures)
+        return ["The images were not copied; put them where the files say."] if left else []
     made = sum(not picture.copied for picture in pictures)
     return [f"{made} images were written anew as PNG."] if made else []

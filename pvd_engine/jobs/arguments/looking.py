@@ -46,8 +46,12 @@ class RewriteArguments:
     Example: pvd rewrite fox --to colmap --out fox-colmap
     """
 
-    capture: Positional[CapturePath]
+    capture: Positional[CapturePath | None] = None
     """The dataset to read."""
+
+    cameras: Path | None = None
+    """A cameras.json instead of a capture: the images are missing then, and the answer says under
+    which names they are to be put there."""
 
     to: Literal["nerf-synthetic", "nerfstudio", "colmap"]
     """The format to write."""
@@ -62,6 +66,8 @@ class RewriteArguments:
     """Copy the images; without them only the cameras and points are written."""
 
     def __post_init__(self) -> None:
+        if (self.capture is None) == (self.cameras is None):
+            raise UserError("Give either a capture or --cameras to say what to write.")
         check_downscale(self.downscale)
 
 
