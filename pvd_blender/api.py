@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import bpy
-from bpy.types import Object, Scene
+from bpy.types import Object
 
 from . import tasks, unfinished
 from .api_edit import (
@@ -44,8 +44,8 @@ from .api_render import combine_by_depth, compare, look_through, render
 from .errors import ConvertFieldError, JobCancelledError
 from .field_file import field_facts
 from .properties import NO_MEASURE, active_field, find_field, list_field
-from .scene import export_capture as exporting
 from .scene.errors import SceneError
+from .scene_export import SceneExport, run_export
 from .session import session
 from .steps import chosen_device, do, owner, source
 from .tasks import DistillSettings, FieldSettings
@@ -66,7 +66,7 @@ __all__ = [
     "configure",
     "convert",
     "discard",
-    "export_capture",
+    "export_scene",
     "extract_volume",
     "find_floaters",
     "import_capture",
@@ -329,31 +329,43 @@ def convert(
     return do(task, wait)
 
 
-def export_capture(
+def export_scene(
     folder: str | Path,
-    splits: Mapping[str, Sequence[Object]],
+    cameras: str | Mapping[str, Sequence[Object]] = "ALL",
     *,
-    scene: Scene | None = None,
-    **settings: object,
+    format: str = "nerfstudio",
+    pictures: bool = True,
+    test_every: int = 8,
 ) -> Path:
-    """Render a scene as a NeRF-Synthetic capture.
+    """Export the active scene as a dataset: its cameras, and a picture of each by its own engine.
 
     Parameters
     ----------
     folder : path
-    splits : dict of str to list of Object
-        Cameras by split: ``"train"``, ``"val"``, ``"test"``.
-    scene : Scene, optional
-    settings
-        As in `scene.export_capture.export_capture`: ``resolution``, ``samples``, ``progress``, ...
+        Becomes the dataset, whole or not at all; it does not exist yet, or is empty.
+    cameras : str or dict of str to list of Object
+        ``"SELECTED"``, ``"ALL"`` (cameras of the scene) or ``"ANIMATION"`` (the active camera, at
+        each frame of the scene's range); or cameras by split: ``"train"``, ``"val"``, ``"test"``.
+    format : str
+        ``"nerfstudio"``, ``"nerf-synthetic"`` or ``"colmap"`` (text). What it cannot say exactly
+        is refused before anything is rendered.
+    pictures : bool
+        Render each view as the scene says (engine, size, samples, transparency), without motion
+        blur, sequencer and border; else only the cameras are written.
+    test_every : int
+        Every how manieth view is for testing, from the first; 0 for none. Cameras that came with a
+        capture keep its splits.
 
     Returns
     -------
     Path
         The folder.
     """
-    where = Path(bpy.path.abspath(str(folder)))
-    return exporting.export_capture(scene or bpy.context.scene, splits, where, **settings)
+    where = Path(bpy.path.abspath(str(folder))).absolute()
+    export = SceneExport(where, format, cameras, pictures, test_every)
+    session().message = run_export(bpy.context.scene, export)
+    print(session().message, flush=True)
+    return where
 
 
 def resume(folder: str | Path, wait: bool = True) -> object:

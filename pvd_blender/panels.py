@@ -124,7 +124,7 @@ class CONVERT_FIELD_PT_capture(StepPanel, Panel):
             if state.scene == AUTO_SCENE:
                 draw_wrapped(layout, context, state.scene_found, icon="WORLD")
             layout.prop(state, "downscale")
-        layout.operator("convert_field.export_capture", icon="EXPORT")
+        layout.operator("convert_field.export_scene", icon="EXPORT")
 
 
 class CONVERT_FIELD_PT_teacher(StepPanel, Panel):

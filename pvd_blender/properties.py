@@ -18,6 +18,7 @@ from bpy.types import Object, PropertyGroup, Scene
 from . import settings
 from .scene import edit_properties
 from .scene.edit_properties import OPERATIONS, EditShape
+from .scene.errors import SceneError
 from .scene.frame import frame_of, is_frame
 from .settings import StudentSettings, TeacherSettings
 
@@ -208,6 +209,27 @@ def scene_frame(scene: Scene) -> Object | None:
     frame = scene.convert_field.frame
     # A deleted object stays in the pointer until the file is saved, but is in no scene.
     return frame if is_frame(frame) and frame.users_scene else None
+
+
+def rendered_frame(scene: Scene) -> Object:
+    """Return the frame whose field a scene shows: the one it names, or the only one it has.
+
+    Raises
+    ------
+    SceneError
+        There is none, or several and none is named.
+    """
+    named = scene_frame(scene)
+    if named is not None:
+        return named
+    frames = [item for item in scene.objects if is_frame(item)]
+    if len(frames) == 1:
+        return frames[0]
+    raise SceneError(
+        "The scene has no capture; import one first."
+        if not frames
+        else "The scene has several captures; choose one in the tab Convert Field."
+    )
 
 
 def active_field(frame: Object | None) -> FieldItem | None:

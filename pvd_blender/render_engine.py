@@ -9,13 +9,12 @@ from bpy.types import Context, Depsgraph, Object, Panel, RenderEngine, Scene
 
 from .errors import ConvertFieldError, JobCancelledError
 from .preferences import engine_settings
-from .properties import active_field, scene_frame
+from .properties import active_field, rendered_frame, scene_frame
 from .scene.cameras import render_camera
 from .scene.compositing import ENGINE
 from .scene.edit_shapes import collect_edits
 from .scene.errors import SceneError
 from .scene.field_picture import background, blender_depth, inside_border, linear_rgba
-from .scene.frame import is_frame
 from .session import redraw_panels, session
 from .tasks import source_field
 from .viewport import View, ViewPictures, view_camera
@@ -63,27 +62,6 @@ def shown_field(depsgraph: Depsgraph) -> ShownField:
     item = active_field(frame)
     live = scene.convert_field.live_edits and item.role not in ("EDITED", "LIGHT")
     return ShownField(frame, item.name, path, collect_edits(frame, depsgraph) if live else [])
-
-
-def rendered_frame(scene: Scene) -> Object:
-    """Return the frame whose field a scene shows: the one it names, or the only one it has.
-
-    Raises
-    ------
-    SceneError
-        There is none, or several and none is named.
-    """
-    named = scene_frame(scene)
-    if named is not None:
-        return named
-    frames = [item for item in scene.objects if is_frame(item)]
-    if len(frames) == 1:
-        return frames[0]
-    raise SceneError(
-        "The scene has no capture; import one first."
-        if not frames
-        else "The scene has several captures; choose one in the tab Convert Field."
-    )
 
 
 class FieldRenderEngine(RenderEngine):

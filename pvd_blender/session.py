@@ -25,6 +25,7 @@ from .errors import ConvertFieldError, JobCancelledError
 from .preferences import engine_settings, preferences
 from .results import Outcome, finish, follow_up
 from .scene.errors import SceneError
+from .scene_export import ExportStep
 from .tasks import Task, capture_folder
 from .unfinished import Unfinished, unfinished_here
 
@@ -62,6 +63,8 @@ class Session:
         The check that runs now.
     set_up : EngineSetUp or None
         The engine's environment, while it is being made.
+    export : ExportStep or None
+        How far the export of the scene is, while it is exported.
     pictures : PictureServer
         The engine that renders for the render engine *PVD Field*.
     """
@@ -78,6 +81,7 @@ class Session:
         self.engine_error: ConvertFieldError | None = None
         self.check: EngineCheck | None = None
         self.set_up: EngineSetUp | None = None
+        self.export: ExportStep | None = None
         self.pictures = PictureServer()
         self._previews: bpy.utils.previews.ImagePreviewCollection | None = None
 
@@ -265,12 +269,7 @@ class Session:
             raise ConvertFieldError("A job is running; wait for its end or cancel it first.")
         settings = engine_settings()
         self._asked_message = ""
-        try:
-            folder, request = task.prepare(settings.work_folder)
-        except OSError as error:
-            raise ConvertFieldError(
-                f"The work folder cannot be written ({error}); choose another in the preferences."
-            ) from error
+        folder, request = task.prepare(settings.work_folder)
         job = Job(request, folder, settings, follow_up(request))
         self.job, self.task = job, task
         return job

@@ -10,6 +10,7 @@ from bpy.types import Context, UILayout
 from .api_engine import OFFLINE
 from .engine.job import State, describe_progress
 from .preferences import engine_problem
+from .scene_export import ExportStep
 from .session import Session, session
 
 FONT, FONT_POINTS = 0, 11.0
@@ -76,6 +77,8 @@ def draw_status(layout: UILayout, context: Context) -> None:
         _draw_problem(layout, context, problem)
     if running.error is not None:
         _draw_error(layout.box(), context, running)
+    if running.export is not None:
+        _draw_export(layout.box(), running.export)
     if running.busy:
         _draw_job(layout.box(), running)
         return
@@ -120,6 +123,12 @@ def _draw_job(box: UILayout, running: Session) -> None:
         row = box.row()
         row.label(text=task.label, icon="TIME")
         row.operator("convert_field.unqueue", text="", icon="X", emboss=False).index = index
+
+
+def _draw_export(box: UILayout, step: ExportStep) -> None:
+    box.label(text="Export Scene as Dataset", icon="RENDER_STILL")
+    box.progress(factor=step.fraction, type="BAR", text=step.text)
+    box.label(text="Esc cancels", icon="CANCEL")
 
 
 def _draw_message(row: UILayout, context: Context, running: Session) -> None:

@@ -67,9 +67,23 @@ class Task:
     folder: Path | None = None
 
     def prepare(self, work_folder: Path) -> tuple[Path, Request]:
-        """Return the task's job folder, made and filled unless the task is resumed."""
+        """Return the task's job folder, made and filled unless the task is resumed.
+
+        Raises
+        ------
+        ConvertFieldError
+            When it cannot be made.
+        """
         if self.folder is not None:
             return self.folder, read_request(self.folder)
+        try:
+            return self._make(work_folder)
+        except OSError as error:
+            raise ConvertFieldError(
+                f"The work folder cannot be written ({error}); choose another in the preferences."
+            ) from error
+
+    def _make(self, work_folder: Path) -> tuple[Path, Request]:
         folder = next_folder(capture_folder(work_folder, self.capture_name), self.verb)
         arguments = {key: value for key, value in self.arguments.items() if value is not None}
         for key, name in self.outputs.items():

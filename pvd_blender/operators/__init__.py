@@ -1,9 +1,10 @@
 """The operators: each a few lines over `api`, so that scripts can do all that buttons do."""
 
-from . import capture, convert, edit, jobs, teacher
+from . import capture, convert, edit, export, jobs, teacher
 
 CLASSES = (
     *capture.CLASSES,
+    *export.CLASSES,
     *teacher.CLASSES,
     *edit.CLASSES,
     *convert.CLASSES,

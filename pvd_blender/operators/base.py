@@ -70,7 +70,7 @@ class GuardedOperator(Operator):
     def execute(self, context: Context) -> set[str]:
         """Do it; a failure is reported and cancels the operator."""
         failures: list[str] = []
-        with _collected(failures):
+        with collected(failures):
             self.act(context)
         for failure in failures:
             self.report({"ERROR"}, rpt_(failure))
@@ -127,7 +127,8 @@ class DensityJobOperator(FieldJobOperator):
 
 
 @contextlib.contextmanager
-def _collected(failures: list[str]) -> Iterator[None]:
+def collected(failures: list[str]) -> Iterator[None]:
+    """Collect the sentences of failures that the user is told of."""
     try:
         yield
     except (ConvertFieldError, SceneError) as error:

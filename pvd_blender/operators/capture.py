@@ -1,4 +1,4 @@
-"""Operators of the first step: import a capture, look through its cameras, export one."""
+"""Operators of the first step: import a capture, look through its cameras."""
 
 from pathlib import Path
 
@@ -125,87 +125,11 @@ class CONVERT_FIELD_OT_look_through(GuardedOperator):
         return cameras[(cameras.index(current) + self.offset) % len(cameras)]
 
 
-class CONVERT_FIELD_OT_export_capture(GuardedOperator):
-    """Render the scene as a capture that can be imported and trained on."""
-
-    bl_idname = "convert_field.export_capture"
-    bl_label = "Export Capture from Scene"
-    bl_description = (
-        "Render the scene with Cycles from the selected cameras as a NeRF-Synthetic capture; "
-        "Blender waits until all pictures are rendered"
-    )
-    bl_options = {"REGISTER"}
-
-    directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE"})
-    filter_folder: BoolProperty(default=True, options={"HIDDEN"})
-    resolution: IntProperty(
-        name="Resolution", description="Width and height of the pictures", default=200, min=8
-    )
-    samples: IntProperty(
-        name="Samples", description="Cycles samples per pixel", default=64, min=1, max=65536
-    )
-    cameras: EnumProperty(
-        name="Cameras",
-        description="Which cameras to render from",
-        items=(
-            ("SELECTED", "Selected", "The selected cameras; every 8th becomes a test view"),
-            ("CAPTURE", "Capture", "The cameras of the active capture, in its own splits"),
-        ),
-    )
-
-    @classmethod
-    def why_not(cls, context: Context) -> str | None:
-        """Return why there is nothing to render from."""
-        if _selected_cameras(context) or dataset_cameras(active_frame(context)):
-            return None
-        return "Select the cameras to render from"
-
-    def invoke(self, context: Context, _event: Event) -> set[str]:
-        """Ask for the folder."""
-        if not _selected_cameras(context):
-            self.cameras = "CAPTURE"
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
-
-    def act(self, context: Context) -> None:
-        """Render and write."""
-        splits = self._splits(context)
-        if not any(splits.values()):
-            raise api.ConvertFieldError("There is no camera to render from; select some.")
-        manager = context.window_manager
-        manager.progress_begin(0, sum(map(len, splits.values())))
-        try:
-            folder = api.export_capture(
-                self.directory,
-                splits,
-                resolution=(self.resolution, self.resolution),
-                samples=self.samples,
-                progress=lambda done, _all, _name: manager.progress_update(done),
-            )
-        finally:
-            manager.progress_end()
-        self.report({"INFO"}, f"Exported a capture to {folder}")
-
-    def _splits(self, context: Context) -> dict[str, list[Object]]:
-        splits: dict[str, list[Object]] = {"train": [], "val": [], "test": []}
-        if self.cameras == "CAPTURE":
-            for camera in dataset_cameras(active_frame(context)):
-                splits[dataset_camera(camera)["split"]].append(camera)
-        else:
-            for index, camera in enumerate(_selected_cameras(context)):
-                splits["test" if index % 8 == 0 else "train"].append(camera)
-        return splits
-
-
 def dataset_cameras(frame: Object | None) -> list[Object]:
     """Return the cameras that were imported with a capture, in the capture's order."""
     if frame is None:
         return []
     return [item for item in frame.children if dataset_camera(item) is not None]
-
-
-def _selected_cameras(context: Context) -> list[Object]:
-    return [item for item in context.selected_objects if item.type == "CAMERA"]
 
 
 class CONVERT_FIELD_OT_use_capture(GuardedOperator):
@@ -231,6 +155,5 @@ class CONVERT_FIELD_OT_use_capture(GuardedOperator):
 CLASSES = (
     CONVERT_FIELD_OT_import_capture,
     CONVERT_FIELD_OT_look_through,
-    CONVERT_FIELD_OT_export_capture,
     CONVERT_FIELD_OT_use_capture,
 )

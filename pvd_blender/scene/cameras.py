@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 from bpy.types import Collection, Context, Depsgraph, Object, Scene
 
-from .frame import NAME, frame_collection, parent_to_frame
+from .frame import NAME, frame_collection, is_frame, parent_to_frame
 from .intrinsics import (
     Intrinsics,
     has_intrinsics,
@@ -20,7 +20,7 @@ from .intrinsics import (
     render_size,
     set_intrinsics,
 )
-from .matrices import pose_in_frame, to_numpy
+from .matrices import IDENTITY, pose_in_frame, to_numpy
 from .panoramas import EQUIRECTANGULAR, has_panorama, is_panorama, read_panorama, set_panorama
 from .undistort import is_distorted, undistorted_copy
 
@@ -177,11 +177,7 @@ def look_through(context: Context, camera: Object) -> None:
     scene.camera = camera
     values = dataset_camera(camera)
     if values is not None:
-        k = Intrinsics.from_dict(values)
-        scene.render.resolution_x, scene.render.resolution_y = k.width, k.height
-        scene.render.resolution_percentage = 100
-        aspect = (1.0, 1.0) if is_panorama(values) else pixel_aspect(k)
-        scene.render.pixel_aspect_x, scene.render.pixel_aspect_y = aspect
+        fit_render(scene, Intrinsics.from_dict(values), is_panorama(values))
         if camera.parent is not None and WORK_FOLDER in camera.parent:
             attach_image(camera, Path(camera.parent[WORK_FOLDER]))
     for area in context.screen.areas if context.screen else ():
@@ -189,13 +185,31 @@ def look_through(context: Context, camera: Object) -> None:
             area.spaces.active.region_3d.view_perspective = "CAMERA"
 
 
+def fit_render(scene: Scene, k: Intrinsics, panorama: bool = False) -> None:
+    """Give a scene the render size and pixel aspect of a lens."""
+    render = scene.render
+    render.resolution_x, render.resolution_y, render.resolution_percentage = k.width, k.height, 100
+    render.pixel_aspect_x, render.pixel_aspect_y = (1.0, 1.0) if panorama else pixel_aspect(k)
+
+
 def is_as_imported(item: Object, frame: Object) -> bool:
     """Tell whether a dataset camera still has the pose and lens that it was imported with."""
+    return item.parent == frame and has_file_lens(item) and has_file_pose(item)
+
+
+def has_file_lens(item: Object) -> bool:
+    """Tell whether a camera is a dataset's and still has its lens."""
     values = dataset_camera(item)
-    if values is None or item.parent != frame or item.constraints:
+    if values is None:
         return False
     has_lens = has_panorama if is_panorama(values) else has_intrinsics
-    if not has_lens(item.data, Intrinsics.from_dict(values)):
+    return has_lens(item.data, Intrinsics.from_dict(values))
+
+
+def has_file_pose(item: Object) -> bool:
+    """Tell whether a camera is a dataset's and still stands in its frame as it was imported."""
+    values = dataset_camera(item)
+    if values is None or not is_frame(item.parent) or item.constraints:
         return False
     # The pose in the frame, not in the world: moving the frame is no change of the camera.
     basis = to_numpy(item.matrix_parent_inverse) @ to_numpy(item.matrix_basis)
@@ -254,6 +268,41 @@ def render_camera(item: Object, scene: Scene, frame: Object, depsgraph: Depsgrap
             size = {"width": width, "height": height}
             return entry | size | {key: entry[key] * factor for key, factor in scaled.items()}
     return _entry_of_view(item.evaluated_get(depsgraph), scene, frame.evaluated_get(depsgraph))
+
+
+def exported_camera(item: Object, scene: Scene, reference: Object | None) -> dict:
+    """Return a camera as a dataset of the scene has it, as one entry of ``cameras.json``.
+
+    Parameters
+    ----------
+    item : Object
+        A camera. Of a dataset's, a lens and a pose that have not been changed are the file's own
+        float64 numbers, each by itself; all else is Blender's.
+    scene : Scene
+        Whose render size and pixel aspect hold for lenses that are Blender's.
+    reference : Object or None
+        The frame that the pose is in; Blender's world if None.
+
+    Raises
+    ------
+    SceneError
+        When the object is no perspective camera, or it or its frame is stretched.
+    """
+    values = dataset_camera(item)
+    if has_file_lens(item):
+        entry = _entry_of_dataset_camera(values)
+    else:
+        k = read_intrinsics(item, scene)
+        entry = {"width": k.width, "height": k.height, **{key: getattr(k, key) for key in SCALARS}}
+    base = IDENTITY if reference is None else to_numpy(reference.matrix_world)
+    if not has_file_pose(item):
+        pose = pose_in_frame(to_numpy(item.matrix_world), base, item.name).tolist()
+    else:
+        pose = values["camera_to_world"]
+        own = to_numpy(item.parent.matrix_world)
+        if item.parent != reference and not np.array_equal(own, base):
+            pose = pose_in_frame(own @ np.asarray(pose), base, item.name).tolist()
+    return entry | {"camera_to_world": pose}
 
 
 def _entry_of_view(item: Object, scene: Scene, frame: Object) -> dict:

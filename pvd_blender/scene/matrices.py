@@ -55,7 +55,8 @@ def pose_in_frame(world: np.ndarray, frame_world: np.ndarray, name: str) -> np.n
     Raises
     ------
     SceneError
-        When the frame is stretched or mirrored, because no camera there is a pinhole camera.
+        When the frame is stretched or mirrored, or the camera is sheared or mirrored by what it is
+        parented to, because such a camera is no pinhole camera.
     """
     if uniform_scale(frame_world) is None or np.linalg.det(frame_world[:3, :3]) <= 0:
         raise SceneError(
@@ -68,6 +69,11 @@ def pose_in_frame(world: np.ndarray, frame_world: np.ndarray, name: str) -> np.n
     # A camera of unit scale keeps its numbers exactly; rounding in a norm must not touch them.
     if np.abs(lengths - 1).max() > 1e-6:
         pose[:3, :3] /= lengths
+    if uniform_scale(pose) is None or np.linalg.det(pose[:3, :3]) <= 0:
+        raise SceneError(
+            f"Camera '{name}' is sheared or mirrored by its scale or a parent's; apply the scale "
+            "of its parents, or clear them and keep the transform."
+        )
     return pose
 
 

@@ -319,31 +319,6 @@ def test_looking_through_cameras_goes_round_and_sets_the_render_size(frame):
     assert bpy.context.scene.camera == cameras[4]
 
 
-def test_an_exported_scene_can_be_imported_again(api, tmp_path):
-    for x in (3.0, -3.0, 2.0):
-        bpy.ops.object.camera_add(
-            location=(x, 0, 0), rotation=(np.pi / 2, 0, np.sign(x) * np.pi / 2)
-        )
-    bpy.ops.mesh.primitive_cube_add(size=0.5)
-    bpy.ops.object.select_all(action="DESELECT")
-    with pytest.raises(RuntimeError, match=r"Select the cameras|poll"):
-        OPERATORS.export_capture(directory=str(tmp_path / "none"))
-    poses = {}
-    for item in [item for item in bpy.data.objects if item.type == "CAMERA"]:
-        item.select_set(True)
-        poses[tuple(item.location)] = np.array(item.matrix_world)
-    folder = tmp_path / "exported"
-    assert OPERATORS.export_capture(directory=str(folder), resolution=8, samples=1) == {"FINISHED"}
-    frame = api.import_capture(folder)
-    assert frame.convert_field.summary == "3 cameras: 2 train, 1 test"
-    for camera in [item for item in frame.children if item.type == "CAMERA"]:
-        pose = np.array(camera.matrix_world)
-        nearest = min(poses, key=lambda at: np.abs(pose[:3, 3] - at).max())
-        assert np.abs(poses[nearest] - pose).max() < 1e-5
-    with pytest.raises(RuntimeError, match="holds a capture already"):
-        OPERATORS.export_capture(directory=str(folder), resolution=8, samples=1)
-
-
 # Edit shapes ------------------------------------------------------------------------------------
 
 
