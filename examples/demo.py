@@ -32,7 +32,7 @@ SAMPLES = 24
 TEACHER_SECONDS = 90
 STUDENT_SECONDS = 120
 SEED = 0
-SHOWN_VIEW = "test/r_002"
+SHOWN_VIEW = "test/test_002"
 """The test view on the contact sheet."""
 
 
@@ -53,7 +53,6 @@ class Clock:
 
 def make_captures(folder: Path) -> tuple[Path, Path]:
     """Render the scene as a capture, and its test views once more without the bucket."""
-    from pvd_blender import api
     from pvd_blender.scene.sphere_cameras import sphere_cameras
 
     bpy.ops.wm.read_homefile(use_empty=True)
@@ -67,15 +66,26 @@ def make_captures(folder: Path) -> tuple[Path, Path]:
         angle=demo_scene.VIEW_ANGLE,
         seed=SEED,
     )
-    settings = {"resolution": (RESOLUTION, RESOLUTION), "samples": SAMPLES, "overwrite": True}
-    folder.mkdir(parents=True, exist_ok=True)
-    with output_into(folder / "render.log"):
-        full = api.export_capture(folder / "excavator", cameras, **settings)
-        demo_scene.show_bucket(False)
-        # A capture needs training views to be one; one is enough to compare test views with.
-        some = {"train": cameras["train"][:1], "test": cameras["test"]}
-        without = api.export_capture(folder / "excavator_without_bucket", some, **settings)
+    full = render_capture(scene, folder / "excavator", cameras, RESOLUTION)
+    demo_scene.show_bucket(False)
+    # A capture needs training views to be one; one is enough to compare test views with.
+    some = {"train": cameras["train"][:1], "test": cameras["test"]}
+    without = render_capture(scene, folder / "excavator_without_bucket", some, RESOLUTION)
     return full, without
+
+
+def render_capture(scene: bpy.types.Scene, folder: Path, cameras: dict, side: int) -> Path:
+    """Export a scene as square pictures on transparent ground; an older capture is replaced."""
+    from pvd_blender import api
+
+    shutil.rmtree(folder, ignore_errors=True)
+    scene.render.resolution_x = scene.render.resolution_y = side
+    scene.render.film_transparent = True
+    scene.view_settings.view_transform = "Standard"
+    scene.cycles.samples, scene.cycles.use_denoising = SAMPLES, True
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with output_into(folder.parent / f"{folder.name}.log"):
+        return api.export_scene(folder, cameras, format="nerf-synthetic")
 
 
 @contextlib.contextmanager
@@ -213,10 +223,10 @@ def run_demo(out: Path) -> dict:
     from pvd_blender import api
 
     clock = Clock()
-    captures = clock("Render the scene as a capture", make_captures, out / "captures")
     api.configure(
         engine_python=os.environ["PVD_ENGINE_PYTHON"], device="auto", work_folder=out / "work"
     )
+    captures = clock("Render the scene as a capture", make_captures, out / "captures")
     frame = clock("Import the capture", import_capture, captures[0])
     fields = {"teacher": clock("Train the teacher (hash)", train_teacher, frame)}
     fields["edited"] = clock("Erase the bucket", erase_bucket, frame)

@@ -26,7 +26,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import bpy
 import demo_scene
 from bpy.types import Object, Scene
-from demo import SAMPLES, SEED, Clock, draw_sheet, measure, output_into
+from demo import SAMPLES, SEED, Clock, draw_sheet, measure, render_capture
 from demo_parts import paint
 from mathutils import Matrix, Vector
 
@@ -35,7 +35,7 @@ OWN_VIEWS = {"train": 50, "test": 4}
 SHARED_VIEWS = {"train": 1, "test": 8}
 RESOLUTION = 200
 TEACHER_SECONDS = 60
-SHOWN_VIEW = "r_002"
+SHOWN_VIEW = "test_002"
 
 TURN, SCALE = math.radians(140), 0.85
 DISTANCES = {"apart": 2.8, "close": 1.6}
@@ -127,7 +127,6 @@ def _capture(
     far: int,
     seen_from: Matrix,
 ) -> Path:
-    from pvd_blender import api
     from pvd_blender.scene.sphere_cameras import sphere_cameras
 
     cameras = sphere_cameras(
@@ -139,11 +138,12 @@ def _capture(
         angle=demo_scene.VIEW_ANGLE,
         seed=SEED,
     )
-    transform([item for split in cameras.values() for item in split], seen_from)
-    size = (far * RESOLUTION, far * RESOLUTION)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with output_into(folder.parent / f"{folder.name}.log"):
-        return api.export_capture(folder, cameras, resolution=size, samples=SAMPLES, overwrite=True)
+    items = [item for split in cameras.values() for item in split]
+    transform(items, seen_from)
+    capture = render_capture(scene, folder, cameras, far * RESOLUTION)
+    for item in items:  # views of the same name are compared, so the next need these names
+        bpy.data.cameras.remove(item.data)
+    return capture
 
 
 def make_captures(folder: Path) -> dict[str, Path]:
@@ -256,11 +256,11 @@ def run(out: Path, seconds: float) -> dict:
     from pvd_blender import api
 
     clock = Clock()
-    captures = clock("Render the captures", make_captures, out / "captures")
-    new_scene()
     api.configure(
         engine_python=os.environ["PVD_ENGINE_PYTHON"], device="auto", work_folder=out / "work"
     )
+    captures = clock("Render the captures", make_captures, out / "captures")
+    new_scene()
     yellow = clock("Train the yellow one (hash)", train, captures["yellow"], seconds)
     blue = clock("Train the blue one (hash)", train, captures["blue"], seconds)
     fields = {"yellow": yellow[1], "blue": blue[1]}
