@@ -27,6 +27,11 @@ UNKNOWN_COLOR = (128, 128, 128)
 UNKNOWN_ERROR = -1.0
 """COLMAP's own mark of a reprojection error that was not computed."""
 
+QUATERNION_STEP = 2.0**-48
+TRANSLATION_STEP = 2.0**-47
+"""Of the largest number beside it. Coarser than what arithmetic loses on the way from these numbers
+to a camera's matrix and back, so that writing what was read gives the same files again."""
+
 _OPENGL_TO_OPENCV = np.diag([1.0, -1.0, -1.0])
 
 
@@ -88,6 +93,8 @@ def write_colmap(capture: Capture, pictures: Sequence[Picture], folder: Path) ->
         images,
     )
     points = capture.sparse_points()
+    if capture.points is not None:
+        notes.append("The points were written without tracks, which are not read.")
     _write_lines(
         model / "points3D.txt",
         "POINT3D_ID, X, Y, Z, R, G, B, ERROR, TRACK[]",
@@ -142,9 +149,11 @@ def world_to_camera(camera: Camera, world: np.ndarray) -> tuple[np.ndarray, np.n
     """
     pose = world @ camera.camera_to_world
     linear = pose[:3, :3] @ _OPENGL_TO_OPENCV
-    quaternion = nearest_quaternion(linear.T / math.cbrt(float(np.linalg.det(linear))))
+    rotation = linear.T / math.cbrt(float(np.linalg.det(linear)))
+    quaternion = _rounded_quaternion(nearest_quaternion(rotation))
     # From the quaternion's own rotation, so that the camera's place stays to the last digits.
-    return quaternion, -rotation_matrix(quaternion) @ pose[:3, 3]
+    own = rotation_matrix(quaternion / math.hypot(*quaternion))
+    return quaternion, _rounded(-own @ pose[:3, 3])
 
 
 def nearest_quaternion(rotation: np.ndarray) -> np.ndarray:
@@ -164,6 +173,24 @@ def nearest_quaternion(rotation: np.ndarray) -> np.ndarray:
     )
     quaternion = np.linalg.eigh(matrix)[1][:, -1]
     return -quaternion if quaternion[0] < 0 else quaternion
+
+
+def _rounded_quaternion(quaternion: np.ndarray) -> np.ndarray:
+    """The quaternion in steps, but for its largest number, which makes it a unit quaternion."""
+    sizes = np.abs(quaternion)
+    # The first of those that are largest but for rounding.
+    free = int(np.argmax(sizes > sizes.max() - 1e-9))
+    steps = np.round(quaternion / QUATERNION_STEP) * QUATERNION_STEP
+    steps *= np.sign(steps[np.flatnonzero(steps)[0]])
+    others = math.fsum(value * value for value in np.delete(steps, free).tolist())
+    steps[free] = math.copysign(math.sqrt(1 - others), steps[free])
+    return steps + 0.0  # no -0
+
+
+def _rounded(translation: np.ndarray) -> np.ndarray:
+    largest = float(np.abs(translation).max())
+    step = TRANSLATION_STEP * 2.0 ** math.frexp(largest)[1]
+    return np.round(translation / step) * step + 0.0
 
 
 def _camera_line(view: View) -> str:

@@ -77,8 +77,18 @@ def camera_angle(focal: float, width: int) -> float:
     float
         Near 2 atan(width / (2 focal)), as `given_back` finds it.
     """
+    # Twice: for a focal length that no angle gives, the nearest that one does gives is written by
+    # the angle that is chosen for that one, so that what is read is written as the same file again.
+    return _nearest_angle(_focal(_nearest_angle(focal, width), width), width)
+
+
+def _nearest_angle(focal: float, width: int) -> float:
     middle = 2 * math.atan(0.5 * width / focal)
-    return given_back(focal, lambda angle: 0.5 * width / math.tan(0.5 * angle), middle)
+    return given_back(focal, lambda angle: _focal(angle, width), middle)
+
+
+def _focal(angle: float, width: int) -> float:
+    return 0.5 * width / math.tan(0.5 * angle)
 
 
 def _shared_camera(views: Sequence[View]) -> Camera:
