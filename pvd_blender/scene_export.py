@@ -6,6 +6,7 @@ to where those files say; when the last is there, the folder gets its name.
 """
 
 import shutil
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ FORMATS = ("nerfstudio", "nerf-synthetic", "colmap")
 
 UNDISTORTED = "{} cameras were written without the lens distortion that Blender does not render"
 PART = "picture.png"
+SECONDS_A_STEP = 0.05
+"""For which an export holds a window up, beside rendering."""
 
 
 @dataclass(frozen=True)
@@ -164,9 +167,11 @@ def _described(
     entries = []
     with kept_scene(scene):
         fields = rendered_frame(scene) if pictures and renders_fields(scene) else None
+        told = time.monotonic()
         for number, view in enumerate(views):
-            if view.frame is not None:
-                yield ExportStep("Following the camera", number / len(views))
+            if time.monotonic() - told > SECONDS_A_STEP:
+                yield ExportStep("Following the cameras", number / len(views))
+                told = time.monotonic()
             set_up_view(scene, view)
             entries.append(describe_view(scene, view, reference, fields))
     if not pictures or fields is not None:

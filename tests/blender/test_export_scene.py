@@ -262,6 +262,22 @@ def test_blender_renders_no_distortion_so_its_pictures_are_written_as_of_a_pinho
     assert captures.png_size(file) == (32, 24), "a capture's camera has a size of its own"
 
 
+def test_a_fields_own_pictures_keep_the_lens_that_they_were_rendered_with(api, scene, tmp_path):
+    content = lens_capture(tmp_path / "capture")
+    frame = api.import_capture(tmp_path / "capture")
+    api.train(frame, "vm", preset="small", steps=1)
+    scene.render.engine = "CONVERT_FIELD"
+    own = imported(frame)
+    moved = own["images/003"]
+    moved.location.x += 0.5
+    api.export_scene(tmp_path / "d", {"train": [own["images/001"], moved]})
+    entries = json.loads((tmp_path / "d" / "transforms.json").read_text())["frames"]
+    lenses = {Path(entry["file_path"]).stem: entry.get("k1") for entry in entries}
+    assert lenses == {"001": content["k1"], "003": None}, "a moved camera renders as a pinhole"
+    for entry in entries:
+        assert captures.png_size(tmp_path / "d" / entry["file_path"]) == (32, 24)
+
+
 # Pictures ---------------------------------------------------------------------------------------
 
 
