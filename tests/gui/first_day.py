@@ -41,11 +41,11 @@ def engine(window: Window) -> Iterator[float]:
 def import_capture(window: Window) -> Iterator[float]:
     """Choose the capture's folder in the file browser."""
     yield from window.click("import_capture")
-    yield from window.until(lambda: _browser() is not None, 10)
-    browser = _browser()
-    browser.spaces.active.params.directory = window.job["capture"].encode()
+    yield from window.until(lambda: browser() is not None, 10)
+    found = browser()
+    found.spaces.active.params.directory = window.job["capture"].encode()
     yield 0.5
-    with bpy.context.temp_override(**_place_of(browser)):
+    with bpy.context.temp_override(**place_of(found)):
         bpy.ops.file.execute()
     state = bpy.context.scene.convert_field
     yield from window.until(lambda: state.frame is not None, 30)
@@ -173,7 +173,8 @@ def _fields() -> list:
     return list(bpy.context.scene.convert_field.frame.convert_field.fields)
 
 
-def _browser() -> bpy.types.Area | None:
+def browser() -> bpy.types.Area | None:
+    """Return the open file browser."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "FILE_BROWSER":
@@ -181,7 +182,8 @@ def _browser() -> bpy.types.Area | None:
     return None
 
 
-def _place_of(area: bpy.types.Area) -> dict:
+def place_of(area: bpy.types.Area) -> dict:
+    """Return the context of an area's main region."""
     for window in bpy.context.window_manager.windows:
         if area in list(window.screen.areas):
             region = next(r for r in area.regions if r.type == "WINDOW")

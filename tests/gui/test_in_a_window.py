@@ -122,6 +122,14 @@ def test_three_hundred_cameras_are_there_in_five_seconds(folder):
     assert result["seconds_to_import"] < 5
 
 
+def test_a_scene_is_exported_while_the_window_stays_alive(folder):
+    result = done(folder, "exported")
+    print(json.dumps(result, indent=1))
+    assert result["blocked"]["steps"] < 1
+    # Software GL on a busy machine takes a second or two to draw; a picture takes longer.
+    assert result["longest_without_the_window"] < result["seconds_to_export"] / 5
+
+
 def _wait(condition: Callable[[], bool], seconds: float) -> None:
     end = time.monotonic() + seconds
     while not condition():
