@@ -8,11 +8,12 @@ import numpy as np
 
 from ..data.capture import Capture, View
 from ..data.downscale import view_on_white
+from ..data.masks import load_mask
 from ..data.splits import evenly_spaced
 from ..errors import UserError
 from ..fields.storage import load_any_field
 from ..jobs.job import Job
-from ..metrics.evaluate import require_comparable
+from ..metrics.evaluate import measurable, require_comparable
 from ..metrics.image_metrics import psnr, ssim
 from ..render.render import render_image
 from ..render.view_loop import render_views
@@ -40,6 +41,7 @@ def held_out(
     """
     views = [view for view in capture.split(split) if view.image_path is not None]
     require_comparable(capture, views)
+    views = measurable(views)
     return tuple(views) if most is None else evenly_spaced(views, most)
 
 
@@ -62,12 +64,16 @@ def require_test_views(capture: Capture, most: int | None = None) -> tuple[View,
 def compare(pictures: Sequence[np.ndarray], views: Sequence[View]) -> dict[str, float]:
     """Mean ``psnr`` (decibel) and ``ssim`` of pictures, (H, W, 3) on white, to views' images.
 
-    Values are clipped to [0, 1] first, as a picture file would hold them.
+    Values are clipped to [0, 1] first, as a picture file would hold them; pixels that a mask leaves
+    out do not count.
     """
-    pairs = [(p.clip(0, 1), view_on_white(v)) for p, v in zip(pictures, views, strict=True)]
+    compared = [
+        (picture.clip(0, 1), view_on_white(view), load_mask(view))
+        for picture, view in zip(pictures, views, strict=True)
+    ]
     return {
-        "psnr": float(np.mean([psnr(*pair) for pair in pairs])),
-        "ssim": float(np.mean([ssim(*pair) for pair in pairs])),
+        "psnr": float(np.mean([psnr(*each) for each in compared])),
+        "ssim": float(np.mean([ssim(*each) for each in compared])),
     }
 
 

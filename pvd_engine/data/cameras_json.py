@@ -32,9 +32,9 @@ none. Beside ``cameras`` may stand ``frame``, as a capture has it below.
 A *capture* is an object with
 
 - ``name``, ``root`` (absolute path), ``format``;
-- ``views``: a list of ``{"name", "split", "image_path", "camera"}``; ``split`` is ``"train"``,
-  ``"val"`` or ``"test"``, ``image_path`` an absolute path or null;
-- ``counts``: number of views by split;
+- ``views``: a list of ``{"name", "split", "image_path", "mask_path", "camera"}``; ``split`` is
+  ``"train"``, ``"val"`` or ``"test"``, ``image_path`` and ``mask_path`` an absolute path or null;
+- ``counts``: number of views by split; ``masks``: number of views with a mask;
 - ``box``: minimum and maximum corner of the scene, dataset frame; ``box_source``: a sentence;
 - ``scene``: its ``kind`` (``"object"``, ``"forward_facing"`` or ``"unbounded"``) and the
   ``reason`` for it, a sentence;
@@ -205,20 +205,26 @@ def capture_to_dict(capture: Capture) -> dict[str, Any]:
             {
                 "name": view.name,
                 "split": view.split,
-                "image_path": None if view.image_path is None else str(view.image_path.absolute()),
+                "image_path": _absolute(view.image_path),
+                "mask_path": _absolute(view.mask_path),
                 "camera": camera_to_dict(view.camera),
             }
             for view in capture.views
         ],
         "counts": {split: len(capture.split(split)) for split in SPLITS},
+        "masks": sum(view.mask_path is not None for view in capture.views),
         "box": capture.box.tolist(),
         "box_source": capture.box_source,
         "scene": {"kind": scene.kind, "reason": scene.reason},
         "frame": _frame_to_dict(capture.frame),
         "has_alpha": capture.has_alpha,
         "notes": list(capture.notes),
-        "points_path": None if capture.points_path is None else str(capture.points_path.absolute()),
+        "points_path": _absolute(capture.points_path),
     }
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
 
 
 def _frame_to_dict(frame: Frame) -> dict[str, Any]:

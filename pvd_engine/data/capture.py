@@ -68,6 +68,8 @@ class View:
         None for a camera without an image.
     stored_size : (width, height) or None
         Of the image file, where the camera is a smaller one.
+    mask_path : Path or None
+        An image that is black where pixels do not count, where there is one.
     """
 
     name: str
@@ -75,6 +77,7 @@ class View:
     split: str
     image_path: Path | None
     stored_size: tuple[int, int] | None = None
+    mask_path: Path | None = None
 
 
 @dataclass(frozen=True)

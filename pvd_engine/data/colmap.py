@@ -39,6 +39,7 @@ from .intrinsics import (
     whole_sphere,
 )
 from .json_input import shortened, text_value
+from .masks import beside_images
 from .point_bounds import find_box_with_points
 from .points import SparsePoints
 from .splits import every_eighth
@@ -257,7 +258,9 @@ def _view(
     if header.has_alpha:
         report.transparent.append(path)
     camera = replace(scaled_camera(lens, *actual), camera_to_world=camera_to_world(image))
-    return View(name=view_name(relative), camera=camera, split="train", image_path=path)
+    mask_path = beside_images(image_folder.parent, relative)
+    report.masked += mask_path is not None
+    return View(view_name(relative), camera, "train", path, mask_path=mask_path)
 
 
 def _sparse_points(points: ColmapPoints | None) -> SparsePoints | None:

@@ -54,7 +54,7 @@ def load_view(view: View) -> np.ndarray:
     if view.stored_size is None:
         return rgba
     # Pillow weighs colours with alpha here, so that none bleeds in from transparent pixels.
-    return np.asarray(Image.fromarray(rgba).resize(size, Image.Resampling.BOX))
+    return np.array(Image.fromarray(rgba).resize(size, Image.Resampling.BOX))
 
 
 def view_on_white(view: View) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -35,7 +35,9 @@ class FrameReport:
     mended : list of str
         Clauses about matrices that were changed.
     masked : int
-        Frames that name a mask.
+        Images that have a mask.
+    missing_masks : list of str
+        Listed paths without a mask.
     transparent : list of Path
         Images whose header has transparency.
     """
@@ -45,6 +47,7 @@ class FrameReport:
     resized: dict[tuple[tuple[int, int], tuple[int, int]], int] = field(default_factory=dict)
     mended: list[str] = field(default_factory=list)
     masked: int = 0
+    missing_masks: list[str] = field(default_factory=list)
     transparent: list[Path] = field(default_factory=list)
 
     def notes(self) -> list[str]:
@@ -64,7 +67,15 @@ class FrameReport:
             more = f" (and {len(self.mended) - 1} more)" if len(self.mended) > 1 else ""
             notes.append(f"The matrix of {self.mended[0]}{more}; it was made a proper rotation.")
         if self.masked:
-            notes.append(f"{self.masked} frames name a mask image; masks are not used.")
+            notes.append(
+                f"{self.masked} images have a mask: what is black there is neither learned from "
+                "nor measured."
+            )
+        if self.missing_masks:
+            notes.append(
+                f"{len(self.missing_masks)} listed masks do not exist, so their images count whole "
+                f"(the first is {self.missing_masks[0]})."
+            )
         return notes
 
 
@@ -137,8 +148,7 @@ def read_frame(
     intrinsics = read_intrinsics(shared, frame, stated, actual, where)
     if change is not None:
         report.mended.append(f"{where} {change}")
-    if frame.get("mask_path") is not None:
-        report.masked += 1
+    mask_path = _find_mask(frame.get("mask_path"), path.parent, where, report)
     if stated is not None and stated != actual:
         report.resized[stated, actual] = report.resized.get((stated, actual), 0) + 1
     if header.has_alpha:
@@ -154,7 +164,24 @@ def read_frame(
         distortion_model=intrinsics.distortion_model,
         distortion=intrinsics.distortion,
     )
-    return View(name=view_name(relative), camera=camera, split=split, image_path=image_path)
+    return View(view_name(relative), camera, split, image_path, mask_path=mask_path)
+
+
+def _find_mask(listed: Any, folder: Path, where: str, report: FrameReport) -> Path | None:
+    """The existing mask of a frame that names one."""
+    if listed is None:
+        return None
+    text = text_value(listed, "mask_path", where)
+    path = folder.joinpath(*inside_path(text, folder, f"{where}, mask_path").parts)
+    try:
+        exists = path.is_file()
+    except OSError:  # a name longer than the file system allows
+        exists = False
+    if not exists:
+        report.missing_masks.append(text)
+        return None
+    report.masked += 1
+    return path
 
 
 def inside_path(listed: str, folder: Path, where: str) -> PurePosixPath:
@@ -231,7 +258,7 @@ def unique_names(views: list[View]) -> list[View]:
             count += 1
             name = f"{view.name}_{count}"
         seen.add(name)
-        result.append(view if name == view.name else _renamed(view, name))
+        result.append(replace(view, name=name))
     return result
 
 
@@ -264,7 +291,3 @@ def view_name(relative: PurePosixPath) -> str:
     text = relative.as_posix()
     stem, suffix = os.path.splitext(text)  # noqa: PTH122 (only known suffixes are cut)
     return stem if suffix.lower() in SUFFIXES and PurePosixPath(stem).name else text
-
-
-def _renamed(view: View, name: str) -> View:
-    return View(name=name, camera=view.camera, split=view.split, image_path=view.image_path)

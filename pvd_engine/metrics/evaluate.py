@@ -7,6 +7,7 @@ import numpy as np
 
 from ..data.capture import Capture, View
 from ..data.downscale import view_on_white
+from ..data.masks import load_mask
 from ..data.readers import open_capture
 from ..errors import UserError
 from ..fields.storage import load_any_field
@@ -15,14 +16,14 @@ from ..jobs.device import choose_device
 from ..jobs.job import Job
 from ..render.region import outside_warnings, views_outside
 from ..render.view_loop import render_views
-from .image_metrics import SSIM_WINDOW, psnr, ssim
+from .image_metrics import SSIM_WINDOW, leaves_something, psnr, ssim
 
 
 def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
     """Measure every view of a split that has an image.
 
     Images with alpha and renders are laid on white; a render's colours are clipped to [0, 1] as a
-    picture file would hold them, but not rounded.
+    picture file would hold them, but not rounded. Pixels that a mask leaves out do not count.
 
     Returns
     -------
@@ -40,14 +41,20 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
             "another --split."
         )
     require_comparable(capture, views)
+    views = measurable(views)
+    if not views:
+        raise UserError(
+            f"The masks of {capture.name} leave nothing of its {arguments.split} views to compare; "
+            "choose another --split."
+        )
     field = load_any_field(arguments.field, device)
     outside = views_outside(field, views)
     warnings = outside_warnings(outside, views)
     job.warn(warnings)
     measured = []
     for view, image in render_views(field, views, job):
-        picture, truth = image.over(1.0).clip(0, 1), view_on_white(view)
-        entry = {"name": view.name, "psnr": psnr(picture, truth), "ssim": ssim(picture, truth)}
+        compared = image.over(1.0).clip(0, 1), view_on_white(view), load_mask(view)
+        entry = {"name": view.name, "psnr": psnr(*compared), "ssim": ssim(*compared)}
         measured.append(entry)
         job.emit("metrics", view=view.name, psnr=entry["psnr"], ssim=entry["ssim"])
     return {
@@ -57,6 +64,17 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
         "outside": outside,
         "warnings": warnings,
     }
+
+
+def measurable(views: Sequence[View]) -> list[View]:
+    """The views whose masks leave something to compare.
+
+    Raises
+    ------
+    UserError
+        A mask cannot be read.
+    """
+    return [view for view in views if leaves_something(load_mask(view))]
 
 
 def require_comparable(capture: Capture, views: Sequence[View]) -> None:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import minimum_filter
 from skimage.metrics import structural_similarity
 
 SSIM_SIGMA = 1.5
@@ -11,12 +12,14 @@ SSIM_WINDOW = 11
 """Side of the Gaussian window at sigma 1.5, as in Wang et al. 2004."""
 
 
-def psnr(image: np.ndarray, target: np.ndarray) -> float:
+def psnr(image: np.ndarray, target: np.ndarray, counts: np.ndarray | None = None) -> float:
     """Peak signal-to-noise ratio for values in [0, 1].
 
     Parameters
     ----------
     image, target : (H, W, 3) float array
+    counts : (H, W) bool array, optional
+        The pixels that are compared, at least one; all when not given.
 
     Returns
     -------
@@ -30,20 +33,24 @@ def psnr(image: np.ndarray, target: np.ndarray) -> float:
     """
     _check(image, target)
     difference = np.asarray(image, np.float64) - np.asarray(target, np.float64)
+    difference = difference if counts is None else difference[counts]
     error = float(np.mean(difference**2))
     return math.inf if error == 0 else -10 * math.log10(error)
 
 
-def ssim(image: np.ndarray, target: np.ndarray) -> float:
+def ssim(image: np.ndarray, target: np.ndarray, counts: np.ndarray | None = None) -> float:
     """Structural similarity, mean over pixels and channels (Wang et al. 2004).
 
     Gaussian window of sigma 1.5, population covariance, values in [0, 1]: the settings of the
-    original, which published results use.
+    original, which published results use. With a mask, windows with a pixel that does not count
+    are left out, as those are that reach beyond the image.
 
     Parameters
     ----------
     image, target : (H, W, 3) float array
         At least 11 pixels to a side.
+    counts : (H, W) bool array, optional
+        The pixels that are compared, `leaves_something`; all when not given.
 
     Returns
     -------
@@ -58,7 +65,7 @@ def ssim(image: np.ndarray, target: np.ndarray) -> float:
     _check(image, target)
     if min(image.shape[:2]) < SSIM_WINDOW:
         raise ValueError(f"SSIM needs images of at least {SSIM_WINDOW} pixels to a side")
-    similarity: Any = structural_similarity(
+    result: Any = structural_similarity(
         np.asarray(image, np.float64),
         np.asarray(target, np.float64),
         gaussian_weights=True,
@@ -66,8 +73,19 @@ def ssim(image: np.ndarray, target: np.ndarray) -> float:
         use_sample_covariance=False,
         data_range=1.0,
         channel_axis=2,
+        full=counts is not None,
     )
-    return float(similarity)
+    return float(result if counts is None else result[1][_whole_windows(counts)].mean())
+
+
+def leaves_something(counts: np.ndarray | None) -> bool:
+    """Whether a mask, (H, W) bool, leaves a window of SSIM in which all pixels count."""
+    return counts is None or bool(_whole_windows(counts).any())
+
+
+def _whole_windows(counts: np.ndarray) -> np.ndarray:
+    """The pixels, (H, W) bool, in whose windows all pixels count."""
+    return minimum_filter(counts, SSIM_WINDOW, mode="constant", cval=0)
 
 
 def _check(image: np.ndarray, target: np.ndarray) -> None:

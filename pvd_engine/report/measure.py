@@ -7,9 +7,10 @@ import numpy as np
 
 from ..data.capture import Capture, View
 from ..data.downscale import view_on_white
+from ..data.masks import load_mask
 from ..errors import UserError
 from ..fields.light_field import AnyField
-from ..metrics.image_metrics import SSIM_WINDOW, psnr, ssim
+from ..metrics.image_metrics import SSIM_WINDOW, leaves_something, psnr, ssim
 from ..render.render import render_image
 from .pictures import ViewPictures
 
@@ -74,40 +75,54 @@ def measure(
         return render_image(field, view.camera, report).over(1.0).clip(0, 1)
 
     for number, view in enumerate(views):
+        truth, counts = _truth(view, notes)
         pictures = ViewPictures(
             view.name,
-            _truth(view, notes),
+            truth,
             picture(teacher, view, 2 * number),
             picture(student, view, 2 * number + 1),
+            counts,
         )
         entry = {
             "name": view.name,
             "width": view.camera.width,
             "height": view.camera.height,
-            "before": quality(pictures.teacher, pictures.truth),
-            "after": quality(pictures.student, pictures.truth),
+            "before": quality(pictures.teacher, truth, counts),
+            "after": quality(pictures.student, truth, counts),
             "to_teacher": quality(pictures.student, pictures.teacher),
         }
         yield entry, pictures
 
 
-def _truth(view: View, notes: list[str]) -> np.ndarray | None:
-    """A view's image on white; None, with a note, when it has none that can be read."""
+def _truth(view: View, notes: list[str]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """A view's image on white and the pixels that its mask leaves.
+
+    Without an image that can be read, which a note tells, or pixels that count, there is none.
+    """
     if view.image_path is None:
-        return None
+        return None, None
     try:
-        return view_on_white(view)
+        truth, counts = view_on_white(view), load_mask(view)
     except UserError:  # a conversion of hours is not to fail for it
         notes.append(f"The image of {view.name} cannot be read, so it was not compared.")
-        return None
+        return None, None
+    return (truth, counts) if counts is None or counts.any() else (None, None)
 
 
-def quality(picture: np.ndarray, target: np.ndarray | None) -> dict[str, float | None]:
-    """PSNR and SSIM of a picture (H, W, 3); null without a target or, SSIM, where too small."""
+def quality(
+    picture: np.ndarray, target: np.ndarray | None, counts: np.ndarray | None = None
+) -> dict[str, float | None]:
+    """PSNR and SSIM of a picture (H, W, 3), by the pixels that count, (H, W) bool.
+
+    Null without a target or, SSIM, where too little is left.
+    """
     if target is None:
         return {"psnr": None, "ssim": None}
-    large = min(picture.shape[:2]) >= SSIM_WINDOW
-    return {"psnr": psnr(picture, target), "ssim": ssim(picture, target) if large else None}
+    enough = min(picture.shape[:2]) >= SSIM_WINDOW and leaves_something(counts)
+    return {
+        "psnr": psnr(picture, target, counts),
+        "ssim": ssim(picture, target, counts) if enough else None,
+    }
 
 
 def mean_quality(entries: Sequence[dict[str, float | None]]) -> dict[str, float | None]:

@@ -40,12 +40,15 @@ class ViewPictures:
         The capture's image, where it has one.
     teacher, student : array
         Renders.
+    counts : (H, W) bool array or None
+        The pixels of the image that are compared, where not all are.
     """
 
     name: str
     truth: np.ndarray | None
     teacher: np.ndarray
     student: np.ndarray
+    counts: np.ndarray | None = None
 
 
 def panels(view: ViewPictures) -> list[tuple[str, str]]:
@@ -54,7 +57,10 @@ def panels(view: ViewPictures) -> list[tuple[str, str]]:
     errors = [("error, student − teacher", error_map(view.student, view.teacher))]
     if view.truth is not None:
         shown.insert(0, ("image", view.truth))
-        errors.append(("error, student − image", error_map(view.student, view.truth)))
+        target = view.truth
+        if view.counts is not None:
+            target = np.where(view.counts[..., None], view.truth, view.student)
+        errors.append(("error, student − image", error_map(view.student, target)))
     pictures = [(caption, to_uint8(smaller(picture))) for caption, picture in shown] + errors
     return [(caption, png_uri(picture)) for caption, picture in pictures]
 

@@ -21,12 +21,16 @@ class Goal:
     camera : Camera
     expected : (H, W, 3) float32 array
         What the camera is to see, on white.
+    counts : (H, W) bool array or None
+        The pixels that are compared; all where it is None.
     """
 
     psnr: float
     camera: Camera
     expected: np.ndarray
+    counts: np.ndarray | None = None
 
     def reached(self, field: AnyField) -> bool:
         """Whether a field is good enough now."""
-        return psnr(render_image(field, self.camera).over(1.0), self.expected) >= self.psnr
+        picture = render_image(field, self.camera).over(1.0)
+        return psnr(picture, self.expected, self.counts) >= self.psnr

@@ -1,10 +1,13 @@
 """A small picture of one view, shown while a field is being made."""
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image
 
 from ..data.capture import Camera, View
 from ..data.downscale import scaled_camera, view_on_white
+from ..data.masks import load_mask
 from ..fields.light_field import AnyField
 from ..jobs.job import Job
 from ..metrics.image_metrics import psnr
@@ -27,6 +30,15 @@ class Preview:
         With or without an image.
     field : AnyField
     job : Job
+
+    Attributes
+    ----------
+    camera : Camera
+        The view's, smaller.
+    truth : (H, W, 3) float32 array or None
+        The view's image at that size, on white, where there is one.
+    counts : (H, W) bool array or None
+        The pixels that are measured, where not all are.
     """
 
     def __init__(self, view: View, field: AnyField, job: Job) -> None:
@@ -34,10 +46,17 @@ class Preview:
         self.field = field
         self.job = job
         self.camera = _small(view.camera)
+        self.counts = self._counts()
         self.truth = self._truth()
 
+    def _counts(self) -> np.ndarray | None:
+        large = self.view.camera
+        stored = self.view.stored_size or (large.width, large.height)
+        return load_mask(replace(self.view, camera=self.camera, stored_size=stored))
+
     def _truth(self) -> np.ndarray | None:
-        if self.view.image_path is None:
+        masked_out = self.counts is not None and not self.counts.any()
+        if self.view.image_path is None or masked_out:
             return None
         white = (view_on_white(self.view) * 255 + 0.5).astype(np.uint8)
         size = (self.camera.width, self.camera.height)
@@ -50,6 +69,6 @@ class Preview:
         self.job.preview(self.view.name, image.to_uint8())
         if self.truth is None:
             return None
-        value = psnr(image.over(1.0), self.truth)
+        value = psnr(image.over(1.0), self.truth, self.counts)
         self.job.emit("metrics", view=self.view.name, psnr=value)
         return value

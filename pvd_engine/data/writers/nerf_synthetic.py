@@ -17,7 +17,7 @@ from ..capture import SPLITS, Camera, Capture, Frame, View
 from .lenses import given_back, where_to_write
 from .pictures import Picture, PictureRules
 
-RULES = PictureRules(only_png=True)
+RULES = PictureRules(only_png=True, masks=False)
 
 EXACT = 1e-12
 """Relative: what counts as equal that was computed in another order."""
@@ -133,4 +133,8 @@ def _left_out(capture: Capture) -> list[str]:
         )
     if capture.points is not None or capture.points_path is not None:
         notes.append("NeRF-Synthetic has no sparse points; they were left out.")
+    if any(view.mask_path is not None for view in capture.views):
+        notes.append(
+            "NeRF-Synthetic has no masks; they were left out, so what they hide will be learned."
+        )
     return notes

@@ -66,6 +66,7 @@ def write_nerfstudio(capture: Capture, pictures: Sequence[Picture], folder: Path
         {
             "file_path": str(picture.path),
             "transform_matrix": picture.view.camera.camera_to_world,
+            **({} if picture.mask is None else {"mask_path": str(picture.mask)}),
             **fields,
         }
         for picture, fields in zip(pictures, own, strict=True)

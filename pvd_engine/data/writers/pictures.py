@@ -13,6 +13,8 @@ from ...jobs.files import why_not_written
 from ..capture import View
 from ..downscale import load_view
 from ..images import SUFFIXES, read_header, write_png
+from ..masks import FOLDER as MASKS
+from ..masks import load_mask
 
 IMAGES = "images"
 
@@ -29,11 +31,14 @@ class PictureRules:
         Its files name images without a suffix, and programs add ``.png``.
     spaces : bool
         Names may hold spaces.
+    masks : bool
+        Images may have masks.
     """
 
     below_images: bool = False
     only_png: bool = False
     spaces: bool = True
+    masks: bool = True
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,14 @@ class Picture:
         Relative to the written folder.
     copied : bool
         Byte for byte; else its pixels, as the view's camera sees them, become a PNG.
+    mask : PurePosixPath or None
+        Where its mask is written; None without one.
     """
 
     view: View
     path: PurePosixPath
     copied: bool
+    mask: PurePosixPath | None = None
 
 
 def place_pictures(views: Sequence[View], rules: PictureRules) -> list[Picture]:
@@ -79,12 +87,13 @@ def place_pictures(views: Sequence[View], rules: PictureRules) -> list[Picture]:
         copied = _fits(view, rules)
         stem = _free(_stem(view.name, rules), taken)
         taken.add(stem.casefold())
-        pictures.append(Picture(view, PurePosixPath(stem + _suffix(view, copied, rules)), copied))
+        path = PurePosixPath(stem + _suffix(view, copied, rules))
+        pictures.append(Picture(view, path, copied, _mask(view, path, rules)))
     return pictures
 
 
 def write_picture(picture: Picture, folder: Path) -> None:
-    """Write a view's image below a folder.
+    """Write a view's image, and its mask, below a folder.
 
     Raises
     ------
@@ -93,6 +102,9 @@ def write_picture(picture: Picture, folder: Path) -> None:
     ValueError
         The view has no image.
     """
+    counts = None if picture.mask is None else load_mask(picture.view)
+    if picture.mask is not None and counts is not None:
+        write_png(folder.joinpath(*picture.mask.parts), counts * np.uint8(255))
     source, target = picture.view.image_path, folder.joinpath(*picture.path.parts)
     if source is None or not picture.copied:
         rgba = load_view(picture.view)
@@ -126,6 +138,14 @@ def _fits(view: View, rules: PictureRules) -> bool:
     # Where EXIF turns an image to what the camera sees, other programs may not.
     header = read_header(view.image_path)
     return (header.width, header.height) == (view.camera.width, view.camera.height)
+
+
+def _mask(view: View, image: PurePosixPath, rules: PictureRules) -> PurePosixPath | None:
+    """Where a mask goes: below `MASKS` as its image below the folder, or below its images."""
+    if view.mask_path is None or not rules.masks:
+        return None
+    below = image.relative_to(IMAGES) if rules.below_images else image
+    return PurePosixPath(MASKS, below.parent, f"{below.name}.png")
 
 
 def _stem(name: str, rules: PictureRules) -> str:
