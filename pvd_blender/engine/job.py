@@ -43,6 +43,8 @@ class Progress:
         Units per second.
     unit : str
     seconds_left : float or None
+    doing : str
+        What the engine does before the work proper, such as ``"Reading images 3 of 100"``.
     metrics : dict of str to float
         What the engine measured as it went, such as ``psnr``.
     """
@@ -52,6 +54,7 @@ class Progress:
     rate: float | None = None
     unit: str = ""
     seconds_left: float | None = None
+    doing: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
 
 
@@ -267,6 +270,7 @@ def _progress(payload: dict) -> Progress:
         rate=payload.get("rate"),
         unit=str(payload.get("unit") or ""),
         seconds_left=payload.get("seconds_left"),
+        doing=str(payload.get("doing") or ""),
         metrics=metrics,
     )
 
@@ -299,7 +303,7 @@ def describe_progress(job: Job) -> str:
     progress = job.progress
     if progress.fraction >= 1:
         return "Finishing"
-    parts = [f"{progress.fraction:.0%}"]
+    parts = [progress.doing or f"{progress.fraction:.0%}"]
     if progress.step and progress.unit == "step":
         parts.append(f"step {progress.step}")
     psnr = job.metrics.get("psnr", quality(progress))

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..data.capture import Camera, Capture
 from ..fields.encoders.mlp import positional_encoding
 from ..fields.precision import matmul_precision
+from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
 from ..render.rays import CameraBatch, Rays, generate_rays, image_pixels
 from ..train.pixels import PixelTable
@@ -236,20 +237,22 @@ def train(
     generator = torch.Generator().manual_seed(seed)
     parameters = [*nerf.coarse.parameters(), *nerf.fine.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=RATE, eps=1e-7)
-    pixels = PixelTable.load(capture.split("train"), device)
+    report = count_reporter(job, "Reading images")
+    pixels = PixelTable.open(capture.split("train"), device, seed=seed, wait=False, report=report)
     start, steps = time.monotonic(), 0
-    while (elapsed := time.monotonic() - start) < seconds:
-        job.raise_if_cancelled()
-        optimizer.param_groups[0]["lr"] = RATE * FINAL_RATE ** (elapsed / seconds)
-        rays, rgba = pixels.draw(RAYS[device.type], generator)
-        target = rgba[:, :3] * rgba[:, 3:] + 1 - rgba[:, 3:]
-        coarse, fine = nerf.render(rays, generator)
-        loss = (coarse - target).square().mean() + (fine - target).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        steps += 1
-        job.progress(fraction=elapsed / seconds, step=steps, seconds_left=seconds - elapsed)
+    with pixels:
+        while (elapsed := time.monotonic() - start) < seconds:
+            job.raise_if_cancelled()
+            optimizer.param_groups[0]["lr"] = RATE * FINAL_RATE ** (elapsed / seconds)
+            rays, rgba = pixels.draw(RAYS[device.type], generator)
+            target = rgba[:, :3] * rgba[:, 3:] + 1 - rgba[:, 3:]
+            coarse, fine = nerf.render(rays, generator)
+            loss = (coarse - target).square().mean() + (fine - target).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            steps += 1
+            job.progress(fraction=elapsed / seconds, step=steps, seconds_left=seconds - elapsed)
     return nerf, steps
 
 

@@ -13,6 +13,7 @@ from ..fields.header import read_header
 from ..fields.light_field import LightField, Reach, bordered_occupancy
 from ..jobs.arguments import ConvertArguments
 from ..jobs.budget import Budget
+from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
 from ..report.report import alteration
 from ..train.loop import Training, optimise
@@ -68,11 +69,12 @@ def make_light_field(
     field = LightField(spec, bordered_occupancy(teacher.occupancy), reach(teacher, lesson.poses))
     training = Training.start(field.to(device), arguments.seed)
     training.resume(job)
-    pixels = _pixels(arguments, lesson, recipe)
+    budget = Budget.parse(arguments.budget, arguments.steps)
     source = RaySource(
         lesson.poses, lesson.cameras(), device, arguments.seed, False, False, training.memory
     )
     pool = RayPool(recipe.pool, device, job.folder / "pool" if arguments.ray_file else None)
+    pixels = _pixels(arguments, lesson, recipe, training, job)
     objective = LightObjective(
         training,
         teacher,
@@ -84,11 +86,12 @@ def make_light_field(
     )
     preview = Preview(lesson.view(), field, job)
     try:
-        budget = Budget.parse(arguments.budget, arguments.steps)
         wanted = goal(arguments.until_psnr, teacher, preview.camera)
         optimise(training, objective, budget, job, preview, wanted)
     finally:
         pool.discard()
+        if pixels is not None:
+            pixels.close()
     preview()
     return training, {
         "psnr_to_teacher": likeness(field, teacher, preview.camera),
@@ -111,10 +114,24 @@ def reach(teacher: Field, poses: PoseDistribution) -> Reach:
     return Reach(near, high + radius, box.tolist(), poses.to_json())
 
 
-def _pixels(arguments: ConvertArguments, lesson: Lesson, recipe: LightRecipe) -> PixelTable | None:
+def _pixels(
+    arguments: ConvertArguments,
+    lesson: Lesson,
+    recipe: LightRecipe,
+    training: Training[LightField],
+    job: Job,
+) -> PixelTable | None:
     """The images to fine-tune on: none of a teacher that shows something else than they do."""
     if lesson.capture is None or recipe.fine_tune == 0:
         return None
     if alteration(read_header(arguments.field)) is not None:
         return None
-    return PixelTable.load(lesson.capture.split("train"), lesson.teacher.device)
+    pixels = PixelTable.open(
+        lesson.capture.split("train"),
+        lesson.teacher.device,
+        seed=training.seed + training.step,
+        wait=arguments.steps is not None,
+        report=count_reporter(job, "Reading images"),
+    )
+    job.warn(pixels.notes())
+    return pixels

@@ -58,6 +58,8 @@ class Job:
         An answer must not name files in the folder.
     metrics : dict of str to float
         The last value of each number that was reported.
+    warnings : list of str
+        The sentences of `warn`.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Job:
         self.folder = folder
         self.temporary = temporary
         self.metrics: dict[str, float] = {}
+        self.warnings: list[str] = []
         self._events = EventLog(folder / EVENTS, listeners)
         self._cancellation = cancellation or Cancellation()
         self._progress_time = -PROGRESS_SECONDS
@@ -127,6 +130,7 @@ class Job:
 
     def warn(self, sentences: Sequence[str]) -> None:
         """Report what whoever runs the job should know, a sentence each."""
+        self.warnings.extend(sentences)
         for sentence in sentences:
             self.emit("warning", message=sentence)
 
@@ -138,6 +142,7 @@ class Job:
         rate: float | None = None,
         unit: str = "step",
         seconds_left: float | None = None,
+        doing: str | None = None,
         **metrics: float,
     ) -> None:
         """Report how far the work is; calls that follow too fast are passed over.
@@ -153,6 +158,8 @@ class Job:
         unit : str
             What is counted.
         seconds_left : float, optional
+        doing : str, optional
+            What is being done before the work proper, such as ``"Reading images 3 of 100"``.
         **metrics
             What was measured on the way, such as ``train_psnr``.
         """
@@ -168,6 +175,8 @@ class Job:
             "unit": unit,
             "seconds_left": seconds_left,
         }
+        if doing is not None:
+            payload["doing"] = doing
         self._events.emit("progress", payload | metrics)
 
     def preview(self, name: str, image: np.ndarray) -> Path:

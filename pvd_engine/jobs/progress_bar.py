@@ -12,7 +12,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 _BAR = "{desc} {percentage:3.0f}%|{bar}| "
 
-_PLAIN = ("step", "fraction", "rate", "unit", "seconds_left")
+_PLAIN = ("step", "fraction", "rate", "unit", "seconds_left", "doing")
 
 
 class ProgressBar:
@@ -71,8 +71,8 @@ class ProgressBar:
 
 
 def describe(payload: dict) -> str:
-    """The text behind the bar: step, rate, time left and metrics, as far as they are known."""
-    parts = []
+    """The text behind the bar: what is done, step, rate, time left and metrics, as far as known."""
+    parts = [payload["doing"]] if payload.get("doing") else []
     unit = payload["unit"]
     if payload["step"] and unit != "%":  # the bar says the percentage itself
         parts.append(f"{payload['step']:,} {unit}s")

@@ -215,6 +215,7 @@ def optimise(
                 rate=steps / seconds,
                 unit="step",
                 seconds_left=training.elapsed * (1 - done) / max(done, 1e-6),
+                doing=None,
                 **training.recent,
             )
         if now - saved > CHECKPOINT_SECONDS:

@@ -18,6 +18,7 @@ from ..fields.storage import save_field
 from ..jobs.arguments import TrainArguments
 from ..jobs.budget import Budget
 from ..jobs.device import choose_device
+from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
 from ..render.engine_frames import make_frame
 from ..render.render import TRAINING_HIDDEN, render_rays
@@ -140,7 +141,14 @@ def train_from_images(
         Decibel on a validation view that are enough.
     """
     field = training.field
-    pixels = PixelTable.load(capture.split("train"), field.device)
+    pixels = PixelTable.open(
+        capture.split("train"),
+        field.device,
+        seed=training.seed + training.step,  # a resumed training sees other images first
+        wait=budget.steps is not None,
+        report=count_reporter(job, "Reading images"),
+    )
+    job.warn(pixels.notes())
     if training.step == 0:
         exclude_unseen(field.occupancy, pixels.cameras, field.step, training.seed)
     objective = ImageObjective(training, pixels)
@@ -148,7 +156,8 @@ def train_from_images(
     preview = Preview(views[0], field, job)
     goal = None
     if until_psnr is not None and preview.truth is not None:
-        goal = Goal(until_psnr, preview.camera, preview.truth)
-    optimise(training, objective, budget, job, preview, goal)
+        goal = Goal(until_psnr, preview.camera, preview.truth, preview.counts)
+    with pixels:
+        optimise(training, objective, budget, job, preview, goal)
     field.occupancy.rebuild(field.log_density, field.step)
     preview()
