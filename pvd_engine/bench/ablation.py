@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
-from ..data.readers import open_capture
 from ..fields.architectures import LIGHT_FIELD, PRESETS
 from ..jobs.files import write_json
 from ..jobs.job import Job
@@ -101,7 +100,7 @@ def run(
         `make_and_measure` gives, by seed), and ``mean``, ``least`` and ``most`` of ``test_psnr``,
         ``psnr_to_teacher`` and, where the capture has validation images, ``val_psnr``.
     """
-    capture = open_capture(plan.capture)
+    capture = plan.opened(job)
     views = {"test": require_test_views(capture, MOST_VIEWS)}
     validation = held_out(capture, "val", MOST_VIEWS)
     if validation:

@@ -12,7 +12,6 @@ from statistics import median
 from typing import Any
 
 from ..data.capture import Camera
-from ..data.readers import open_capture
 from ..fields.light_field import LightField
 from ..fields.storage import load_any_field
 from ..jobs.files import write_json
@@ -49,7 +48,7 @@ def run(plan: Plan, job: Job) -> dict[str, Any]:
         The plan, ``"seconds"``, the median over `TURNS` frames by what rendered them, and
         ``"ratios"``, how many times faster than the first each is.
     """
-    capture = open_capture(plan.capture)
+    capture = plan.opened(job)
     view = require_test_views(capture, 1)[0]
     views = {"test": (view,)}
     requests = {

@@ -8,7 +8,6 @@ a decibel of that. Nothing is interpolated; projection counts as time spent.
 from collections.abc import Sequence
 from typing import Any
 
-from ..data.readers import open_capture
 from ..jobs.budget import parse_seconds
 from ..jobs.files import write_json
 from ..jobs.job import Job
@@ -45,7 +44,7 @@ def run(plan: Plan, source: str, targets: Sequence[str], job: Job) -> dict[str, 
         whole budget, ``students`` by start, each with its ``share`` of the budget, and what
         `arrival` gives for each start.
     """
-    capture = open_capture(plan.capture)
+    capture = plan.opened(job)
     views = {"test": require_test_views(capture, MOST_VIEWS)}
     result: dict[str, Any] = {
         "capture": capture.name,

@@ -9,7 +9,6 @@ time.
 from collections.abc import Sequence
 from typing import Any
 
-from ..data.readers import open_capture
 from ..jobs.files import write_json
 from ..jobs.job import Job
 from .matrix_picture import write_picture
@@ -37,7 +36,7 @@ def run(plan: Plan, sources: Sequence[str], targets: Sequence[str], job: Job) ->
         targets. Each holds what `make_and_measure` gives; a cell also ``source``, ``target``,
         ``max_size`` (None but for a cell of one architecture) and ``verdict``.
     """
-    capture = open_capture(plan.capture)
+    capture = plan.opened(job)
     views = {"test": require_test_views(capture)}
     teachers = {
         name: make_and_measure(plan.training(name, name), views, job)

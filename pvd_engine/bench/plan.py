@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..data.capture import View
+from ..data.capture import Capture, View
+from ..data.image_size import open_at_size
 from ..errors import UserError
 from ..fields.header import read_header
 from ..jobs.arguments import ConvertArguments, TrainArguments
@@ -62,6 +63,10 @@ class Plan:
                     f"'{self.folder}' holds a benchmark that differs in {name} "
                     f"({there.get(name)} there, {value} now); give another --out."
                 )
+
+    def opened(self, job: Job) -> Capture:
+        """The capture at the size at which the plan's fields are trained on it."""
+        return open_at_size(self.capture, None, self.device, job)
 
     def field(self, name: str) -> Path:
         """Where the field of a name is kept; its measures are the .json beside it."""

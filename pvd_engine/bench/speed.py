@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from ..data.capture import Capture, View
-from ..data.readers import open_capture
 from ..jobs.budget import parse_seconds
 from ..jobs.files import write_json
 from ..jobs.job import Job
@@ -53,7 +52,7 @@ def run(plan: Plan, source: str, target: str, seeds: int, job: Job) -> dict[str,
         ``"rows"``, what `reached` gives for each seed and baseline, and ``"medians"``, the median
         share by baseline, None when in most runs no student reached it.
     """
-    capture = open_capture(plan.capture)
+    capture = plan.opened(job)
     views = require_test_views(capture, MOST_VIEWS)
     runs = [
         _one_seed(plan, capture, views, source, target, seed, job)

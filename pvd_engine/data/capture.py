@@ -141,6 +141,8 @@ class Capture:
         PLY file of the sparse points that came with the cameras, dataset frame.
     points : SparsePoints or None
         The points themselves, dataset frame, where the format keeps them in no PLY file.
+    downscale : int
+        By what width and height of the images were divided.
     """
 
     name: str
@@ -156,6 +158,7 @@ class Capture:
     notes: tuple[str, ...] = ()
     points_path: Path | None = None
     points: SparsePoints | None = None
+    downscale: int = 1
 
     def split(self, name: str) -> tuple[View, ...]:
         """Views of one split, in file order."""

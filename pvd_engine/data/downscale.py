@@ -22,7 +22,7 @@ def downscaled(capture: Capture, factor: int) -> Capture:
         return capture
     views = tuple(_downscaled_view(view, factor) for view in capture.views)
     note = f"Images are read at 1/{factor} of their width and height."
-    return replace(capture, views=views, notes=(*capture.notes, note))
+    return replace(capture, views=views, notes=(*capture.notes, note), downscale=factor)
 
 
 def scaled_camera(camera: Camera, width: int, height: int) -> Camera:

@@ -56,7 +56,7 @@ def load_mask(view: View) -> np.ndarray | None:
     if view.mask_path is None:
         return None
     pixels = load_image(view.mask_path)
-    counts: np.ndarray = pixels[..., :3].any(axis=2)
+    counts = np.asarray(pixels[..., :3].any(axis=2))
     height, width = pixels.shape[:2]
     size = (view.camera.width, view.camera.height)
     stored = view.stored_size or size
@@ -69,4 +69,4 @@ def load_mask(view: View) -> np.ndarray | None:
     if (width, height) == size:
         return counts
     shares = Image.fromarray(counts.astype(np.float32)).resize(size, Image.Resampling.BOX)
-    return np.greater_equal(shares, _WHOLE)
+    return np.asarray(np.asarray(shares) >= _WHOLE)

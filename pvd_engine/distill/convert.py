@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from .. import __version__
-from ..data.readers import open_capture
+from ..data.image_size import open_at_size
 from ..fields.architectures import LIGHT_FIELD, architecture, default_preset
 from ..fields.header import read_header
 from ..fields.radiance_field import RadianceField
@@ -36,7 +36,13 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     require_density(teacher)
     capture = None
     if arguments.capture is not None:
-        capture = open_capture(arguments.capture, arguments.downscale)
+        capture = open_at_size(
+            arguments.capture,
+            arguments.downscale,
+            device.type,
+            job,
+            teacher.header.get("provenance"),
+        )
     recipe = Recipe(
         stages=arguments.stages,
         density_constraint=arguments.density_constraint,
@@ -63,6 +69,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         "seconds": round(training.elapsed, 1),
         "device": str(device),
         "viewpoints": lesson.poses.to_json(),
+        **({} if capture is None else {"downscale": capture.downscale}),
         **report,
     }
     save_field(arguments.out, student)
@@ -74,6 +81,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         "size": arguments.out.stat().st_size,
         **report,
         "report": write_report(arguments, capture, training, job),
+        "warnings": job.warnings,
     }
 
 

@@ -33,7 +33,7 @@ def run(arguments: CompareArguments, job: Job) -> dict[str, Any]:
         the views.
     """
     device = choose_device(arguments.device)
-    views = views_to_render(arguments)
+    views = views_to_render(arguments, device.type, job)
     field = load_any_field(arguments.field, device)
     reference = load_any_field(arguments.reference, device)
     report = fraction_reporter(job)

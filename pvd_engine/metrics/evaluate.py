@@ -7,9 +7,10 @@ import numpy as np
 
 from ..data.capture import Capture, View
 from ..data.downscale import view_on_white
+from ..data.image_size import open_at_size
 from ..data.masks import load_mask
-from ..data.readers import open_capture
 from ..errors import UserError
+from ..fields.header import read_header
 from ..fields.storage import load_any_field
 from ..jobs.arguments import EvalArguments
 from ..jobs.device import choose_device
@@ -30,10 +31,11 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
     dict
         ``psnr`` (decibel) and ``ssim``, means over the views; ``views``, a list of ``name``,
         ``psnr``, ``ssim``; ``outside``, the names of the views that a light field was not
-        taught for; and ``warnings``, which say so.
+        taught for; ``downscale``, by what the images' sides were divided; and ``warnings``.
     """
     device = choose_device(arguments.device)
-    capture = open_capture(arguments.capture, arguments.downscale)
+    provenance = read_header(arguments.field).get("provenance")
+    capture = open_at_size(arguments.capture, arguments.downscale, device.type, job, provenance)
     views = [view for view in capture.split(arguments.split) if view.image_path is not None]
     if not views:
         raise UserError(
@@ -49,8 +51,7 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
         )
     field = load_any_field(arguments.field, device)
     outside = views_outside(field, views)
-    warnings = outside_warnings(outside, views)
-    job.warn(warnings)
+    job.warn(outside_warnings(outside, views))
     measured = []
     for view, image in render_views(field, views, job):
         compared = image.over(1.0).clip(0, 1), view_on_white(view), load_mask(view)
@@ -62,7 +63,8 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
         "ssim": float(np.mean([entry["ssim"] for entry in measured])),
         "views": measured,
         "outside": outside,
-        "warnings": warnings,
+        "downscale": capture.downscale,
+        "warnings": job.warnings,
     }
 
 

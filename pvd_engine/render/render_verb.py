@@ -5,11 +5,12 @@ from typing import Any
 
 from ..data.cameras_json import read_cameras
 from ..data.capture import View
+from ..data.image_size import open_at_size
 from ..data.images import write_png
-from ..data.readers import open_capture
 from ..errors import UserError
+from ..fields.header import read_header
 from ..fields.storage import load_any_field
-from ..jobs.arguments import RenderArguments, ViewArguments
+from ..jobs.arguments import CompareArguments, RenderArguments
 from ..jobs.device import choose_device
 from ..jobs.job import Job
 from .region import outside_warnings, views_outside
@@ -23,22 +24,20 @@ def run(arguments: RenderArguments, job: Job) -> dict[str, Any]:
     -------
     dict
         ``out``, the folder; ``images``, the pictures' paths below it, in order of the views;
-        ``outside``, the names of the views that a light field was not taught for; and
-        ``warnings``, which say so.
+        ``outside``, the names of the views that a light field was not taught for; and ``warnings``.
     """
     device = choose_device(arguments.device)
-    views = views_to_render(arguments)
+    views = views_to_render(arguments, device.type, job)
     field = load_any_field(arguments.field, device)
     outside = views_outside(field, views)
-    warnings = outside_warnings(outside, views)
-    job.warn(warnings)
+    job.warn(outside_warnings(outside, views))
     out = arguments.out
     images = []
     for view, image in render_views(field, views, job):
         name = picture_name(view)
         write_png(out / name, image.to_uint8())
         images.append(name)
-    return {"out": str(out), "images": images, "outside": outside, "warnings": warnings}
+    return {"out": str(out), "images": images, "outside": outside, "warnings": job.warnings}
 
 
 def picture_name(view: View) -> str:
@@ -51,8 +50,17 @@ def picture_name(view: View) -> str:
     return f"{'/'.join(parts)}.png"
 
 
-def views_to_render(arguments: ViewArguments) -> tuple[View, ...]:
+def views_to_render(
+    arguments: RenderArguments | CompareArguments, device: str, job: Job
+) -> tuple[View, ...]:
     """The views of a capture's split, or of a cameras.json.
+
+    Parameters
+    ----------
+    arguments : RenderArguments or CompareArguments
+    device : str
+    job : Job
+        Is told of the views' size.
 
     Raises
     ------
@@ -61,7 +69,9 @@ def views_to_render(arguments: ViewArguments) -> tuple[View, ...]:
     """
     if arguments.cameras is not None:
         return read_cameras(arguments.cameras)
-    capture = open_capture(arguments.capture or "", arguments.downscale)
+    provenance = read_header(arguments.field).get("provenance")
+    path = arguments.capture or ""
+    capture = open_at_size(path, arguments.downscale, device, job, provenance)
     views = capture.split(arguments.split)
     if not views:
         raise UserError(

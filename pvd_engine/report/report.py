@@ -161,6 +161,8 @@ def _notes(
             "counts as an error in every figure against the images; judge the conversion by the "
             "figures against the teacher."
         )
+    if capture.downscale > 1:
+        notes.append(f"The images were read at 1/{capture.downscale} of their width and height.")
     if split == "train":
         notes.append(
             "The capture has no test or validation images, so training views were measured, which "

@@ -9,8 +9,9 @@ from torch import Tensor
 from .. import __version__
 from ..data.bounds import crop_box
 from ..data.capture import Capture
+from ..data.image_size import open_at_size
 from ..data.poses import PoseDistribution
-from ..data.readers import open_capture, require_trainable
+from ..data.readers import require_trainable
 from ..data.scene import find_scene
 from ..fields.architectures import architecture, default_preset, make_field
 from ..fields.radiance_field import RadianceField
@@ -86,7 +87,7 @@ class ImageObjective:
 def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     """The verb ``train``: capture in, field file out."""
     device = choose_device(arguments.device)
-    capture = open_capture(arguments.capture, arguments.downscale)
+    capture = open_at_size(arguments.capture, arguments.downscale, device.type, job)
     require_trainable(capture)
     preset = arguments.preset or default_preset(device)
     spec = architecture(arguments.arch, preset, arguments.decoder)
@@ -101,6 +102,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     field.header["provenance"] = {
         "made_by": f"pvd train {__version__}",
         "capture": capture.name,
+        "downscale": capture.downscale,
         "seed": arguments.seed,
         "steps": training.step,
         "seconds": round(training.elapsed, 1),
@@ -118,6 +120,8 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
         "steps": training.step,
         "seconds": training.elapsed,
         "size": arguments.out.stat().st_size,
+        "downscale": capture.downscale,
+        "warnings": job.warnings,
     }
 
 

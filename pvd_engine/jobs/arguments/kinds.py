@@ -34,9 +34,9 @@ def check_seed(seed: int) -> None:
         raise UserError(f"--seed must be from 0 to {MAX_SEED}, not {seed}.")
 
 
-def check_downscale(downscale: int) -> None:
+def check_downscale(downscale: int | None) -> None:
     """Refuse what cannot divide a picture's size."""
-    if not 1 <= downscale <= MAX_DOWNSCALE:
+    if downscale is not None and not 1 <= downscale <= MAX_DOWNSCALE:
         raise UserError(f"--downscale must be from 1 to {MAX_DOWNSCALE}, not {downscale}.")
 
 

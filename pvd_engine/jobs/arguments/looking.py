@@ -111,8 +111,9 @@ class ViewArguments:
     split: Split = "test"
     """Which of the capture's views."""
 
-    downscale: int = 1
-    """Divide width and height of the capture's images by this, averaging their pixels."""
+    downscale: int | None = None
+    """Divide width and height of the capture's images by this, averaging their pixels; when not
+    given, by what the field's training divided them by."""
 
     cameras: Path | None = None
     """A cameras.json instead of a capture."""
@@ -179,8 +180,9 @@ class EvalArguments:
     capture: CapturePath
     """The dataset to compare with."""
 
-    downscale: int = 1
-    """Divide width and height of the capture's images by this, averaging their pixels."""
+    downscale: int | None = None
+    """Divide width and height of the capture's images by this, averaging their pixels; when not
+    given, by what the field's training divided them by."""
 
     split: Split = "test"
     """Which of the capture's views."""
