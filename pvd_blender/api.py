@@ -85,7 +85,7 @@ def import_capture(
     path: str | Path,
     wait: bool = True,
     splits: Sequence[str] = tasks.SPLITS,
-    downscale: int = 1,
+    downscale: int | None = None,
     points: bool = True,
 ) -> Object | None:
     """Import a capture: its cameras, its images behind them, its crop box.
@@ -98,8 +98,9 @@ def import_capture(
     splits : sequence of str
         Whose cameras come into the scene: of ``"train"``, ``"val"`` and ``"test"``. Training
         uses the capture's files, whatever is in the scene.
-    downscale : int
-        1, 2, 4 or 8: fields learn from images of this fraction of their width and height.
+    downscale : int or None
+        1, 2, 4 or 8: fields learn from images of this fraction of their width and height; None
+        leaves it to the engine.
     points : bool
         Show the sparse points, where the capture has some.
 
@@ -108,7 +109,7 @@ def import_capture(
     Object or None
         The frame: the Empty that all the capture's objects are parented to.
     """
-    if downscale not in (1, 2, 4, 8):
+    if downscale not in (None, 1, 2, 4, 8):
         raise ConvertFieldError(f"Images can be read at 1/1, 1/2, 1/4 or 1/8, not 1/{downscale}.")
     folder = Path(bpy.path.abspath(str(path))).absolute()
     return do(tasks.importing(folder, splits, downscale, points), wait)

@@ -20,7 +20,7 @@ from .scene import edit_properties
 from .scene.edit_properties import OPERATIONS, EditShape
 from .scene.errors import SceneError
 from .scene.frame import frame_of, is_frame
-from .settings import StudentSettings, TeacherSettings
+from .settings import AUTO, StudentSettings, TeacherSettings
 
 ROLES = (
     ("TEACHER", "Teacher", "Trained from the capture's images"),
@@ -33,6 +33,12 @@ NO_MEASURE = -1.0
 """A PSNR or a time that was not measured."""
 
 IMAGE_SIZES = (
+    (
+        AUTO,
+        "Automatic",
+        "As large as the field's training had them; in training at most 800 pixels wide or high on "
+        "a CPU, 2400 on a GPU",
+    ),
     ("1", "Full", "The images as they are"),
     ("2", "Half", "Half their width and height; four times quicker to load and to measure"),
     ("4", "Quarter", "A quarter of their width and height"),

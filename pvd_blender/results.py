@@ -25,7 +25,7 @@ from .scene.frame import NAME, create_frame
 from .scene.sparse_points import import_points
 from .scene.vdb import missing_color_note
 from .scene.volume import create_volume_object, write_volume, writer
-from .settings import LIGHT_FIELD
+from .settings import AUTO, LIGHT_FIELD
 from .tasks import SPLITS, Task, extracting
 
 MANY_CAMERAS = 12
@@ -92,7 +92,7 @@ def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
         if count and split in wanted
     )
     state = frame_state(frame)
-    state.downscale = str(request.client.get("downscale", 1))
+    state.downscale = str(request.client.get("downscale") or AUTO)
     state.summary = f"{len(cameras)} cameras: {counts}"
     state.notes = "\n".join(notes)
     state.scene_found = _scene_found(capture["scene"])

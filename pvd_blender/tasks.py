@@ -26,7 +26,7 @@ from .scene.crop_box import changed_crop
 from .scene.edit_shapes import collect_edits
 from .scene.frame import CAPTURE, NAME, is_frame
 from .scene.volume_edit import VolumeEdits, evaluated, has_edit, volume_edits
-from .settings import LIGHT_FIELD, architecture_label
+from .settings import AUTO, LIGHT_FIELD, architecture_label
 from .version import VERSION
 
 SPLITS = tuple(SPLIT_COLLECTIONS)
@@ -195,7 +195,10 @@ def capture_folder(work_folder: Path, capture_name: str) -> Path:
 
 
 def importing(
-    path: Path, splits: Sequence[str] = SPLITS, downscale: int = 1, points: bool = True
+    path: Path,
+    splits: Sequence[str] = SPLITS,
+    downscale: int | None = None,
+    points: bool = True,
 ) -> Task:
     """Read a capture's files; the cameras of some splits come into the scene."""
     name = path.stem if path.suffix == ".json" and path.stem != "transforms" else path.name
@@ -388,8 +391,9 @@ def _client(frame: Object, volume_resolution: int | None = None) -> dict:
     return {"frame": frame_state(frame).uid, "volume_resolution": volume_resolution}
 
 
-def _downscale(frame: Object) -> int:
-    return int(frame_state(frame).downscale)
+def _downscale(frame: Object) -> int | None:
+    size = frame_state(frame).downscale
+    return None if size == AUTO else int(size)
 
 
 def _has_merged(frame: Object, source: Path) -> bool:

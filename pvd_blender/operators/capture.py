@@ -10,6 +10,7 @@ from .. import api
 from ..properties import IMAGE_SIZES, active_frame
 from ..scene.cameras import dataset_camera
 from ..scene.frame import frame_of
+from ..settings import AUTO
 from .base import GuardedOperator, JobOperator, why_no_capture
 
 SPLITS = (
@@ -67,7 +68,7 @@ class CONVERT_FIELD_OT_import_capture(JobOperator):
             self._chosen(),
             wait=self.wait,
             splits=sorted(self.splits),
-            downscale=int(self.image_size),
+            downscale=None if self.image_size == AUTO else int(self.image_size),
             points=self.points,
         )
 

@@ -112,6 +112,8 @@ def test_the_panels_offer_the_engines_architectures_and_its_defaults(add_on, eng
     assert sorted(offered(values.student, "ray_encoding")) == sorted([AUTO, *encodings])
     assert sorted(offered(values.student, "stages")) == sorted(stages)
     assert sorted(offered(values, "edit_operation")) == sorted(operations)
+    image_sizes = bpy.types.Object.bl_rna.properties["convert_field"].fixed_type.properties
+    assert (image_sizes["downscale"].default, defaults["downscale"]) == (AUTO, None)
     own = asdict(DistillSettings())
     assert own == {name: defaults[name] for name in own}
     offers = values.student.distilling()
