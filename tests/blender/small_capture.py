@@ -20,7 +20,7 @@ def write(folder: Path) -> Path:
         (folder / split).mkdir(parents=True, exist_ok=True)
         for index in range(count):
             pose = _pose(number)
-            _write_png(folder / split / f"r_{index}.png", _ball(pose))
+            write_png(folder / split / f"r_{index}.png", _ball(pose))
             frames.append({"file_path": f"./{split}/r_{index}", "transform_matrix": pose.tolist()})
             number += 1
         content = {"camera_angle_x": ANGLE, "frames": frames}
@@ -56,7 +56,7 @@ def _ball(pose: np.ndarray) -> np.ndarray:
     return (255 * rgba.clip(0, 1) + 0.5).astype(np.uint8)
 
 
-def _write_png(path: Path, rgba: np.ndarray) -> None:
+def write_png(path: Path, rgba: np.ndarray) -> None:
     height, width, _ = rgba.shape
     rows = b"".join(b"\0" + row.tobytes() for row in rgba)
     header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
