@@ -73,8 +73,8 @@ def make_light_field(
     source = RaySource(
         lesson.poses, lesson.cameras(), device, arguments.seed, False, False, training.memory
     )
-    pool = RayPool(recipe.pool, device, job.folder / "pool" if arguments.ray_file else None)
     pixels = _pixels(arguments, lesson, recipe, training, job)
+    pool = RayPool(recipe.pool, device, job.folder / "pool" if arguments.ray_file else None)
     objective = LightObjective(
         training,
         teacher,
