@@ -247,7 +247,7 @@ def test_eval_is_the_mean_of_its_views_and_agrees_with_rendered_pictures(field, 
     result = pvd("eval", out, "--capture", capture, "--split", "test", "--json")
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)
-    assert told.keys() == {"psnr", "ssim", "views", "outside", "warnings"}
+    assert told.keys() == {"downscale", "psnr", "ssim", "views", "outside", "warnings"}
     assert told["psnr"] == pytest.approx(np.mean([view["psnr"] for view in told["views"]]))
     assert told["ssim"] == pytest.approx(np.mean([view["ssim"] for view in told["views"]]))
     pvd("render", out, "--capture", capture, "--out", tmp_path)
