@@ -33,6 +33,9 @@ NEAR_UNKNOWN = 0.5
 ODD_POINTS = 0.01
 """Share of the sparse points, the nearest ones, that the near plane does not follow."""
 
+ROOM = 1.001
+"""Growth of the angles that a frame holds, against rounding."""
+
 WIDEST = 5.0
 """Tangent of the widest half angle that one projection holds for all cameras."""
 
@@ -116,17 +119,7 @@ def _facing_form(capture: Capture) -> dict[str, Any] | None:
     if reference is None or see_all_round(cameras):
         return None
     near = _least_depth(capture, reference)
-    # All that a camera sees lies between its corners at the least depth and at infinity.
-    depth = max(near, 1e-6)
-    corners = np.concatenate([corners_at(camera, depth) for camera in cameras])
-    beams = np.concatenate(
-        [corners_at(camera, 1.0) - camera.camera_to_world[:3, 3] for camera in cameras]
-    )
-    placed = np.concatenate(
-        [(corners - reference[:3, 3]) @ reference[:3, :3], beams @ reference[:3, :3]]
-    )
-    depths = np.maximum(-placed[:, 2:], [[near]] * len(corners) + [[1e-9]] * len(beams))
-    tangents = np.abs(placed[:, :2] / depths).max(axis=0)
+    tangents = ROOM * np.max([_tangents(camera, reference, near) for camera in cameras], axis=0)
     if not (tangents < WIDEST).all():
         return None
     return {
@@ -135,6 +128,20 @@ def _facing_form(capture: Capture) -> dict[str, Any] | None:
         "tangents": tangents.tolist(),
         "near": float(near),
     }
+
+
+def _tangents(camera: Camera, reference: np.ndarray, near: float) -> np.ndarray:
+    """How far aside (2,) a camera sees beyond the near plane, by depth; infinite from 90°."""
+    position = camera.camera_to_world[:3, 3]
+    start = (position - reference[:3, 3]) @ reference[:3, :3]
+    beams = (corners_at(camera, 1.0) - position) @ reference[:3, :3]
+    growth = -beams[:, 2:]
+    if not (growth > 0).all():
+        return np.full(2, np.inf)
+    # What lies aside by depth is most where a beam comes through the near plane, or at infinity.
+    entry = np.maximum((near + start[2]) / growth, 0)
+    through = start + entry * beams
+    return np.abs(np.concatenate([through[:, :2] / -through[:, 2:], beams[:, :2] / growth])).max(0)
 
 
 def _middle_camera(cameras: Sequence[Camera]) -> np.ndarray | None:

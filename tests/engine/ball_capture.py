@@ -9,12 +9,13 @@ from PIL import Image
 RADIUS = 0.5
 DISTANCE = 2.5
 ANGLE = 0.6
+WIDE_ANGLE = 1.3
 
 
-def ball_picture(camera_to_world, size, oversample=3):
+def ball_picture(camera_to_world, size, oversample=3, angle=ANGLE):
     """RGBA (size, size, 4) uint8 by intersecting rays with the ball in closed form."""
     side = size * oversample
-    focal = 0.5 * side / math.tan(0.5 * ANGLE)
+    focal = 0.5 * side / math.tan(0.5 * angle)
     x, y = np.meshgrid(np.arange(side) + 0.5, np.arange(side) + 0.5)
     local = np.stack([(x - side / 2) / focal, -(y - side / 2) / focal, -np.ones_like(x)], -1)
     directions = local @ camera_to_world[:3, :3].T
@@ -32,7 +33,28 @@ def ball_picture(camera_to_world, size, oversample=3):
     return (rgba * 255 + 0.5).astype(np.uint8)
 
 
-def write_ball_capture(folder, size=40, counts=(("train", 14), ("val", 1), ("test", 2))):
+def wall_color(directions):
+    """What surrounds the ball, so far away that only the direction counts: (..., 3) in [0, 1]."""
+    x, y, z = np.moveaxis(directions, -1, 0)
+    return np.stack([0.5 + 0.4 * x, 0.5 + 0.4 * y, 0.5 + 0.4 * np.sin(4 * z)], axis=-1)
+
+
+def before_a_wall(picture, camera_to_world):
+    """A picture of the ball (S, S, 4) uint8, taken wide, before the wall: (S, S, 3) uint8."""
+    size = len(picture)
+    focal = 0.5 * size / math.tan(0.5 * WIDE_ANGLE)
+    x, y = np.meshgrid(np.arange(size) + 0.5, np.arange(size) + 0.5)
+    local = np.stack([(x - size / 2) / focal, -(y - size / 2) / focal, -np.ones_like(x)], -1)
+    directions = local @ camera_to_world[:3, :3].T
+    wall = wall_color(directions / np.linalg.norm(directions, axis=-1, keepdims=True))
+    alpha = picture[..., 3:] / 255
+    return (picture[..., :3] * alpha + 255 * wall * (1 - alpha) + 0.5).astype(np.uint8)
+
+
+def write_ball_capture(
+    folder, size=40, counts=(("train", 14), ("val", 1), ("test", 2)), wall=False
+):
+    angle = WIDE_ANGLE if wall else ANGLE
     for number, (split, count) in enumerate(counts):
         entries = []
         (folder / split).mkdir(parents=True)
@@ -42,10 +64,12 @@ def write_ball_capture(folder, size=40, counts=(("train", 14), ("val", 1), ("tes
             flat = math.sqrt(1 - z * z)
             position = DISTANCE * np.array([flat * math.cos(turn), flat * math.sin(turn), z])
             matrix = look_at(position)
-            Image.fromarray(ball_picture(matrix, size)).save(folder / split / f"r_{index}.png")
+            picture = ball_picture(matrix, size, angle=angle)
+            picture = before_a_wall(picture, matrix) if wall else picture
+            Image.fromarray(picture).save(folder / split / f"r_{index}.png")
             entries.append(
                 {"file_path": f"./{split}/r_{index}", "transform_matrix": matrix.tolist()}
             )
-        content = {"camera_angle_x": ANGLE, "frames": entries}
+        content = {"camera_angle_x": angle, "frames": entries}
         write_json(folder / f"transforms_{split}.json", content)
     return folder
