@@ -210,7 +210,7 @@ def importing(
 def training(
     frame: Object, settings: FieldSettings, device: str, volume_resolution: int | None = None
 ) -> Task:
-    """Train a teacher from the capture's images, within the crop box."""
+    """Train a teacher from the capture's images, its detail within the crop box."""
     arguments = settings.arguments() | {
         "capture": frame[CAPTURE],
         "arch": settings.architecture,
