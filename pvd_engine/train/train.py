@@ -21,9 +21,11 @@ from ..jobs.budget import Budget
 from ..jobs.device import choose_device
 from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
+from ..render.engine_frame import BoxFrame
 from ..render.engine_frames import make_frame
 from ..render.render import TRAINING_HIDDEN, render_rays
 from ..render.seen import exclude_unseen
+from .distortion import distortion
 from .goal import Goal
 from .loop import Training, optimise
 from .pixels import PixelTable
@@ -37,6 +39,10 @@ OCCUPANCY_WARM_UP = 128
 """Steps during which every update looks at all cells."""
 
 OCCUPANCY_CELLS = 1 << 16
+
+DISTORTION = 0.05
+"""Weight of the distortion loss in scenes that go on beyond their box, where fog hangs before the
+cameras without it. Objects do without: the excavator lost 0.3 to 0.5 dB and gained nothing."""
 
 
 class ImageObjective:
@@ -71,9 +77,15 @@ class ImageObjective:
         background = torch.rand((count, 3), generator=generator).to(device)
         target = rgba[:, :3] * alpha + background * (1 - alpha)
         color = result.color + background * (1 - result.alpha[:, None])
-        loss = (color - target).square().mean()
+        error = (color - target).square().mean()
         self.training.aim(len(samples.t), self.target_samples)
-        return loss, {"train_psnr": -10 * math.log10(max(loss.item(), 1e-10))}
+        report = {"train_psnr": -10 * math.log10(max(error.item(), 1e-10))}
+        if isinstance(field.frame, BoxFrame):
+            return error, report
+        # At full strength from half-way on: surfaces form first, and are drawn together then.
+        strength = DISTORTION * min(1.0, 2 * fraction)
+        spread = distortion(result.weights, samples, field.step, field.frame.half_side)
+        return error + strength * spread, report
 
     def _update_occupancy(self, step: int) -> None:
         field, generator = self.training.field, self.training.generator
