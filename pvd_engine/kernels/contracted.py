@@ -45,14 +45,14 @@ class RayCoordinate(NamedTuple):
         inside = torch.where(
             nearest.abs() > radius, 2 * radius - radius * radius / beyond, nearest.abs()
         )
-        return cls(nearest, radius, -inside.copysign(nearest), radius * (2 - 1 / FARTHEST))
+        return cls(nearest, radius, -inside * nearest.sign(), radius * (2 - 1 / FARTHEST))
 
     def distances(self, coordinate: Tensor, ray: Tensor) -> Tensor:
         """Distances from the origins of coordinates of rays with these indices."""
         radius = self.radius[ray]
         size = coordinate.abs()
         outside = radius * radius / (2 * radius - size)
-        reach = torch.where(size > radius, outside.copysign(coordinate), coordinate)
+        reach = torch.where(size > radius, outside * coordinate.sign(), coordinate)
         return (reach + self.nearest[ray]).clamp(min=0)
 
 

@@ -9,8 +9,9 @@ import torch
 from analytic_field import AnalyticField
 
 from pvd_engine.data.capture import Camera
-from pvd_engine.fields.architectures import architecture, make_field
-from pvd_engine.fields.light_field import bordered_occupancy
+from pvd_engine.exchange.onnx_file import write_onnx
+from pvd_engine.fields.architectures import architecture, light_field, make_field
+from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
 from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.render.contracted_frame import ContractedFrame
 from pvd_engine.render.engine_frame import BoxFrame
@@ -210,6 +211,24 @@ def test_every_architecture_is_saved_and_read_in_every_frame(kind, name, tmp_pat
     points = field.frame.from_cube(cube_points(500).float())
     assert again.frame.to_json() == json.loads(json.dumps(field.frame.to_json()))
     assert torch.allclose(again.log_density(points), field.log_density(points), atol=1e-5)
+
+
+@EVERY
+def test_a_light_field_is_exported_in_every_frame(kind, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    grid = OccupancyGrid(FRAMES[kind](), 32)
+    grid.binary.zero_()
+    grid.binary[8:24, 8:24, 8:24] = 1
+    spec = light_field("small", 16, "occupied", skip_empty=True)
+    reach = Reach(0.1, 5.0, [[-1.0] * 3, [1.0] * 3], {})
+    field = LightField(spec, bordered_occupancy(grid), reach).eval()
+    write_onnx(field, tmp_path / "field.onnx")
+    rays = rays_about(100)
+    given = {"origins": rays.origins.numpy(), "directions": rays.directions.numpy()}
+    answer = runtime.InferenceSession(str(tmp_path / "field.onnx")).run(None, given)[0]
+    with torch.no_grad():
+        assert np.abs(answer - field(*rays).numpy()).max() < 1e-4
+    assert 0 < field.meets(rays).float().mean() < 1
 
 
 def test_a_frame_of_an_unknown_kind_is_refused():

@@ -174,7 +174,7 @@ def test_surroundings_are_learned_where_the_scene_is_unbounded(folder):
 
 
 def test_an_unbounded_teacher_teaches_its_surroundings_too(folder, tmp_path):
-    run_convert(folder, tmp_path, "auto", to="vm", steps=60)
+    run_convert(folder, tmp_path, "auto", to="vm", steps=40)
     assert load_field(tmp_path / "student.safetensors").frame.kind == "unbounded"
     (tmp_path / "ball").symlink_to(folder / "ball")
     assert likeness(tmp_path, "student.safetensors") > likeness(folder, "auto.safetensors") - 3
