@@ -31,12 +31,15 @@ class EngineFrame(nn.Module):
         Of the scenes it is for, as files name it.
     coarseness : float
         Ray-marching steps of this frame's fields in those of a bounded scene.
+    looks : int
+        Points of a cell that must be empty for the cell to be, when a field's grid is settled.
     half_side : float
         Half the longest side of the box, dataset units: the unit of length of the engine frame.
     """
 
     kind: ClassVar[str]
     coarseness: ClassVar[float] = 1.0
+    looks: ClassVar[int] = 4
     box: Tensor
 
     def __init__(self, box: Tensor) -> None:

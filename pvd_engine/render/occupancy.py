@@ -177,9 +177,7 @@ class OccupancyGrid(nn.Module):
         return anywhere.unique().to(self.box.device)
 
     @torch.no_grad()
-    def rebuild(
-        self, log_density: Callable[[Tensor], Tensor], step: float, samples: int = 4
-    ) -> None:
+    def rebuild(self, log_density: Callable[[Tensor], Tensor], step: float) -> None:
         """Measure the occupied cells and their neighbours afresh; all others become empty.
 
         Cells that no camera sees (negative values) stay empty.
@@ -190,14 +188,13 @@ class OccupancyGrid(nn.Module):
             (N, 3) points, dataset frame -> (N,) log extinction per dataset unit.
         step : float
             Ray-marching step, dataset units.
-        samples : int
-            Most points in each cell, a fixed low-discrepancy set.
         """
         device = self.box.device
         near = nn.functional.max_pool3d(self.binary[None, None].float(), 3, stride=1, padding=1)
         candidates = ((near[0, 0] > 0) & (self.values >= 0)).view(-1).nonzero().view(-1)
         peak = torch.zeros(self.resolution**3, device=device)
-        offsets = torch.quasirandom.SobolEngine(3, scramble=True, seed=0).draw(samples).to(device)
+        sobol = torch.quasirandom.SobolEngine(3, scramble=True, seed=0)
+        offsets = sobol.draw(self.frame.looks).to(device)
         for cells in candidates.split(CHUNK):
             for offset in offsets:
                 # A cell that is occupied whatever else it holds needs no further look.
