@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from .bounds import file_box, find_box
+from .bounds import file_box
 from .capture import Capture
 from .json_input import finite_number, positive_number, read_json_object
 from .listed import Box
-from .nerf_synthetic import is_nerf_synthetic, read_split_files
+from .nerf_synthetic import is_nerf_synthetic, read_split_files, split_capture
 
 FILE = "dataset_info.json"
 
@@ -55,20 +55,7 @@ def read_donerf(path: Path) -> Capture:
         return {**content, **({} if has_focal else lens), **({} if has_size else size)}
 
     files = read_split_files(path, complete)
-    cameras = [view.camera for view in files.views]
-    box, box_source = cell_box or find_box(cameras, files.frame, files.has_alpha)
-    return Capture(
-        name=path.absolute().name,
-        root=path,
-        format="donerf",
-        views=tuple(files.views),
-        box=box,
-        box_source=box_source,
-        frame=files.frame,
-        has_alpha=files.has_alpha,
-        bounded=cell_box is not None,
-        notes=tuple(files.notes),
-    )
+    return split_capture(path, "donerf", files, files.notes, cell_box)
 
 
 def _lens(info: Mapping[str, Any]) -> dict[str, Any]:

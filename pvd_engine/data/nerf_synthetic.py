@@ -1,6 +1,6 @@
 """NeRF-Synthetic: ``transforms_train.json``, ``transforms_val.json``, ``transforms_test.json``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from .capture import SPLITS, Capture, Frame, View
 from .frame_fields import read_frame_fields
 from .frames import FrameReport, frame_list, read_frame, shows_transparency, unique_names
 from .json_input import read_json_object
+from .listed import Box
 
 TRAIN_FILE = "transforms_train.json"
 
@@ -58,17 +59,40 @@ def read_nerf_synthetic(folder: Path) -> Capture:
     notes = files.notes
     if (folder / "transforms.json").is_file():
         notes = [*notes, "transforms.json was not read: the files of the splits come first."]
+    return split_capture(folder, "nerf_synthetic", files, notes)
+
+
+def split_capture(
+    folder: Path,
+    capture_format: str,
+    files: SplitFiles,
+    notes: Sequence[str],
+    stated_box: Box | None = None,
+) -> Capture:
+    """The capture that the files of the splits describe.
+
+    Parameters
+    ----------
+    folder : Path
+    capture_format : str
+        As `Capture.format`.
+    files : SplitFiles
+    notes : sequence of str
+    stated_box : (box, source), optional
+        What is said to hold everything; `find_box` finds a box when not given.
+    """
     cameras = [view.camera for view in files.views]
-    box, box_source = find_box(cameras, files.frame, files.has_alpha)
+    box, box_source = stated_box or find_box(cameras, files.frame, files.has_alpha)
     return Capture(
         name=folder.absolute().name,
         root=folder,
-        format="nerf_synthetic",
+        format=capture_format,
         views=tuple(files.views),
         box=box,
         box_source=box_source,
         frame=files.frame,
         has_alpha=files.has_alpha,
+        bounded=stated_box is not None,
         notes=tuple(notes),
     )
 

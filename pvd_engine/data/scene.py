@@ -6,7 +6,7 @@ The kind decides in which engine frame a field computes: an ``object`` is all in
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from .bounds import (
 from .capture import Camera, Capture
 
 SceneKind = Literal["object", "forward_facing", "unbounded"]
-KINDS: tuple[SceneKind, ...] = get_args(SceneKind)
 
 NEAR_SHARE = 0.75
 """Where the near plane lies, as a share of the least known depth (as NeRF's LLFF loader has it)."""
@@ -47,7 +46,7 @@ class Scene:
     Attributes
     ----------
     form : dict
-        ``kind``, one of `KINDS`; of a forward-facing scene also ``reference``, the camera-to-world
+        ``kind``, a `SceneKind`; of a forward-facing scene also ``reference``, the camera-to-world
         matrix of the camera in the midst of all, ``tangents`` of the half angles that hold what
         all cameras see, and ``near``, a depth before everything, dataset units.
     reason : str
@@ -59,7 +58,7 @@ class Scene:
 
     @property
     def kind(self) -> SceneKind:
-        """One of `KINDS`."""
+        """What the form says."""
         return self.form["kind"]
 
 
@@ -70,7 +69,7 @@ def find_scene(capture: Capture, kind: SceneKind | None = None) -> Scene:
     ----------
     capture : Capture
     kind : str, optional
-        One of `KINDS`, where that was chosen by somebody.
+        A `SceneKind`, where that was chosen by somebody.
 
     Raises
     ------
