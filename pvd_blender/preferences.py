@@ -7,8 +7,8 @@ from bpy.props import EnumProperty, StringProperty
 from bpy.types import AddonPreferences
 
 from .engine.environment import EngineSettings, engine_sources, problem_with_python
-from .engine.set_up import python_in
 from .errors import ConvertFieldError
+from .jobs.set_up import python_in
 
 DEVICES = (
     ("auto", "Automatic", "A CUDA device where there is one, else the CPU"),
@@ -30,7 +30,7 @@ def default_work_folder() -> Path:
 
 
 def _forget_check(_preferences: AddonPreferences, _context: bpy.types.Context) -> None:
-    from .session import session
+    from .jobs.session import session
 
     session().engine_report, session().engine_error = "", None
 
@@ -77,7 +77,7 @@ class ConvertFieldPreferences(AddonPreferences):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the settings, what Check Engine found, and how an environment is made."""
-        from .session import session
+        from .jobs.session import session
 
         layout = self.layout
         layout.use_property_split = True

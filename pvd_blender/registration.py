@@ -2,20 +2,13 @@
 
 import bpy
 
-from . import (
-    commands,
-    drops,
-    handlers,
-    panels,
-    preferences,
-    presets,
-    properties,
-    render_engine,
-    results_panel,
-    saved_paths,
-    session,
-)
-from .operators import CLASSES as OPERATORS
+from . import preferences
+from .api import commands
+from .jobs import session
+from .render import render_engine
+from .state import handlers, presets, properties, saved_paths
+from .ui import drops, panels, results_panel
+from .ui.operators import CLASSES as OPERATORS
 
 CLASSES = (
     *properties.CLASSES,

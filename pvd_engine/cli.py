@@ -12,16 +12,16 @@ import tyro
 
 from . import __version__
 from .errors import UserError
-from .jobs.arguments import Device
+from .files.atomic import json_text
 from .jobs.arguments_json import with_absolute_paths
 from .jobs.cancel import EXIT_CANCELLED
 from .jobs.driven import run_driven
-from .jobs.files import json_text
 from .jobs.folder import Request
 from .jobs.foreground import Options, run_in_foreground
 from .jobs.streams import prints_to_stderr
-from .jobs.verbs import VERBS
 from .process_setup import prepare_process
+from .verbs.arguments import Device
+from .verbs.table import VERBS
 
 DESCRIPTION = f"""Convert, edit and render radiance fields (version {__version__}).
 

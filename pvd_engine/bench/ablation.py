@@ -9,7 +9,7 @@ from statistics import mean
 from typing import Any
 
 from ..fields.architectures import LIGHT_FIELD, PRESETS
-from ..jobs.files import write_json
+from ..files.atomic import write_json
 from ..jobs.job import Job
 from .measure import held_out, require_test_views
 from .plan import Plan, make_and_measure

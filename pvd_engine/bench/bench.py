@@ -5,11 +5,11 @@ from typing import Any
 
 from ..errors import UserError
 from ..fields.architectures import LIGHT_FIELD, PRESETS, architecture
-from ..jobs.arguments import BenchArguments
+from ..files.atomic import write_json
 from ..jobs.device import choose_device
-from ..jobs.files import write_json
 from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
+from ..verbs.arguments import BenchArguments
 from . import ablation, frames, head_start, kernels, matrix, speed
 from .plan import Plan
 

@@ -15,7 +15,7 @@ from ..errors import Cancelled, UserError
 from ..jobs.cancel import EXIT_CANCELLED
 from ..jobs.folder import Request, finished_result, start_or_resume
 from ..jobs.job import LOG, Job
-from ..jobs.verbs import VERBS
+from ..verbs.table import VERBS
 
 
 @dataclass(frozen=True)

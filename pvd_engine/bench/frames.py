@@ -14,7 +14,7 @@ from typing import Any
 from ..data.capture import Camera
 from ..fields.light_field import LightField
 from ..fields.storage import load_any_field
-from ..jobs.files import write_json
+from ..files.atomic import write_json
 from ..jobs.job import Job
 from ..render.render import render_image
 from . import plain_nerf

@@ -8,8 +8,8 @@ a decibel of that. Nothing is interpolated; projection counts as time spent.
 from collections.abc import Sequence
 from typing import Any
 
+from ..files.atomic import write_json
 from ..jobs.budget import parse_seconds
-from ..jobs.files import write_json
 from ..jobs.job import Job
 from .measure import require_test_views
 from .plan import Plan, make_and_measure

@@ -9,7 +9,7 @@ time.
 from collections.abc import Sequence
 from typing import Any
 
-from ..jobs.files import write_json
+from ..files.atomic import write_json
 from ..jobs.job import Job
 from .matrix_picture import write_picture
 from .measure import require_test_views

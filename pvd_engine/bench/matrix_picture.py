@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..data.images import write_png
+from ..files.images import write_png
 
 CELL_WIDTH, CELL_HEIGHT = 150, 96
 LEFT, TOP, BOTTOM, RIGHT = 190, 150, 112, 30

@@ -7,16 +7,16 @@ from typing import Literal
 import numpy as np
 
 from ..data.capture import Capture, View
-from ..data.downscale import view_on_white
-from ..data.masks import load_mask
+from ..data.images.downscale import view_on_white
+from ..data.images.masks import load_mask
 from ..data.splits import evenly_spaced
 from ..errors import UserError
 from ..fields.storage import load_any_field
 from ..jobs.job import Job
-from ..metrics.evaluate import measurable, require_comparable
-from ..metrics.image_metrics import psnr, ssim
+from ..measure.image_metrics import psnr, ssim
 from ..render.render import render_image
 from ..render.view_loop import render_views
+from ..verbs.eval import measurable, require_comparable
 
 EQUAL = 100.0
 """Decibel that pictures without any difference count as; JSON knows no infinity."""

@@ -21,7 +21,7 @@ from ..fields.encoders.mlp import positional_encoding
 from ..fields.precision import matmul_precision
 from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
-from ..render.rays import CameraBatch, Rays, generate_rays, image_pixels
+from ..space.rays import CameraBatch, Rays, generate_rays, image_pixels
 from ..train.pixels import PixelTable
 
 POINT_FREQUENCIES, DIRECTION_FREQUENCIES = 10, 4

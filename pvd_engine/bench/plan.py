@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..data.capture import Capture, View
-from ..data.image_size import open_at_size
+from ..data.images.image_size import open_at_size
 from ..errors import UserError
 from ..fields.header import read_header
-from ..jobs.arguments import ConvertArguments, TrainArguments
-from ..jobs.files import json_text, write_json
+from ..files.atomic import json_text, write_json
 from ..jobs.job import Job
+from ..verbs.arguments import ConvertArguments, TrainArguments
 from .child import run_child
 from .measure import measure
 

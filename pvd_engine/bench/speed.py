@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from ..data.capture import Capture, View
+from ..files.atomic import write_json
 from ..jobs.budget import parse_seconds
-from ..jobs.files import write_json
 from ..jobs.job import Job
 from . import plain_nerf
 from .measure import compare, require_test_views

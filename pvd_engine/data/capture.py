@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .points import SparsePoints, read_points
+from .geometry.points import SparsePoints, read_points
 
 SPLITS = ("train", "val", "test")
 

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
-from . import donerf, dtu, llff
 from .capture import Capture
-from .colmap import is_colmap, read_colmap
-from .donerf import is_donerf, read_donerf
-from .downscale import downscaled
-from .dtu import is_dtu, read_dtu
-from .frames import IMAGE_FOLDERS
-from .llff import is_llff, read_llff
-from .nerf_synthetic import is_nerf_synthetic, read_nerf_synthetic
-from .nsvf import is_nsvf, read_nsvf
-from .polycam import is_polycam, read_polycam
-from .realitycapture import is_realitycapture, read_realitycapture
-from .transforms import is_transforms, read_transforms
+from .formats import donerf, dtu, llff
+from .formats.camera_entries import IMAGE_FOLDERS
+from .formats.colmap import is_colmap, read_colmap
+from .formats.donerf import is_donerf, read_donerf
+from .formats.dtu import is_dtu, read_dtu
+from .formats.llff import is_llff, read_llff
+from .formats.nerf_synthetic import is_nerf_synthetic, read_nerf_synthetic
+from .formats.nsvf import is_nsvf, read_nsvf
+from .formats.polycam import is_polycam, read_polycam
+from .formats.realitycapture import is_realitycapture, read_realitycapture
+from .formats.transforms import is_transforms, read_transforms
+from .images.downscale import downscaled
 
 MIN_TRAIN_VIEWS = 2
 

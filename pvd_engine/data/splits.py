@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..files.json_input import text_value
 from .capture import View
-from .frames import inside_path
-from .json_input import text_value
+from .formats.camera_entries import inside_path
 
 HOLD_EVERY = 8
 """Every how many views one is held out, as LLFF and mip-NeRF 360 do."""

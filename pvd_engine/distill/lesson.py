@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data.capture import Camera, Capture, View
-from ..data.poses import PoseDistribution
+from ..data.geometry.poses import PoseDistribution
 from ..edit.merged_viewpoints import known_viewpoints
 from ..errors import UserError
 from ..fields.base import Field
 from ..fields.light_field import AnyField
-from ..metrics.image_metrics import psnr
-from ..render.rays import CameraBatch
+from ..measure.image_metrics import psnr
 from ..render.render import render_image
+from ..space.rays import CameraBatch
 from ..train.goal import Goal
 from .recipe import Recipe
 

@@ -5,20 +5,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..data.poses import PoseDistribution
+from ..data.geometry.poses import PoseDistribution
 from ..errors import UserError
 from ..fields.architectures import default_preset, light_field
 from ..fields.base import Field
 from ..fields.header import read_header
 from ..fields.light_field import LightField, Reach, bordered_occupancy
-from ..jobs.arguments import ConvertArguments
 from ..jobs.budget import Budget
 from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
-from ..report.report import alteration
+from ..measure.report import alteration
 from ..train.loop import Training, optimise
 from ..train.pixels import PixelTable
 from ..train.preview import Preview
+from ..verbs.arguments import ConvertArguments
 from .lesson import Lesson, goal, likeness
 from .light_objective import LightObjective, LightRecipe
 from .ray_pool import RayPool

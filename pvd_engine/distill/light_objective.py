@@ -10,8 +10,8 @@ from torch import Tensor
 from ..errors import UserError
 from ..fields.base import Field
 from ..fields.light_field import LightField
-from ..render.rays import Rays
 from ..render.render import render_rays
+from ..space.rays import Rays
 from ..train.loop import Training
 from ..train.pixels import PixelTable
 from .hard_rays import HardRays

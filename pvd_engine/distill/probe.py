@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.poses import PoseDistribution
+from ..data.geometry.poses import PoseDistribution
 from ..fields.base import Field
-from ..render.rays import CameraBatch, random_rays
 from ..render.render import TRAINING_HIDDEN, sample_positions, visible_samples
+from ..space.rays import CameraBatch, random_rays
 
 CAMERAS = 64
 

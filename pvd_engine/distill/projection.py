@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.poses import PoseDistribution
+from ..data.geometry.poses import PoseDistribution
 from ..fields.base import Field
 from ..fields.decoders import ShDecoder, spherical_harmonics
 from ..fields.radiance_field import RadianceField

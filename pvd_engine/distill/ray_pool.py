@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..render.rays import Rays
+from ..space.rays import Rays
 
 RAY_VALUES = 6
 COLOR_VALUES = 4

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..data.capture import Camera
-from ..data.poses import PoseDistribution
-from ..render.rays import CameraBatch, Rays, random_rays
+from ..data.geometry.poses import PoseDistribution
+from ..space.rays import CameraBatch, Rays, random_rays
 from .hard_rays import HardRays
 
 POSES = 128

@@ -11,9 +11,9 @@ from ..fields.radiance_field import RadianceField
 from ..fields.storage import load_field, save_field
 from ..jobs.budget import Budget
 from ..jobs.job import Job
-from .distil import begin, distil
 from .lesson import Lesson
 from .student import make_student
+from .teach import begin, distil
 
 
 def through_sparse_tensor(

@@ -21,7 +21,7 @@ from ..fields.storage import (
     occupancy_from_state,
     under,
 )
-from ..render.occupancy import OccupancyGrid
+from ..space.occupancy import OccupancyGrid
 from .edit_list import CUT_OUT, ERASE, MOVE, PLACING, Edit, EditList
 from .layer import MASKED, Layer
 from .masked_field import MaskedField, cell_corners, edited_occupancy

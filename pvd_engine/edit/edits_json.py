@@ -6,19 +6,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from .checked_json import InvalidJsonError, checked_numbers, checked_object, read_json
+from ..files.checked_json import InvalidJsonError, checked_numbers, checked_object, read_json
 from .edit_list import DUPLICATE, ERASE, KEEP, MOVE, SCALE_DENSITY, TINT, Edit
 from .grid_file import read_grid
 from .mesh_region import MeshRegion
 from .mesh_shape import MAX_ELEMENTS
 from .placement import InvalidPlacementError, Placement
-from .regions import (
-    BoxRegion,
-    InvalidRegionError,
-    Region,
-    SphereRegion,
-    TransformedBoxRegion,
-)
+from .regions import BoxRegion, InvalidRegionError, Region, SphereRegion, TransformedBoxRegion
 
 REGIONS = ("box", "sphere", "mesh", "grid")
 FIELDS: dict[str, tuple[str, ...]] = {

@@ -7,13 +7,13 @@ import numpy as np
 from scipy.ndimage import binary_dilation, label
 from skimage.measure import marching_cubes
 
-from ..exchange.npz import write_npz
 from ..exchange.volume import sample_volume
 from ..fields.storage import load_field
-from ..jobs.arguments import FloatersArguments
+from ..files.npz import write_npz
 from ..jobs.device import choose_device
 from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
+from ..verbs.arguments import FloatersArguments
 
 SOLID = 0.02
 """Optical thickness of a cell from which on it joins its neighbours to one part."""

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from ..data.array_input import HEADER_BYTES, read_npz
 from ..errors import UserError
+from ..files.array_input import HEADER_BYTES, read_npz
 from .regions import GridRegion, InvalidRegionError
 
 MAX_CELLS = 1 << 29

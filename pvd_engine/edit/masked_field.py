@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..fields.base import Field
-from ..render.occupancy import OccupancyGrid
+from ..space.occupancy import OccupancyGrid
 from .edit_list import EditList
 from .layer import MASKED, Layer, holds
 

@@ -23,7 +23,7 @@ from ..fields.storage import (
     occupancy_from_state,
     under,
 )
-from ..render.occupancy import OccupancyGrid
+from ..space.occupancy import OccupancyGrid
 from .layer import MASKED, Layer, holds
 from .merged_occupancy import merged_occupancy
 from .placement import Placement

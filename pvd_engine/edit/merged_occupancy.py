@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..fields.base import Field
-from ..render.engine_frame import BoxFrame, EngineFrame
-from ..render.occupancy import OccupancyGrid
+from ..space.occupancy import OccupancyGrid
+from ..space.space_map import BoxFrame, EngineFrame
 from .cell_counts import count_in_blocks, summed_volume
 from .masked_field import CELL_MARGIN, ROUNDING
 from .placement import Placement

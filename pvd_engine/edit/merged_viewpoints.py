@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.poses import PoseDistribution, look_at
+from ..data.geometry.poses import PoseDistribution, look_at
 from .placement import Placement
 
 CAMERAS = 64

@@ -14,7 +14,7 @@ import torch
 
 from ..errors import UserError
 from ..fields.light_field import LightField
-from ..jobs.files import write_atomic
+from ..files.atomic import write_atomic
 
 OPSET = 18
 

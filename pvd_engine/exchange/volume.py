@@ -17,16 +17,16 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..data.bounds import crop_box
+from ..data.geometry.bounds import crop_box
 from ..edit.cell_counts import count_in_blocks, summed_volume
 from ..errors import UserError
 from ..fields.base import Field
 from ..fields.storage import load_field
-from ..jobs.arguments import VolumeArguments
+from ..files.npz import write_npz
 from ..jobs.device import choose_device
 from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
-from .npz import write_npz
+from ..verbs.arguments import VolumeArguments
 
 DROPPED_OPACITY = 0.01
 """Thin cells become exactly empty as long as no ray along an axis loses more opacity than this."""

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from ..errors import UserError
-from ..render.engine_frame import EngineFrame
-from ..render.occupancy import OccupancyGrid
+from ..space.occupancy import OccupancyGrid
+from ..space.space_map import EngineFrame
 from .radiance_field import RadianceField
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..render.engine_frame import EngineFrame
-from ..render.occupancy import OccupancyGrid
+from ..space.occupancy import OccupancyGrid
+from ..space.space_map import EngineFrame
 
 
 class Field(nn.Module):

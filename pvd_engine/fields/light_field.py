@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ..kernels.marching import through_box
-from ..render.occupancy import OccupancyGrid
-from ..render.rays import Rays
+from ..space.occupancy import OccupancyGrid
+from ..space.rays import Rays
 from .base import Field
 from .encoders.base import ParameterGroup, muon_groups
 from .point_encodings import make_point_encoding

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..render.occupancy import OccupancyGrid
+from ..space.occupancy import OccupancyGrid
 from .base import Field
 from .decoders import make_decoder
 from .encoders import make_encoder

@@ -32,10 +32,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import UserError
-from ..jobs.files import write_atomic
-from ..render.engine_frame import BoxFrame, EngineFrame
-from ..render.engine_frames import make_frame
-from ..render.occupancy import OccupancyGrid
+from ..files.atomic import write_atomic
+from ..space.maps import make_frame
+from ..space.occupancy import OccupancyGrid
+from ..space.space_map import BoxFrame, EngineFrame
 from .base import Field
 from .header import encode_header, opened
 from .light_field import AnyField, LightField, Reach

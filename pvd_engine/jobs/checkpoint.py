@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ..errors import UserError
-from .files import json_text, write_atomic
+from ..files.atomic import json_text, write_atomic
 
 _KEY = "pvd_checkpoint"
 

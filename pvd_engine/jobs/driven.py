@@ -4,6 +4,8 @@ import contextlib
 from pathlib import Path
 
 from ..errors import UserError
+from ..files.atomic import json_text
+from ..files.lock import hold_lock
 from .cancel import (
     SECONDS_AFTER_PARENT_DIED,
     Cancellation,
@@ -12,10 +14,8 @@ from .cancel import (
     parent_pipe,
 )
 from .events import Event, Listener
-from .files import json_text
 from .folder import finished_result, read_request
 from .job import LOCK, LOG, REQUEST
-from .lock import hold_lock
 from .progress_bar import ProgressBar
 from .runner import (
     Outcome,

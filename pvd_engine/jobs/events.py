@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .files import json_text
+from ..files.atomic import json_text
 
 Event = dict[str, Any]
 """``seq`` (from 0, without gaps), ``time`` (seconds since 1970), ``type``, ``payload``."""

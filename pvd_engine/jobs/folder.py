@@ -9,10 +9,10 @@ from typing import Any
 
 from .. import PROTOCOL_VERSION, __version__
 from ..errors import UserError
+from ..files.atomic import remove_leftovers, write_json
+from ..verbs.table import VERBS, Verb
 from .arguments_json import from_json, to_json, with_absolute_paths
-from .files import remove_leftovers, write_json
 from .job import CHECKPOINTS, EVENTS, LOG, PREVIEWS, REQUEST, RESULT
-from .verbs import VERBS, Verb
 
 _REQUEST_KEYS = {"verb", "arguments", "protocol", "engine"}
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
+from ..files.atomic import json_text
+from ..files.lock import hold_lock
 from .cancel import Cancellation, interrupts_cancel
-from .files import json_text
 from .folder import Request, has_checkpoints, start_or_resume
 from .job import LOCK, LOG
-from .lock import hold_lock
 from .progress_bar import ProgressBar
 from .runner import Outcome, log_to_file, run_request, write_cancelled
 from .streams import Terminal, prints_to_log

@@ -194,7 +194,7 @@ class Job:
         Path
             The PNG in the job folder; each call writes a new one.
         """
-        from ..data.images import write_png
+        from ..files.images import write_png
 
         safe = re.sub(r"[^\w.-]+", "_", name).strip("._") or "preview"
         # Not at once under a name that is shown already: viewers keep pictures by their path.

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Cancelled, UserError
+from ..files.atomic import is_disk_full, write_json
 from .cancel import EXIT_CANCELLED, Cancellation
 from .events import Listener
-from .files import is_disk_full, write_json
 from .folder import Request, begin, drop_checkpoints
 from .hello import hello
 from .job import LOG, RESULT, Job

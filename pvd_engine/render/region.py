@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..data.capture import View
-from ..data.poses import PoseDistribution
+from ..data.geometry.poses import PoseDistribution
 from ..fields.light_field import AnyField, LightField
 
 

@@ -12,7 +12,7 @@ from ..fields.base import Field
 from ..fields.light_field import AnyField, LightField
 from ..kernels.compositing import Composited, composite, transmittance
 from ..kernels.marching import PackedSamples, select
-from .rays import CameraBatch, Rays, generate_rays, image_pixels
+from ..space.rays import CameraBatch, Rays, generate_rays, image_pixels
 
 HIDDEN = 1e-4
 """Samples with less transmittance before them than this are hidden: they are not evaluated."""

@@ -24,14 +24,14 @@ from typing import IO, Any
 import numpy as np
 import torch
 
-from ..data.cameras_json import camera_from_dict
 from ..data.capture import View
+from ..data.formats.cameras_json import camera_from_dict
 from ..edit.edited_field import EditedField
 from ..edit.edits_json import parse_edits
 from ..errors import Cancelled, UserError
 from ..fields.light_field import AnyField, LightField
 from ..fields.storage import load_any_field
-from ..jobs.files import write_atomic
+from ..files.atomic import write_atomic
 from .region import outside_warnings, views_outside
 from .render import render_image
 

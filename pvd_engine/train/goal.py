@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data.capture import Camera
 from ..fields.light_field import AnyField
-from ..metrics.image_metrics import psnr
+from ..measure.image_metrics import psnr
 from ..render.render import render_image
 
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ..data.capture import View
-from ..data.downscale import load_view
-from ..data.masks import load_mask
+from ..data.images.downscale import load_view
+from ..data.images.masks import load_mask
 from ..errors import UserError
-from ..render.rays import CameraBatch, Rays, generate_rays
+from ..space.rays import CameraBatch, Rays, generate_rays
 from .read_ahead import ReadAhead
 
 CPU_BYTES = 3 << 29

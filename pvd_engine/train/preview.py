@@ -6,11 +6,11 @@ import numpy as np
 from PIL import Image
 
 from ..data.capture import Camera, View
-from ..data.downscale import scaled_camera, view_on_white
-from ..data.masks import load_mask
+from ..data.images.downscale import scaled_camera, view_on_white
+from ..data.images.masks import load_mask
 from ..fields.light_field import AnyField
 from ..jobs.job import Job
-from ..metrics.image_metrics import psnr
+from ..measure.image_metrics import psnr
 from ..render.render import render_image
 
 LONGEST_SIDE = 128

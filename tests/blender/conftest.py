@@ -46,7 +46,7 @@ def add_on(enabled, tmp_path):
     bpy.ops.wm.read_homefile(use_empty=True)
     api.configure(engine_python="", device="cpu", work_folder=tmp_path / "work")
     yield enabled
-    from pvd_blender.session import session
+    from pvd_blender.jobs.session import session
 
     session().close_job()
     session().error, session().message = None, ""
@@ -73,7 +73,7 @@ def api(add_on, engine_python):
 @pytest.fixture
 def session(add_on):
     """What lives while the add-on is enabled: the running job and what panels say of jobs."""
-    from pvd_blender.session import session
+    from pvd_blender.jobs.session import session
 
     return session()
 

@@ -13,10 +13,10 @@ def pump_to_the_end(session):
 
 def in_a_window(operator, session, monkeypatch, **arguments):
     """Run an operator as a Blender with a window does: it starts a job, a timer ends it."""
-    from pvd_blender.operators.base import JobOperator
+    from pvd_blender.ui.operators.base import JobOperator
 
     monkeypatch.setattr(JobOperator, "wait", False)
-    monkeypatch.setattr("pvd_blender.steps.bpy", WithWindow())
+    monkeypatch.setattr("pvd_blender.jobs.steps.bpy", WithWindow())
     assert operator(**arguments) == {"FINISHED"}
     assert session.busy
     pump_to_the_end(session)

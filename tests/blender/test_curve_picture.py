@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def drawing(add_on):
-    from pvd_blender import curve_picture
+    from pvd_blender.ui import curve_picture
 
     return curve_picture
 
@@ -42,7 +42,7 @@ def test_few_or_equal_points_are_drawn_too(drawing, points):
 
 
 def test_a_running_job_has_a_curve_and_its_icon(api, capture, session, drawing):
-    from pvd_blender import tasks
+    from pvd_blender.jobs import tasks
 
     frame = api.import_capture(capture)
     session.start(tasks.training(frame, tasks.FieldSettings("hash", steps=200), "cpu"))

@@ -78,8 +78,8 @@ def request_of(item):
 
 
 def test_the_panels_offer_the_engines_architectures_and_its_defaults(add_on, engine_python):
-    from pvd_blender.settings import ALONE, AUTO
-    from pvd_blender.tasks import DistillSettings
+    from pvd_blender.jobs.tasks import DistillSettings
+    from pvd_blender.state.settings import ALONE, AUTO
 
     told = json.loads(
         run_python(
@@ -172,7 +172,7 @@ def test_a_light_field_is_made_and_rendered_and_nothing_else(frame, engine, api)
     camera = next(item for item in frame.children if item.name.startswith("train"))
     api.look_through(camera)
     assert api.render(frame) is not None
-    from pvd_blender.session import session
+    from pvd_blender.jobs.session import session
 
     assert "outside" not in session().message
     camera.location *= 3
@@ -321,7 +321,7 @@ def test_merging_from_a_window_can_be_undone(api, volumes, session, monkeypatch)
     assert len({item.name for item in bpy.data.objects} - names) == 1
     bpy.ops.ed.undo()
     bpy.ops.ed.undo()
-    from pvd_blender.properties import find_frame
+    from pvd_blender.state.properties import find_frame
 
     assert {item.name for item in bpy.data.objects} == names
     assert [item.name for item in find_frame(uid).convert_field.fields] == ["Ball"]

@@ -213,7 +213,7 @@ def test_a_python_without_the_engines_libraries_says_which_is_missing(tmp_path, 
 
 
 def test_check_tells_versions_or_what_is_missing(tmp_path, engine_python):
-    from pvd_blender.engine.check import EngineCheck
+    from pvd_blender.jobs.check import EngineCheck
 
     report = EngineCheck(EngineSettings(engine_python, "cpu", tmp_path)).wait()
     assert pvd_engine.__version__ in report and "PyTorch" in report and "CPU" in report
@@ -353,7 +353,7 @@ sys.path.insert(0, {root!r})
 import bpy
 bpy.ops.preferences.addon_enable(module="pvd_blender")
 from pvd_blender import api, tasks
-from pvd_blender.session import session
+from pvd_blender.jobs.session import session
 api.configure({python!r}, "cpu", {work!r})
 frame = api.import_capture({capture!r})
 session().start(tasks.training(frame, tasks.FieldSettings("hash", budget=600), "cpu"))

@@ -417,7 +417,7 @@ def test_the_scenes_settings_are_as_before(api, peculiar, tmp_path):
 
 
 def test_stopping_half_way_leaves_nothing_and_the_settings_as_before(api, peculiar, tmp_path):
-    from pvd_blender.scene_export import SceneExport, export_steps, render_now
+    from pvd_blender.export.scene_export import SceneExport, export_steps, render_now
 
     items = ring(peculiar, 2)
     before = all_settings(peculiar)
@@ -438,7 +438,7 @@ def test_stopping_half_way_leaves_nothing_and_the_settings_as_before(api, peculi
 
 def test_a_render_that_was_stopped_ends_the_export(api, peculiar, tmp_path):
     from pvd_blender.errors import JobCancelledError
-    from pvd_blender.scene_export import SceneExport, export_steps
+    from pvd_blender.export.scene_export import SceneExport, export_steps
 
     before = all_settings(peculiar)
     steps = export_steps(
@@ -504,11 +504,11 @@ def test_the_button_does_what_the_function_does(api, scene, session, tmp_path):
 def test_the_button_offers_the_engines_formats(add_on, engine_python):
     import subprocess
 
-    from pvd_blender.scene_export import FORMATS as KNOWN
+    from pvd_blender.export.scene_export import FORMATS as KNOWN
 
     offered = OPERATORS.export_scene.get_rna_type().properties["format"].enum_items.keys()
     code = (
-        "import typing; from pvd_engine.jobs.arguments import RewriteArguments as A\n"
+        "import typing; from pvd_engine.verbs.arguments import RewriteArguments as A\n"
         "print(*typing.get_args(typing.get_type_hints(A)['to']))"
     )
     root = str(Path(__file__).resolve().parents[2])

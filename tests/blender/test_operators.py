@@ -64,7 +64,7 @@ def test_unregistering_leaves_nothing_and_registering_again_works(add_on):
 
 
 def test_a_failing_registration_is_raised_and_taken_back(add_on, monkeypatch):
-    from pvd_blender import commands
+    from pvd_blender.api import commands
 
     def fail():
         raise ValueError("no commands today")
@@ -80,8 +80,9 @@ def test_a_failing_registration_is_raised_and_taken_back(add_on, monkeypatch):
 
 
 def test_every_button_and_setting_has_a_tooltip(add_on):
-    from pvd_blender import preferences, properties
-    from pvd_blender.operators import CLASSES
+    from pvd_blender import preferences
+    from pvd_blender.state import properties
+    from pvd_blender.ui.operators import CLASSES
 
     for cls in CLASSES:
         assert cls.bl_idname.startswith("convert_field.")
@@ -119,7 +120,7 @@ def test_the_engine_never_imports_bpy():
 
 
 def why_not(name):
-    from pvd_blender import operators
+    from pvd_blender.ui import operators
 
     cls = next(cls for cls in operators.CLASSES if cls.bl_idname == f"convert_field.{name}")
     return cls.why_not(bpy.context)
@@ -145,7 +146,7 @@ def test_without_a_capture_or_a_field_the_reason_is_said(api, capture):
 
 
 def test_what_is_started_while_a_job_runs_waits_for_its_turn(api, capture, session, tmp_path):
-    from pvd_blender import tasks
+    from pvd_blender.jobs import tasks
 
     session.start(tasks.importing(capture))
     for path in (tmp_path / "nothing", capture, tmp_path / "dropped"):
@@ -162,7 +163,7 @@ def test_what_is_started_while_a_job_runs_waits_for_its_turn(api, capture, sessi
 
 
 def test_cancelling_goes_on_with_what_waits(api, capture, session):
-    from pvd_blender import tasks
+    from pvd_blender.jobs import tasks
 
     frame = api.import_capture(capture)
     session.start(tasks.training(frame, tasks.FieldSettings("hash", steps=100000), "cpu"))
@@ -174,7 +175,7 @@ def test_cancelling_goes_on_with_what_waits(api, capture, session):
 
 
 def test_nobody_can_wait_for_a_second_job_while_one_runs(api, capture, session):
-    from pvd_blender import tasks
+    from pvd_blender.jobs import tasks
 
     session.start(tasks.importing(capture))
     with pytest.raises(api.ConvertFieldError, match="A job is running"):
@@ -408,7 +409,7 @@ def test_buttons_do_what_the_api_does_from_capture_to_picture(api, capture, tmp_
     shown = [row[4] and not row[4][1] for row in first]
     assert shown == [False, True, None], "only the newest volume is shown"
     assert tuple(picture.size) == (24, 24) and picture.channels == 4
-    from pvd_blender.scene.vdb import openvdb_module
+    from pvd_blender.volume.vdb import openvdb_module
 
     printed = capfd.readouterr().out
     assert "Train Hash Grid: Trained 'Teacher hash'" in printed
@@ -441,7 +442,7 @@ def test_applying_again_starts_from_the_field_that_was_edited(api, capture):
 def test_a_result_comes_to_its_capture_after_renaming_and_reopening(
     api, capture, session, tmp_path
 ):
-    from pvd_blender import tasks
+    from pvd_blender.jobs import tasks
 
     frame = api.import_capture(capture)
     path = tmp_path / "saved.blend"
@@ -455,7 +456,7 @@ def test_a_result_comes_to_its_capture_after_renaming_and_reopening(
 
 
 def test_a_result_without_its_capture_says_where_it_is(api, capture, session):
-    from pvd_blender import tasks
+    from pvd_blender.jobs import tasks
 
     frame = api.import_capture(capture)
     session.start(tasks.training(frame, tasks.FieldSettings("hash", "small", steps=2), "cpu"))
@@ -468,7 +469,7 @@ def test_a_result_without_its_capture_says_where_it_is(api, capture, session):
 def test_a_cancelled_job_is_offered_and_resumed(api, capture, session):
     import time
 
-    from pvd_blender import tasks
+    from pvd_blender.jobs import tasks
 
     frame = api.import_capture(capture)
     session.start(tasks.training(frame, tasks.FieldSettings("hash", "small", steps=40), "cpu"))
@@ -489,7 +490,7 @@ def test_a_cancelled_job_is_offered_and_resumed(api, capture, session):
 def test_a_cancelled_job_can_be_discarded(api, capture, session):
     import time
 
-    from pvd_blender import tasks
+    from pvd_blender.jobs import tasks
 
     frame = api.import_capture(capture)
     session.start(tasks.training(frame, tasks.FieldSettings("hash", "small", steps=40), "cpu"))
@@ -509,7 +510,7 @@ def test_a_cancelled_job_can_be_discarded(api, capture, session):
 
 
 def test_the_command_line_imports_and_saves(api, capture, tmp_path, capsys):
-    from pvd_blender.commands import run_command
+    from pvd_blender.api.commands import run_command
 
     path = tmp_path / "made" / "ball.blend"
     assert run_command(["import", str(capture), "--save", str(path)]) == 0

@@ -100,7 +100,7 @@ def drawn(panel):
 
 
 def panels():
-    from pvd_blender import panels, results_panel
+    from pvd_blender.ui import panels, results_panel
 
     classes = (*panels.CLASSES, *results_panel.CLASSES)
     return {cls.bl_label: cls for cls in classes if issubclass(cls, bpy.types.Panel)}
@@ -108,8 +108,8 @@ def panels():
 
 @pytest.fixture
 def frame(add_on):
-    from pvd_blender.properties import frame_state
     from pvd_blender.scene.frame import create_frame
+    from pvd_blender.state.properties import frame_state
 
     item = create_frame(captures.capture("toy", [], ((-1, -1, -1), (1, 1, 1))))
     bpy.context.scene.convert_field.frame = item
@@ -135,7 +135,7 @@ def test_what_few_people_change_is_folded_away(frame, panel, fold):
 
 
 def test_each_architecture_is_described_in_one_line():
-    from pvd_blender.settings import GOOD_FOR, STUDENTS
+    from pvd_blender.state.settings import GOOD_FOR, STUDENTS
 
     assert set(GOOD_FOR) == {key for key, _, _ in STUDENTS}
     assert max(map(len, GOOD_FOR.values())) < 36, "it fits a narrow panel"
@@ -157,7 +157,7 @@ def test_results_tell_what_is_known_of_the_selected_field(frame, tmp_path):
 
 
 def test_any_two_fields_can_be_compared(frame, tmp_path):
-    from pvd_blender.operators.convert import CONVERT_FIELD_OT_compare as compare
+    from pvd_blender.ui.operators.convert import CONVERT_FIELD_OT_compare as compare
 
     bpy.ops.object.camera_add()
     bpy.context.scene.camera = bpy.context.object
@@ -188,7 +188,7 @@ def test_the_end_of_the_work_is_asked_for_by_its_kind(frame, limit):
 def test_a_sentence_is_broken_into_lines_that_fit_and_lose_no_word():
     import blf
 
-    from pvd_blender.status import _lines
+    from pvd_blender.ui.status import _lines
 
     text = "The engine's Python cannot be found; choose another one in the preferences " * 3
     lines = list(_lines(text, 200.0, 1.0))
@@ -233,7 +233,7 @@ def test_greyed_buttons_say_why_once_there_is_a_field(frame, tmp_path):
 
 
 def test_fields_of_every_role_have_an_icon():
-    from pvd_blender.panels import ROLE_ICONS
-    from pvd_blender.properties import ROLES
+    from pvd_blender.state.properties import ROLES
+    from pvd_blender.ui.panels import ROLE_ICONS
 
     assert set(ROLE_ICONS) == {key for key, _, _ in ROLES} and set(ROLE_ICONS.values()) <= ICONS

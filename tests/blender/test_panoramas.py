@@ -195,7 +195,7 @@ def test_f12_through_a_panorama_shows_what_a_pinhole_sees(api, capture, tmp_path
 
 
 def test_the_depth_of_a_panorama_is_the_distance(add_on):
-    from pvd_blender.scene.field_picture import blender_depth
+    from pvd_blender.render.field_picture import blender_depth
 
     camera = panorama(WHOLE)["camera"]
     picture = np.ones((80, 160, 5), np.float32)

@@ -189,7 +189,7 @@ def test_without_capture_camera_or_field_the_reason_is_said(api, capture, tmp_pa
 
 
 def test_depth_is_along_the_view_in_scene_units(add_on):
-    from pvd_blender.scene.field_picture import FAR, blender_depth
+    from pvd_blender.render.field_picture import FAR, blender_depth
 
     camera = {"width": 8, "height": 6, "fx": 5.0, "fy": 6.0, "cx": 3.0, "cy": 2.5}
     # A wall at z = 4: the way along a ray is longer towards the corners.
@@ -207,8 +207,8 @@ def test_depth_is_along_the_view_in_scene_units(add_on):
 def test_a_view_sees_what_a_camera_with_its_matrices_sees(add_on):
     from types import SimpleNamespace
 
+    from pvd_blender.render.viewport import reduced, view_camera
     from pvd_blender.scene.intrinsics import read_intrinsics
-    from pvd_blender.viewport import reduced, view_camera
 
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = 640, 360
@@ -236,7 +236,7 @@ def test_a_view_sees_what_a_camera_with_its_matrices_sees(add_on):
 
 
 def test_colours_are_linear_and_premultiplied(add_on):
-    from pvd_blender.scene.field_picture import linear_rgba
+    from pvd_blender.render.field_picture import linear_rgba
 
     picture = np.zeros((1, 3, 5), np.float32)
     picture[0, 0, :4] = (0.5, 0.25, 0.0, 0.5)

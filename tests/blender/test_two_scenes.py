@@ -17,7 +17,7 @@ def scenes(api, capture, tmp_path):
 
 
 def test_each_scene_names_its_own_capture(scenes):
-    from pvd_blender.properties import active_frame
+    from pvd_blender.state.properties import active_frame
 
     first, second, left, right = scenes
     assert first.convert_field.frame == left and second.convert_field.frame == right
@@ -40,7 +40,7 @@ def test_what_is_made_for_a_capture_stays_in_its_scene(scenes, api):
 
 
 def test_each_scene_renders_its_own_field(scenes, api):
-    from pvd_blender.render_engine import shown_field
+    from pvd_blender.render.render_engine import shown_field
 
     first, second, left, right = scenes
     made = {}

@@ -24,7 +24,7 @@ def origin(add_on):
 @pytest.fixture
 def volume(origin, tmp_path):
     """A Volume object of random density, in cells 2:14, 3:13, 4:15 of 16 along each axis."""
-    from pvd_blender.scene.volume import create_volume_object, write_volume
+    from pvd_blender.volume.volume import create_volume_object, write_volume
 
     density = np.zeros((16, 16, 16), np.float32)
     density[2:14, 3:13, 4:15] = np.random.default_rng(0).random(SHAPE) * 5 + 1
@@ -37,7 +37,7 @@ def volume(origin, tmp_path):
 
 
 def erase_box(volume, origin, location, scale=(1, 2, 2)):
-    from pvd_blender.scene.field_nodes import add_erase_modifier
+    from pvd_blender.volume.field_nodes import add_erase_modifier
 
     cube = bpy.data.objects.new("cube", None)
     bpy.context.scene.collection.objects.link(cube)
@@ -47,7 +47,7 @@ def erase_box(volume, origin, location, scale=(1, 2, 2)):
 
 
 def edit(volume, folder):
-    from pvd_blender.scene.volume_edit import evaluated, volume_edits
+    from pvd_blender.volume.volume_edit import evaluated, volume_edits
 
     folder.mkdir(exist_ok=True)
     with evaluated(volume) as depsgraph:
@@ -117,8 +117,8 @@ def test_many_factors_are_told_apart_and_untouched_cells_are_in_none(volume, tmp
 
 
 def test_density_where_the_field_has_none_is_counted(volume, tmp_path, monkeypatch):
-    from pvd_blender.scene import volume_edit
-    from pvd_blender.scene.volume import write_volume
+    from pvd_blender.volume import volume_edit
+    from pvd_blender.volume.volume import write_volume
 
     density = np.zeros((16, 16, 16), np.float32)
     density[2:14, 3:13, 4:15] = np.reshape(volume["density"], SHAPE)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from pvd_engine.fields.base import Field
-from pvd_engine.render.engine_frame import BoxFrame
-from pvd_engine.render.occupancy import OccupancyGrid
+from pvd_engine.space.occupancy import OccupancyGrid
+from pvd_engine.space.space_map import BoxFrame
 
 BOX = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
 

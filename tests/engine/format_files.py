@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from capture_files import frames, look_at, write_image, write_json
 
-from pvd_engine.data.projection import project
+from pvd_engine.data.geometry.projection import project
 from pvd_engine.data.readers import open_capture
 from pvd_engine.errors import UserError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pvd_engine.data.poses import PoseDistribution
+from pvd_engine.data.geometry.poses import PoseDistribution
 from pvd_engine.distill.objective import HARD_POINTS, HARD_POINTS_ALPHA, most_counting
 from pvd_engine.distill.ray_source import (
     HARD_RAYS,

@@ -18,7 +18,7 @@ from engine_process import (
 )
 
 from pvd_engine.cli import RunCommand, main
-from pvd_engine.jobs.verbs import VERBS
+from pvd_engine.verbs.table import VERBS
 
 HELP = {name: verb.arguments for name, verb in VERBS.items()} | {"run": RunCommand}
 

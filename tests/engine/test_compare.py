@@ -8,18 +8,18 @@ import torch
 from PIL import Image
 from test_serve import LEFT, camera
 
-from pvd_engine.data.cameras_json import camera_to_dict
+from pvd_engine.data.formats.cameras_json import camera_to_dict
 from pvd_engine.edit.edited_field import EditedField
 from pvd_engine.edit.edits_json import parse_edits
 from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.storage import load_field, save_field
-from pvd_engine.jobs.arguments import CompareArguments
 from pvd_engine.jobs.job import Job
-from pvd_engine.metrics import compare
-from pvd_engine.metrics.image_metrics import psnr
-from pvd_engine.render.engine_frame import BoxFrame
+from pvd_engine.measure.image_metrics import psnr
 from pvd_engine.render.render import render_image
+from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.verbs import compare
+from pvd_engine.verbs.arguments import CompareArguments
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from capture_files import look_at, real_capture, ring
 
-from pvd_engine.data.bounds import common_center, find_box
 from pvd_engine.data.capture import Camera, Frame
-from pvd_engine.data.images import load_image
-from pvd_engine.data.projection import project
+from pvd_engine.data.geometry.bounds import common_center, find_box
+from pvd_engine.data.geometry.projection import project
 from pvd_engine.data.readers import open_capture
+from pvd_engine.files.images import load_image
 
 
 def cameras_of(matrices, focal=100.0, size=(100, 100)):

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from capture_files import look_at, real_capture, write_json, write_transforms
 
-from pvd_engine.data.cameras_json import (
+from pvd_engine.data.capture import Camera, View
+from pvd_engine.data.formats.cameras_json import (
     camera_from_dict,
     camera_to_dict,
     capture_to_dict,
     read_cameras,
     write_cameras,
 )
-from pvd_engine.data.capture import Camera, View
 from pvd_engine.data.readers import open_capture
 from pvd_engine.errors import UserError
 

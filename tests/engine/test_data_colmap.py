@@ -20,21 +20,21 @@ from colmap_files import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pvd_engine.data.bounds import find_box
-from pvd_engine.data.cameras_json import camera_to_dict, capture_to_dict
-from pvd_engine.data.colmap import is_colmap, read_colmap
-from pvd_engine.data.colmap_model import read_model
-from pvd_engine.data.point_bounds import find_box_with_points, robust_box
-from pvd_engine.data.points import read_points
-from pvd_engine.data.projection import project
+from pvd_engine.data.formats.cameras_json import camera_to_dict, capture_to_dict
+from pvd_engine.data.formats.colmap import is_colmap, read_colmap
+from pvd_engine.data.formats.colmap_model import read_model
+from pvd_engine.data.geometry.bounds import find_box
+from pvd_engine.data.geometry.point_bounds import find_box_with_points, robust_box
+from pvd_engine.data.geometry.points import read_points
+from pvd_engine.data.geometry.projection import project
 from pvd_engine.errors import UserError
-from pvd_engine.jobs import info
-from pvd_engine.jobs.arguments import InfoArguments
 from pvd_engine.jobs.folder import Request
 from pvd_engine.jobs.foreground import Options, run_in_foreground
 from pvd_engine.jobs.job import Job
-from pvd_engine.jobs.verbs import VERBS
-from pvd_engine.render.rays import CameraBatch, generate_rays
+from pvd_engine.space.rays import CameraBatch, generate_rays
+from pvd_engine.verbs import info
+from pvd_engine.verbs.arguments import InfoArguments
+from pvd_engine.verbs.table import VERBS
 
 DISTORTION_OF_TOY = 0.03402547219703823
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from ball_capture import write_ball_capture
 
-from pvd_engine.data.downscale import load_view, scaled_camera
-from pvd_engine.data.images import load_image
+from pvd_engine.data.images.downscale import load_view, scaled_camera
 from pvd_engine.data.readers import open_capture
+from pvd_engine.files.images import load_image
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pvd_engine.data.capture import Capture
-from pvd_engine.data.images import load_image
 from pvd_engine.data.readers import open_capture
 from pvd_engine.errors import UserError
+from pvd_engine.files.images import load_image
 
 QUIET = settings(
     max_examples=150,

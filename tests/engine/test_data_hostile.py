@@ -13,15 +13,15 @@ from colmap_files import made_model, write_colmap
 from format_files import promising, refuse, write_dtu, write_nsvf
 from PIL import Image
 
-from pvd_engine.data import json_input
-from pvd_engine.data.array_input import read_npz
-from pvd_engine.data.cameras_json import read_cameras
-from pvd_engine.data.images import load_image
-from pvd_engine.data.json_input import read_json_object
-from pvd_engine.data.points import read_points
+from pvd_engine.data.formats.cameras_json import read_cameras
+from pvd_engine.data.geometry.points import read_points
 from pvd_engine.data.readers import open_capture
 from pvd_engine.edit.edits_json import parse_edits, read_edits
 from pvd_engine.errors import UserError
+from pvd_engine.files import json_input
+from pvd_engine.files.array_input import read_npz
+from pvd_engine.files.images import load_image
+from pvd_engine.files.json_input import read_json_object
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes")
 

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pvd_engine.data import images
-from pvd_engine.data.images import has_alpha, image_size, load_image, write_png
 from pvd_engine.errors import UserError
+from pvd_engine.files import images
+from pvd_engine.files.images import has_alpha, image_size, load_image, write_png
 
 RANDOM = np.random.default_rng(0)
 RGBA = RANDOM.integers(0, 256, (5, 7, 4), dtype=np.uint8)

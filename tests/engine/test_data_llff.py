@@ -19,9 +19,9 @@ from format_files import (
     write_llff,
 )
 
-from pvd_engine.data.bounds import box_between
 from pvd_engine.data.capture import Camera
-from pvd_engine.data.llff import upright_turn
+from pvd_engine.data.formats.llff import upright_turn
+from pvd_engine.data.geometry.bounds import box_between
 from pvd_engine.data.readers import open_capture
 
 

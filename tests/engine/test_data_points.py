@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pvd_engine.data.points import read_points, write_ply
+from pvd_engine.data.geometry.points import read_points, write_ply
 from pvd_engine.errors import UserError
 
 POSITIONS = np.array([[0.1, -2.0, 3e6], [1 / 3, 0.0, -1e-9]])

@@ -15,7 +15,7 @@ from capture_files import (
     write_transforms,
 )
 
-from pvd_engine.data.points import write_ply
+from pvd_engine.data.geometry.points import write_ply
 from pvd_engine.data.readers import open_capture, require_trainable
 from pvd_engine.errors import UserError
 
@@ -323,7 +323,7 @@ def test_a_single_image_without_splits_is_a_train_view(tmp_path):
 
 
 def test_reading_a_capture_needs_no_torch():
-    code = "import sys; import pvd_engine.data.readers, pvd_engine.data.cameras_json, " + (
-        "pvd_engine.data.projection; assert 'torch' not in sys.modules"
+    code = "import sys; import pvd_engine.data.readers, pvd_engine.data.formats.cameras_json, " + (
+        "pvd_engine.data.geometry.projection; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

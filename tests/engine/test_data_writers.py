@@ -23,18 +23,18 @@ from colmap_files import made_model, write_colmap
 from engine_process import files_below, pvd
 from PIL import Image
 
-from pvd_engine.data.cameras_json import camera_to_dict
 from pvd_engine.data.capture import Capture, View
-from pvd_engine.data.downscale import load_view
-from pvd_engine.data.points import read_points, write_ply
+from pvd_engine.data.formats.cameras_json import camera_to_dict
+from pvd_engine.data.geometry.points import read_points, write_ply
+from pvd_engine.data.images.downscale import load_view
 from pvd_engine.data.readers import open_capture
 from pvd_engine.data.writers.colmap_text import nearest_quaternion, original_world
 from pvd_engine.data.writers.nerf_synthetic import camera_angle
 from pvd_engine.data.writers.pictures import PictureRules, place_pictures
-from pvd_engine.data.writers.rewrite import FORMATS, run, write_capture
 from pvd_engine.errors import Cancelled, UserError
-from pvd_engine.jobs.arguments import RewriteArguments
 from pvd_engine.jobs.job import Job
+from pvd_engine.verbs.arguments import RewriteArguments
+from pvd_engine.verbs.rewrite import FORMATS, run, write_capture
 
 TURN = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """What the reader of COLMAP's files does to its world."""

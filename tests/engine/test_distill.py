@@ -10,12 +10,12 @@ from stopping_job import StoppingJob
 from pvd_engine.data.readers import open_capture
 from pvd_engine.distill.feature_match import match_features
 from pvd_engine.distill.recipe import Recipe
-from pvd_engine.edit import apply
 from pvd_engine.errors import Cancelled, UserError
 from pvd_engine.fields.storage import load_field
-from pvd_engine.jobs.arguments import EditArguments
 from pvd_engine.jobs.job import Job
 from pvd_engine.render.render import render_image
+from pvd_engine.verbs import edit as apply
+from pvd_engine.verbs.arguments import EditArguments
 
 
 @pytest.fixture(scope="module")

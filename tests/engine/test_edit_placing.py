@@ -7,8 +7,7 @@ from analytic_field import AnalyticField, block, gaussian_blob, uniform_points
 from edit_shapes import turned
 
 from pvd_engine.data.capture import Camera
-from pvd_engine.data.poses import look_at
-from pvd_engine.edit.apply import edit_warnings, removed_fraction
+from pvd_engine.data.geometry.poses import look_at
 from pvd_engine.edit.edit_list import Edit
 from pvd_engine.edit.edited_field import MAX_PLACED, EditedField
 from pvd_engine.edit.layer import MASKED
@@ -18,9 +17,10 @@ from pvd_engine.errors import UserError
 from pvd_engine.exchange.volume import sample_volume
 from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.storage import load_field, save_field
-from pvd_engine.render.engine_frame import BoxFrame
-from pvd_engine.render.occupancy import OccupancyGrid
 from pvd_engine.render.render import render_image
+from pvd_engine.space.occupancy import OccupancyGrid
+from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.verbs.edit import edit_warnings, removed_fraction
 
 LEFT = BoxRegion(np.array([-2.0, -2, -2]), np.array([0.0, 2, 2]))
 BALL = SphereRegion(np.array([0.3, 0, 0]), 0.4)

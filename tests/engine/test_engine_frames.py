@@ -13,14 +13,14 @@ from pvd_engine.exchange.onnx_file import write_onnx
 from pvd_engine.fields.architectures import architecture, light_field, make_field
 from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
 from pvd_engine.fields.storage import load_field, save_field
-from pvd_engine.render.contracted_frame import ContractedFrame
-from pvd_engine.render.engine_frame import BoxFrame
-from pvd_engine.render.engine_frames import make_frame
-from pvd_engine.render.ndc_frame import NdcFrame
-from pvd_engine.render.occupancy import OccupancyGrid
-from pvd_engine.render.rays import CameraBatch, Rays
 from pvd_engine.render.render import render_image, render_rays
-from pvd_engine.render.seen import exclude_unseen
+from pvd_engine.space.contracted_map import ContractedFrame
+from pvd_engine.space.maps import make_frame
+from pvd_engine.space.ndc_map import NdcFrame
+from pvd_engine.space.occupancy import OccupancyGrid
+from pvd_engine.space.rays import CameraBatch, Rays
+from pvd_engine.space.seen import exclude_unseen
+from pvd_engine.space.space_map import BoxFrame
 
 BOX = torch.tensor([[-1.0, -2.0, -3.0], [3.0, 2.0, -1.0]])
 

@@ -9,7 +9,7 @@ from pvd_engine.fields.decoders import make_decoder
 from pvd_engine.fields.encoders import make_encoder
 from pvd_engine.fields.encoders.factored import OUTSIDE_LOG_DENSITY, occupied_box
 from pvd_engine.kernels.factors import plane_rows
-from pvd_engine.render.engine_frame import BoxFrame
+from pvd_engine.space.space_map import BoxFrame
 
 BOX = torch.tensor([[-1.0] * 3, [1.0] * 3])
 

@@ -12,8 +12,8 @@ from pvd_engine.fields.architectures import DECODERS, PRESETS, architecture, mak
 from pvd_engine.fields.decoders import spherical_harmonics
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_field, save_field
-from pvd_engine.jobs.info import describe_field
-from pvd_engine.render.engine_frame import BoxFrame
+from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.verbs.info import describe_field
 
 BOX = torch.tensor([[-1.0, -0.5, -2.0], [1.0, 1.5, 2.0]])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pvd_engine.edit import apply, floaters
+from pvd_engine.edit import floaters
 from pvd_engine.edit.edit_list import Edit
 from pvd_engine.edit.edited_field import EditedField
 from pvd_engine.edit.floaters import FRINGE, find_floaters, surface
@@ -15,9 +15,10 @@ from pvd_engine.edit.regions import BoxRegion
 from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.storage import load_field, save_field
-from pvd_engine.jobs.arguments import EditArguments, FloatersArguments
 from pvd_engine.jobs.job import Job
-from pvd_engine.render.engine_frame import BoxFrame
+from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.verbs import edit as apply
+from pvd_engine.verbs.arguments import EditArguments, FloatersArguments
 
 BOX = np.array([[-1.0, -2.0, 0.0], [1.0, 0.0, 2.0]])
 CELL = 2 / 40

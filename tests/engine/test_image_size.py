@@ -4,20 +4,20 @@ import pytest
 from capture_files import real_capture, write_transforms
 
 from pvd_engine.data.capture import Camera, View
-from pvd_engine.data.image_size import automatic_factor, trained_downscale
+from pvd_engine.data.images.image_size import automatic_factor, trained_downscale
 from pvd_engine.data.readers import open_capture
-from pvd_engine.distill import convert
 from pvd_engine.fields.header import read_header
-from pvd_engine.jobs.arguments import (
+from pvd_engine.jobs.job import Job
+from pvd_engine.train import from_images as train
+from pvd_engine.verbs import convert
+from pvd_engine.verbs import eval as evaluate
+from pvd_engine.verbs import render as render_verb
+from pvd_engine.verbs.arguments import (
     ConvertArguments,
     EvalArguments,
     RenderArguments,
     TrainArguments,
 )
-from pvd_engine.jobs.job import Job
-from pvd_engine.metrics import evaluate
-from pvd_engine.render import render_verb
-from pvd_engine.train import train
 
 HALF = (
     "Images are read at 1/2 of their width and height because {}; --downscale 1 reads them whole."

@@ -4,15 +4,15 @@ from pathlib import Path
 import pytest
 
 from pvd_engine.errors import UserError
-from pvd_engine.jobs.arguments import (
+from pvd_engine.jobs.arguments_json import from_json, to_json, with_absolute_paths
+from pvd_engine.jobs.budget import Budget, parse_seconds
+from pvd_engine.verbs.arguments import (
     ConvertArguments,
     RenderArguments,
     TrainArguments,
     VolumeArguments,
 )
-from pvd_engine.jobs.arguments_json import from_json, to_json, with_absolute_paths
-from pvd_engine.jobs.budget import Budget, parse_seconds
-from pvd_engine.jobs.verbs import VERBS
+from pvd_engine.verbs.table import VERBS
 
 TRAIN = {"capture": "lego", "out": "t.safetensors"}
 

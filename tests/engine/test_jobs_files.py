@@ -8,8 +8,14 @@ import pytest
 import torch
 
 from pvd_engine.errors import UserError
+from pvd_engine.files.atomic import (
+    json_text,
+    remove_leftovers,
+    write_atomic,
+    write_bytes,
+    write_json,
+)
 from pvd_engine.jobs.checkpoint import load_checkpoint, save_checkpoint
-from pvd_engine.jobs.files import json_text, remove_leftovers, write_atomic, write_bytes, write_json
 
 
 def names(folder):

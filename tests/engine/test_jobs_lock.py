@@ -5,12 +5,12 @@ import pytest
 from engine_process import environment
 
 from pvd_engine.errors import UserError
-from pvd_engine.jobs.lock import hold_lock
+from pvd_engine.files.lock import hold_lock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from pvd_engine.jobs.lock import hold_lock
+from pvd_engine.files.lock import hold_lock
 with hold_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

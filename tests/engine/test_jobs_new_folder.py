@@ -6,12 +6,12 @@ import sys
 import pytest
 from engine_process import environment
 
-from pvd_engine.jobs.new_folder import new_folder
+from pvd_engine.files.new_folder import new_folder
 
 FILL = """
 import sys, time
 from pathlib import Path
-from pvd_engine.jobs.new_folder import new_folder
+from pvd_engine.files.new_folder import new_folder
 with new_folder(Path(sys.argv[1])) as folder:
     (folder / "half").write_text("written")
     print(folder.name, flush=True)

@@ -22,8 +22,8 @@ from engine_process import (
     write_request,
 )
 
+from pvd_engine.files.lock import hold_lock
 from pvd_engine.jobs.checkpoint import load_checkpoint
-from pvd_engine.jobs.lock import hold_lock
 
 TRAIN_FOR_EVER = {"arch": "hash", "budget": "1h"}
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

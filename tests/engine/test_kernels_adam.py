@@ -1,11 +1,7 @@
 import pytest
 import torch
 
-from pvd_engine.kernels.adam import (
-    SkipZeroAdam,
-    adam_step_sparse_reference,
-    adam_step_sparse_warp,
-)
+from pvd_engine.kernels.adam import SkipZeroAdam, adam_step_sparse_reference, adam_step_sparse_warp
 
 BOTH = pytest.mark.parametrize("step", [adam_step_sparse_warp, adam_step_sparse_reference])
 

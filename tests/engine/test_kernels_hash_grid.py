@@ -3,11 +3,7 @@ import math
 import pytest
 import torch
 
-from pvd_engine.kernels.hash_grid import (
-    HashGridLayout,
-    hash_encode_reference,
-    hash_encode_warp,
-)
+from pvd_engine.kernels.hash_grid import HashGridLayout, hash_encode_reference, hash_encode_warp
 
 
 def relative_error(a, b):

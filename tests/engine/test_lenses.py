@@ -7,14 +7,14 @@ from capture_files import look_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pvd_engine.data.cameras_json import camera_from_dict, camera_to_dict
 from pvd_engine.data.capture import Camera
-from pvd_engine.data.colmap import lens_camera
-from pvd_engine.data.colmap_model import CAMERA_MODELS, ColmapCamera
-from pvd_engine.data.intrinsics import COEFFICIENTS
-from pvd_engine.data.projection import project
-from pvd_engine.render.lenses import MODELS
-from pvd_engine.render.rays import CameraBatch, generate_rays, image_pixels
+from pvd_engine.data.formats.cameras_json import camera_from_dict, camera_to_dict
+from pvd_engine.data.formats.colmap import lens_camera
+from pvd_engine.data.formats.colmap_model import CAMERA_MODELS, ColmapCamera
+from pvd_engine.data.geometry.intrinsics import COEFFICIENTS
+from pvd_engine.data.geometry.projection import project
+from pvd_engine.space.lenses import MODELS
+from pvd_engine.space.rays import CameraBatch, generate_rays, image_pixels
 
 SIZE = (640, 480)
 POSE = look_at((1.0, -2.5, 3.0), (0.2, 0.1, -0.3))

@@ -7,27 +7,27 @@ import pytest
 from short_teachers import make_teachers, run_convert
 from stopping_job import StoppingJob
 
-from pvd_engine.data.downscale import view_on_white
+from pvd_engine.data.images.downscale import view_on_white
 from pvd_engine.data.readers import open_capture
 from pvd_engine.distill import light_objective
-from pvd_engine.edit import apply
 from pvd_engine.errors import Cancelled, UserError
 from pvd_engine.exchange import volume
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_any_field
-from pvd_engine.jobs.arguments import (
+from pvd_engine.jobs.job import Job
+from pvd_engine.measure.image_metrics import psnr
+from pvd_engine.render.region import views_outside
+from pvd_engine.render.render import render_image
+from pvd_engine.verbs import edit as apply
+from pvd_engine.verbs import eval as evaluate
+from pvd_engine.verbs import render as render_verb
+from pvd_engine.verbs.arguments import (
     ConvertArguments,
     EditArguments,
     EvalArguments,
     RenderArguments,
     VolumeArguments,
 )
-from pvd_engine.jobs.job import Job
-from pvd_engine.metrics import evaluate
-from pvd_engine.metrics.image_metrics import psnr
-from pvd_engine.render import render_verb
-from pvd_engine.render.region import views_outside
-from pvd_engine.render.render import render_image
 
 
 @pytest.fixture(scope="module")

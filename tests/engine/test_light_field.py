@@ -5,16 +5,16 @@ import torch
 from analytic_field import AnalyticField, block
 
 from pvd_engine.bench.plain_nerf import COARSE, FINE, NerfNetwork
-from pvd_engine.data.poses import PoseDistribution
+from pvd_engine.data.geometry.poses import PoseDistribution
 from pvd_engine.distill.light import reach
 from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import light_field
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
 from pvd_engine.fields.storage import load_any_field, load_field, save_field
-from pvd_engine.render.engine_frame import BoxFrame
-from pvd_engine.render.occupancy import OccupancyGrid
-from pvd_engine.render.rays import Rays
+from pvd_engine.space.occupancy import OccupancyGrid
+from pvd_engine.space.rays import Rays
+from pvd_engine.space.space_map import BoxFrame
 
 INTERVALS = ("box", "occupied", "fixed")
 POSES = PoseDistribution(

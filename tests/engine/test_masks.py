@@ -10,19 +10,19 @@ from capture_files import write_json
 from colmap_files import write_colmap
 from PIL import Image
 
-from pvd_engine.data.cameras_json import capture_to_dict
-from pvd_engine.data.downscale import load_view
-from pvd_engine.data.masks import load_mask
+from pvd_engine.data.formats.cameras_json import capture_to_dict
+from pvd_engine.data.images.downscale import load_view
+from pvd_engine.data.images.masks import load_mask
 from pvd_engine.data.readers import open_capture
-from pvd_engine.data.writers.rewrite import write_capture
-from pvd_engine.distill import convert
 from pvd_engine.errors import UserError
-from pvd_engine.jobs.arguments import ConvertArguments, EvalArguments, TrainArguments
 from pvd_engine.jobs.job import Job
-from pvd_engine.metrics import evaluate
-from pvd_engine.metrics.image_metrics import leaves_something, psnr, ssim
-from pvd_engine.train import train
+from pvd_engine.measure.image_metrics import leaves_something, psnr, ssim
+from pvd_engine.train import from_images as train
 from pvd_engine.train.pixels import PixelTable
+from pvd_engine.verbs import convert
+from pvd_engine.verbs import eval as evaluate
+from pvd_engine.verbs.arguments import ConvertArguments, EvalArguments, TrainArguments
+from pvd_engine.verbs.rewrite import write_capture
 
 SIDE = 40
 HIDDEN = (slice(24, None), slice(None))

@@ -9,7 +9,7 @@ import torch
 from analytic_field import AnalyticField, gaussian_blob, uniform_points
 
 from pvd_engine.data.capture import Camera
-from pvd_engine.data.poses import look_at
+from pvd_engine.data.geometry.poses import look_at
 from pvd_engine.edit.edit_list import Edit
 from pvd_engine.edit.edited_field import EditedField
 from pvd_engine.edit.layer import MASKED
@@ -22,10 +22,10 @@ from pvd_engine.exchange.volume import sample_volume
 from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.header import FORMAT, METADATA_KEY, VERSION
 from pvd_engine.fields.storage import MAX_NESTING, load_field, save_field
-from pvd_engine.metrics.image_metrics import psnr
-from pvd_engine.render.engine_frame import BoxFrame
-from pvd_engine.render.occupancy import OccupancyGrid
+from pvd_engine.measure.image_metrics import psnr
 from pvd_engine.render.render import render_image
+from pvd_engine.space.occupancy import OccupancyGrid
+from pvd_engine.space.space_map import BoxFrame
 
 QUARTER_TURN = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
 BALL = SphereRegion(np.array([0.3, 0, 0]), 0.4)

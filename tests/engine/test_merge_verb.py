@@ -8,18 +8,23 @@ import torch
 from ball_capture import RADIUS, write_ball_capture
 
 from pvd_engine.data.capture import Camera
-from pvd_engine.data.poses import PoseDistribution, look_at
-from pvd_engine.distill import convert
-from pvd_engine.edit import apply
+from pvd_engine.data.geometry.poses import PoseDistribution, look_at
 from pvd_engine.edit.edited_field import EditedField
-from pvd_engine.edit.merge import run as run_merge
 from pvd_engine.edit.merged_field import MergedField
 from pvd_engine.edit.merged_viewpoints import merged_viewpoints
 from pvd_engine.edit.placement import Placement
 from pvd_engine.errors import UserError
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import content_hash, load_field, save_field
-from pvd_engine.jobs.arguments import (
+from pvd_engine.jobs.arguments_json import from_json, to_json, with_absolute_paths
+from pvd_engine.jobs.job import Job
+from pvd_engine.measure.image_metrics import psnr
+from pvd_engine.render.render import render_image
+from pvd_engine.train import from_images as train
+from pvd_engine.verbs import convert
+from pvd_engine.verbs import edit as apply
+from pvd_engine.verbs import render as render_verb
+from pvd_engine.verbs.arguments import (
     ConvertArguments,
     EditArguments,
     InfoArguments,
@@ -27,13 +32,8 @@ from pvd_engine.jobs.arguments import (
     RenderArguments,
     TrainArguments,
 )
-from pvd_engine.jobs.arguments_json import from_json, to_json, with_absolute_paths
-from pvd_engine.jobs.info import run as run_info
-from pvd_engine.jobs.job import Job
-from pvd_engine.metrics.image_metrics import psnr
-from pvd_engine.render import render_verb
-from pvd_engine.render.render import render_image
-from pvd_engine.train import train
+from pvd_engine.verbs.info import run as run_info
+from pvd_engine.verbs.merge import run as run_merge
 
 MOVED = [[0, -0.5, 0, 1.6], [0.5, 0, 0, 0], [0, 0, 0.5, 0], [0, 0, 0, 1]]
 """A quarter turn about z at half the size, beside the ball."""

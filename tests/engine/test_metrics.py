@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from pvd_engine.metrics.image_metrics import psnr, ssim
+from pvd_engine.measure.image_metrics import psnr, ssim
 
 RANDOM = np.random.default_rng(7)
 TARGET = RANDOM.random((24, 31, 3))

@@ -9,12 +9,12 @@ import torch
 from test_light_field import INTERVALS, POSES, scattered, some_light_field, some_rays
 
 from pvd_engine.errors import UserError
-from pvd_engine.exchange import export
 from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.storage import save_field
-from pvd_engine.jobs.arguments import ExportArguments
 from pvd_engine.jobs.job import Job
-from pvd_engine.render.engine_frame import BoxFrame
+from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.verbs import export
+from pvd_engine.verbs.arguments import ExportArguments
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pvd_engine.data.capture import Camera
-from pvd_engine.data.poses import PoseDistribution, look_at
+from pvd_engine.data.geometry.poses import PoseDistribution, look_at
 
 
 def ring(count=24, radius=3.0, elevation=0.5, center=(1.0, -2.0, 0.5), arc=2 * np.pi):

@@ -4,13 +4,8 @@ import pytest
 import torch
 from analytic_field import AnalyticField, gaussian_blob
 
-from pvd_engine.data.poses import PoseDistribution
-from pvd_engine.distill.projection import (
-    LOG_DENSITIES,
-    ProjectedFeatures,
-    fit_encoder,
-    project,
-)
+from pvd_engine.data.geometry.poses import PoseDistribution
+from pvd_engine.distill.projection import LOG_DENSITIES, ProjectedFeatures, fit_encoder, project
 from pvd_engine.distill.student import make_student
 from pvd_engine.fields.architectures import architecture
 from pvd_engine.fields.decoders import spherical_harmonics

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pvd_engine.distill.ray_pool import RayPool
-from pvd_engine.render.rays import Rays
+from pvd_engine.space.rays import Rays
 
 CPU = torch.device("cpu")
 

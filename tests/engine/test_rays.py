@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvd_engine.data.capture import Camera
-from pvd_engine.data.projection import project
+from pvd_engine.data.geometry.projection import project
 from pvd_engine.data.readers import open_capture
-from pvd_engine.render.rays import CameraBatch, generate_rays, image_pixels
+from pvd_engine.space.rays import CameraBatch, generate_rays, image_pixels
 
 POSE = look_at((1.0, -2.5, 3.0), (0.2, 0.1, -0.3))
 OPENCV_AXES = np.diag([1.0, -1.0, -1.0, 1.0])

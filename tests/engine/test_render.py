@@ -8,9 +8,9 @@ import torch
 
 from pvd_engine.data.capture import Camera
 from pvd_engine.fields.base import Field
-from pvd_engine.render.engine_frame import BoxFrame
-from pvd_engine.render.occupancy import OccupancyGrid
 from pvd_engine.render.render import render_image
+from pvd_engine.space.occupancy import OccupancyGrid
+from pvd_engine.space.space_map import BoxFrame
 
 BOX = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
 

@@ -16,18 +16,24 @@ from stopping_job import StoppingJob
 
 from pvd_engine.data.readers import open_capture
 from pvd_engine.data.splits import evenly_spaced
-from pvd_engine.distill import convert
-from pvd_engine.edit import apply
 from pvd_engine.errors import Cancelled
 from pvd_engine.fields.storage import load_field
-from pvd_engine.jobs.arguments import ConvertArguments, EditArguments, EvalArguments, TrainArguments
 from pvd_engine.jobs.job import Job
 from pvd_engine.jobs.summary import summary
-from pvd_engine.metrics import evaluate
+from pvd_engine.measure import report
+from pvd_engine.measure import report_views as measure
+from pvd_engine.measure.pictures import MAX_WIDTH, ViewPictures, panels
 from pvd_engine.render.render import render_image
-from pvd_engine.report import measure, report
-from pvd_engine.report.pictures import MAX_WIDTH, ViewPictures, panels
-from pvd_engine.train import train
+from pvd_engine.train import from_images as train
+from pvd_engine.verbs import convert
+from pvd_engine.verbs import edit as apply
+from pvd_engine.verbs import eval as evaluate
+from pvd_engine.verbs.arguments import (
+    ConvertArguments,
+    EditArguments,
+    EvalArguments,
+    TrainArguments,
+)
 
 VOID = {"meta", "img", "br", "hr", "link", "input", "path", "rect"}
 

@@ -8,10 +8,10 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from pvd_engine.jobs.files import json_text
-from pvd_engine.report.curves import Axis, line_plot, linear_ticks, log_ticks, stage_spans
-from pvd_engine.report.page import number, page
-from pvd_engine.report.pictures import ERROR_SCALE, INFERNO, error_map, inferno, smaller
+from pvd_engine.files.atomic import json_text
+from pvd_engine.measure.curves import Axis, line_plot, linear_ticks, log_ticks, stage_spans
+from pvd_engine.measure.page import number, page
+from pvd_engine.measure.pictures import ERROR_SCALE, INFERNO, error_map, inferno, smaller
 from pvd_engine.train.history import LIMIT, History
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from reprojection_samples import POINTS, SAMPLES
 
-from pvd_engine.data.projection import project
+from pvd_engine.data.geometry.projection import project
 from pvd_engine.data.readers import FORMATS, open_capture
-from pvd_engine.render.rays import CameraBatch, generate_rays
+from pvd_engine.space.rays import CameraBatch, generate_rays
 
 PIXEL = 1e-3
 OFF_THE_RAY = 1e-6

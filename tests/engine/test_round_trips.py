@@ -7,7 +7,7 @@ import pytest
 from capture_files import real_capture
 from round_trips import FORMATS, REAL, SAMPLES, Trip, round_trip, sample
 
-from pvd_engine.data.colmap import rotation_matrix
+from pvd_engine.data.formats.colmap import rotation_matrix
 from pvd_engine.data.readers import open_capture
 from pvd_engine.data.writers.colmap_text import world_to_camera
 from pvd_engine.data.writers.nerf_synthetic import camera_angle

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from pvd_engine.data.cameras_json import camera_to_dict
 from pvd_engine.data.capture import Camera
-from pvd_engine.data.poses import PoseDistribution
+from pvd_engine.data.formats.cameras_json import camera_to_dict
+from pvd_engine.data.geometry.poses import PoseDistribution
 from pvd_engine.fields.architectures import architecture, light_field, make_field
 from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
 from pvd_engine.fields.storage import load_field, save_field
-from pvd_engine.render.engine_frame import BoxFrame
-from pvd_engine.render.occupancy import OccupancyGrid
 from pvd_engine.render.render import render_image
+from pvd_engine.space.occupancy import OccupancyGrid
+from pvd_engine.space.space_map import BoxFrame
 
 LEFT = {"op": "erase", "region": {"box": {"min": [-2, -2, -2], "max": [0, 2, 2]}}}
 

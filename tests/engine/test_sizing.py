@@ -9,9 +9,9 @@ from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import PRESETS, architecture, make_field
 from pvd_engine.fields.sizing import fit, scaled
 from pvd_engine.fields.storage import save_field
-from pvd_engine.jobs.file_size import parse_size
-from pvd_engine.render.engine_frame import BoxFrame
-from pvd_engine.render.occupancy import OccupancyGrid
+from pvd_engine.space.occupancy import OccupancyGrid
+from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.verbs.file_size import parse_size
 
 BOX = torch.tensor([[-1.0] * 3, [1.0] * 3])
 

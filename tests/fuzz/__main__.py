@@ -17,7 +17,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from .worker import Finding, Tally, run_format
+from tests.fuzz.worker import Finding, Tally, run_format
 
 
 def run_all(formats: list[str], inputs: int, seed: int, out: Path, workers: int) -> list[Tally]:
@@ -67,7 +67,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--formats", nargs="*", help="all when not given")
     arguments = parser.parse_args()
-    from .samples import SAMPLES
+    from tests.fuzz.samples import SAMPLES
 
     formats = arguments.formats or list(SAMPLES)
     shutil.rmtree(arguments.out, ignore_errors=True)

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pvd_engine.data.cameras_json import capture_to_dict
 from pvd_engine.data.capture import SPLITS, Camera, View
-from pvd_engine.data.downscale import downscaled, load_view
-from pvd_engine.data.points import SparsePoints, read_points
+from pvd_engine.data.formats.cameras_json import capture_to_dict
+from pvd_engine.data.geometry.points import SparsePoints, read_points
+from pvd_engine.data.images.downscale import downscaled, load_view
 from pvd_engine.data.readers import open_capture
 from pvd_engine.errors import UserError
-from pvd_engine.jobs.info import with_points_file
-from pvd_engine.render.rays import CameraBatch, generate_rays
+from pvd_engine.space.rays import CameraBatch, generate_rays
+from pvd_engine.verbs.info import with_points_file
 
 LONGEST_SENTENCE = 700
 """Characters, of which a path takes up to 200."""

@@ -23,18 +23,17 @@ from format_files import (
     write_realitycapture,
 )
 
-from pvd_engine.data.cameras_json import read_cameras
-from pvd_engine.data.images import load_image, shows_through
-from pvd_engine.data.points import read_points, write_ply
+from pvd_engine.data.formats.cameras_json import read_cameras
+from pvd_engine.data.geometry.points import read_points, write_ply
 from pvd_engine.edit.edits_json import read_edits
 from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import make_field
 from pvd_engine.fields.storage import load_any_field, save_field
-from pvd_engine.jobs.info import describe_field
-from pvd_engine.render.engine_frame import BoxFrame
-from pvd_engine.render.occupancy import OccupancyGrid
-
-from .checks import (
+from pvd_engine.files.images import load_image, shows_through
+from pvd_engine.space.occupancy import OccupancyGrid
+from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.verbs.info import describe_field
+from tests.fuzz.checks import (
     check_capture,
     check_image,
     check_json,

@@ -67,8 +67,8 @@ def run_format(name: str, inputs: int, seed: int, out: Path, answer: Connection)
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import seed as seeded
 
-    from .mutations import MUTATIONS, mutate
-    from .samples import SAMPLES
+    from tests.fuzz.mutations import MUTATIONS, mutate
+    from tests.fuzz.samples import SAMPLES
 
     sample = SAMPLES[name]
     tally = Tally(name)
@@ -107,8 +107,7 @@ def run_format(name: str, inputs: int, seed: int, out: Path, answer: Connection)
 def _look(sample: Any, folder: Path, tally: Tally) -> BaseException | None:
     """Look at one input; what it did wrong, or None."""
     from pvd_engine.errors import UserError
-
-    from .checks import check_refusal
+    from tests.fuzz.checks import check_refusal
 
     before, started = _memory("VmRSS"), time.process_time()
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import UserError
-from ...jobs.files import write_bytes
+from ...files.atomic import write_bytes
 from ..capture import Camera, Capture, Frame, View
-from ..colmap import rotation_matrix
-from ..points import SparsePoints
+from ..formats.colmap import rotation_matrix
+from ..geometry.points import SparsePoints
 from .lenses import LATER_COLMAP_MODELS, colmap_lens, where_to_write
 from .pictures import IMAGES, Picture, PictureRules
 

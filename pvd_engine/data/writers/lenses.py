@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..capture import Camera
-from ..intrinsics import COEFFICIENTS, whole_sphere
+from ..geometry.intrinsics import COEFFICIENTS, whole_sphere
 
 _COLMAP_MODELS = {
     "none": "PINHOLE",

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import UserError
-from ...jobs.files import write_json
-from ..bounds import find_box
+from ...files.atomic import write_json
 from ..capture import SPLITS, Camera, Capture, Frame, View
+from ..geometry.bounds import find_box
 from .lenses import given_back, where_to_write
 from .pictures import Picture, PictureRules
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from ...errors import UserError
-from ...jobs.files import write_json
+from ...files.atomic import write_json
 from ..capture import SPLITS, Camera, Capture, Frame
-from ..point_bounds import find_box_with_points
-from ..points import write_ply
-from ..transforms import FILE
+from ..formats.transforms import FILE
+from ..geometry.point_bounds import find_box_with_points
+from ..geometry.points import write_ply
 from .lenses import FTHETA, transforms_lens, where_to_write
 from .pictures import Picture, PictureRules, copy_file
 

@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ...errors import UserError
-from ...jobs.files import why_not_written
+from ...files.atomic import why_not_written
+from ...files.images import SUFFIXES, read_header, write_png
 from ..capture import View
-from ..downscale import load_view
-from ..images import SUFFIXES, read_header, write_png
-from ..masks import FOLDER as MASKS
-from ..masks import load_mask
+from ..images.downscale import load_view
+from ..images.masks import FOLDER as MASKS
+from ..images.masks import load_mask
 
 IMAGES = "images"
 

@@ -1,0 +1,107 @@
+"""``blender --command convert_field ...``: the steps without a window and without a script."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import bpy
+
+from .. import api
+from ..engine.environment import DEVICES
+from ..state.settings import ARCHITECTURES, LIGHT_FIELD
+
+COMMAND = "convert_field"
+NAMES = f"{', '.join(key for key, _, _ in ARCHITECTURES)}, or several joined by +"
+_handles: list[object] = []
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command line; return 0, or 1 after one sentence on standard error."""
+    values = _parser().parse_args(list(arguments))
+    try:
+        api.configure(values.engine_python, values.device, values.work_folder)
+        values.action(values)
+    except (api.ConvertFieldError, api.SceneError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _check(_values: argparse.Namespace) -> None:
+    print(api.check_engine())
+
+
+def _import(values: argparse.Namespace) -> None:
+    _empty_file()
+    api.import_capture(values.capture)
+    _save(values.save)
+
+
+def _convert(values: argparse.Namespace) -> None:
+    _empty_file()
+    frame = api.import_capture(values.capture)
+    limits = {"budget": values.budget, "steps": values.steps, "seed": values.seed}
+    teacher = api.train(frame, values.teacher, preset=values.preset, **limits)
+    student = api.convert(frame, values.to, preset=values.preset, **limits)
+    shown = teacher if values.to == LIGHT_FIELD else student
+    api.extract_volume(frame, shown, resolution=values.resolution)
+    _save(values.save)
+
+
+def _empty_file() -> None:
+    bpy.ops.wm.read_homefile(use_empty=True)
+
+
+def _save(path: Path) -> None:
+    path = path.absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True)
+    except (OSError, RuntimeError) as error:
+        raise api.ConvertFieldError(f"{path} cannot be written: {error}.") from error
+    print(f"Saved {path}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"blender --command {COMMAND}", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--engine-python", help="python of the engine's environment")
+    common.add_argument("--device", choices=DEVICES, help="what trains and renders")
+    common.add_argument("--work-folder", help="where jobs, fields and volumes are kept")
+    verbs = parser.add_subparsers(required=True, metavar="ACTION")
+
+    check = verbs.add_parser("check", parents=[common], help="start the engine, say what it is")
+    check.set_defaults(action=_check)
+
+    importing = verbs.add_parser("import", parents=[common], help="a capture as a .blend file")
+    importing.add_argument("capture", type=Path, help="folder, or the file that lists its cameras")
+    importing.add_argument("--save", type=Path, required=True, help="the .blend to write")
+    importing.set_defaults(action=_import)
+
+    convert = verbs.add_parser(
+        "convert", parents=[common], help="train a teacher, distil a student, save a .blend file"
+    )
+    convert.add_argument("capture", type=Path, help="folder, or the file that lists its cameras")
+    convert.add_argument("--teacher", default="hash", help=f"{NAMES}; default: hash")
+    convert.add_argument("--to", default="mlp", help=f"{NAMES}, or {LIGHT_FIELD}; default: mlp")
+    convert.add_argument("--preset", choices=("small", "full"), help="default: by device")
+    limit = convert.add_mutually_exclusive_group()
+    limit.add_argument("--budget", type=float, help="seconds for each of the two")
+    limit.add_argument("--steps", type=int, help="steps for each of the two")
+    convert.add_argument("--seed", type=int, default=0)
+    convert.add_argument("--resolution", type=int, default=128, help="of the volume")
+    convert.add_argument("--save", type=Path, required=True, help="the .blend to write")
+    convert.set_defaults(action=_convert)
+    return parser
+
+
+def register() -> None:
+    """Offer the command."""
+    _handles.append(bpy.utils.register_cli_command(COMMAND, run_command))
+
+
+def unregister() -> None:
+    """Take it back."""
+    while _handles:
+        bpy.utils.unregister_cli_command(_handles.pop())

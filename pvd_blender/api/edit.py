@@ -1,0 +1,216 @@
+"""The part of `api` that changes fields: edit shapes, edits, merging."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import bpy
+import numpy as np
+from bpy.types import Object
+
+from ..errors import ConvertFieldError
+from ..jobs import tasks
+from ..jobs.steps import chosen_device, do, owner
+from ..jobs.tasks import source_field
+from ..scene import edit_shapes
+from ..scene.edit_properties import shape_of
+from ..scene.placement import field_placement
+from ..state.properties import find_field
+from ..volume.field_nodes import add_erase_modifier, nodes_can_edit
+
+
+def add_shape(
+    frame: Object,
+    op: str = "erase",
+    shape: str = "box",
+    location: Sequence[float] | None = None,
+    *,
+    target: Object | None = None,
+    factor: float | None = None,
+    color: Sequence[float] | None = None,
+    soft: float = 0.0,
+) -> Object:
+    """Add an edit shape to a capture.
+
+    Parameters
+    ----------
+    frame : Object
+    op : str
+        ``"erase"``, ``"keep"``, ``"move"``, ``"duplicate"``, ``"scale_density"`` or ``"tint"``.
+    shape : str
+        ``"box"`` or ``"sphere"``; `mark_meshes` makes a shape of any closed mesh.
+    location : 3 floats, optional
+        World space; without it, the 3D cursor.
+    target : Object, optional
+        Where the content of a shape that moves or duplicates goes: it is placed in this object as
+        it lies in the shape. Without it, such a shape gets an Empty beside it, which
+        ``shape.convert_field.shape.target`` names.
+    factor : float, optional
+        Of ``"scale_density"``.
+    color : 3 floats, optional
+        Of ``"tint"``: what red, green and blue are multiplied by.
+    soft : float
+        Width of a soft edge, scene units.
+
+    Returns
+    -------
+    Object
+        The shape; all of this can be changed in its ``convert_field.shape``.
+    """
+    where = bpy.context.scene.cursor.location if location is None else location
+    item = edit_shapes.add_shape(op, shape, tuple(where), owner(frame), target)
+    values = shape_of(item)
+    values.soft = soft
+    if factor is not None:
+        values.factor = factor
+    if color is not None:
+        values.color = color
+    return item
+
+
+def mark_meshes(frame: Object, meshes: Iterable[Object], op: str = "erase") -> None:
+    """Make closed meshes edit shapes of a capture; `add_shape` names the operations."""
+    edit_shapes.mark_meshes(list(meshes), op, owner(frame))
+
+
+def collect_edits(frame: Object) -> list[dict]:
+    """Return the capture's shapes as the content of an ``edits.json``, in the dataset frame."""
+    return edit_shapes.collect_edits(owner(frame))
+
+
+def add_field_erase(
+    frame: Object, location: Sequence[float] | None = None, field: str | Path | None = None
+) -> Object:
+    """Give a field's volume the node group *Field Erase*, with a box to erase in.
+
+    What any modifiers of a field's volume take away from its grid ``density`` is erased when edits
+    are applied; this group shows how. Blender 5.0 and later.
+
+    Parameters
+    ----------
+    frame : Object
+    location : 3 floats, optional
+        World space; without it, the 3D cursor.
+    field : path, optional
+        Without it, the selected field; of an edited field, what it was made from.
+
+    Returns
+    -------
+    Object
+        The box, an Empty; move, turn and scale it as any object.
+    """
+    if not nodes_can_edit():
+        raise ConvertFieldError("Nodes can edit volumes from Blender 5.0 on; add a shape instead.")
+    source = Path(field) if field else source_field(owner(frame), for_edits=True)
+    item = find_field(owner(frame), str(source))
+    if item is None or item.volume is None or not item.volume.users_scene:
+        raise ConvertFieldError("The field has no volume; extract it first.")
+    where = bpy.context.scene.cursor.location if location is None else location
+    box = edit_shapes.new_empty("Erase in", "CUBE", tuple(where), owner(frame))
+    add_erase_modifier(item.volume, box)
+    return box
+
+
+def find_floaters(
+    frame: Object,
+    below: float = 0.01,
+    field: str | Path | None = None,
+    *,
+    wait: bool = True,
+) -> Object | None:
+    """Find what hangs in the air beside a field's large parts, as an edit shape that erases it.
+
+    Parameters
+    ----------
+    frame : Object
+    below : float
+        Parts smaller than this share of the largest one float.
+    field : path, optional
+        Without it, the selected field; of an edited field, what it was made from.
+    wait : bool
+
+    Returns
+    -------
+    Object or None
+        The shape, which takes the place of an earlier one; None when nothing floats.
+    """
+    source = Path(field) if field else source_field(owner(frame), for_edits=True)
+    return do(tasks.finding_floaters(owner(frame), source, below, chosen_device()), wait)
+
+
+def apply_edits(
+    frame: Object,
+    field: str | Path | None = None,
+    edits: Sequence[dict] | None = None,
+    *,
+    volume_resolution: int | None = None,
+    wait: bool = True,
+) -> Path | None:
+    """Apply edit shapes to a field: a new, edited field without any loss.
+
+    Parameters
+    ----------
+    frame : Object
+    field : path, optional
+        Without it, the selected field; of an edited field, what it was made from.
+    edits : list of dict, optional
+        Content of an ``edits.json``; without it, the capture's shapes in the scene, by name.
+    volume_resolution : int, optional
+        Extract the volume, too, when the field is there.
+    wait : bool
+
+    Returns
+    -------
+    Path or None
+        The edited field's file.
+    """
+    source = Path(field) if field else source_field(owner(frame), for_edits=True)
+    task = tasks.editing(owner(frame), source, edits, chosen_device(), volume_resolution)
+    return do(task, wait)
+
+
+def merge(
+    frame: Object,
+    fields: Sequence[Object | tuple[str | Path, np.ndarray]],
+    *,
+    volume_resolution: int | None = None,
+    wait: bool = True,
+) -> Path | None:
+    """Make one field of several, each in its place; nothing of them is lost.
+
+    Parameters
+    ----------
+    frame : Object
+        Of the capture in whose frame the merged field is.
+    fields : sequence of Object or (path, (4, 4) array)
+        At least two: Volume objects of fields, of this capture or others, each taken where it
+        stands in the scene; or a field's file with the matrix from its dataset frame into that of
+        `frame`, which may turn, scale all axes alike and move.
+    volume_resolution : int, optional
+        Extract the volume, too, when the field is there; the Volume objects that were given are
+        hidden then.
+    wait : bool
+
+    Returns
+    -------
+    Path or None
+        The merged field's file.
+    """
+    bpy.context.view_layer.update()
+    parts, replaces = [], []
+    for item in fields:
+        if isinstance(item, Object):
+            parts.append((_shown_field(item), field_placement(item, owner(frame))))
+            replaces.append(item.name)
+        else:
+            parts.append((Path(item[0]), item[1]))
+    task = tasks.merging(owner(frame), parts, chosen_device(), volume_resolution, replaces)
+    return do(task, wait)
+
+
+def _shown_field(volume: Object) -> Path:
+    name = volume.convert_field.shown_field
+    if not name:
+        raise ConvertFieldError(f"'{volume.name}' shows no field; select volumes of fields.")
+    if not Path(name).is_file():
+        raise ConvertFieldError(f"The file of the field of '{volume.name}' is gone: {name}.")
+    return Path(name)

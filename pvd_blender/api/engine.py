@@ -1,0 +1,83 @@
+"""The part of `api` about the engine itself: preferences, setting it up, checking it."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import bpy
+
+from ..errors import ConvertFieldError
+from ..jobs.session import session
+from ..jobs.set_up import EngineSetUp, find_python
+from ..preferences import engine_packages, engine_settings, environment_folder, preferences
+
+OFFLINE = (
+    "Setting up the engine downloads its libraries; allow online access in Blender's preferences "
+    "under System, or install them by hand."
+)
+
+
+def configure(
+    engine_python: str | Path | None = None,
+    device: str | None = None,
+    work_folder: str | Path | None = None,
+) -> None:
+    """Set the preferences; what is None stays.
+
+    Parameters
+    ----------
+    engine_python : path, optional
+        Python program of the engine's environment.
+    device : str, optional
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    work_folder : path, optional
+        Where jobs, fields and volumes are kept.
+    """
+    values = preferences()
+    if engine_python is not None:
+        values.engine_python = str(engine_python)
+    if device is not None:
+        values.device = device
+    if work_folder is not None:
+        values.work_folder = str(work_folder)
+
+
+def set_up_engine(
+    packages: Sequence[str] | None = None, folder: str | Path | None = None, wait: bool = True
+) -> str | None:
+    """Make the engine's environment, install its libraries, and use it from now on.
+
+    Downloads them from where pip does; Blender's online access must be allowed.
+
+    Parameters
+    ----------
+    packages : sequence of str, optional
+        Arguments of ``pip install`` in place of the engine's libraries.
+    folder : path, optional
+        Of the environment; without it, the extension's own folder.
+    wait : bool
+
+    Returns
+    -------
+    str or None
+        One sentence: which engine was found, on which device.
+    """
+    if not bpy.app.online_access:
+        raise ConvertFieldError(OFFLINE)
+    options = shlex.split(preferences().pip_options)
+    where = Path(folder) if folder else environment_folder()
+    chosen = engine_packages() if packages is None else list(packages)
+    log = engine_settings().work_folder / "set_up.log"
+    set_up = EngineSetUp(find_python(), where, [*options, *chosen], log)
+    return session().set_up_engine(set_up, wait)
+
+
+def check_engine(wait: bool = True) -> str | None:
+    """Start the engine and say what it is.
+
+    Returns
+    -------
+    str or None
+        Its version, PyTorch's and the device, in one sentence.
+    """
+    return session().check_engine(wait)

@@ -1,0 +1,126 @@
+"""The part of `api` that looks: through cameras, and at fields alone, in pairs or in a scene."""
+
+from pathlib import Path
+
+import bpy
+from bpy.types import Image, Object, Scene
+
+from ..errors import ConvertFieldError
+from ..jobs import tasks
+from ..jobs.steps import chosen_device, do, owner, source
+from ..render import compositing
+from ..scene import cameras
+from ..state.properties import find_field
+
+
+def render(
+    frame: Object,
+    camera: Object | None = None,
+    field: str | Path | None = None,
+    scene: Scene | None = None,
+    wait: bool = True,
+) -> Image | None:
+    """Render a field as a camera sees it, at the scene's render size.
+
+    Parameters
+    ----------
+    frame : Object
+    camera : Object, optional
+        Without it, the scene's camera.
+    field : path, optional
+    scene : Scene, optional
+        Without it, the current one.
+    wait : bool
+
+    Returns
+    -------
+    Image or None
+        The picture, with alpha; an open image editor shows it.
+    """
+    scene = scene or bpy.context.scene
+    seen_by = _camera(camera, scene)
+    task = tasks.rendering(owner(frame), source(frame, field), scene, seen_by, chosen_device())
+    return do(task, wait)
+
+
+def compare(
+    frame: Object,
+    field: str | Path | None = None,
+    reference: str | Path | None = None,
+    camera: Object | None = None,
+    wait: bool = True,
+) -> Image | None:
+    """Render two fields side by side, with the map of their difference.
+
+    Parameters
+    ----------
+    frame : Object
+    field : path, optional
+        Without it, the selected field.
+    reference : path, optional
+        Without it, the field that the first was made from.
+    camera : Object, optional
+        Without it, the scene's.
+    wait : bool
+
+    Returns
+    -------
+    Image or None
+        Reference, field and difference in one picture; an open image editor shows it.
+    """
+    first = source(frame, field)
+    if reference is None:
+        item = find_field(owner(frame), str(first))
+        reference = item.parent if item else ""
+        if not reference:
+            raise ConvertFieldError(f"'{first.name}' was not made from another field; name one.")
+    if not Path(reference).is_file():
+        raise ConvertFieldError(f"The field's file is gone: {reference}.")
+    scene = bpy.context.scene
+    seen_by = _camera(camera, scene)
+    task = tasks.comparing(owner(frame), first, Path(reference), scene, seen_by, chosen_device())
+    return do(task, wait)
+
+
+def combine_by_depth(frame: Object, scene: Scene | None = None) -> Scene:
+    """Have a scene's renders show its field among its own objects, each hidden by what is nearer.
+
+    A second scene renders the field with the engine *PVD Field*; the compositor, whose nodes are
+    replaced, combines both pictures by depth. The field's Volume object is left out of renders.
+
+    Parameters
+    ----------
+    frame : Object
+    scene : Scene, optional
+        Without it, the active one. Its own engine renders its objects.
+
+    Returns
+    -------
+    Scene
+        The second one.
+    """
+    scene = scene or bpy.context.scene
+    if scene.render.engine == compositing.ENGINE:
+        raise ConvertFieldError("This scene renders the field alone; choose another engine first.")
+    source(frame, None)
+    scene.convert_field.frame = owner(frame)
+    for item in owner(frame).convert_field.fields:
+        if item.volume is not None:
+            item.volume.hide_render = True
+    return compositing.combine_by_depth(scene)
+
+
+def _camera(camera: Object | None, scene: Scene) -> Object:
+    camera = camera or scene.camera
+    if camera is None:
+        raise ConvertFieldError("The scene has no camera; add one or look through a dataset's.")
+    if camera.type != "CAMERA":
+        raise ConvertFieldError(f"'{camera.name}' is no camera; choose one.")
+    return camera
+
+
+def look_through(camera: Object) -> None:
+    """Look through a camera; a dataset camera sets the render size and pixel aspect, too."""
+    if camera.type != "CAMERA":
+        raise ConvertFieldError(f"'{camera.name}' is no camera; choose one.")
+    cameras.look_through(bpy.context, camera)

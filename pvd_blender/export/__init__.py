@@ -1,0 +1,1 @@
+"""A Blender scene as a dataset."""

@@ -1,0 +1,137 @@
+"""Checking the engine's environment: which libraries it has and what it computes on."""
+
+import time
+
+from ..engine.environment import (
+    PACKAGE,
+    PROTOCOL_VERSION,
+    EngineSettings,
+    engine_sources,
+    engine_variables,
+    problem_with_python,
+)
+from ..engine.process import EngineProcess, read_tail
+from ..errors import ConvertFieldError
+
+SECONDS_TO_ANSWER = 120.0
+POLL_SECONDS = 0.05
+
+PROBE = f"""
+import importlib.util, json, sys
+found = {{"type": "hello", "python": sys.version.split()[0]}}
+needed = ("torch", "numpy", "safetensors", "PIL", "tyro", "tqdm", "skimage", "scipy")
+found["missing"] = [name for name in needed if importlib.util.find_spec(name) is None]
+found["fast"] = importlib.util.find_spec("warp") is not None
+if sys.version_info >= (3, 11) and not found["missing"]:
+    import torch
+    import {PACKAGE} as engine
+    found["engine"], found["protocol"] = engine.__version__, engine.PROTOCOL_VERSION
+    found["torch"] = torch.__version__
+    found["cuda"] = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+print(json.dumps(found))
+"""
+"""What the engine's Python is asked; it prints one line of JSON."""
+
+
+class EngineCheck:
+    """A check that runs beside the interface.
+
+    Parameters
+    ----------
+    settings : EngineSettings
+
+    Attributes
+    ----------
+    report : str
+        What the engine is, in one sentence, once it has answered.
+    error : ConvertFieldError or None
+        Why it cannot be used.
+
+    Raises
+    ------
+    ConvertFieldError
+        When its Python cannot be started.
+    """
+
+    def __init__(self, settings: EngineSettings) -> None:
+        problem = problem_with_python(settings.python)
+        if problem:
+            raise ConvertFieldError(problem)
+        self.report = ""
+        self.error: ConvertFieldError | None = None
+        self._answers: list[dict] = []
+        self._settings = settings
+        self._log = settings.work_folder / "check.log"
+        self._deadline = time.monotonic() + SECONDS_TO_ANSWER
+        try:
+            settings.work_folder.mkdir(parents=True, exist_ok=True)
+            self._log.unlink(missing_ok=True)
+            self._process = EngineProcess(
+                [settings.python, "-c", PROBE],
+                engine_variables(engine_sources()),
+                settings.work_folder,
+                self._log,
+            )
+        except OSError as error:
+            raise ConvertFieldError(f"The engine could not be started: {error}.") from error
+
+    def pump(self) -> bool:
+        """Look whether the engine has answered; True once `report` or `error` is set."""
+        if self.report or self.error:
+            return True
+        exit_code = self._process.exit_code
+        self._answers += [item for item in self._process.take() if isinstance(item, dict)]
+        if exit_code is None and time.monotonic() < self._deadline:
+            return False
+        self._process.close()
+        if exit_code == 0 and self._answers:
+            self._judge(self._answers[-1])
+        else:
+            why = read_tail(self._log) or "it did not answer"
+            self.error = ConvertFieldError(f"The engine cannot be used: {why}.", self._log)
+        return True
+
+    def wait(self) -> str:
+        """Block until the engine has answered and return the report.
+
+        Raises
+        ------
+        ConvertFieldError
+            When the engine cannot be used.
+        """
+        while not self.pump():
+            time.sleep(POLL_SECONDS)
+        if self.error is not None:
+            raise self.error
+        return self.report
+
+    def close(self) -> None:
+        """End the check now."""
+        self._process.close(seconds=0.0)
+
+    def _judge(self, found: dict) -> None:
+        if found.get("missing"):
+            self.error = ConvertFieldError(
+                f"The engine's Python lacks {', '.join(found['missing'])}; install the engine's "
+                "libraries into it."
+            )
+        elif "protocol" not in found:
+            self.error = ConvertFieldError(
+                f"The engine needs Python 3.11 or later; this one is {found.get('python')}."
+            )
+        elif found["protocol"] != PROTOCOL_VERSION:
+            self.error = ConvertFieldError(
+                f"The engine speaks protocol {found['protocol']} and this add-on "
+                f"{PROTOCOL_VERSION}; install both from one zip."
+            )
+        elif self._settings.device == "cuda" and not found["cuda"]:
+            self.error = ConvertFieldError(
+                "PyTorch finds no CUDA device; choose another device, or install a CUDA build."
+            )
+        else:
+            on_cpu = self._settings.device == "cpu" or not found["cuda"]
+            device = "the CPU" if on_cpu else found["cuda"]
+            slow = "" if found["fast"] else "; without Warp, so slowly"
+            self.report = (
+                f"Engine {found['engine']} with PyTorch {found['torch']} on {device}{slow}"
+            )

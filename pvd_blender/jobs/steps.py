@@ -1,0 +1,40 @@
+"""What the functions of `api` share: doing a task, and finding what it is done on."""
+
+from pathlib import Path
+
+import bpy
+from bpy.types import Object
+
+from ..errors import ConvertFieldError
+from ..preferences import engine_settings
+from ..scene.frame import frame_of, is_frame
+from .session import session
+from .tasks import Task, source_field
+
+
+def do(task: Task, wait: bool) -> object:
+    """Do a task and return its value; or start it and return None."""
+    if wait:
+        return session().run(task)
+    if bpy.app.background:
+        raise ConvertFieldError("In background mode Blender can only wait for a job.")
+    session().start(task)
+    return None
+
+
+def chosen_device() -> str:
+    """Return the device that the preferences name."""
+    return engine_settings().device
+
+
+def owner(frame: Object | None) -> Object:
+    """Return a capture's frame, given that or any object of the capture."""
+    found = frame if is_frame(frame) else frame_of(frame)
+    if found is None:
+        raise ConvertFieldError("There is no capture; import one first.")
+    return found
+
+
+def source(frame: Object, field: str | Path | None) -> Path:
+    """Return a field's file: the one that is named, else the one that is selected."""
+    return Path(field) if field else source_field(owner(frame))

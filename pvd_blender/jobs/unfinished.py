@@ -1,0 +1,57 @@
+"""Jobs that were stopped: which there are, going on with one, giving one up."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..engine.job_folder import read_request, unfinished_folders
+from ..errors import ConvertFieldError
+from ..state.properties import find_frame
+from .tasks import Task
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A job that was stopped and can be resumed.
+
+    Attributes
+    ----------
+    folder : Path
+        The job folder.
+    label : str
+        What the user read while it ran.
+    """
+
+    folder: Path
+    label: str
+
+
+def unfinished_here(folder: Path) -> Unfinished | None:
+    """Return the job of a folder, or None when its capture is not in the open file."""
+    try:
+        client = read_request(folder).client
+    except ValueError:
+        return None
+    if find_frame(client.get("frame", "")) is None:
+        return None
+    return Unfinished(folder, str(client.get("label", folder.name)))
+
+
+def resuming(folder: Path) -> Task:
+    """Go on with a job that was stopped."""
+    try:
+        request = read_request(folder)
+        label, name = request.client["label"], request.client["capture_name"]
+    except (ValueError, KeyError) as error:
+        raise ConvertFieldError(f"{folder} holds no job to resume.") from error
+    return Task(label, name, request.verb, request.arguments, client=request.client, folder=folder)
+
+
+def discard(folder: Path) -> None:
+    """Delete the checkpoints of a job that was stopped."""
+    if folder not in unfinished_folders(folder.parent):
+        raise ConvertFieldError(f"{folder} holds no job that was stopped.")
+    try:
+        shutil.rmtree(folder / "checkpoints")
+    except OSError as error:
+        raise ConvertFieldError(f"{folder} cannot be deleted: {error}.") from error

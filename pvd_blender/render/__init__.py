@@ -1,0 +1,1 @@
+"""The render engine PVD Field, in the 3D View and for F12."""

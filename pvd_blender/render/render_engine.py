@@ -1,0 +1,210 @@
+"""The render engine *PVD Field*: the selected field in renders and in the 3D View."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+from bpy.types import Context, Depsgraph, Object, Panel, RenderEngine, Scene
+
+from ..errors import ConvertFieldError, JobCancelledError
+from ..jobs.session import redraw_panels, session
+from ..jobs.tasks import source_field
+from ..preferences import engine_settings
+from ..scene.cameras import render_camera
+from ..scene.edit_shapes import collect_edits
+from ..scene.errors import SceneError
+from ..state.properties import active_field, rendered_frame, scene_frame
+from .compositing import ENGINE
+from .field_picture import background, blender_depth, inside_border, linear_rgba
+from .viewport import View, ViewPictures, view_camera
+
+SHARED_PANELS = "BLENDER_RENDER"
+"""Panels that say they go with this engine, which is no more, go with every engine."""
+
+NOT_OURS = ("VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes", "RENDER_PT_simplify")
+
+
+@dataclass(frozen=True)
+class ShownField:
+    """What a scene shows.
+
+    Attributes
+    ----------
+    frame : Object
+        Of the capture.
+    name : str
+    path : Path
+        The field file.
+    edits : list of dict
+        The shapes, where they are to be seen before they are applied.
+    """
+
+    frame: Object
+    name: str
+    path: Path
+    edits: list[dict]
+
+
+def shown_field(depsgraph: Depsgraph) -> ShownField:
+    """Return what a scene shows, as a depsgraph has evaluated it.
+
+    Raises
+    ------
+    ConvertFieldError
+        There is no field, or its file is gone.
+    SceneError
+        There is no capture, or a shape is not as it must be.
+    """
+    scene = depsgraph.scene
+    frame = rendered_frame(scene)
+    path = source_field(frame)
+    item = active_field(frame)
+    live = scene.convert_field.live_edits and item.role not in ("EDITED", "LIGHT")
+    return ShownField(frame, item.name, path, collect_edits(frame, depsgraph) if live else [])
+
+
+class FieldRenderEngine(RenderEngine):
+    """Renders the field that is selected in the scene's capture."""
+
+    bl_idname = ENGINE
+    bl_label = "PVD Field"
+    bl_use_preview = False
+    bl_use_postprocess = True
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        """Begin one render, or one 3D View."""
+        super().__init__(*arguments, **options)
+        self._shown: ShownField | None = None
+        self._problem: str | None = None
+        self._pictures: ViewPictures | None = None
+
+    def __del__(self) -> None:
+        """End the rendering of a 3D View that is closed."""
+        if getattr(self, "_pictures", None) is not None:
+            self._pictures.close()
+        ended = getattr(super(), "__del__", None)
+        if ended is not None:
+            ended()
+
+    def update_render_passes(self, scene: Scene = None, renderlayer=None) -> None:
+        """Tell the compositor which passes there are."""
+        self.register_pass(scene, renderlayer, "Combined", 4, "RGBA", "COLOR")
+        self.register_pass(scene, renderlayer, "Depth", 1, "Z", "VALUE")
+
+    def render(self, depsgraph: Depsgraph) -> None:
+        """Render one frame."""
+        try:
+            self._render(depsgraph)
+        except JobCancelledError:
+            pass
+        except (ConvertFieldError, SceneError) as error:
+            self.report({"ERROR"}, str(error))
+            self.error_set(str(error))
+
+    def view_update(self, _context: Context, depsgraph: Depsgraph) -> None:
+        """Take in what has changed in the scene; the view itself moves without that."""
+        self._shown = self._problem = None
+        try:
+            self._shown = shown_field(depsgraph)
+        except (ConvertFieldError, SceneError) as error:
+            self._problem = str(error)
+
+    def view_draw(self, context: Context, depsgraph: Depsgraph) -> None:
+        """Draw the field as far as it is rendered."""
+        problem = self._problem
+        if self._shown is not None:
+            try:
+                problem = self._draw_view(context, depsgraph, self._shown)
+            except SceneError as error:
+                problem = str(error)
+        self.update_stats("", problem or "")
+
+    def _draw_view(self, context: Context, depsgraph: Depsgraph, shown: ShownField) -> str:
+        frame = shown.frame.evaluated_get(depsgraph)
+        camera = view_camera(context.region, context.region_data, frame)
+        if self._pictures is None:
+            self._pictures = ViewPictures(session().pictures, redraw_panels)
+        self._pictures.want(View(engine_settings(), shown.path, camera, shown.edits))
+        return self._pictures.draw(context.region)
+
+    def _render(self, depsgraph: Depsgraph) -> None:
+        scene = depsgraph.scene
+        shown = shown_field(depsgraph)
+        if scene.camera is None:
+            raise SceneError("The scene has no camera; add one, or look through a capture's.")
+        whole = render_camera(scene.camera, scene, shown.frame, depsgraph)
+        camera = inside_border(whole, scene.render)
+        self.update_stats("", f"Rendering {shown.name}")
+        picture = session().pictures.render(
+            engine_settings(), shown.path, camera, shown.edits, lambda: bool(self.test_break())
+        )
+        if picture.warning:
+            self.report({"WARNING"}, picture.warning)
+        pixels = picture.pixels
+        placed = shown.frame.evaluated_get(depsgraph).matrix_world
+        scale = float(np.cbrt(abs(placed.determinant())))
+        world = None if scene.render.film_transparent else background(scene.world)
+        self._write(linear_rgba(pixels, world), blender_depth(pixels, camera, scale))
+
+    def _write(self, rgba: np.ndarray, depth: np.ndarray) -> None:
+        """Hand the picture to Blender, whose rows go upwards."""
+        height, width = depth.shape
+        result = self.begin_result(0, 0, width, height)
+        passes = result.layers[0].passes
+        passes["Combined"].rect.foreach_set(rgba[::-1].ravel())
+        passes["Depth"].rect.foreach_set(depth[::-1].ravel())
+        self.end_result(result)
+
+
+class CONVERT_FIELD_PT_render(Panel):
+    """What the engine renders, among the render properties."""
+
+    bl_idname = "CONVERT_FIELD_PT_render"
+    bl_label = "Field"
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "render"
+    COMPAT_ENGINES = {ENGINE}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        """Show it with this engine alone."""
+        return context.scene.render.engine == ENGINE
+
+    def draw(self, context: Context) -> None:
+        """Draw it."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        scene = context.scene
+        layout.prop(scene.convert_field, "frame", text="Capture", icon="EMPTY_AXIS")
+        item = active_field(scene_frame(scene))
+        if item is not None:
+            layout.prop(item, "name", text="Field")
+        layout.prop(scene.convert_field, "live_edits")
+        layout.prop(scene.render, "film_transparent", text="Transparent Background")
+
+
+def _shared_panels() -> list[type[Panel]]:
+    """Return Blender's own panels that go with every engine."""
+    return [
+        panel
+        for panel in bpy.types.Panel.__subclasses__()
+        if SHARED_PANELS in getattr(panel, "COMPAT_ENGINES", ()) and panel.__name__ not in NOT_OURS
+    ]
+
+
+CLASSES = (FieldRenderEngine, CONVERT_FIELD_PT_render)
+
+
+def register() -> None:
+    """Have Blender's own panels show with this engine."""
+    for panel in _shared_panels():
+        panel.COMPAT_ENGINES.add(ENGINE)
+
+
+def unregister() -> None:
+    """Take that back."""
+    for panel in _shared_panels():
+        panel.COMPAT_ENGINES.discard(ENGINE)

@@ -1,0 +1,1 @@
+"""State that is kept in Blender: properties, settings, presets, paths."""

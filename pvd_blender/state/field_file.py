@@ -1,0 +1,75 @@
+"""What a field file says of itself, read from its header alone."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConvertFieldError
+
+METADATA_KEY = "pvd_field"
+MAX_HEADER = 100_000_000
+"""Bytes of a safetensors header, by that format's own limit."""
+
+ROLES = {"edited_field": "EDITED", "merged_field": "MERGED", "light_field": "LIGHT"}
+"""By the kind of field; a plain one is a teacher or a student."""
+
+
+@dataclass(frozen=True)
+class FieldFacts:
+    """What the list of a capture's fields shows of a field.
+
+    Attributes
+    ----------
+    role : str
+        How it came to be, of `properties.ROLES`.
+    architecture : str
+        As the engine names it; empty of what has none of its own.
+    seconds : float or None
+        That making it took.
+    """
+
+    role: str
+    architecture: str
+    seconds: float | None
+
+
+def field_facts(path: Path) -> FieldFacts:
+    """Return what a field file says of itself.
+
+    Raises
+    ------
+    ConvertFieldError
+        When the file is no field.
+    """
+    header = _header(path)
+    architecture, provenance = (_part(header, key) for key in ("architecture", "provenance"))
+    made_by = str(provenance.get("made_by", ""))
+    plain = "STUDENT" if made_by.startswith("pvd convert") else "TEACHER"
+    seconds = provenance.get("seconds")
+    return FieldFacts(
+        role=ROLES.get(str(header["kind"]), plain),
+        architecture=str(architecture.get("name", "")),
+        seconds=float(seconds) if isinstance(seconds, int | float) else None,
+    )
+
+
+def _part(header: dict, key: str) -> dict:
+    value = header.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _header(path: Path) -> dict:
+    """Read the header; a safetensors file begins with its length and JSON."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= MAX_HEADER:
+                raise ValueError("its header is too long")
+            header = json.loads(json.loads(file.read(length))["__metadata__"][METADATA_KEY])
+            if not isinstance(header, dict) or "kind" not in header:
+                raise ValueError("its header is of another format")
+            return header
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ConvertFieldError(
+            f"{path} is no field file; choose a .safetensors that this add-on or pvd has written."
+        ) from error

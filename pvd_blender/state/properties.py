@@ -1,0 +1,290 @@
+"""All state that a .blend keeps: one property group per ID type, with paths, ids and settings."""
+
+import uuid
+from pathlib import Path
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+from bpy.types import Object, PropertyGroup, Scene
+
+from ..scene import edit_properties
+from ..scene.edit_properties import OPERATIONS, EditShape
+from ..scene.errors import SceneError
+from ..scene.frame import frame_of, is_frame
+from . import settings
+from .settings import AUTO, StudentSettings, TeacherSettings
+
+ROLES = (
+    ("TEACHER", "Teacher", "Trained from the capture's images"),
+    ("EDITED", "Edited", "A field with edits applied"),
+    ("STUDENT", "Student", "Converted from another field"),
+    ("MERGED", "Merged", "Several fields in one, each in its place"),
+    ("LIGHT", "Light Field", "Converted into a light field, which has no density"),
+)
+NO_MEASURE = -1.0
+"""A PSNR or a time that was not measured."""
+
+IMAGE_SIZES = (
+    (
+        AUTO,
+        "Automatic",
+        "As large as the field's training had them; in training at most 800 pixels wide or high on "
+        "a CPU, 2400 on a GPU",
+    ),
+    ("1", "Full", "The images as they are"),
+    ("2", "Half", "Half their width and height; four times quicker to load and to measure"),
+    ("4", "Quarter", "A quarter of their width and height"),
+    ("8", "Eighth", "An eighth of their width and height"),
+)
+
+AUTO_SCENE = "auto"
+SCENES = (
+    (AUTO_SCENE, "Automatic", "Found from the cameras and the images"),
+    ("object", "Object", "All that matters is in the crop box; nothing is learned outside it"),
+    (
+        "forward_facing",
+        "Forward-Facing",
+        "Seen from one side only, with detail by how near things are to the cameras",
+    ),
+    (
+        "unbounded",
+        "Unbounded",
+        "The crop box in detail, and what surrounds it, coarser with distance",
+    ),
+)
+"""Kinds of scene, by the engine's names."""
+
+
+class FieldItem(PropertyGroup):
+    """A field file that belongs to a capture."""
+
+    path: StringProperty(name="File", description="The field's .safetensors file")
+    role: EnumProperty(name="Role", description="How the field came to be", items=ROLES)
+    psnr: FloatProperty(
+        name="PSNR",
+        description="Quality in dB: of a teacher on a validation view of the capture, of a student "
+        "against its teacher",
+        default=NO_MEASURE,
+        precision=2,
+    )
+    parent: StringProperty(
+        name="Made From", description="File of the field that this one was made from"
+    )
+    architecture: StringProperty(
+        name="Architecture", description="What the field is made of, as the engine names it"
+    )
+    seconds: FloatProperty(
+        name="Time", description="Seconds that making the field took", default=NO_MEASURE
+    )
+    volume: PointerProperty(
+        name="Volume", description="The Volume object that shows the field", type=Object
+    )
+    picture: StringProperty(
+        name="Picture",
+        description="The field as it was seen last while it was made",
+    )
+    report: StringProperty(
+        name="Report",
+        description="Page with figures, pictures and curves of the conversion that made the field",
+    )
+
+
+class ConvertFieldObject(PropertyGroup):
+    """What an object is to the add-on: the frame of a capture, a field's volume, an edit shape."""
+
+    uid: StringProperty(
+        name="Identity",
+        description="Tells this capture from others, whatever its objects are called",
+        options={"HIDDEN"},
+    )
+    summary: StringProperty(name="Summary", description="What was found in the capture's files")
+    notes: StringProperty(name="Notes", description="What was guessed or left out while reading")
+    fields: CollectionProperty(
+        name="Fields", description="The capture's fields: teachers, edited ones, students",
+        type=FieldItem,
+    )  # fmt: skip
+    active_field: IntProperty(
+        name="Field", description="The field that volume, render, edit and convert use"
+    )
+    reference: StringProperty(
+        name="Compare With",
+        description="The field to compare the selected one with; when empty, the one that it was "
+        "made from",
+    )
+    scene: EnumProperty(
+        name="Scene",
+        description="What the capture shows, which decides where a teacher can have detail",
+        items=SCENES,
+    )
+    scene_found: StringProperty(
+        name="Found", description="What kind of scene Automatic takes the capture for, and why"
+    )
+    downscale: EnumProperty(
+        name="Image Size",
+        description="Size of the images that fields learn from and are measured on",
+        items=IMAGE_SIZES,
+    )
+    shown_field: StringProperty(
+        name="Field File",
+        description="The file of the field that this Volume object, or a copy of it, shows",
+        options={"HIDDEN"},
+    )
+    shape: PointerProperty(
+        name="Edit Shape",
+        description="What this object does as an edit shape",
+        type=EditShape,
+    )
+
+
+def _frames_only(_settings: PropertyGroup, item: Object) -> bool:
+    return is_frame(item)
+
+
+class ConvertFieldScene(PropertyGroup):
+    """Settings of the panels."""
+
+    frame: PointerProperty(
+        name="Capture",
+        description="Frame of the capture to work on: the Empty that holds all its objects",
+        type=Object,
+        poll=_frames_only,
+    )
+    teacher: PointerProperty(
+        name="Teacher", description="How a teacher is trained", type=TeacherSettings
+    )
+    student: PointerProperty(
+        name="Student", description="How a field is converted", type=StudentSettings
+    )
+    edit_operation: EnumProperty(
+        name="Effect",
+        description="What a new shape does with the field inside it",
+        items=OPERATIONS,
+    )
+    volume_resolution: IntProperty(
+        name="Resolution",
+        description="Voxels along the longest side of the capture's box",
+        default=128,
+        min=8,
+        soft_max=512,
+        max=2048,
+    )
+    live_edits: BoolProperty(
+        name="Show Edits",
+        description="Render the selected field with the edit shapes as they are now, before they "
+        "are applied; an edited field already has its own",
+        default=True,
+    )
+    show_volume: BoolProperty(
+        name="Show When Done",
+        description="Extract the volume of a new field as soon as it is made",
+        default=True,
+    )
+
+
+def frame_state(frame: Object) -> ConvertFieldObject:
+    """Return a frame's state; gives the frame its identity when it has none yet."""
+    state = frame.convert_field
+    if not state.uid:
+        state.uid = uuid.uuid4().hex
+    return state
+
+
+def find_frame(uid: str) -> Object | None:
+    """Return the frame with an identity, or None when it was deleted."""
+    for item in bpy.data.objects:
+        if is_frame(item) and item.convert_field.uid == uid:
+            return item
+    return None
+
+
+def active_frame(context: bpy.types.Context) -> Object | None:
+    """Return the frame that the panels work on: the scene's, or that of the active object."""
+    return scene_frame(context.scene) or frame_of(context.active_object)
+
+
+def scene_frame(scene: Scene) -> Object | None:
+    """Return the frame that a scene names."""
+    frame = scene.convert_field.frame
+    # A deleted object stays in the pointer until the file is saved, but is in no scene.
+    return frame if is_frame(frame) and frame.users_scene else None
+
+
+def rendered_frame(scene: Scene) -> Object:
+    """Return the frame whose field a scene shows: the one it names, or the only one it has.
+
+    Raises
+    ------
+    SceneError
+        There is none, or several and none is named.
+    """
+    named = scene_frame(scene)
+    if named is not None:
+        return named
+    frames = [item for item in scene.objects if is_frame(item)]
+    if len(frames) == 1:
+        return frames[0]
+    raise SceneError(
+        "The scene has no capture; import one first."
+        if not frames
+        else "The scene has several captures; choose one in the tab Convert Field."
+    )
+
+
+def active_field(frame: Object | None) -> FieldItem | None:
+    """Return the field that is selected in a frame's list."""
+    if frame is None:
+        return None
+    state = frame.convert_field
+    if 0 <= state.active_field < len(state.fields):
+        return state.fields[state.active_field]
+    return None
+
+
+def find_field(frame: Object, path: str) -> FieldItem | None:
+    """Return the list entry of a field file."""
+    return next((item for item in frame.convert_field.fields if item.path == path), None)
+
+
+def list_field(frame: Object, path: str, role: str) -> FieldItem:
+    """Add a field file to a frame's list, under a name of its own, and select it."""
+    state = frame.convert_field
+    taken = {item.name for item in state.fields}
+    base = {key: label for key, label, _ in ROLES}[role]
+    if role in ("TEACHER", "STUDENT"):
+        base = f"{base} {Path(path).stem}"
+    number = sum(name.startswith(base) for name in taken) + 1
+    item = state.fields.add()
+    item.name = base if number == 1 else f"{base} {number}"
+    item.path = path
+    item.role = role
+    state.active_field = len(state.fields) - 1
+    return item
+
+
+CLASSES = (
+    *settings.CLASSES,
+    *edit_properties.CLASSES,
+    FieldItem,
+    ConvertFieldObject,
+    ConvertFieldScene,
+)
+
+
+def register() -> None:
+    """Attach the groups to scenes and objects; the classes are registered already."""
+    Scene.convert_field = PointerProperty(type=ConvertFieldScene)
+    Object.convert_field = PointerProperty(type=ConvertFieldObject)
+
+
+def unregister() -> None:
+    """Detach the groups."""
+    del Object.convert_field
+    del Scene.convert_field

@@ -1,0 +1,98 @@
+"""Paths that the add-on keeps in a `.blend`: relative in the file, absolute while it is open.
+
+Blender itself does so for its own images and volumes; properties of add-ons are left to them. A
+project that is moved as a whole finds its captures and fields again.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bpy
+from bpy.app.handlers import persistent
+from bpy.types import ID, Object
+
+from ..scene.cameras import DATASET_CAMERA
+from ..scene.frame import CAPTURE
+
+ITEM_PATHS = ("path", "parent", "picture", "report")
+CHANGES = ("save_post_fail", "blend_import_post")
+"""Handlers that not every Blender from 4.2 on has."""
+
+
+def make_relative(blend_file: Path) -> None:
+    """Write every path as it is seen from the folder of a `.blend` file."""
+    start = str(blend_file.parent)
+    _change(lambda path, _owner: bpy.path.relpath(path, start=start))
+    # Blender keeps these relative by itself once they are.
+    for item in _objects():
+        if item.type == "VOLUME" and item.convert_field.shown_field and item.data.filepath:
+            item.data.filepath = bpy.path.relpath(item.data.filepath, start=start)
+        elif item.type == "CAMERA" and DATASET_CAMERA in item.data:
+            for background in item.data.background_images:
+                if background.image is not None and not background.image.packed_file:
+                    path = bpy.path.relpath(background.image.filepath, start=start)
+                    background.image.filepath_raw = path
+
+
+def make_absolute() -> None:
+    """Write every path as the whole one, those of linked objects from their library's file."""
+
+    def whole(path: str, owner: ID) -> str:
+        return os.path.normpath(bpy.path.abspath(path, library=owner.library))
+
+    _change(whole, linked=True)
+
+
+def _change(changed: Callable[[str, ID], str], linked: bool = False) -> None:
+    for item in _objects(linked):
+        state = item.convert_field
+        for values, names in ((state, ("shown_field",)), *((f, ITEM_PATHS) for f in state.fields)):
+            for name in names:
+                _set(values, name, changed, item)
+        if CAPTURE in item:
+            item[CAPTURE] = changed(item[CAPTURE], item)
+        if item.type == "CAMERA" and DATASET_CAMERA in item.data:
+            camera = item.data[DATASET_CAMERA]
+            if camera.get("image_path"):
+                camera["image_path"] = changed(camera["image_path"], item.data)
+
+
+def _set(values: object, name: str, changed: Callable[[str, ID], str], owner: ID) -> None:
+    old = getattr(values, name)
+    if old and (new := changed(old, owner)) != old:
+        setattr(values, name, new)
+
+
+def _objects(linked: bool = False) -> Iterator[Object]:
+    return (item for item in bpy.data.objects if linked or item.library is None)
+
+
+@persistent
+def _before_save(file: str, *_arguments: object) -> None:
+    if file and bpy.context.preferences.filepaths.use_relative_paths:
+        make_relative(Path(file))
+
+
+@persistent
+def _afterwards(*_arguments: object) -> None:
+    make_absolute()
+
+
+def _handlers() -> list[list]:
+    names = ("load_post", "save_post", *CHANGES)
+    return [getattr(bpy.app.handlers, name) for name in names if hasattr(bpy.app.handlers, name)]
+
+
+def register() -> None:
+    """Listen for files that are opened and saved."""
+    bpy.app.handlers.save_pre.append(_before_save)
+    for handlers in _handlers():
+        handlers.append(_afterwards)
+
+
+def unregister() -> None:
+    """Stop listening; what is open keeps whole paths."""
+    bpy.app.handlers.save_pre.remove(_before_save)
+    for handlers in _handlers():
+        handlers.remove(_afterwards)

@@ -1,0 +1,1 @@
+"""Panels, status lines and operators."""

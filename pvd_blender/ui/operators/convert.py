@@ -1,0 +1,160 @@
+"""Operators of the fourth step: convert a field, look at its report, render it."""
+
+from pathlib import Path
+
+import bpy
+from bpy.types import Context, Object
+
+from ... import api
+from ...render.compositing import ENGINE
+from ...state.properties import active_field, active_frame
+from .base import DensityJobOperator, FieldJobOperator, GuardedOperator, settings_of, why_no_field
+
+
+class CONVERT_FIELD_OT_convert(DensityJobOperator):
+    """Distil the selected field into another architecture."""
+
+    bl_idname = "convert_field.convert"
+    bl_label = "Convert"
+    bl_description = "Distil the selected field into a field of another architecture"
+    bl_options = {"REGISTER"}
+
+    def act(self, context: Context) -> None:
+        """Convert."""
+        values = settings_of(context)
+        student = values.student
+        api.convert(
+            self.frame(context),
+            student.composition(),
+            **student.making(),
+            **student.distilling(),
+            volume_resolution=values.volume_resolution if values.show_volume else None,
+            wait=self.wait,
+        )
+
+
+class CONVERT_FIELD_OT_open_report(GuardedOperator):
+    """Open the report of the conversion that made the selected field."""
+
+    bl_idname = "convert_field.open_report"
+    bl_label = "Open Report"
+    bl_description = (
+        "Show how the selected field was converted, in the web browser: quality before and after, "
+        "pictures with their errors, curves and settings"
+    )
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why there is no report."""
+        item = active_field(active_frame(context))
+        if item is None or not item.report:
+            return "The selected field has no report"
+        return None if Path(item.report).is_file() else f"The report is gone: {item.report}"
+
+    def act(self, context: Context) -> None:
+        """Open it."""
+        report = Path(active_field(active_frame(context)).report)
+        bpy.ops.wm.url_open(url=report.absolute().as_uri())
+
+
+class CONVERT_FIELD_OT_render(FieldJobOperator):
+    """Render the selected field from the scene's camera."""
+
+    bl_idname = "convert_field.render"
+    bl_label = "Render Field"
+    bl_description = (
+        "Render the selected field from the scene's camera at the scene's render size into an "
+        "image; an open image editor shows it"
+    )
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why nothing can be rendered."""
+        return why_no_camera(context) or super().why_not(context)
+
+    def act(self, context: Context) -> None:
+        """Render."""
+        api.render(self.frame(context), wait=self.wait)
+
+
+class CONVERT_FIELD_OT_compare(FieldJobOperator):
+    """Show the selected field beside another one."""
+
+    bl_idname = "convert_field.compare"
+    bl_label = "Compare"
+    bl_description = (
+        "Render the selected field and another one side by side from the scene's camera, with the "
+        "map of their difference; an open image editor shows it"
+    )
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why there is nothing to compare."""
+        return (
+            why_no_field(context)
+            or _why_no_reference(active_frame(context))
+            or why_no_camera(context)
+            or super().why_not(context)
+        )
+
+    def act(self, context: Context) -> None:
+        """Compare."""
+        frame = self.frame(context)
+        api.compare(frame, reference=_reference(frame), wait=self.wait)
+
+
+def _reference(frame: Object) -> str | None:
+    """Return the file of the field that was chosen to compare with; None for the source."""
+    state = frame.convert_field
+    chosen = state.fields.get(state.reference)
+    return chosen.path if chosen is not None else None
+
+
+def _why_no_reference(frame: Object) -> str | None:
+    """Return why the selected field can be compared with nothing, or None."""
+    item, reference = active_field(frame), _reference(frame)
+    if reference is None and not item.parent:
+        return "The selected field was not made from another one; choose what to compare it with"
+    return "Choose another field to compare with" if reference == item.path else None
+
+
+class CONVERT_FIELD_OT_combine_by_depth(GuardedOperator):
+    """Have renders show the field among the scene's own objects."""
+
+    bl_idname = "convert_field.combine_by_depth"
+    bl_label = "Combine with Scene"
+    bl_description = (
+        "Render the field in a scene of its own and combine it with this one in the compositor: "
+        "what is nearer hides what is behind it. Replaces what the compositor has"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why there is nothing to combine."""
+        if context.scene.render.engine == ENGINE:
+            return "Choose the engine that renders the scene's own objects, such as Cycles, first"
+        return why_no_field(context)
+
+    def act(self, context: Context) -> None:
+        """Combine."""
+        api.combine_by_depth(active_frame(context))
+
+
+def why_no_camera(context: Context) -> str | None:
+    """Return why there is no camera to render from, in one sentence, or None."""
+    if context.scene.camera is None:
+        return "The scene has no camera; look through a camera of the capture"
+    return None
+
+
+CLASSES = (
+    CONVERT_FIELD_OT_convert,
+    CONVERT_FIELD_OT_open_report,
+    CONVERT_FIELD_OT_render,
+    CONVERT_FIELD_OT_compare,
+    CONVERT_FIELD_OT_combine_by_depth,
+)

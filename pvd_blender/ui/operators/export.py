@@ -1,0 +1,174 @@
+"""The operator that exports the scene as a dataset: in a window one picture after another."""
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
+from bpy.types import Context, Event
+
+from ... import api
+from ...errors import JobCancelledError
+from ...export.scene_export import SceneExport, Steps, export_steps
+from ...jobs.session import redraw_panels, session
+from .base import JobOperator, collected, why_no_job
+
+SECONDS_BETWEEN_LOOKS = 0.1
+FORMATS = (
+    ("nerfstudio", "nerfstudio", "transforms.json; instant-ngp reads it, too. Holds any camera"),
+    (
+        "nerf-synthetic",
+        "NeRF-Synthetic",
+        "transforms_train.json and _test. All views of a file have one lens, with square pixels "
+        "and without shift",
+    ),
+    ("colmap", "COLMAP", "A sparse model in text, without points; it has no splits"),
+)
+CAMERAS = (
+    ("SELECTED", "Selected", "The selected cameras"),
+    ("ALL", "All", "All cameras of the scene"),
+    ("ANIMATION", "Animation", "The active camera at each frame of the scene's range"),
+)
+
+
+class CONVERT_FIELD_OT_export_scene(JobOperator):
+    """Export the scene as a dataset that can be imported and trained on."""
+
+    bl_idname = "convert_field.export_scene"
+    bl_label = "Export Scene as Dataset"
+    bl_description = (
+        "Write cameras of this scene as a NeRF dataset, with a picture from each, rendered as the "
+        "scene says: its engine, size, samples and transparency. Esc cancels and leaves nothing"
+    )
+    bl_options = {"REGISTER"}
+
+    filepath: StringProperty(
+        name="Folder",
+        description="The folder to make; one that exists must be empty",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
+    filter_folder: BoolProperty(default=True, options={"HIDDEN"})
+    format: EnumProperty(name="Format", description="What reads the dataset", items=FORMATS)
+    cameras: EnumProperty(
+        name="Cameras",
+        description="From where the scene is seen",
+        items=CAMERAS,
+        default="ALL",
+        options={"SKIP_SAVE"},
+    )
+    pictures: BoolProperty(
+        name="Render Pictures",
+        description="Render each view; else only the cameras are written, for pictures that are "
+        "made elsewhere",
+        default=True,
+    )
+    test_every: IntProperty(
+        name="Test Every",
+        description="Every how manieth view is kept for testing, from the first; 0 for none. "
+        "Cameras that came with a capture keep its splits",
+        default=8,
+        min=0,
+    )
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why nothing can be exported now."""
+        if session().export is not None:
+            return "The scene is being exported"
+        if not any(item.type == "CAMERA" for item in context.scene.objects):
+            return "The scene has no camera; add one"
+        return why_no_job()
+
+    def invoke(self, context: Context, _event: Event) -> set[str]:
+        """Ask for the folder; selected cameras are what is meant, where there are some."""
+        chosen = any(item.type == "CAMERA" for item in context.selected_objects)
+        if chosen and not self.properties.is_property_set("cameras"):
+            self.cameras = "SELECTED"
+        if not self.filepath:
+            name = Path(bpy.data.filepath).stem or "scene"
+            self.filepath = str(Path(bpy.path.abspath("//")) / f"{name} dataset")
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: Context) -> set[str]:
+        """Export; in a window step by step, so that it stays alive."""
+        if self.wait:
+            return super().execute(context)
+        manager = context.window_manager
+        self._steps: Steps = export_steps(context.scene, self._export())
+        self._cancelled = False
+        # Pictures would else open a window of their own, again and again.
+        self._display = context.preferences.view.render_display_type
+        context.preferences.view.render_display_type = "NONE"
+        self._timer = manager.event_timer_add(SECONDS_BETWEEN_LOOKS, window=context.window)
+        session().message, session().error = "", None
+        begun = self._go_on(context)
+        if begun == {"RUNNING_MODAL"}:
+            manager.modal_handler_add(self)
+        return begun
+
+    def act(self, _context: Context) -> None:
+        """Export and wait."""
+        export = self._export()
+        api.export_scene(
+            export.folder,
+            export.cameras,
+            format=export.format,
+            pictures=export.pictures,
+            test_every=export.test_every,
+        )
+
+    def modal(self, context: Context, event: Event) -> set[str]:
+        """Go on when a picture is there; nothing else is let through, lest the scene change."""
+        if event.type == "ESC":
+            self._cancelled = True
+        if event.type != "TIMER" or bpy.app.is_job_running("RENDER"):
+            return {"RUNNING_MODAL"}
+        return self._go_on(context)
+
+    def cancel(self, context: Context) -> None:
+        """Leave nothing when the window goes."""
+        self._end(context)
+
+    def _export(self) -> SceneExport:
+        folder = Path(bpy.path.abspath(self.filepath)).absolute()
+        return SceneExport(folder, self.format, self.cameras, self.pictures, self.test_every)
+
+    def _go_on(self, context: Context) -> set[str]:
+        """Take the next step, and start the render that it asks for."""
+        failures: list[str] = []
+        with collected(failures):
+            try:
+                if self._cancelled:
+                    raise JobCancelledError("The export was cancelled; nothing was written.")
+                step = next(self._steps)
+            except StopIteration as end:
+                self._end(context)
+                session().message = end.value
+                self.report({"INFO"}, end.value)
+                return {"FINISHED"}
+            except JobCancelledError as stopped:
+                self._end(context)
+                session().message = str(stopped)
+                self.report({"WARNING"}, str(stopped))
+                return {"CANCELLED"}
+            session().export = step
+            redraw_panels()
+            if step.render:
+                bpy.ops.render.render("INVOKE_DEFAULT", write_still=True, scene=context.scene.name)
+        if failures:
+            self._end(context)
+            session().error = api.ConvertFieldError(failures[0])
+            self.report({"ERROR"}, failures[0])
+            return {"CANCELLED"}
+        return {"RUNNING_MODAL"}
+
+    def _end(self, context: Context) -> None:
+        self._steps.close()
+        session().export = None
+        context.window_manager.event_timer_remove(self._timer)
+        context.preferences.view.render_display_type = self._display
+        redraw_panels()
+
+
+CLASSES = (CONVERT_FIELD_OT_export_scene,)

@@ -1,0 +1,87 @@
+"""The sub-panel *Results*: what the selected field is, looks like, and can be compared with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bpy.types import Context, Panel, UILayout
+
+from ..engine.job import describe_seconds
+from ..jobs.session import session
+from ..state.properties import (
+    NO_MEASURE,
+    ConvertFieldObject,
+    ConvertFieldScene,
+    FieldItem,
+    active_field,
+    active_frame,
+)
+from ..state.settings import architecture_label
+from .operators.base import why_no_field
+from .operators.convert import why_no_camera
+from .panels import StepPanel, draw_reason
+
+PICTURE_SCALE = 6.0
+NAME_SHARE = 0.4
+"""Of the panel's width, as Blender's own property split has it."""
+
+
+class CONVERT_FIELD_PT_results(StepPanel, Panel):
+    """Last step: look at the selected field, measure it, render it."""
+
+    bl_label = "Results"
+    bl_order = 4
+
+    def draw_step(self, layout: UILayout, context: Context, _values: ConvertFieldScene) -> None:
+        """Draw it."""
+        frame = active_frame(context)
+        item = active_field(frame)
+        if item is not None:
+            _draw_field(layout, item)
+            _draw_comparison(layout, frame.convert_field, item)
+        layout.operator("convert_field.render", icon="RENDER_STILL")
+        layout.operator("convert_field.combine_by_depth", icon="NODE_COMPOSITING")
+        draw_reason(layout, context, why_no_field(context) or why_no_camera(context))
+
+
+def _draw_field(layout: UILayout, item: FieldItem) -> None:
+    icon = session().picture_icon(item.picture)
+    if icon:
+        layout.template_icon(icon, scale=PICTURE_SCALE)
+    column = layout.column(align=True)
+    for name, value in facts(item):
+        row = column.split(factor=NAME_SHARE)
+        label = row.row()
+        label.alignment = "RIGHT"
+        label.label(text=name)
+        row.label(text=value, translate=False)
+
+
+def facts(item: FieldItem) -> Iterator[tuple[str, str]]:
+    """Yield what is known of a field: names and values for people."""
+    yield "Field", item.name
+    if item.architecture:
+        yield "Architecture", architecture_label(item.architecture)
+    if item.psnr != NO_MEASURE:
+        yield "PSNR", f"{item.psnr:.1f} dB"
+    path = Path(item.path)
+    if path.is_file():
+        yield "Size", describe_size(path.stat().st_size)
+    if item.seconds != NO_MEASURE:
+        yield "Time", describe_seconds(item.seconds)
+
+
+def describe_size(size: int) -> str:
+    """Return a file's size as ``"820 kB"`` or ``"3.1 MB"``."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(round(size / 1e3), 1)} kB"
+
+
+def _draw_comparison(layout: UILayout, state: ConvertFieldObject, item: FieldItem) -> None:
+    if len(state.fields) > 1:
+        layout.prop_search(state, "reference", state, "fields", icon="IMAGE_REFERENCE")
+    row = layout.row(align=True)
+    row.operator("convert_field.compare", icon="IMAGE_REFERENCE")
+    if item.report:
+        row.operator("convert_field.open_report", icon="URL")
+
+
+CLASSES = (CONVERT_FIELD_PT_results,)

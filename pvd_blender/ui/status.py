@@ -1,0 +1,146 @@
+"""What the panel says at its top: the engine, the running job, failures, unfinished jobs."""
+
+from collections.abc import Iterator
+
+import blf
+import bpy
+from bpy.app.translations import pgettext_iface as iface_
+from bpy.types import Context, UILayout
+
+from ..api.engine import OFFLINE
+from ..engine.job import State, describe_progress
+from ..export.scene_export import ExportStep
+from ..jobs.session import Session, session
+from ..preferences import ConvertFieldPreferences, engine_problem
+
+FONT, FONT_POINTS = 0, 11.0
+"""The interface's font, and its size in Blender's own themes."""
+
+MARGIN = 88.0
+"""Pixels at a scale of 1 that a panel's borders, its tabs and the icon of a label take."""
+
+BOX_MARGIN = 20.0
+"""And those that a box takes."""
+
+BUTTON_WIDTH = 44.0
+PREVIEW_SCALE = 7.0
+
+
+def draw_wrapped(
+    layout: UILayout, context: Context, text: str, icon: str = "NONE", beside: float = 0.0
+) -> None:
+    """Draw a sentence in as many lines as the panel's width asks for.
+
+    Parameters
+    ----------
+    layout : UILayout
+    context : Context
+    text : str
+    icon : str
+    beside : float
+        Width, in pixels at a scale of 1, that something beside the text takes.
+    """
+    scale = context.preferences.system.ui_scale
+    width = context.region.width if context.region else 300 * scale
+    room = width - (MARGIN + beside) * scale
+    column = layout.column(align=True)
+    for number, line in enumerate(_lines(iface_(text), room, scale)):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1", translate=False)
+
+
+def _lines(text: str, room: float, scale: float) -> Iterator[str]:
+    """Break a text, and words that are longer than a line, where the interface's font is full."""
+    blf.size(FONT, FONT_POINTS * scale)
+
+    def fits(line: str) -> bool:
+        return blf.dimensions(FONT, line)[0] <= room
+
+    line = ""
+    for word in text.split():
+        longer = f"{line} {word}".lstrip()
+        if line and not fits(longer):
+            yield line
+            longer = word
+        while not fits(longer) and len(longer) > 1:
+            part = next(n for n in range(len(longer) - 1, 0, -1) if n == 1 or fits(longer[:n]))
+            yield longer[:part]
+            longer = longer[part:]
+        line = longer
+    yield line
+
+
+def draw_status(layout: UILayout, context: Context) -> None:
+    """Draw what needs the user's eye; nothing when all is quiet."""
+    running = session()
+    problem = engine_problem()
+    if problem:
+        _draw_problem(layout, context, problem)
+    if running.error is not None:
+        _draw_error(layout.box(), context, running)
+    if running.export is not None:
+        _draw_export(layout.box(), running.export)
+    if running.busy:
+        _draw_job(layout.box(), running)
+        return
+    if running.error is None and running.message:
+        _draw_message(layout.row(), context, running)
+    for job in running.unfinished:
+        row = layout.row(align=True)
+        row.label(text=job.label, icon="PAUSE")
+        row.operator("convert_field.resume", icon="PLAY").folder = str(job.folder)
+        row.operator("convert_field.discard", text="", icon="TRASH").folder = str(job.folder)
+
+
+def _draw_problem(layout: UILayout, context: Context, problem: str) -> None:
+    box = layout.box()
+    box.alert = True
+    draw_wrapped(box, context, problem, icon="ERROR", beside=BOX_MARGIN)
+    running = session()
+    if running.set_up is not None:
+        draw_wrapped(box, context, running.set_up.text, icon="SORTTIME", beside=BOX_MARGIN)
+        box.operator("convert_field.cancel_set_up", icon="CANCEL")
+        return
+    box.operator("convert_field.set_up_engine", icon="IMPORT")
+    if not bpy.app.online_access:
+        draw_wrapped(box, context, OFFLINE, icon="INFO", beside=BOX_MARGIN)
+    box.operator(
+        "preferences.addon_show", text="Open Preferences", icon="PREFERENCES"
+    ).module = ConvertFieldPreferences.bl_idname
+
+
+def _draw_job(box: UILayout, running: Session) -> None:
+    job = running.job
+    box.label(text=running.task.label, icon="SORTTIME")
+    picture, curve = running.preview_icon(), running.curve_icon()
+    row = box.row()
+    for icon in filter(None, (picture, curve)):
+        row.template_icon(icon, scale=PREVIEW_SCALE)
+    box.progress(factor=job.progress.fraction, type="BAR", text=describe_progress(job))
+    row = box.row()
+    row.enabled = job.state is not State.CANCELLING
+    row.operator("convert_field.cancel", icon="CANCEL")
+    for index, task in enumerate(running.queue):
+        row = box.row()
+        row.label(text=task.label, icon="TIME")
+        row.operator("convert_field.unqueue", text="", icon="X", emboss=False).index = index
+
+
+def _draw_export(box: UILayout, step: ExportStep) -> None:
+    box.label(text="Export Scene as Dataset", icon="RENDER_STILL")
+    box.progress(factor=step.fraction, type="BAR", text=step.text)
+    box.label(text="Esc cancels", icon="CANCEL")
+
+
+def _draw_message(row: UILayout, context: Context, running: Session) -> None:
+    draw_wrapped(row, context, running.message, icon="CHECKMARK", beside=BUTTON_WIDTH)
+    row.operator("convert_field.dismiss", text="", icon="X", emboss=False)
+
+
+def _draw_error(box: UILayout, context: Context, running: Session) -> None:
+    column = box.column()
+    column.alert = True
+    draw_wrapped(column, context, running.error.sentence, icon="ERROR", beside=BOX_MARGIN)
+    row = box.row()
+    if running.error.log is not None:
+        row.operator("convert_field.open_log", icon="TEXT")
+    row.operator("convert_field.dismiss", icon="X")

@@ -1,0 +1,1 @@
+"""A field's density as a Volume object, and back."""

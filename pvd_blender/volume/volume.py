@@ -1,0 +1,162 @@
+"""A field's density and colour as a Volume object of Blender."""
+
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import bpy
+import numpy as np
+from bpy.types import Material, Object
+
+from ..scene.errors import SceneError
+from ..scene.frame import frame_collection, parent_to_frame
+from . import volume_file
+from .vdb import openvdb_module, voxel_origin, write_vdb
+from .volume_file import COLOR, DENSITY, ORIGIN, volume_arrays
+
+VIEWPORT_DENSITY = 10.0
+"""How many times denser Solid mode shows a volume: surfaces thinner than a cell would be unseen."""
+
+
+def write_volume(npz_path: Path, folder: Path, name: str) -> Path:
+    """Write the engine's volume as a new `.vdb` file, unless `writer` has written it already.
+
+    Parameters
+    ----------
+    npz_path : Path
+        As `volume_file.volume_arrays` reads it.
+    folder : Path
+        Where to write; created when missing.
+    name : str
+        The file becomes ``<name>_<number>.vdb``. Every export takes a new number, because Blender
+        keeps showing the old content of a file that is overwritten.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    SceneError
+        When the file is not such a volume, or holds no density at all.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = _new_file(folder, name)
+    written = npz_path.with_suffix(".vdb")
+    if written.is_file():
+        return written.replace(path)
+    try:
+        density, color, box = volume_arrays(npz_path)
+    except ValueError as error:
+        raise SceneError(str(error)) from error
+    temporary = path.with_name(f".{path.stem}.part.vdb")
+    try:
+        write_vdb(temporary, density, color, box)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def writer(npz_path: Path) -> tuple[list[str], dict[str, str]] | None:
+    """Return how Blender's own Python writes the engine's volume beside it, in a process.
+
+    Returns
+    -------
+    tuple of list and dict, or None
+        The command, and what its environment has besides this one's; None in a build without
+        OpenVDB, where only Blender itself can write it.
+    """
+    module = openvdb_module()
+    if module is None:
+        return None
+    libraries = {str(_library_folder(library)) for library in (module, np)}
+    vdb_path = npz_path.with_suffix(".vdb")
+    # -P keeps the script's folder, with its modules of common names, off the path.
+    command = [sys.executable, "-P", volume_file.__file__, str(npz_path), str(vdb_path)]
+    return [*command, voxel_origin()], {"PYTHONPATH": os.pathsep.join(sorted(libraries))}
+
+
+def _library_folder(module: ModuleType) -> Path:
+    """Return the folder from which a module is imported."""
+    file = Path(module.__file__)
+    return file.parents[1] if file.stem == "__init__" else file.parent
+
+
+def _new_file(folder: Path, name: str) -> Path:
+    taken = [path.stem.rpartition("_")[2] for path in folder.glob(f"{name}_*.vdb")]
+    number = 1 + max((int(text) for text in taken if text.isdecimal()), default=0)
+    return folder / f"{name}_{number:04d}.vdb"
+
+
+def create_volume_object(vdb_path: Path, frame: Object, name: str) -> Object:
+    """Create a Volume object that shows a `.vdb` file in a capture's frame.
+
+    Its material absorbs light as the field does: the extinction per dataset unit is the density.
+    With a colour grid it shines in the field's own colours and takes no light from the scene, as
+    a radiance field; without one it is a grey fog in the scene's light.
+
+    Raises
+    ------
+    SceneError
+        When Blender cannot read the file.
+    """
+    volume = bpy.data.volumes.new(name)
+    volume.filepath = str(vdb_path)
+    if not volume.grids.load() or DENSITY not in {grid.name for grid in volume.grids}:
+        reason = volume.grids.error_message or "it has no grid 'density'"
+        bpy.data.volumes.remove(volume)
+        raise SceneError(f"Blender cannot read the volume {vdb_path}: {reason}.")
+    has_color = COLOR in {grid.name for grid in volume.grids}
+    volume[ORIGIN] = voxel_origin()
+    volume.display.density = VIEWPORT_DENSITY
+    volume.materials.append(create_material(name, has_color))
+    item = bpy.data.objects.new(name, volume)
+    frame_collection(frame).objects.link(item)
+    parent_to_frame(item, frame)
+    return item
+
+
+def create_material(name: str, has_color: bool) -> Material:
+    """Create the Principled Volume material of a field's volume.
+
+    Cycles' extinction for that shader is density * (color + (1 - color) * (1 - absorption)), with
+    the colour and the square root of the absorption colour per channel: with a black absorption
+    colour it is the density itself, whatever the colour. Scattering is left out (black colour) and
+    the field's radiance becomes emission, density times colour per unit length, which is the
+    emission and absorption model of radiance fields.
+    """
+    material = bpy.data.materials.new(name)
+    if bpy.app.version < (5, 0, 0):
+        material.use_nodes = True
+    tree = material.node_tree
+    tree.nodes.clear()
+    output = tree.nodes.new("ShaderNodeOutputMaterial")
+    shader = tree.nodes.new("ShaderNodeVolumePrincipled")
+    shader.location = (-300, 0)
+    inputs = {socket.identifier: socket for socket in shader.inputs}
+    inputs["Density"].default_value = 1.0
+    inputs["Density Attribute"].default_value = DENSITY
+    inputs["Absorption Color"].default_value = (0.0, 0.0, 0.0, 1.0)
+    inputs["Temperature Attribute"].default_value = ""
+    if has_color:
+        inputs["Color"].default_value = (0.0, 0.0, 0.0, 1.0)
+        _emit(tree, inputs)
+    else:
+        inputs["Color"].default_value = (0.8, 0.8, 0.8, 1.0)
+    volume_input = next(s for s in output.inputs if s.identifier == "Volume")
+    tree.links.new(shader.outputs[0], volume_input)
+    return material
+
+
+def _emit(tree, inputs: dict) -> None:
+    """Link the grids of density and colour to the shader's emission."""
+    for row, (grid, source, target) in enumerate(
+        ((DENSITY, "Fac", "Emission Strength"), (COLOR, "Color", "Emission Color"))
+    ):
+        attribute = tree.nodes.new("ShaderNodeAttribute")
+        attribute.attribute_name = grid
+        attribute.location = (-600, -200 * row)
+        output = next(s for s in attribute.outputs if s.identifier == source)
+        tree.links.new(output, inputs[target])

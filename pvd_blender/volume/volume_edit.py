@@ -1,0 +1,147 @@
+"""What modifiers have made of a field's Volume object, as edits of the field.
+
+The evaluated volume is compared with the file that the engine's density was written to. Cells that
+have lost their density are erased from the field, with the haze about them that is too thin for the
+file; where a cell has more or less density than before, so has the field. What is untouched stays
+as it is, bit by bit. Density where the field has none is no edit of a field: it is counted.
+"""
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+from bpy.types import Depsgraph, Object
+
+from ..scene.errors import SceneError
+from ..scene.frame import view_layer_of
+from .field_nodes import nodes_can_edit
+from .vdb import StoredGrid, read_grid, voxel_origin
+from .volume_file import DENSITY, ORIGIN
+
+SAME_PLACE = 1e-5
+"""Share of a voxel that the grids of a file and of its evaluated volume may lie apart."""
+
+MOST_FACTORS = 24
+"""By which the density of voxels may have been multiplied, told apart from each other."""
+
+SAME_FACTOR = 1e-3
+"""Factors whose logarithms differ by less are one."""
+
+
+@dataclass(frozen=True)
+class VolumeEdits:
+    """What modifiers did.
+
+    Attributes
+    ----------
+    edits : list of dict
+        Entries of an ``edits.json``.
+    added : int
+        Voxels that have density where the field has none, which no edit can give it.
+    """
+
+    edits: list[dict]
+    added: int
+
+
+def volume_edits(volume: Object, depsgraph: Depsgraph, folder: Path) -> VolumeEdits:
+    """Return what modifiers did to a field's volume; each edit has a grid of its own in a folder.
+
+    Parameters
+    ----------
+    volume : Object
+        Shows the field as the engine wrote it.
+    depsgraph : Depsgraph
+        That has evaluated it.
+    folder : Path
+        For the ``.npz`` files: ``density`` in the cells that the edit is for, ``original`` and
+        ``box`` (dataset frame).
+
+    Raises
+    ------
+    SceneError
+        The modifiers leave no grid ``density``, or its voxels lie elsewhere.
+    """
+    edited, original = _evaluated_grid(volume, depsgraph), _stored_grid(volume)
+    cell = original.cell()
+    if np.abs(edited.corners() - original.corners()).max() > SAME_PLACE * cell.max():
+        raise SceneError(
+            f"The modifiers of '{volume.name}' move or resample its voxels; only what keeps the "
+            "voxels in place can become an edit."
+        )
+    first, shape = original.bounds()
+    before, after = (grid.values(first, shape) for grid in (original, edited))
+    # In a file for Blender 5.0 and later a voxel's index is the middle of its cell.
+    middle = cell / 2 if volume.data.get(ORIGIN, voxel_origin()) == "center" else 0.0
+    low = original.corners()[0] + cell * first - middle
+    box = np.stack((low, low + cell * shape))
+    edits = []
+    for factor, cells in _changes(before, after):
+        path = folder / f"{uuid.uuid4().hex[:12]}.npz"
+        np.savez_compressed(path, density=np.where(cells, before, 0), original=before, box=box)
+        change = {"op": "scale_density", "factor": factor} if factor else {"op": "erase"}
+        edits.append(change | {"region": {"grid": str(path)}})
+    shown = np.count_nonzero(edited.values(*edited.bounds()) > 0)
+    return VolumeEdits(edits, int(shown - np.count_nonzero((after > 0) & (before > 0))))
+
+
+def _changes(before: np.ndarray, after: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield factors of density and the cells that they hold for; 1 is left out.
+
+    Where more than `MOST_FACTORS` of them occur, they are rounded on a logarithmic scale.
+    """
+    known = before > 0
+    taken = known & ~(after > 0)
+    if taken.any():
+        yield 0.0, taken
+    changed = known & ~taken & (after != before)
+    if not changed.any():
+        return
+    logarithms = np.log(after[changed].astype(np.float64) / before[changed])
+    finest = max(SAME_FACTOR, np.ptp(logarithms) / (MOST_FACTORS - 1))
+    steps = np.round(logarithms / finest).astype(int)
+    for step in np.unique(steps[steps != 0]):
+        cells = np.zeros_like(known)
+        cells[changed] = steps == step
+        yield float(np.exp(logarithms[steps == step].mean())), cells
+
+
+def _evaluated_grid(volume: Object, depsgraph: Depsgraph) -> StoredGrid:
+    geometry = volume.evaluated_get(depsgraph).evaluated_geometry()
+    if geometry.volume is None or DENSITY not in {g.name for g in geometry.volume.grids}:
+        raise SceneError(
+            f"The modifiers of '{volume.name}' leave no grid 'density'; store what they change "
+            "under that name."
+        )
+    with tempfile.TemporaryDirectory(prefix="convert-field-") as folder:
+        saved = Path(folder) / "evaluated.vdb"
+        geometry.volume.grids.save(filepath=str(saved))
+        return read_grid(saved, DENSITY)
+
+
+def _stored_grid(volume: Object) -> StoredGrid:
+    return read_grid(Path(bpy.path.abspath(volume.data.filepath)), DENSITY)
+
+
+def has_edit(volume: Object | None) -> bool:
+    """Tell whether a field's volume has modifiers that this Blender's nodes can edit it by."""
+    shown = volume is not None and bool(volume.users_scene)
+    return shown and nodes_can_edit() and len(volume.modifiers) > 0
+
+
+@contextmanager
+def evaluated(volume: Object) -> Iterator[Depsgraph]:
+    """Within, a depsgraph has evaluated a volume, even one that is switched off in the viewport."""
+    hidden = volume.hide_viewport
+    volume.hide_viewport = False
+    try:
+        view_layer = view_layer_of(volume)
+        view_layer.update()
+        yield view_layer.depsgraph
+    finally:
+        volume.hide_viewport = hidden

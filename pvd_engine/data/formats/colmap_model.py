@@ -1,0 +1,390 @@
+"""COLMAP models as they stand in their files: cameras, images and points, binary or text.
+
+The layouts are those of COLMAP's ``scene/reconstruction_io``. Nothing is allocated or looped over
+before the file is known to be long enough for it; every kind of damage becomes a `UserError`.
+Positions of features in the images are passed over: nothing here needs them.
+"""
+
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import UserError
+from ...files.file_input import opened, read_bytes
+
+MAX_BYTES = 2 * 1024**3
+"""Largest file of a model read; 100 bytes are usual for a point, 24 for a feature."""
+
+MAX_LINE_BYTES = 64 * 1024**2
+MAX_NAME_BYTES = 4096
+
+CAMERA_MODELS = (
+    ("SIMPLE_PINHOLE", ("f", "cx", "cy")),
+    ("PINHOLE", ("fx", "fy", "cx", "cy")),
+    ("SIMPLE_RADIAL", ("f", "cx", "cy", "k1")),
+    ("RADIAL", ("f", "cx", "cy", "k1", "k2")),
+    ("OPENCV", ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2")),
+    ("OPENCV_FISHEYE", ("fx", "fy", "cx", "cy", "k1", "k2", "k3", "k4")),
+    ("FULL_OPENCV", ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")),
+    ("FOV", ("fx", "fy", "cx", "cy", "omega")),
+    ("SIMPLE_RADIAL_FISHEYE", ("f", "cx", "cy", "k1")),
+    ("RADIAL_FISHEYE", ("f", "cx", "cy", "k1", "k2")),
+    (
+        "THIN_PRISM_FISHEYE",
+        ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "sx1", "sy1"),
+    ),
+    (
+        "RAD_TAN_THIN_PRISM_FISHEYE",
+        (
+            *("fx", "fy", "cx", "cy", "k0", "k1", "k2", "k3", "k4", "k5"),
+            *("p0", "p1", "s0", "s1", "s2", "s3"),
+        ),
+    ),
+    ("SIMPLE_DIVISION", ("f", "cx", "cy", "k")),
+    ("DIVISION", ("fx", "fy", "cx", "cy", "k")),
+    ("SIMPLE_FISHEYE", ("f", "cx", "cy")),
+    ("FISHEYE", ("fx", "fy", "cx", "cy")),
+    ("EUCM", ("fx", "fy", "cx", "cy", "alpha", "beta")),
+    ("EQUIRECTANGULAR", ("w", "h")),
+)
+"""Name and parameters of the camera models, at the place of their number in binary files."""
+
+_NUMBERS = {name: number for number, (name, _) in enumerate(CAMERA_MODELS)}
+_COUNT = struct.Struct("<Q")
+_CAMERA = struct.Struct("<IiQQ")
+_IMAGE = struct.Struct("<I7dI")
+_FEATURE_BYTES = 24
+_TRACK_BYTES = 8
+_POINT = np.dtype(
+    [("id", "<u8"), ("xyz", "<f8", 3), ("rgb", "u1", 3), ("error", "<f8"), ("track", "<u8")]
+)
+
+
+@dataclass(frozen=True)
+class ColmapCamera:
+    """Intrinsics that images share.
+
+    Attributes
+    ----------
+    model : str
+        A name of `CAMERA_MODELS`.
+    width, height : int
+        Pixels.
+    parameters : dict of str to float
+        By the names of `CAMERA_MODELS`: pixels with the origin at the image's corner, and
+        coefficients.
+    """
+
+    model: str
+    width: int
+    height: int
+    parameters: dict[str, float]
+
+
+@dataclass(frozen=True)
+class ColmapImage:
+    """An image whose pose was found.
+
+    Attributes
+    ----------
+    name : str
+        Path below the folder of the images.
+    camera_id : int
+    quaternion : (4,) float64 array
+        w, x, y, z of the rotation from world to camera (OpenCV axes), unit length.
+    translation : (3,) float64 array
+        From world to camera.
+    """
+
+    name: str
+    camera_id: int
+    quaternion: np.ndarray
+    translation: np.ndarray
+
+
+@dataclass(frozen=True)
+class ColmapPoints:
+    """Triangulated points.
+
+    Attributes
+    ----------
+    positions : (N, 3) float64 array
+        COLMAP's world.
+    colors : (N, 3) uint8 array
+    errors : (N,) float64 array
+        Mean reprojection error in pixels.
+    track_lengths : (N,) int64 array
+        Number of features that each point was made from.
+    """
+
+    positions: np.ndarray
+    colors: np.ndarray
+    errors: np.ndarray
+    track_lengths: np.ndarray
+
+
+@dataclass(frozen=True)
+class ColmapModel:
+    """A whole model.
+
+    Attributes
+    ----------
+    cameras : dict of int to ColmapCamera
+    images : tuple of ColmapImage
+        In the file's order.
+    points : ColmapPoints or None
+        None where the model has no file of points.
+    """
+
+    cameras: dict[int, ColmapCamera]
+    images: tuple[ColmapImage, ...]
+    points: ColmapPoints | None
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds a model's cameras and images."""
+    return any(
+        (folder / f"cameras{ending}").is_file() and (folder / f"images{ending}").is_file()
+        for ending in (".bin", ".txt")
+    )
+
+
+def read_model(folder: Path) -> ColmapModel:
+    """Read a model; the binary files come first where a folder has both kinds.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``cameras``, ``images`` and perhaps ``points3D``, all ``.bin`` or all ``.txt``.
+
+    Raises
+    ------
+    UserError
+        A file is missing, damaged or too large, or a camera model is unknown.
+    """
+    binary = (folder / "cameras.bin").is_file() and (folder / "images.bin").is_file()
+    ending = ".bin" if binary else ".txt"
+    cameras = _binary_cameras if binary else _text_cameras
+    images = _binary_images if binary else _text_images
+    points = _binary_points if binary else _text_points
+    points_path = folder / f"points3D{ending}"
+    return ColmapModel(
+        cameras=cameras(folder / f"cameras{ending}"),
+        images=images(folder / f"images{ending}"),
+        points=points(points_path) if points_path.is_file() else None,
+    )
+
+
+class _Bytes:
+    """The content of a binary file, taken from front to back."""
+
+    def __init__(self, path: Path) -> None:
+        self.data = read_bytes(path, MAX_BYTES)
+        self.path = path
+        self.offset = 0
+
+    def take(self, form: struct.Struct) -> tuple:
+        start = self.skip(form.size)
+        return form.unpack_from(self.data, start)
+
+    def count(self, least: int) -> int:
+        """A number of things of at least `least` bytes each, all of which must still fit."""
+        (count,) = self.take(_COUNT)
+        if count * least > len(self.data) - self.offset:
+            raise self.ends()
+        return count
+
+    def skip(self, size: int) -> int:
+        """Pass over bytes; returns where they began."""
+        start = self.offset
+        if size > len(self.data) - start:
+            raise self.ends()
+        self.offset = start + size
+        return start
+
+    def name(self) -> str:
+        end = self.data.find(b"\0", self.offset, self.offset + MAX_NAME_BYTES)
+        if end < 0:
+            raise UserError(f"{self.path} is damaged: the name of an image does not end.")
+        start = self.skip(end + 1 - self.offset)
+        return _decoded(self.data[start:end], self.path)
+
+    def ends(self) -> UserError:
+        return UserError(
+            f"{self.path} is damaged: it ends before all that it counts; export the model again."
+        )
+
+    def close(self) -> None:
+        if self.offset != len(self.data):
+            raise UserError(f"{self.path} is damaged: more follows after its end.")
+
+
+def _binary_cameras(path: Path) -> dict[int, ColmapCamera]:
+    source = _Bytes(path)
+    cameras: dict[int, ColmapCamera] = {}
+    for _ in range(source.count(_CAMERA.size)):
+        identity, number, width, height = source.take(_CAMERA)
+        if not 0 <= number < len(CAMERA_MODELS):
+            raise _unknown_model(path, identity, f"number {number}")
+        name, parameters = CAMERA_MODELS[number]
+        values = source.take(struct.Struct(f"<{len(parameters)}d"))
+        intrinsics = dict(zip(parameters, values, strict=True))
+        _add(cameras, identity, ColmapCamera(name, width, height, intrinsics), path)
+    source.close()
+    return cameras
+
+
+def _binary_images(path: Path) -> tuple[ColmapImage, ...]:
+    source = _Bytes(path)
+    images = []
+    for _ in range(source.count(_IMAGE.size + 1 + _COUNT.size)):
+        identity, *pose, camera_id = source.take(_IMAGE)
+        name = source.name()
+        source.skip(source.count(_FEATURE_BYTES) * _FEATURE_BYTES)
+        images.append(_image(identity, pose, camera_id, name, path))
+    source.close()
+    return tuple(images)
+
+
+def _binary_points(path: Path) -> ColmapPoints:
+    source = _Bytes(path)
+    starts = np.empty(source.count(_POINT.itemsize), np.int64)
+    for index in range(len(starts)):
+        starts[index] = source.skip(_POINT.itemsize - _COUNT.size)
+        source.skip(source.count(_TRACK_BYTES) * _TRACK_BYTES)
+    source.close()
+    data = np.frombuffer(source.data, np.uint8)
+    records = np.empty(len(starts), _POINT)
+    # By parts: the table of byte places is eight times as large as the bytes.
+    for part in range(0, len(starts), 100_000):
+        places = starts[part : part + 100_000, None] + np.arange(_POINT.itemsize)
+        records[part : part + 100_000] = data[places].view(_POINT)[:, 0]
+    return _points(
+        records["xyz"], records["rgb"], records["error"], records["track"].astype(np.int64), path
+    )
+
+
+def _text_cameras(path: Path) -> dict[int, ColmapCamera]:
+    cameras: dict[int, ColmapCamera] = {}
+    for number, line in _lines(path):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        where = f"{path}, line {number}"
+        if len(words) < 4:
+            raise UserError(f"{where}: a camera needs an id, a model, a width and a height.")
+        identity, width, height = (_integer(words[at], where) for at in (0, 2, 3))
+        if words[1] not in _NUMBERS:
+            raise _unknown_model(path, identity, words[1][:40])
+        parameters = CAMERA_MODELS[_NUMBERS[words[1]]][1]
+        values = [_number(word, where) for word in words[4:]]
+        if len(values) != len(parameters):
+            raise UserError(
+                f"{where}: a camera of the model {words[1]} has {len(parameters)} parameters, "
+                f"not {len(values)}."
+            )
+        intrinsics = dict(zip(parameters, values, strict=True))
+        _add(cameras, identity, ColmapCamera(words[1], width, height, intrinsics), path)
+    return cameras
+
+
+def _text_images(path: Path) -> tuple[ColmapImage, ...]:
+    images = []
+    lines = _lines(path)
+    for number, line in lines:
+        words = line.split(maxsplit=9)  # a name may hold spaces
+        if not words or words[0].startswith("#"):
+            continue
+        where = f"{path}, line {number}"
+        if len(words) < 10:
+            raise UserError(f"{where}: an image needs an id, a pose, a camera and a name.")
+        identity, camera_id = _integer(words[0], where), _integer(words[8], where)
+        pose = [_number(word, where) for word in words[1:8]]
+        images.append(_image(identity, pose, camera_id, words[9].rstrip(), path))
+        next(lines, None)  # its features, empty where it has none
+    return tuple(images)
+
+
+def _text_points(path: Path) -> ColmapPoints:
+    rows: list[list[float]] = []
+    for number, line in _lines(path):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        where = f"{path}, line {number}"
+        if len(words) < 8 or len(words) % 2:
+            raise UserError(f"{where}: a point needs an id, a position, a colour and an error.")
+        rows.append([_number(word, where) for word in words[1:8]] + [len(words) // 2 - 4])
+    table = np.array(rows, np.float64).reshape(-1, 8)
+    colors = table[:, 3:6]
+    if not ((colors >= 0) & (colors <= 255)).all():
+        raise UserError(f"{path}: a colour of a point is not between 0 and 255.")
+    return _points(
+        table[:, :3], colors.astype(np.uint8), table[:, 6], table[:, 7].astype(np.int64), path
+    )
+
+
+def _add(cameras: dict[int, ColmapCamera], identity: int, camera: ColmapCamera, path: Path) -> None:
+    if identity in cameras:
+        raise UserError(f"{path} is damaged: it has two cameras with the id {identity}.")
+    cameras[identity] = camera
+
+
+def _image(identity: int, pose: list[float], camera_id: int, name: str, path: Path) -> ColmapImage:
+    length = math.hypot(*pose[:4])
+    if not 1e-6 < length < 1e6:  # also refuses NaN
+        raise UserError(f"{path}, image {identity}: the quaternion of its pose is no rotation.")
+    if not all(abs(value) < 1e12 for value in pose[4:]):
+        raise UserError(f"{path}, image {identity}: the position of its pose is no finite number.")
+    quaternion = np.array(pose[:4], np.float64) / length
+    return ColmapImage(name, camera_id, quaternion, np.array(pose[4:], np.float64))
+
+
+def _points(
+    positions: np.ndarray, colors: np.ndarray, errors: np.ndarray, tracks: np.ndarray, path: Path
+) -> ColmapPoints:
+    if not (np.abs(positions) < 1e12).all():
+        raise UserError(f"{path} is damaged: a point has no finite position.")
+    return ColmapPoints(positions, colors, errors, tracks)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Number and text of each line."""
+    with opened(path, MAX_BYTES) as file:
+        number = 0
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if len(line) > MAX_LINE_BYTES:
+                raise UserError(f"{path}, line {number} is too long for a COLMAP model.")
+            yield number, _decoded(line, path)
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is damaged: it holds text that is not UTF-8.") from error
+
+
+def _integer(word: str, where: str) -> int:
+    if not word.isascii() or not word.isdecimal() or len(word) > 20:
+        raise UserError(f"{where}: {word[:40]!r} stands where a whole number is needed.")
+    return int(word)
+
+
+def _number(word: str, where: str) -> float:
+    try:
+        return float(word)
+    except ValueError as error:
+        raise UserError(f"{where}: {word[:40]!r} stands where a number is needed.") from error
+
+
+def _unknown_model(path: Path, identity: int, model: str) -> UserError:
+    return UserError(
+        f"{path}, camera {identity}: the camera model {model} cannot be read; undistort the "
+        "images with COLMAP, or let it use OPENCV."
+    )

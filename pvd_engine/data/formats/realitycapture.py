@@ -1,0 +1,152 @@
+"""RealityCapture's "internal/external camera parameters": one CSV table of cameras.
+
+Columns ``#name,x,y,alt,heading,pitch,roll,f,px,py,k1,k2,k3,k4,t1,t2``, read as nerfstudio does
+(``process_data/realitycapture_utils.py``, release 1.1):
+
+- position (x, y, alt), z up; rotation Rz(-heading) Rx(pitch) Ry(roll), angles in degrees, which
+  gives a camera-to-world matrix in OpenGL axes (a camera without rotation looks straight down);
+- f is the focal length in mm for a sensor whose longer side has 36 mm;
+- px, py is the principal point seen from the image's centre, in units of the image's longer side
+  ("RealityCapture XMP Camera Math": image coordinates lie in -0.5 to 0.5), y down;
+- k1 to k4 and t1, t2 are Brown's coefficients, taken as k1 to k4 and p1, p2.
+
+The table does not say where the images are; they are looked for beside it and in ``images``.
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import UserError
+from ...files.images import SUFFIXES, read_header
+from ...files.json_input import text_value
+from ...files.text_input import number_of_text, read_text
+from ..capture import Capture
+from .camera_entries import MAX_FRAMES, find_image, inside_path
+from .listed import listed_capture
+
+SENSOR_MM = 36.0
+"""Longer side of the sensor that f belongs to."""
+
+_COLUMNS = ("#name", "x", "y", "alt", "heading", "pitch", "roll", "f", "px", "py")
+_COEFFICIENTS = {"k1": "k1", "k2": "k2", "k3": "k3", "k4": "k4", "t1": "p1", "t2": "p2"}
+_LOOKED_AT = 16
+_HEAD_BYTES = 512
+
+
+def is_realitycapture(folder: Path) -> bool:
+    """Whether a folder holds a table of RealityCapture's cameras."""
+    return _table(folder) is not None
+
+
+def read_realitycapture(path: Path) -> Capture:
+    """Read a table of RealityCapture's cameras and the images beside it.
+
+    Parameters
+    ----------
+    path : Path
+        The table, or the folder that holds it.
+
+    Raises
+    ------
+    UserError
+        The table is damaged or lacks columns, a value is wrong, or no image exists.
+    """
+    source = _table(path) if path.is_dir() else path
+    if source is None:
+        raise UserError(f"{path} holds no table of RealityCapture's cameras (a .csv with #name).")
+    entries = [
+        _entry(row, source.parent, f"{source.name}, camera {index}")
+        for index, row in enumerate(_rows(source))
+    ]
+    return listed_capture(source, "realitycapture", entries)
+
+
+def _table(folder: Path) -> Path | None:
+    """The first of a folder's CSV files that lists cameras."""
+    for path in sorted(folder.glob("*.csv"))[:_LOOKED_AT]:
+        if not path.is_file():
+            continue
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
+        if head.replace(b" ", b"").startswith(b"#name,x,y,alt,heading"):
+            return path
+    return None
+
+
+def _rows(source: Path) -> list[dict[str, str]]:
+    """The table's rows by column."""
+    reader = csv.reader(io.StringIO(read_text(source), newline=""))
+    rows: list[dict[str, str]] = []
+    try:
+        columns = [column.strip() for column in next(reader, [])]
+        lacking = [column for column in _COLUMNS if column not in columns]
+        if lacking:
+            raise UserError(
+                f"{source} lacks the column {lacking[0]}; export internal/external camera "
+                "parameters again."
+            )
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != len(columns):
+                raise UserError(
+                    f"{source}, line {reader.line_num}: there are {len(cells)} values for "
+                    f"{len(columns)} columns; correct the file."
+                )
+            rows.append(dict(zip(columns, cells, strict=True)))
+            if len(rows) > MAX_FRAMES:
+                raise UserError(f"{source} has more than {MAX_FRAMES} cameras, too many to read.")
+    except csv.Error as error:
+        raise UserError(f"{source} is no readable table ({error}); export it again.") from error
+    if not rows:
+        raise UserError(f"{source} lists no cameras; export it again.")
+    return rows
+
+
+def _entry(row: Mapping[str, str], folder: Path, where: str) -> dict[str, Any]:
+    """One row in the words of a ``transforms.json``."""
+    number = {
+        key: number_of_text(row[key], f"{where}, {key}")
+        for key in (*_COLUMNS[1:], *(key for key in _COEFFICIENTS if key in row))
+    }
+    pose = np.eye(4)
+    pose[:3, :3] = _rotation(number["heading"], number["pitch"], number["roll"])
+    pose[:3, 3] = number["x"], number["y"], number["alt"]
+    listed, image = _find(text_value(row["#name"], "#name", where), folder, where)
+    entry: dict[str, Any] = {"file_path": listed, "transform_matrix": pose.tolist()}
+    for key, name in _COEFFICIENTS.items():
+        entry[name] = number.get(key, 0.0)
+    if image is not None:
+        header = read_header(image)
+        longer = max(header.width, header.height)
+        entry["fl_x"] = number["f"] * longer / SENSOR_MM
+        entry["cx"] = 0.5 * header.width + number["px"] * longer
+        entry["cy"] = 0.5 * header.height + number["py"] * longer
+    return entry
+
+
+def _rotation(heading: float, pitch: float, roll: float) -> np.ndarray:
+    """Camera-to-world rotation, (3, 3), of angles in degrees."""
+    z, x, y = np.deg2rad((-heading, pitch, roll))
+    about_z = np.array([[np.cos(z), -np.sin(z), 0], [np.sin(z), np.cos(z), 0], [0, 0, 1]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])
+    about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
+    return about_z @ about_x @ about_y
+
+
+def _find(name: str, folder: Path, where: str) -> tuple[str, Path | None]:
+    """The listed path that leads to an image, also one of another type, and the image."""
+    stem, dot, suffix = name.rpartition(".")
+    names = [name, stem] if f"{dot}{suffix}".lower() in SUFFIXES and stem else [name]
+    for candidate in names:
+        for prefix in ("", "images/"):
+            listed = prefix + candidate
+            image = find_image(folder, inside_path(listed, folder, where))
+            if image is not None:
+                return listed, image
+    return name, None

@@ -1,0 +1,118 @@
+"""The one-file ``transforms.json`` of instant-ngp and nerfstudio."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import UserError
+from ...files.json_input import read_json_object, shortened, text_value
+from ..capture import Capture, View
+from ..geometry.point_bounds import find_box_with_points
+from ..geometry.points import read_points
+from ..splits import every_eighth, listed_splits
+from .camera_entries import (
+    FrameReport,
+    frame_list,
+    inside_path,
+    read_frame,
+    shows_transparency,
+    unique_names,
+)
+from .frame_fields import read_frame_fields
+
+FILE = "transforms.json"
+
+
+def is_transforms(folder: Path) -> bool:
+    """Whether a folder has a ``transforms.json``."""
+    return (folder / FILE).is_file()
+
+
+def read_transforms(path: Path) -> Capture:
+    """Read a ``transforms.json``.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or its folder; images are looked up relative to the folder.
+
+    Raises
+    ------
+    UserError
+        The file or a frame is wrong, or no listed image exists.
+    """
+    path = path / FILE if path.is_dir() else path
+    content = read_json_object(path)
+    if content.get("normal_mts_args") is not None:
+        raise UserError(f"{path} was made for Mitsuba, whose cameras cannot be read.")
+    frame = read_frame_fields(content, path)
+    report = FrameReport()
+    views, notes = _views(content, path, report)
+    if not views:
+        raise UserError(
+            f"None of the {report.listed} images listed in {path} exists"
+            + (f" (the first is {report.missing[0]})" if report.missing else "")
+            + "; put the images where the file says."
+        )
+    has_alpha = shows_transparency(report.transparent)
+    points_path, positions, point_notes = _points(content, path)
+    cameras = [view.camera for view in views]
+    box, box_source = find_box_with_points(cameras, frame, has_alpha, positions, None)
+    return Capture(
+        name=path.parent.absolute().name,
+        root=path.parent,
+        format="transforms",
+        views=tuple(unique_names(views)),
+        box=box,
+        box_source=box_source,
+        frame=frame,
+        has_alpha=has_alpha,
+        notes=tuple(report.notes() + notes + point_notes),
+        points_path=points_path,
+    )
+
+
+def _points(content: dict[str, Any], path: Path) -> tuple[Path | None, np.ndarray, list[str]]:
+    """The file of sparse points that nerfstudio lists and their positions, or a note why not."""
+    none = np.empty((0, 3))
+    listed = content.get("ply_file_path")
+    if listed is None:
+        return None, none, []
+    where = f"{path.name}, ply_file_path"
+    relative = inside_path(text_value(listed, "ply_file_path", path.name), path.parent, where)
+    points = path.parent.joinpath(*relative.parts)
+    if points.suffix.lower() != ".ply" or not points.is_file():
+        missing = shortened(str(relative))
+        return None, none, [f"The sparse points {missing} are not there and were left out."]
+    try:
+        return points, read_points(points).positions, []
+    except UserError as error:
+        return None, none, [f"The sparse points were left out: {error}"]
+
+
+def _views(
+    content: dict[str, Any], path: Path, report: FrameReport
+) -> tuple[list[View], list[str]]:
+    splits = listed_splits(content, path)
+    views: list[View] = []
+    unlisted = 0
+    for index, entry in enumerate(frame_list(content, path)):
+        view = read_frame(content, entry, index, path, "train", report)
+        if view is None:
+            continue
+        if splits is not None:
+            where = f"{path.name}, frame {index}"
+            split = splits.get(inside_path(entry["file_path"], path.parent, where).as_posix())
+            if split is None:
+                unlisted += 1
+                continue
+            view = replace(view, split=split)
+        views.append(view)
+    if splits is None:
+        found, note = every_eighth([view.name for view in views])
+        return [replace(v, split=s) for v, s in zip(views, found, strict=True)], [note]
+    if unlisted:
+        return views, [f"{unlisted} frames stand in none of the file's split lists; left out."]
+    return views, []

@@ -1,0 +1,1 @@
+"""Geometry of captures: lenses, poses, boxes, points."""

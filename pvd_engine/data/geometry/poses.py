@@ -1,0 +1,181 @@
+"""Random viewpoints like those of a capture, from which a student is taught.
+
+PVD and R2L draw poses from constants chosen per dataset; here every number comes from the capture's
+own cameras.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..capture import Camera
+
+MARGIN = 0.05
+"""The range of distances and elevations is widened by this share of itself on both sides."""
+
+
+ROUNDING = 1e-6
+"""Of angles in radians, and of distances as a share of the largest."""
+
+
+@dataclass(frozen=True)
+class PoseDistribution:
+    """Where the cameras of a capture stand and look, as ranges.
+
+    Attributes
+    ----------
+    center : (3,) list of float
+        Point that the cameras look at, dataset frame.
+    spread : float
+        How far off the centre they look: standard deviation, dataset units.
+    distance : (2,) list of float
+        From the centre, dataset units.
+    elevation : (2,) list of float
+        Over the horizontal plane through the centre, radians.
+    azimuth : (2,) list of float
+        Radians; a range over 1.5 pi counts as the whole circle.
+    up : (3,) list of float
+        Mean up direction of the cameras.
+    camera : dict
+        Width, height, fx, fy, cx, cy of the typical camera.
+    """
+
+    center: list[float]
+    spread: float
+    distance: list[float]
+    elevation: list[float]
+    azimuth: list[float]
+    up: list[float]
+    camera: dict[str, float]
+
+    @classmethod
+    def from_cameras(cls, cameras: Sequence[Camera]) -> "PoseDistribution":
+        """Measure the ranges of at least one camera."""
+        matrices = np.stack([camera.camera_to_world for camera in cameras])
+        origins, axes = matrices[:, :3, 3], -_unit(matrices[:, :3, 2])
+        center = _nearest_point(origins, axes)
+        offset = np.cross(axes, center - origins)
+        up = _unit(matrices[:, :3, 1].mean(axis=0))
+        up = np.eye(3)[2] if abs(up[2]) > 0.5 else up
+        distance, elevation, angles = _spherical(origins - center, up)
+        azimuth = np.unwrap(np.sort(angles))
+        typical = cameras[len(cameras) // 2]
+        return cls(
+            center=center.tolist(),
+            spread=float(np.linalg.norm(offset, axis=1).std()),
+            distance=_widened(distance),
+            elevation=_widened(elevation),
+            azimuth=_azimuth_range(azimuth),
+            up=up.tolist(),
+            camera={
+                name: float(getattr(typical, name))
+                for name in ("width", "height", "fx", "fy", "cx", "cy")
+            },
+        )
+
+    def sample(self, count: int, random: np.random.Generator) -> list[Camera]:
+        """Cameras at random places of the distribution, looking near its centre."""
+        azimuth = random.uniform(*self.azimuth, size=count)
+        low, high = np.sin(np.clip(self.elevation, -np.pi / 2, np.pi / 2))
+        height = random.uniform(low, high, size=count)
+        flat = np.sqrt(np.maximum(1 - height**2, 0))
+        local = np.stack((flat * np.cos(azimuth), flat * np.sin(azimuth), height), axis=1)
+        distance = random.uniform(*self.distance, size=count)
+        origins = self.center + (local * distance[:, None]) @ _basis(np.array(self.up)).T
+        targets = self.center + random.normal(scale=self.spread + 1e-9, size=(count, 3))
+        size = self.camera
+        return [
+            Camera(
+                camera_to_world=look_at(origin, target, np.array(self.up)),
+                width=int(size["width"]),
+                height=int(size["height"]),
+                fx=size["fx"],
+                fy=size["fy"],
+                cx=size["cx"],
+                cy=size["cy"],
+            )
+            for origin, target in zip(origins, targets, strict=True)
+        ]
+
+    def contains(self, origins: np.ndarray) -> np.ndarray:
+        """Whether places (N, 3) are among those where its cameras stand: (N,) bool."""
+        distance, elevation, azimuth = _spherical(origins - self.center, np.array(self.up))
+        turn = (azimuth - self.azimuth[0]) % (2 * np.pi)
+        return (
+            _within(distance, self.distance, ROUNDING * distance.max(initial=1))
+            & _within(elevation, self.elevation, ROUNDING)
+            & (
+                (turn <= self.azimuth[1] - self.azimuth[0] + ROUNDING)
+                | (turn >= 2 * np.pi - ROUNDING)
+            )
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """For a field's header."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "PoseDistribution":
+        """The inverse of `to_json`."""
+        return cls(**data)
+
+
+def look_at(origin: np.ndarray, target: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Camera-to-world (4, 4), OpenGL axes, of a camera at `origin` that looks at `target`."""
+    back = _unit(origin - target)
+    if np.linalg.norm(np.cross(up, back)) < 1e-6:
+        up = np.roll(up, 1)
+    right = _unit(np.cross(up, back))
+    matrix = np.eye(4)
+    matrix[:3, 0], matrix[:3, 1], matrix[:3, 2] = right, np.cross(back, right), back
+    matrix[:3, 3] = origin
+    return matrix
+
+
+def _spherical(away: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Length, elevation over the plane across `up`, and azimuth of vectors (N, 3): (N,) each."""
+    distance = np.linalg.norm(away, axis=1)
+    local = away @ _basis(up)
+    elevation = np.arcsin(np.clip(local[:, 2] / np.maximum(distance, 1e-9), -1, 1))
+    return distance, elevation, np.arctan2(local[:, 1], local[:, 0])
+
+
+def _within(values: np.ndarray, limits: list[float], slack: float) -> np.ndarray:
+    return (values >= limits[0] - slack) & (values <= limits[1] + slack)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
+def _basis(up: np.ndarray) -> np.ndarray:
+    """Orthonormal columns (x, y, up)."""
+    side = np.eye(3)[np.argmin(np.abs(up))]
+    x = _unit(np.cross(side, up))
+    return np.stack((x, np.cross(up, x), up), axis=1)
+
+
+def _nearest_point(origins: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """The point nearest to all lines in least squares; regularised towards their start."""
+    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
+    matrix = across.sum(axis=0) + 1e-6 * np.eye(3)
+    return np.linalg.solve(matrix, np.einsum("nij,nj->i", across, origins))
+
+
+def _widened(values: np.ndarray) -> list[float]:
+    low, high = float(values.min()), float(values.max())
+    margin = MARGIN * (high - low)
+    return [low - margin, high + margin]
+
+
+def _azimuth_range(sorted_angles: np.ndarray) -> list[float]:
+    """Smallest range that holds all angles; the whole circle when little is missing."""
+    gaps = np.diff(np.append(sorted_angles, sorted_angles[0] + 2 * np.pi))
+    widest = int(np.argmax(gaps))
+    start = float(sorted_angles[(widest + 1) % len(sorted_angles)])
+    span = float(2 * np.pi - gaps[widest])
+    if span > 1.5 * np.pi:
+        return [0.0, 2 * np.pi]
+    return [start - MARGIN * span, start + span * (1 + MARGIN)]

@@ -1,0 +1,1 @@
+"""Images of captures: their size and their masks."""

@@ -1,0 +1,1 @@
+"""Files: whole or not there when written, checked when read."""

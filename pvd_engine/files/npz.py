@@ -1,0 +1,18 @@
+"""Writing ``.npz`` files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .atomic import write_atomic
+
+
+def write_npz(path: Path, arrays: dict[str, Any]) -> None:
+    """Write arrays by name, compressed, whole or not at all."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    write_atomic(path, write)

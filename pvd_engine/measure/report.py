@@ -1,0 +1,201 @@
+"""What a conversion came to, measured: ``OUT.report.json`` and ``OUT.report.html``.
+
+The keys of the JSON file, decibels for ``psnr``, null where something is not known or not finite:
+
+==============  ====================================================================================
+``schema``      `SCHEMA`, raised when keys change their meaning
+``made``        when, UTC, ISO 8601
+``capture``     ``name`` of the dataset, ``split`` that was measured, ``views`` of the split with
+                images and how many of them were ``measured``
+``notes``       sentences that the reader of the figures must know
+``comparable``  false where the teacher shows another scene than the images: edited or merged
+``before``      ``psnr`` and ``ssim`` of the teacher against the images, means over the views
+``after``       the same of the student
+``to_teacher``  the same of the student against the teacher's renders
+``views``       a list: ``name``, ``width``, ``height`` and the three above, of each view
+``curves``      lists of equal length: ``step``, ``seconds``, ``stage``, ``loss`` and ``psnr``
+                (of the rays of those steps, to the teacher); each point is a mean over some steps
+``teacher``     ``file``, ``kind``, ``architecture`` (as in its header), ``parameters`` (their
+                number) and ``size`` in bytes
+``student``     the same
+``times``       ``steps`` and ``seconds`` of the student's conversion, ``steps_per_second``, and
+                ``report_seconds``, which do not count into it
+``settings``    the arguments of the command; of paths, the names alone
+``provenance``  as in the student's header
+``machine``     ``device`` (type, name), ``threads``, ``cores``, ``platform`` and the versions of
+                ``engine``, ``python``, ``torch``, ``warp``
+==============  ====================================================================================
+
+Images and renders are compared as ``pvd eval`` does, on white.
+"""
+
+import os
+import time
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..data.capture import Capture
+from ..data.splits import evenly_spaced
+from ..fields.header import read_header
+from ..fields.light_field import AnyField
+from ..fields.storage import load_any_field
+from ..files.atomic import write_bytes, write_json
+from ..jobs.fraction import fraction_reporter
+from ..jobs.hello import hello
+from ..jobs.job import Job
+from ..train.loop import Training
+from ..verbs.arguments import ConvertArguments
+from .page import page
+from .pictures import panels
+from .report_views import QUALITIES, affordable, mean_quality, measure, views_of
+
+SCHEMA = 1
+
+SHOWN_VIEWS = 3
+"""Views of which the page has pictures."""
+
+
+def write_report(
+    arguments: ConvertArguments, capture: Capture | None, training: Training, job: Job
+) -> str | None:
+    """Measure a conversion whose field file is written, and write its report beside that.
+
+    Parameters
+    ----------
+    arguments : ConvertArguments
+    capture : Capture or None
+        Without one there is no report.
+    training : Training
+        Of the student, at its end.
+    job : Job
+        Receives progress, and says when to stop.
+
+    Returns
+    -------
+    str or None
+        The path of the page; None when no report was asked for.
+
+    Raises
+    ------
+    Cancelled
+        The job was asked to stop; the field file is whole then.
+    UserError
+        The files cannot be written.
+    """
+    if capture is None or not arguments.report:
+        return None
+    start = time.monotonic()
+    device = training.field.device
+    teacher, student = (load_any_field(path, device) for path in (arguments.field, arguments.out))
+    split, of_split = views_of(capture)
+    views = evenly_spaced(of_split, affordable(of_split, device.type))
+    job.emit("message", text=f"Writing the report: {len(views)} views of teacher and student.")
+    shown = {view.name for view in evenly_spaced(views, SHOWN_VIEWS)}
+    altered = alteration(read_header(arguments.field))
+    notes = _notes(capture, split, len(of_split), len(views), altered)
+    measured, pictures = [], []
+    for entry, view in measure(teacher, student, views, notes, fraction_reporter(job)):
+        measured.append(entry)
+        if view.name in shown:
+            pictures.append((view.name, panels(view)))
+    report = {
+        "schema": SCHEMA,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "capture": {
+            "name": capture.name,
+            "split": split,
+            "views": len(of_split),
+            "measured": len(views),
+        },
+        "notes": notes,
+        "comparable": altered is None,
+        **{key: mean_quality([e[key] for e in measured]) for key in QUALITIES},
+        "views": measured,
+        "curves": training.history.curves(),
+        "teacher": describe(arguments.field, teacher),
+        "student": describe(arguments.out, student),
+        "times": {
+            "steps": training.step,
+            "seconds": training.elapsed,
+            "steps_per_second": training.step / max(training.elapsed, 1e-9),
+            "report_seconds": time.monotonic() - start,
+        },
+        "settings": settings(arguments),
+        "provenance": student.header.get("provenance"),
+        "machine": machine(arguments.device),
+    }
+    stem = arguments.out.with_suffix("").name
+    page_path = arguments.out.with_name(f"{stem}.report.html")
+    write_json(arguments.out.with_name(f"{stem}.report.json"), report)
+    write_bytes(page_path, page(report, pictures).encode())
+    return str(page_path)
+
+
+def alteration(header: dict[str, Any]) -> str | None:
+    """``"edited"`` or ``"merged"`` where a field, or one it was taught by, is that."""
+    kinds = {"edited_field": "edited", "merged_field": "merged"}
+    if header.get("kind") in kinds:
+        return kinds[header["kind"]]
+    provenance = header.get("provenance")
+    while provenance:
+        if provenance.get("edits"):
+            return "edited"
+        taught_by = (provenance.get("teacher") or {}).get("kind")
+        if taught_by in kinds:
+            return kinds[taught_by]
+        provenance = provenance.get("teacher_provenance")
+    return None
+
+
+def _notes(
+    capture: Capture, split: str, of_split: int, measured: int, altered: str | None
+) -> list[str]:
+    notes = []
+    if altered is not None:
+        notes.append(
+            f"The teacher is {altered}: it does not show what the images show. What was changed "
+            "counts as an error in every figure against the images; judge the conversion by the "
+            "figures against the teacher."
+        )
+    if capture.downscale > 1:
+        notes.append(f"The images were read at 1/{capture.downscale} of their width and height.")
+    if split == "train":
+        notes.append(
+            "The capture has no test or validation images, so training views were measured, which "
+            "the teacher has seen."
+        )
+    elif split == "val":
+        notes.append("The capture has no test images, so validation views were measured.")
+    if measured < of_split:
+        notes.append(
+            f"Measured on {measured} of the {of_split} {split} views, evenly spaced; "
+            "pvd eval measures them all."
+        )
+    return notes
+
+
+def describe(path: Path, field: AnyField) -> dict[str, Any]:
+    """A field and its file, as ``teacher`` and ``student`` in the report."""
+    header = read_header(path)
+    return {
+        "file": path.name,
+        "kind": header["kind"],
+        "architecture": header.get("architecture"),
+        "parameters": sum(parameter.numel() for parameter in field.parameters()),
+        "size": path.stat().st_size,
+    }
+
+
+def settings(arguments: ConvertArguments) -> dict[str, Any]:
+    """The arguments by name; of paths only the names, as reports are passed on."""
+    values = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
+    return {k: v.name if isinstance(v, Path) else v for k, v in values.items()}
+
+
+def machine(device: str) -> dict[str, Any]:
+    """What the conversion ran on."""
+    return {**hello(device), "threads": torch.get_num_threads(), "cores": os.cpu_count()}

@@ -1,0 +1,134 @@
+"""Which views of a capture a report measures, and what is measured on them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..data.capture import Capture, View
+from ..data.images.downscale import view_on_white
+from ..data.images.masks import load_mask
+from ..errors import UserError
+from ..fields.light_field import AnyField
+from ..render.render import render_image
+from .image_metrics import SSIM_WINDOW, leaves_something, psnr, ssim
+from .pictures import ViewPictures
+
+MAX_VIEWS = 8
+"""Views that are rendered and measured, evenly spaced over the split."""
+
+MAX_PIXELS = {"cpu": 2_000_000, "cuda": 20_000_000}
+"""Of these views together; one view is measured however large it is."""
+
+QUALITIES = ("before", "after", "to_teacher")
+"""Teacher against image, student against image, student against teacher."""
+
+
+def views_of(capture: Capture) -> tuple[str, tuple[View, ...]]:
+    """The split that is measured, and its views: test, val or train, the first with images.
+
+    Cameras without images will do, test ones first, where no view has an image.
+    """
+    order = ("test", "val", "train")
+    for split in order:
+        views = tuple(view for view in capture.split(split) if view.image_path is not None)
+        if views:
+            return split, views
+    return next((split, capture.split(split)) for split in order if capture.split(split))
+
+
+def affordable(views: Sequence[View], device: str) -> int:
+    """How many views of this size are measured."""
+    pixels = max(view.camera.width * view.camera.height for view in views)
+    return min(MAX_VIEWS, max(MAX_PIXELS[device] // pixels, 1))
+
+
+def measure(
+    teacher: AnyField,
+    student: AnyField,
+    views: Sequence[View],
+    notes: list[str],
+    progress: Callable[[float], None],
+) -> Iterator[tuple[dict[str, Any], ViewPictures]]:
+    """Render views of teacher and student and compare them with the images and each other.
+
+    Parameters
+    ----------
+    teacher, student : AnyField
+    views : sequence of View
+    notes : list of str
+        Receives a sentence for each image that cannot be read.
+    progress : callable
+        Called with the share that is done; may raise to stop.
+
+    Yields
+    ------
+    entry : dict
+        Of ``views`` in the report.
+    view : ViewPictures
+    """
+
+    def picture(field: AnyField, view: View, before: int) -> np.ndarray:
+        def report(share: float) -> None:
+            progress((before + share) / (2 * len(views)))
+
+        return render_image(field, view.camera, report).over(1.0).clip(0, 1)
+
+    for number, view in enumerate(views):
+        truth, counts = _truth(view, notes)
+        pictures = ViewPictures(
+            view.name,
+            truth,
+            picture(teacher, view, 2 * number),
+            picture(student, view, 2 * number + 1),
+            counts,
+        )
+        entry = {
+            "name": view.name,
+            "width": view.camera.width,
+            "height": view.camera.height,
+            "before": quality(pictures.teacher, truth, counts),
+            "after": quality(pictures.student, truth, counts),
+            "to_teacher": quality(pictures.student, pictures.teacher),
+        }
+        yield entry, pictures
+
+
+def _truth(view: View, notes: list[str]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """A view's image on white and the pixels that its mask leaves.
+
+    Without an image that can be read, which a note tells, or pixels that count, there is none.
+    """
+    if view.image_path is None:
+        return None, None
+    try:
+        truth, counts = view_on_white(view), load_mask(view)
+    except UserError:  # a conversion of hours is not to fail for it
+        notes.append(f"The image of {view.name} cannot be read, so it was not compared.")
+        return None, None
+    return (truth, counts) if counts is None or counts.any() else (None, None)
+
+
+def quality(
+    picture: np.ndarray, target: np.ndarray | None, counts: np.ndarray | None = None
+) -> dict[str, float | None]:
+    """PSNR and SSIM of a picture (H, W, 3), by the pixels that count, (H, W) bool.
+
+    Null without a target or, SSIM, where too little is left.
+    """
+    if target is None:
+        return {"psnr": None, "ssim": None}
+    enough = min(picture.shape[:2]) >= SSIM_WINDOW and leaves_something(counts)
+    return {
+        "psnr": psnr(picture, target, counts),
+        "ssim": ssim(picture, target, counts) if enough else None,
+    }
+
+
+def mean_quality(entries: Sequence[dict[str, float | None]]) -> dict[str, float | None]:
+    """Means over the views that have a figure."""
+    result: dict[str, float | None] = {}
+    for name in ("psnr", "ssim"):
+        known = [value for entry in entries if (value := entry[name]) is not None]
+        result[name] = float(np.mean(known)) if known else None
+    return result

@@ -1,0 +1,206 @@
+"""The occupancy grid: which cells of an engine frame may hold density.
+
+Müller et al., "Instant neural graphics primitives", 2022, appendix E.2: a decaying maximum of
+sampled densities, thresholded into one bit a cell.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from .space_map import EngineFrame
+
+DECAY = 0.95
+"""Factor on a cell's value at each update, before the maximum with the new sample."""
+
+MAX_THRESHOLD = 0.01
+"""Largest optical thickness of one step that still counts as empty."""
+
+CHUNK = 1 << 16
+"""Points a density query takes at once."""
+
+
+class OccupancyGrid(nn.Module):
+    """Cells over an engine frame's grid.
+
+    A cell's value is the largest optical thickness of one step seen in it.
+
+    Parameters
+    ----------
+    frame : EngineFrame
+    resolution : int
+        Cells along each axis.
+
+    Attributes
+    ----------
+    values : (R, R, R) float32
+        Decaying maximum of density times step; negative where no camera looks.
+    binary : (R, R, R) uint8
+        1 where the cell may hold density.
+    """
+
+    values: Tensor
+    binary: Tensor
+
+    def __init__(self, frame: EngineFrame, resolution: int) -> None:
+        super().__init__()
+        shape = (resolution,) * 3
+        self.frame = frame
+        self.register_buffer("values", torch.zeros(shape))
+        self.register_buffer("binary", torch.ones(shape, dtype=torch.uint8))
+
+    @property
+    def box(self) -> Tensor:
+        """(2, 3) float32: corners of the frame's box, dataset frame."""
+        return self.frame.box
+
+    @property
+    def resolution(self) -> int:
+        """Cells along each axis."""
+        return self.binary.shape[0]
+
+    def occupied_fraction(self) -> float:
+        """Share of cells that may hold density."""
+        return float(self.binary.float().mean())
+
+    def occupied_cells(self) -> Tensor:
+        """Flat cells (N,) int64 that may hold density."""
+        return self.binary.view(-1).nonzero().view(-1)
+
+    def occupied_box(self) -> Tensor:
+        """Corners (2, 3) float64, on the CPU, of the box around the occupied cells.
+
+        At least one is occupied.
+        """
+        cells = self.binary.nonzero()
+        ends = torch.stack((cells.amin(dim=0), cells.amax(dim=0) + 1)).double() / self.resolution
+        low, high = self.frame.dataset_bounds(ends[:1], ends[1:])
+        return torch.cat((low, high)).cpu()
+
+    def points_in_cells(self, cells: Tensor, offsets: Tensor) -> Tensor:
+        """Points (N, 3) in the dataset frame at `offsets` (N, 3) in [0, 1] of flat `cells` (N,)."""
+        return self.frame.from_grid((self.cell_index(cells) + offsets) / self.resolution)
+
+    def cell_index(self, cells: Tensor) -> Tensor:
+        """Index (N, 3) along each axis of flat `cells` (N,)."""
+        resolution = self.resolution
+        rows = cells // resolution
+        return torch.stack((rows // resolution, rows % resolution, cells % resolution), dim=-1)
+
+    def cells_of(self, points: Tensor) -> Tensor:
+        """Flat cell (N,) of each point (N, 3); points outside take the nearest cell."""
+        index = (self.frame.to_grid(points) * self.resolution).long()
+        index = index.clamp(0, self.resolution - 1)
+        return (index[:, 0] * self.resolution + index[:, 1]) * self.resolution + index[:, 2]
+
+    def contains(self, points: Tensor) -> Tensor:
+        """Whether points (N, 3) lie in occupied cells: (N,) bool; False outside the grid."""
+        inside = self.frame.contains(points)
+        return inside & self.binary.view(-1)[self.cells_of(points)].bool()
+
+    def _thickness(
+        self, log_density: Callable[[Tensor], Tensor], points: Tensor, step: float
+    ) -> Tensor:
+        """Optical thickness (N,) of one step at points (N, 3)."""
+        per_step = log_density(points) + self.frame.log_stretch(points)
+        return per_step.clamp(max=15).exp() * step
+
+    @torch.no_grad()
+    def update(
+        self,
+        log_density: Callable[[Tensor], Tensor],
+        step: float,
+        cells: Tensor,
+        generator: torch.Generator,
+    ) -> None:
+        """Sample the density once in each of `cells` (flat, distinct) and refresh the bits.
+
+        Parameters
+        ----------
+        log_density : callable
+            (N, 3) points, dataset frame -> (N,) log extinction per dataset unit.
+        step : float
+            Ray-marching step, dataset units.
+        cells : (N,) int64
+        generator : torch.Generator
+            For the position inside each cell.
+        """
+        values = self.values.view(-1)
+        offsets = torch.rand((len(cells), 3), generator=generator).to(self.box.device)
+        points = self.points_in_cells(cells, offsets)
+        thickness = torch.cat(
+            [self._thickness(log_density, part, step) for part in points.split(CHUNK)]
+        )
+        old = values[cells]
+        values[cells] = torch.where(old < 0, old, torch.maximum(old * DECAY, thickness))
+        self.refresh()
+
+    @torch.no_grad()
+    def update_everywhere(
+        self,
+        log_density: Callable[[Tensor], Tensor],
+        step: float,
+        generator: torch.Generator,
+        block: int = 2,
+    ) -> None:
+        """As `update` for all cells, with one sample for each cube of `block`^3 cells.
+
+        Early in training, when every cell has to be looked at and densities are smooth.
+        """
+        coarse = OccupancyGrid(self.frame, -(-self.resolution // block)).to(self.box.device)
+        cells = torch.arange(coarse.resolution**3, device=self.box.device)
+        coarse.update(log_density, step, cells, generator)
+        fine = coarse.values
+        for axis in range(3):
+            fine = fine.repeat_interleave(block, dim=axis).narrow(axis, 0, self.resolution)
+        seen = torch.maximum(self.values * DECAY, fine)
+        self.values.copy_(torch.where(self.values < 0, self.values, seen))
+        self.refresh()
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Set the bits from the values: occupied above the mean, at most `MAX_THRESHOLD`."""
+        threshold = min(MAX_THRESHOLD, float(self.values.clamp(min=0).mean()))
+        self.binary.copy_((self.values > threshold).to(torch.uint8))
+
+    def cells_to_update(self, count: int, generator: torch.Generator) -> Tensor:
+        """Up to `count` distinct flat cells: half anywhere, half among the occupied."""
+        total = self.resolution**3
+        if count >= total:
+            return torch.arange(total, device=self.box.device)
+        anywhere = torch.randint(total, (count // 2,), generator=generator)
+        occupied = self.occupied_cells().cpu()
+        if len(occupied):
+            pick = torch.randint(len(occupied), (count // 2,), generator=generator)
+            anywhere = torch.cat((anywhere, occupied[pick]))
+        return anywhere.unique().to(self.box.device)
+
+    @torch.no_grad()
+    def rebuild(self, log_density: Callable[[Tensor], Tensor], step: float) -> None:
+        """Measure the occupied cells and their neighbours afresh; all others become empty.
+
+        Cells that no camera sees (negative values) stay empty.
+
+        Parameters
+        ----------
+        log_density : callable
+            (N, 3) points, dataset frame -> (N,) log extinction per dataset unit.
+        step : float
+            Ray-marching step, dataset units.
+        """
+        device = self.box.device
+        near = nn.functional.max_pool3d(self.binary[None, None].float(), 3, stride=1, padding=1)
+        candidates = ((near[0, 0] > 0) & (self.values >= 0)).view(-1).nonzero().view(-1)
+        peak = torch.zeros(self.resolution**3, device=device)
+        sobol = torch.quasirandom.SobolEngine(3, scramble=True, seed=0)
+        offsets = sobol.draw(self.frame.looks).to(device)
+        for cells in candidates.split(CHUNK):
+            for offset in offsets:
+                # A cell that is occupied whatever else it holds needs no further look.
+                cells = cells[peak[cells] <= MAX_THRESHOLD]
+                points = self.points_in_cells(cells, offset.expand(len(cells), 3))
+                thickness = self._thickness(log_density, points, step)
+                peak[cells] = torch.maximum(peak[cells], thickness)
+        self.values.copy_(torch.where(self.values < 0, self.values, peak.view_as(self.values)))
+        self.refresh()

@@ -1,0 +1,178 @@
+"""Camera rays: pixels of a batch of cameras -> origins and directions in the dataset frame.
+
+The lenses themselves are in `lenses.py`. Conventions: camera-to-world with OpenGL
+axes (looking down -z), pixel origin at the image's corner.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from ..data.capture import Camera
+from .lenses import MODELS, NONE, coefficient_rows, lens_directions
+
+
+class Rays(NamedTuple):
+    """Rays in the dataset frame.
+
+    Attributes
+    ----------
+    origins : (N, 3) float32 tensor
+    directions : (N, 3) float32 tensor
+        Unit length.
+    """
+
+    origins: torch.Tensor
+    directions: torch.Tensor
+
+
+@dataclass(frozen=True)
+class CameraBatch:
+    """Cameras as tensors on one device.
+
+    Attributes
+    ----------
+    rotations : (C, 3, 3) float64 tensor
+        Camera to world, OpenGL axes.
+    positions : (C, 3) float32 tensor
+    intrinsics : (C, 4) float64 tensor
+        fx, fy, cx, cy in pixels.
+    sizes : (C, 2) int64 tensor
+        Width and height.
+    models : (C,) int64 tensor
+        Of `lenses.MODELS`.
+    distortion : (C, K) float64 tensor
+        In the order of `COEFFICIENTS` of `data/geometry/intrinsics.py`, padded with zeros.
+    present : frozenset of int
+        The models that occur, known without asking the device.
+    """
+
+    rotations: torch.Tensor
+    positions: torch.Tensor
+    intrinsics: torch.Tensor
+    sizes: torch.Tensor
+    models: torch.Tensor
+    distortion: torch.Tensor
+    present: frozenset[int]
+
+    @classmethod
+    def from_cameras(
+        cls, cameras: Sequence[Camera], device: torch.device | str = "cpu"
+    ) -> "CameraBatch":
+        """Put cameras into tensors.
+
+        Parameters
+        ----------
+        cameras : sequence of Camera
+            At least one.
+        device : torch.device or str
+
+        Raises
+        ------
+        ValueError
+            No camera, or an unknown distortion model.
+        """
+        if not cameras:
+            raise ValueError("a batch needs at least one camera")
+        unknown = {camera.distortion_model for camera in cameras} - set(MODELS)
+        if unknown:
+            raise ValueError(f"unknown distortion model {sorted(unknown)[0]!r}")
+        poses = torch.stack([torch.as_tensor(camera.camera_to_world) for camera in cameras])
+        poses = poses.to(torch.float64)
+        names = [camera.distortion_model for camera in cameras]
+        models = [MODELS[name] for name in names]
+        distortion = coefficient_rows(names, [camera.distortion for camera in cameras])
+        return cls(
+            rotations=poses[:, :3, :3].contiguous().to(device),
+            positions=poses[:, :3, 3].to(device, torch.float32).contiguous(),
+            intrinsics=torch.tensor(
+                [(c.fx, c.fy, c.cx, c.cy) for c in cameras], dtype=torch.float64, device=device
+            ),
+            sizes=torch.tensor([(c.width, c.height) for c in cameras], device=device),
+            models=torch.tensor(models, device=device),
+            distortion=torch.tensor(distortion, dtype=torch.float64, device=device),
+            present=frozenset(models),
+        )
+
+    def __len__(self) -> int:
+        """Count the cameras."""
+        return len(self.positions)
+
+
+def random_rays(
+    cameras: CameraBatch, count: int, generator: torch.Generator
+) -> tuple[Rays, torch.Tensor]:
+    """Rays through random places of random cameras.
+
+    Returns
+    -------
+    rays : Rays
+        `count` of them.
+    camera_index : (count,) int64 tensor
+        Which camera each belongs to.
+    """
+    device = cameras.positions.device
+    index = torch.randint(len(cameras), (count,), generator=generator).to(device)
+    place = torch.rand((count, 2), generator=generator).to(device)
+    return generate_rays(cameras, index, place * cameras.sizes[index]), index
+
+
+def generate_rays(cameras: CameraBatch, camera_index: torch.Tensor, pixels: torch.Tensor) -> Rays:
+    """Cast one ray through each pixel position.
+
+    Parameters
+    ----------
+    cameras : CameraBatch
+    camera_index : (N,) int64 tensor
+        Which camera each ray belongs to.
+    pixels : (N, 2) float tensor
+        Image coordinates x, y from the image's top-left corner; the centre of the first pixel is
+        (0.5, 0.5).
+
+    Returns
+    -------
+    Rays
+        float32; computed in float64, because a float32 pixel coordinate minus a principal point
+        keeps too few digits for images of thousands of pixels.
+    """
+    focal_center = cameras.intrinsics[camera_index]
+    plane = (pixels.to(torch.float64) - focal_center[:, 2:]) / focal_center[:, :2]
+    plane[:, 1].neg_()
+    in_camera = _in_camera(cameras, camera_index, plane)
+    directions = (cameras.rotations[camera_index] @ in_camera[:, :, None])[:, :, 0]
+    directions /= torch.linalg.vector_norm(directions, dim=1, keepdim=True)
+    return Rays(cameras.positions[camera_index], directions.to(torch.float32))
+
+
+def image_pixels(width: int, height: int, device: torch.device | str = "cpu") -> torch.Tensor:
+    """Centres of all pixels of an image, row by row.
+
+    Returns
+    -------
+    (height * width, 2) float32 tensor
+        x, y; ``reshape(height, width, ...)`` of anything computed per pixel is the image.
+    """
+    x = torch.arange(width, dtype=torch.float32, device=device) + 0.5
+    y = torch.arange(height, dtype=torch.float32, device=device) + 0.5
+    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([grid_x, grid_y], dim=-1).reshape(-1, 2)
+
+
+def _in_camera(
+    cameras: CameraBatch, camera_index: torch.Tensor, plane: torch.Tensor
+) -> torch.Tensor:
+    """Directions in camera axes (OpenGL, any length) for points of the image plane (y up)."""
+    if cameras.present == {NONE}:
+        return lens_directions(NONE, plane, cameras.distortion)
+    coefficients = cameras.distortion[camera_index]
+    if len(cameras.present) == 1:
+        (model,) = cameras.present
+        return lens_directions(model, plane, coefficients)
+    models = cameras.models[camera_index]
+    directions = plane.new_empty((len(plane), 3))
+    for model in sorted(cameras.present):
+        chosen = models == model
+        directions[chosen] = lens_directions(model, plane[chosen], coefficients[chosen])
+    return directions

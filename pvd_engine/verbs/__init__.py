@@ -1,0 +1,1 @@
+"""The verbs of the engine, one file a verb."""
