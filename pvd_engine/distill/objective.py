@@ -73,7 +73,7 @@ class DistillObjective:
             known = teacher.features(points)
             density, color = teacher.decode(points, directions, known)
             target = composite(density, color, samples, teacher.step)
-        unit = teacher.frame.log_unit(points)
+        unit = teacher.space.log_unit(points)
         features = student.features(points)
         report = {"stage": float(stage)}
         loss = features.sum() * 0
@@ -81,7 +81,7 @@ class DistillObjective:
             return loss, report
         if stage == 1:
             chosen = torch.ones_like(density)
-            log_density = features[:, 0] - student.frame.log_unit(points)
+            log_density = features[:, 0] - student.space.log_unit(points)
             loss = loss + self._feature_loss(features, known, chosen)
             return loss + self._density_loss(log_density, density, unit, chosen), report
         student_density, student_color = student.decode(points, directions, features)

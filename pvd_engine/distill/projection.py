@@ -73,8 +73,8 @@ def project(
         return False
     target = ProjectedFeatures(student, teacher, poses, visible, seed)
     start = student.encoder.begin_projection(
-        lambda places: target(student.frame.from_cube(places)),
-        lambda places: student.occupancy.contains(student.frame.from_cube(places)),
+        lambda places: target(student.space.from_cube(places)),
+        lambda places: student.occupancy.contains(student.space.from_cube(places)),
     )
     if start == "none":
         return False
@@ -103,7 +103,7 @@ def fit_encoder(
     deadline : float
         Value of the monotonic clock at which to stop.
     """
-    places = student.frame.to_cube(points)
+    places = student.space.to_cube(points)
     scale = wanted.std(dim=0).clamp(min=1e-2)
     optimizer = FieldOptimizer(student.encoder.parameter_groups())
     generator = torch.Generator().manual_seed(seed)
@@ -184,7 +184,7 @@ class ProjectedFeatures:
     ) -> None:
         self.teacher = teacher
         self.occupied = student.occupancy.contains
-        self.frame = student.frame
+        self.space = student.space
         self.degree = BARE_DEGREE if teacher.decoder_form is None else None
         self.for_network = not isinstance(student.decoder, ShDecoder)
         if isinstance(student.decoder, ShDecoder):
@@ -215,7 +215,7 @@ class ProjectedFeatures:
         rest = self._readable(points, self.teacher.features(points))
         if self.for_network:
             rest = (rest - self.mean) @ self.components
-        log_density = self.teacher.log_density(points) + self.frame.log_unit(points)
+        log_density = self.teacher.log_density(points) + self.space.log_unit(points)
         log_density = torch.where(self.occupied(points), log_density, LOG_DENSITIES[0])
         return torch.cat((log_density.clamp(*LOG_DENSITIES)[:, None], rest), dim=-1)
 

@@ -11,12 +11,12 @@ from ..fields.radiance_field import RadianceField
 
 
 def make_student(spec: dict[str, Any], teacher: Field) -> RadianceField:
-    """A new field in the teacher's engine frame that may hold density only where the teacher may.
+    """A new field in the teacher's map of space that may hold density only where the teacher may.
 
     Knowing which cells are empty is knowledge of the scene, not of the teacher's weights.
     """
     occupancy = copy.deepcopy(teacher.occupancy).cpu()
-    student = make_field(spec, occupancy.frame, occupancy)
+    student = make_field(spec, occupancy.space, occupancy)
     student.occupancy.values[student.occupancy.binary == 0] = -1
     student.encoder.start_dense()
     return student

@@ -50,5 +50,5 @@ def carve(field: RadianceField, edited: EditedField) -> None:
     """Drop the values of a sparse tensor where the edits of another field leave nothing."""
     if not isinstance(field.encoder, SparseTensorEncoder):
         raise TypeError("only a sparse tensor can be carved")
-    field.encoder.keep_vertices(lambda points: edited.mask(field.frame.from_cube(points)))
+    field.encoder.keep_vertices(lambda points: edited.mask(field.space.from_cube(points)))
     field.occupancy = edited_occupancy(field.occupancy, list(edited.edit_lists))  # type: ignore[arg-type]

@@ -107,7 +107,7 @@ def edited_occupancy(occupancy: OccupancyGrid, lists: Sequence[EditList]) -> Occ
     A cell that still holds anything is never cleared, so that skipping cells and masking points
     give the same picture.
     """
-    edited = OccupancyGrid(occupancy.frame, occupancy.resolution).to(occupancy.box.device)
+    edited = OccupancyGrid(occupancy.space, occupancy.resolution).to(occupancy.box.device)
     edited.load_state_dict(occupancy.state_dict())
     cells = edited.occupied_cells()
     for part in cells.split(CELLS_AT_ONCE):
@@ -119,8 +119,8 @@ def edited_occupancy(occupancy: OccupancyGrid, lists: Sequence[EditList]) -> Occ
 
 def cell_corners(occupancy: OccupancyGrid, cells: Tensor) -> tuple[Tensor, Tensor]:
     """Low and high corners (M, 3) of flat cells (M,), a little enlarged to be safe."""
-    frame, index = occupancy.frame, occupancy.cell_index(cells)
+    space, index = occupancy.space, occupancy.cell_index(cells)
     ends = (index - CELL_MARGIN, index + 1 + CELL_MARGIN)
-    low, high = frame.dataset_bounds(*(end / occupancy.resolution for end in ends))
-    rounding = torch.maximum(low.abs(), high.abs()).clamp(min=float(frame.box.abs().max()))
+    low, high = space.dataset_bounds(*(end / occupancy.resolution for end in ends))
+    rounding = torch.maximum(low.abs(), high.abs()).clamp(min=float(space.box.abs().max()))
     return (low - rounding * ROUNDING).float(), (high + rounding * ROUNDING).float()

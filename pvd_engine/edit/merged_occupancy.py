@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..fields.base import Field
 from ..space.occupancy import OccupancyGrid
-from ..space.space_map import BoxFrame, EngineFrame
+from ..space.space_map import BoxMap, SpaceMap
 from .cell_counts import count_in_blocks, summed_volume
 from .masked_field import CELL_MARGIN, ROUNDING
 from .placement import Placement
@@ -34,7 +34,7 @@ def merged_occupancy(
     The grid covers the occupied cells of all parts. Its cells are about as large as the largest
     of the parts' cells, so far as `MAX_RESOLUTION` allows. A cell in which a part may hold density
     is never empty. Where a part that stays in its place reaches beyond its box, the grid is in that
-    part's engine frame; of other such parts only what is in their boxes is held.
+    part's map of space; of other such parts only what is in their boxes is held.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def merged_occupancy(
     """
     whole = reaching_part(parts, placements)
     if whole is not None:
-        return _filled(whole.occupancy.frame, whole.occupancy.resolution, parts, placements)
+        return _filled(whole.occupancy.space, whole.occupancy.resolution, parts, placements)
     covered = merged_box(parts, placements)
     if box is not None:
         inner = box.double().cpu().numpy()
@@ -57,22 +57,22 @@ def merged_occupancy(
     )
     longest = float((covered[1] - covered[0]).max())
     resolution = min(max(math.ceil(longest / cell - 1e-3), 1), MAX_RESOLUTION)
-    frame = BoxFrame(torch.tensor(covered, dtype=torch.float32))
-    return _filled(frame, resolution, parts, placements)
+    space = BoxMap(torch.tensor(covered, dtype=torch.float32))
+    return _filled(space, resolution, parts, placements)
 
 
 def reaching_part(parts: Sequence[Field], placements: Sequence[Placement]) -> Field | None:
     """The first part that stays in its place and reaches beyond its box."""
     for part, placement in zip(parts, placements, strict=True):
-        if placement.is_identity and not isinstance(part.frame, BoxFrame):
+        if placement.is_identity and not isinstance(part.space, BoxMap):
             return part
     return None
 
 
 def _filled(
-    frame: EngineFrame, resolution: int, parts: Sequence[Field], placements: Sequence[Placement]
+    space: SpaceMap, resolution: int, parts: Sequence[Field], placements: Sequence[Placement]
 ) -> OccupancyGrid:
-    merged = OccupancyGrid(frame, resolution).to(parts[0].device)
+    merged = OccupancyGrid(space, resolution).to(parts[0].device)
     merged.binary.zero_()
     for part, placement in zip(parts, placements, strict=True):
         add_part(merged, part.occupancy, placement)
@@ -102,7 +102,7 @@ def merged_box(parts: Sequence[Field], placements: Sequence[Placement]) -> np.nd
 def _inner_box(part: Field) -> np.ndarray:
     """Corners (2, 3) float64 of the box around a part's occupied cells, within its own box."""
     occupied, box = part.occupancy.occupied_box().numpy(), part.box.double().cpu().numpy()
-    if isinstance(part.frame, BoxFrame):
+    if isinstance(part.space, BoxMap):
         return occupied
     inner = np.stack((np.maximum(occupied[0], box[0]), np.minimum(occupied[1], box[1])))
     return inner if (inner[0] < inner[1]).all() else box
@@ -121,7 +121,7 @@ def placed_box(box: np.ndarray, placement: Placement) -> np.ndarray:
 def add_part(merged: OccupancyGrid, part: OccupancyGrid, placement: Placement) -> None:
     """Set the cells of a grid that meet an occupied cell of a placed part."""
     same_grid = merged.resolution == part.resolution and (
-        merged.frame.to_json() == part.frame.to_json() and torch.equal(merged.box, part.box)
+        merged.space.to_json() == part.space.to_json() and torch.equal(merged.box, part.box)
     )
     if placement.is_identity and same_grid:
         merged.binary |= part.binary
@@ -176,12 +176,12 @@ def _meets(
     turn = torch.tensor(placement.rotation.T / placement.scale, device=device)
     offset = torch.tensor(placement.matrix[:3, 3], device=device)
     ends = (first.double() / merged.resolution, (first + count).double() / merged.resolution)
-    low, high = merged.frame.dataset_bounds(*ends)
+    low, high = merged.space.dataset_bounds(*ends)
     center = ((low + high) / 2 - offset) @ turn.T
     reach = (high - low) / 2 @ turn.abs().T
     largest = torch.maximum(low.abs(), high.abs()).amax(dim=-1, keepdim=True) / placement.scale
     reach = reach + largest.clamp(min=float(part.box.abs().max())) * ROUNDING
-    begin, end = part.frame.grid_bounds(center - reach, center + reach)
+    begin, end = part.space.grid_bounds(center - reach, center + reach)
     begin = (begin * part.resolution - CELL_MARGIN).floor().long()
     end = (end * part.resolution + CELL_MARGIN).ceil().long()
     return (

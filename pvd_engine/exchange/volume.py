@@ -227,7 +227,7 @@ def occupied_cells(field: Field, layout: Layout) -> Tensor:
     for start in range(0, total, POINTS_AT_ONCE):
         part = torch.arange(start, min(start + POINTS_AT_ONCE, total), device=device)
         corner = torch.tensor(layout.low, device=device) + layout.index(part) * layout.cell
-        low, high = occupancy.frame.grid_bounds(corner, corner + layout.cell)
+        low, high = occupancy.space.grid_bounds(corner, corner + layout.cell)
         first = (low * limit - 1e-3).floor().long().clamp(0, limit)
         last = (high * limit + 1e-3).ceil().long().clamp(0, limit)
         found.append(part[count_in_blocks(table, first, last) > 0])

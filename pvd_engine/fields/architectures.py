@@ -7,7 +7,7 @@ import torch
 
 from ..errors import UserError
 from ..space.occupancy import OccupancyGrid
-from ..space.space_map import EngineFrame
+from ..space.space_map import SpaceMap
 from .radiance_field import RadianceField
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -122,7 +122,7 @@ MAX_PARTS = 4
 OCCUPANCY_RESOLUTION = {"full": 128, "small": 128}
 
 STEPS_ACROSS = {"full": 1024, "small": 288}
-"""Ray-marching steps along the diagonal of a bounded scene's engine frame."""
+"""Ray-marching steps along the diagonal of a bounded scene's cube."""
 
 
 def default_preset(device: torch.device) -> str:
@@ -214,7 +214,7 @@ def light_field(
 
 
 def make_field(
-    spec: dict[str, Any], frame: EngineFrame, occupancy: OccupancyGrid | None = None
+    spec: dict[str, Any], space: SpaceMap, occupancy: OccupancyGrid | None = None
 ) -> RadianceField:
     """A new field with random parameters.
 
@@ -222,12 +222,12 @@ def make_field(
     ----------
     spec : dict
         From `architecture`.
-    frame : EngineFrame
+    space : SpaceMap
     occupancy : OccupancyGrid, optional
         A grid in the same frame; otherwise one that excludes nothing.
     """
     preset = spec["preset"]
     if occupancy is None:
-        occupancy = OccupancyGrid(frame, OCCUPANCY_RESOLUTION[preset])
-    step = 2 * 3**0.5 * frame.half_side * frame.coarseness / STEPS_ACROSS[preset]
+        occupancy = OccupancyGrid(space, OCCUPANCY_RESOLUTION[preset])
+    step = 2 * 3**0.5 * space.half_side * space.coarseness / STEPS_ACROSS[preset]
     return RadianceField(spec, occupancy, step)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..space.occupancy import OccupancyGrid
-from ..space.space_map import EngineFrame
+from ..space.space_map import SpaceMap
 
 
 class Field(nn.Module):
@@ -22,7 +22,7 @@ class Field(nn.Module):
     occupancy : OccupancyGrid
         Which cells of the field's box may hold density.
     step : float
-        Ray-marching step, dataset units, where the engine frame does not stretch lengths.
+        Ray-marching step, dataset units, where the map of space does not stretch lengths.
     header : dict
         JSON-able description: architecture, colour space, provenance.
     """
@@ -34,9 +34,9 @@ class Field(nn.Module):
         self.header = header
 
     @property
-    def frame(self) -> EngineFrame:
+    def space(self) -> SpaceMap:
         """The map between the dataset frame and the cube that the field computes in."""
-        return self.occupancy.frame
+        return self.occupancy.space
 
     @property
     def box(self) -> Tensor:

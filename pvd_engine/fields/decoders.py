@@ -1,6 +1,6 @@
 """Block 2: features and view direction -> log-density and colour.
 
-The first feature is the log-density in the engine frame; the others make the colour.
+The first feature is the log-density in the cube; the others make the colour.
 """
 
 from itertools import pairwise

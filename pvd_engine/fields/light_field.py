@@ -146,7 +146,7 @@ class LightField(nn.Module):
         return torch.sigmoid(self.tail(x).float())
 
     def ray_points(self, rays: Rays, jitter: Tensor | None = None) -> Tensor:
-        """Points along rays, engine frame.
+        """Points along rays, in the cube.
 
         Parameters
         ----------
@@ -169,7 +169,7 @@ class LightField(nn.Module):
             shares = low + (high - low) * jitter
         distances = self._distances(rays, shares)
         points = rays.origins[:, None] + rays.directions[:, None] * distances[..., None]
-        return self.occupancy.frame.to_cube(points)
+        return self.occupancy.space.to_cube(points)
 
     def _distances(self, rays: Rays, shares: Tensor) -> Tensor:
         """Distances (N, P) along rays at shares of their interval."""
@@ -185,7 +185,7 @@ class LightField(nn.Module):
         return self._places(rays, rays.origins[:, :0])[1]
 
     def _places(self, rays: Rays, shares: Tensor) -> tuple[Tensor, Tensor]:
-        return self.occupancy.frame.places(rays, self.occupancy.binary, LOOKS, shares)
+        return self.occupancy.space.places(rays, self.occupancy.binary, LOOKS, shares)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """What training optimises."""
@@ -214,6 +214,6 @@ def bordered_occupancy(fine: OccupancyGrid) -> OccupancyGrid:
     """
     held = nn.functional.adaptive_max_pool3d(fine.binary[None].float(), OCCUPANCY_RESOLUTION)
     near = nn.functional.max_pool3d(held, 3, stride=1, padding=1)[0]
-    bordered = OccupancyGrid(fine.frame, OCCUPANCY_RESOLUTION).to(fine.box.device)
+    bordered = OccupancyGrid(fine.space, OCCUPANCY_RESOLUTION).to(fine.box.device)
     bordered.binary.copy_(near > 0)
     return bordered

@@ -14,7 +14,7 @@ START = 1e-2
 
 
 class PointEncoding(nn.Module):
-    """Points of the engine frame, the cube [-1, 1]^3, to features.
+    """Points of the cube [-1, 1]^3, to features.
 
     Attributes
     ----------

@@ -31,18 +31,18 @@ class RadianceField(Field):
 
     def features(self, points: Tensor) -> Tensor:
         """Block 1 at points (N, 3), dataset frame: (N, F)."""
-        return self.encoder(pad_rows(self.frame.to_cube(points)))[: len(points)]
+        return self.encoder(pad_rows(self.space.to_cube(points)))[: len(points)]
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """Block 2: log-density (N,) per dataset unit and colour (N, 3)."""
-        log_density = features[:, 0] - self.frame.log_unit(points)
+        log_density = features[:, 0] - self.space.log_unit(points)
         color = self.decoder(pad_rows(features[:, 1:]), pad_rows(directions))
         return log_density, color[: len(points)]
 
     def log_density(self, points: Tensor) -> Tensor:
         """Log extinction per dataset unit (N,) at points (N, 3)."""
-        density = self.encoder.log_density(pad_rows(self.frame.to_cube(points)))
-        return density[: len(points)] - self.frame.log_unit(points)
+        density = self.encoder.log_density(pad_rows(self.space.to_cube(points)))
+        return density[: len(points)] - self.space.log_unit(points)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """The encoder's groups and the decoder's."""
@@ -51,5 +51,5 @@ class RadianceField(Field):
     def refine(self, fraction: float) -> bool:
         """Let the encoder go from coarse to fine; True when parameters were replaced."""
         return self.encoder.refine(
-            fraction, lambda points: self.occupancy.contains(self.frame.from_cube(points))
+            fraction, lambda points: self.occupancy.contains(self.space.from_cube(points))
         )

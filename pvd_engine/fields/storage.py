@@ -10,7 +10,7 @@ a byte). The JSON header stands in the safetensors metadata under ``pvd_field``:
 ``architecture``      name, preset, encoder and decoder with their sizes; of a merged field the
                       names of its parts
 ``box``               (2, 3) corners of the scene, dataset frame
-``frame``             the engine frame's kind and what makes it beside the box; without it, and
+``frame``             the kind of the map of space and what makes it beside the box; without it, and
                       in files from before there were others, that of a bounded scene
 ``step``              ray-marching step, dataset units; not of a light field
 ``reach``             of a light field: from where it was taught (`Reach`)
@@ -33,9 +33,9 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..files.atomic import write_atomic
-from ..space.maps import make_frame
+from ..space.maps import make_map
 from ..space.occupancy import OccupancyGrid
-from ..space.space_map import BoxFrame, EngineFrame
+from ..space.space_map import BoxMap, SpaceMap
 from .base import Field
 from .header import encode_header, opened
 from .light_field import AnyField, LightField, Reach
@@ -86,7 +86,7 @@ def light_field_state(field: LightField) -> tuple[dict[str, Tensor], dict[str, A
     tensors["occupancy.bits"] = occupancy_bits(field.occupancy)
     header = {
         "kind": "light_field",
-        **frame_header(field.occupancy.frame),
+        **map_header(field.occupancy.space),
         "occupancy": field.occupancy.resolution,
         "reach": field.reach.to_json(),
     }
@@ -109,13 +109,13 @@ def described(header: dict[str, Any]) -> dict[str, Any]:
     return {k: header[k] for k in ("architecture", "color_space", "provenance") if k in header}
 
 
-def frame_header(frame: EngineFrame) -> dict[str, Any]:
-    """What a header says of the engine frame, its box among it."""
-    return {"box": frame.box.double().cpu().tolist(), "frame": frame.to_json()}
+def map_header(space: SpaceMap) -> dict[str, Any]:
+    """What a header says of the map of space, its box among it."""
+    return {"box": space.box.double().cpu().tolist(), "frame": space.to_json()}
 
 
-def frame_from_header(header: dict[str, Any]) -> EngineFrame:
-    """The inverse of `frame_header`.
+def map_from_header(header: dict[str, Any]) -> SpaceMap:
+    """The inverse of `map_header`.
 
     Raises
     ------
@@ -125,13 +125,13 @@ def frame_from_header(header: dict[str, Any]) -> EngineFrame:
     box = torch.tensor(header["box"], dtype=torch.float32)
     if box.shape != (2, 3) or not torch.isfinite(box).all() or not (box[0] < box[1]).all():
         raise ValueError("the box has no volume")
-    return make_frame(header.get("frame", {"kind": BoxFrame.kind}), box)
+    return make_map(header.get("frame", {"kind": BoxMap.kind}), box)
 
 
 def common_header(field: Field) -> dict[str, Any]:
     """What the header of every kind of field says of its box."""
     return {
-        **frame_header(field.frame),
+        **map_header(field.space),
         "step": field.step,
         "occupancy": field.occupancy.resolution,
         "units": "extinction per dataset unit",
@@ -157,13 +157,13 @@ def occupancy_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> 
     Raises
     ------
     ValueError
-        The engine frame is none, or the bits are not as many as the header says; nothing of that
-        many is allocated then.
+        There is no such map of space, or the bits are not as many as the header says; nothing of
+        that many is allocated then.
     """
     resolution, packed = int(header["occupancy"]), tensors["occupancy.bits"]
     if resolution < 1 or packed.shape != (-(-(resolution**3) // 8),):
         raise ValueError("the occupancy grid has another size")
-    occupancy = OccupancyGrid(frame_from_header(header), resolution)
+    occupancy = OccupancyGrid(map_from_header(header), resolution)
     bits = np.unpackbits(packed.numpy(), count=resolution**3)
     occupancy.binary.copy_(torch.from_numpy(bits).view((resolution,) * 3))
     occupancy.values.copy_(occupancy.binary)

@@ -83,7 +83,7 @@ def visible_samples(
     -------
     PackedSamples
     """
-    samples = field.frame.march(rays, field.occupancy.binary, field.step, jitter)
+    samples = field.space.march(rays, field.occupancy.binary, field.step, jitter)
     if len(samples.t) == 0:
         return samples
     points, _ = sample_positions(rays, samples)

@@ -1,4 +1,4 @@
-"""The engine frame of unbounded scenes: all of space, contracted outside a cube.
+"""The map of unbounded scenes: all of space, contracted outside a cube.
 
 Barron et al., "Mip-NeRF 360: unbounded anti-aliased neural radiance fields", 2022, equation 10,
 with the largest coordinate in place of the length, as suits grids: a point x, in half sides of the
@@ -11,13 +11,13 @@ from torch import Tensor
 from ..kernels.contracted import contract, expand, march_contracted, places_contracted
 from ..kernels.marching import PackedSamples
 from .rays import Rays
-from .space_map import EngineFrame
+from .space_map import SpaceMap
 
 FARTHEST = 1e4
 """Half sides of the cube beyond which all is one distance."""
 
 
-class ContractedFrame(EngineFrame):
+class ContractedMap(SpaceMap):
     """All of space: the cube around the box as it is, what is outside drawn in to its double size.
 
     Cells fill the contracted cube, so that half of them along each axis are inside. Rays are

@@ -1,4 +1,4 @@
-"""Engine frames by the kind of scene that they are for."""
+"""Maps of space by the kind of scene that they are for."""
 
 import math
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .contracted_map import ContractedFrame
-from .ndc_map import NdcFrame
-from .space_map import BoxFrame, EngineFrame
+from .contracted_map import ContractedMap
+from .ndc_map import NdcMap
+from .space_map import BoxMap, SpaceMap
 
 
-def make_frame(form: dict[str, Any], box: Tensor) -> EngineFrame:
-    """The engine frame that `EngineFrame.to_json` describes, over a box (2, 3), dataset frame.
+def make_map(form: dict[str, Any], box: Tensor) -> SpaceMap:
+    """The map that `SpaceMap.to_json` describes, over a box (2, 3), dataset frame.
 
     Raises
     ------
@@ -20,11 +20,11 @@ def make_frame(form: dict[str, Any], box: Tensor) -> EngineFrame:
         The description is of no frame.
     """
     kind = form["kind"]
-    if kind == BoxFrame.kind:
-        return BoxFrame(box)
-    if kind == ContractedFrame.kind:
-        return ContractedFrame(box)
-    if kind == NdcFrame.kind:
+    if kind == BoxMap.kind:
+        return BoxMap(box)
+    if kind == ContractedMap.kind:
+        return ContractedMap(box)
+    if kind == NdcMap.kind:
         reference = torch.tensor(form["reference"], dtype=torch.float64)
         tangents = torch.tensor(form["tangents"], dtype=torch.float64)
         near = float(form["near"])
@@ -33,5 +33,5 @@ def make_frame(form: dict[str, Any], box: Tensor) -> EngineFrame:
             raise ValueError("the reference camera is not placed by a rigid motion")
         if tangents.shape != (2,) or not (tangents > 0).all() or not 0 < near < math.inf:
             raise ValueError("the reference camera sees nothing")
-        return NdcFrame(box, reference, tangents, near)
-    raise ValueError(f"no engine frame is called {kind!r}")
+        return NdcMap(box, reference, tangents, near)
+    raise ValueError(f"no map of space is called {kind!r}")

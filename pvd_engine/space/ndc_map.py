@@ -1,4 +1,4 @@
-"""The engine frame of forward-facing scenes: normalised device coordinates of one reference camera.
+"""The map of forward-facing scenes: normalised device coordinates of one reference camera.
 
 Mildenhall et al., "NeRF: representing scenes as neural radiance fields for view synthesis", 2020,
 appendix C: depth w from the reference camera's plane becomes 1 - 2 n / w, which takes what lies
@@ -15,13 +15,13 @@ from torch import Tensor
 from ..kernels.marching import PackedSamples, march_rays
 from ..kernels.ray_places import ray_places
 from .rays import Rays
-from .space_map import EngineFrame
+from .space_map import SpaceMap
 
 FARTHEST = 1e4
 """Near planes beyond which all is one depth."""
 
 
-class NdcFrame(EngineFrame):
+class NdcMap(SpaceMap):
     """Half of space, seen from a reference camera.
 
     Parameters
@@ -150,23 +150,23 @@ class _Line:
     cube after a distance d is that of its start, plus v d / (w (w + w' d)) with a constant v.
     """
 
-    def __init__(self, frame: NdcFrame, rays: Rays) -> None:
-        place = frame._to_camera(rays.origins)
-        turned = rays.directions @ frame.reference[:3, :3]
+    def __init__(self, space: NdcMap, rays: Rays) -> None:
+        place = space._to_camera(rays.origins)
+        turned = rays.directions @ space.reference[:3, :3]
         depth, self.growth = -place[:, 2], -turned[:, 2]
-        ahead = (depth < frame.near) & (self.growth > 0)
-        wanted = (frame.near - depth) / torch.where(ahead, self.growth, 1)
+        ahead = (depth < space.near) & (self.growth > 0)
+        wanted = (space.near - depth) / torch.where(ahead, self.growth, 1)
         self.start = torch.where(ahead, wanted, 0)
-        self.depth = torch.where(ahead, frame.near, depth)
-        misses = (depth < frame.near) & ~ahead
-        self.depth = torch.where(misses, frame.near, self.depth)
+        self.depth = torch.where(ahead, space.near, depth)
+        misses = (depth < space.near) & ~ahead
+        self.depth = torch.where(misses, space.near, self.depth)
         place = place + self.start[:, None] * turned
         w, growth = self.depth[:, None], self.growth[:, None]
-        aside = (turned[:, :2] * w - place[:, :2] * growth) / frame.tangents
-        velocity = torch.cat((aside, 2 * frame.near * growth), dim=1)
+        aside = (turned[:, :2] * w - place[:, :2] * growth) / space.tangents
+        velocity = torch.cat((aside, 2 * space.near * growth), dim=1)
         self.speed = torch.linalg.vector_norm(velocity, dim=1)
         self.directions = velocity / self.speed[:, None]
-        begin = torch.cat((place[:, :2] / (w * frame.tangents), 1 - 2 * frame.near / w), dim=1)
+        begin = torch.cat((place[:, :2] / (w * space.tangents), 1 - 2 * space.near / w), dim=1)
         # A ray that turns its back to all that is beyond the near plane begins outside the cube.
         self.origins = torch.where(misses[:, None], begin + 4 * self.directions.sign(), begin)
 

@@ -1,4 +1,4 @@
-"""The occupancy grid: which cells of an engine frame may hold density.
+"""The occupancy grid: which cells of a map of space may hold density.
 
 Müller et al., "Instant neural graphics primitives", 2022, appendix E.2: a decaying maximum of
 sampled densities, thresholded into one bit a cell.
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .space_map import EngineFrame
+from .space_map import SpaceMap
 
 DECAY = 0.95
 """Factor on a cell's value at each update, before the maximum with the new sample."""
@@ -22,13 +22,13 @@ CHUNK = 1 << 16
 
 
 class OccupancyGrid(nn.Module):
-    """Cells over an engine frame's grid.
+    """Cells over the grid of a map of space.
 
     A cell's value is the largest optical thickness of one step seen in it.
 
     Parameters
     ----------
-    frame : EngineFrame
+    space : SpaceMap
     resolution : int
         Cells along each axis.
 
@@ -43,17 +43,17 @@ class OccupancyGrid(nn.Module):
     values: Tensor
     binary: Tensor
 
-    def __init__(self, frame: EngineFrame, resolution: int) -> None:
+    def __init__(self, space: SpaceMap, resolution: int) -> None:
         super().__init__()
         shape = (resolution,) * 3
-        self.frame = frame
+        self.space = space
         self.register_buffer("values", torch.zeros(shape))
         self.register_buffer("binary", torch.ones(shape, dtype=torch.uint8))
 
     @property
     def box(self) -> Tensor:
         """(2, 3) float32: corners of the frame's box, dataset frame."""
-        return self.frame.box
+        return self.space.box
 
     @property
     def resolution(self) -> int:
@@ -75,12 +75,12 @@ class OccupancyGrid(nn.Module):
         """
         cells = self.binary.nonzero()
         ends = torch.stack((cells.amin(dim=0), cells.amax(dim=0) + 1)).double() / self.resolution
-        low, high = self.frame.dataset_bounds(ends[:1], ends[1:])
+        low, high = self.space.dataset_bounds(ends[:1], ends[1:])
         return torch.cat((low, high)).cpu()
 
     def points_in_cells(self, cells: Tensor, offsets: Tensor) -> Tensor:
         """Points (N, 3) in the dataset frame at `offsets` (N, 3) in [0, 1] of flat `cells` (N,)."""
-        return self.frame.from_grid((self.cell_index(cells) + offsets) / self.resolution)
+        return self.space.from_grid((self.cell_index(cells) + offsets) / self.resolution)
 
     def cell_index(self, cells: Tensor) -> Tensor:
         """Index (N, 3) along each axis of flat `cells` (N,)."""
@@ -90,20 +90,20 @@ class OccupancyGrid(nn.Module):
 
     def cells_of(self, points: Tensor) -> Tensor:
         """Flat cell (N,) of each point (N, 3); points outside take the nearest cell."""
-        index = (self.frame.to_grid(points) * self.resolution).long()
+        index = (self.space.to_grid(points) * self.resolution).long()
         index = index.clamp(0, self.resolution - 1)
         return (index[:, 0] * self.resolution + index[:, 1]) * self.resolution + index[:, 2]
 
     def contains(self, points: Tensor) -> Tensor:
         """Whether points (N, 3) lie in occupied cells: (N,) bool; False outside the grid."""
-        inside = self.frame.contains(points)
+        inside = self.space.contains(points)
         return inside & self.binary.view(-1)[self.cells_of(points)].bool()
 
     def _thickness(
         self, log_density: Callable[[Tensor], Tensor], points: Tensor, step: float
     ) -> Tensor:
         """Optical thickness (N,) of one step at points (N, 3)."""
-        per_step = log_density(points) + self.frame.log_stretch(points)
+        per_step = log_density(points) + self.space.log_stretch(points)
         return per_step.clamp(max=15).exp() * step
 
     @torch.no_grad()
@@ -148,7 +148,7 @@ class OccupancyGrid(nn.Module):
 
         Early in training, when every cell has to be looked at and densities are smooth.
         """
-        coarse = OccupancyGrid(self.frame, -(-self.resolution // block)).to(self.box.device)
+        coarse = OccupancyGrid(self.space, -(-self.resolution // block)).to(self.box.device)
         cells = torch.arange(coarse.resolution**3, device=self.box.device)
         coarse.update(log_density, step, cells, generator)
         fine = coarse.values
@@ -194,7 +194,7 @@ class OccupancyGrid(nn.Module):
         candidates = ((near[0, 0] > 0) & (self.values >= 0)).view(-1).nonzero().view(-1)
         peak = torch.zeros(self.resolution**3, device=device)
         sobol = torch.quasirandom.SobolEngine(3, scramble=True, seed=0)
-        offsets = sobol.draw(self.frame.looks).to(device)
+        offsets = sobol.draw(self.space.looks).to(device)
         for cells in candidates.split(CHUNK):
             for offset in offsets:
                 # A cell that is occupied whatever else it holds needs no further look.

@@ -36,7 +36,7 @@ def exclude_unseen(occupancy: OccupancyGrid, cameras: CameraBatch, step: float, 
     for origins, directions in zip(*(part.split(AT_ONCE) for part in rays), strict=True):
         some = Rays(origins, directions)
         jitter = torch.full((len(origins),), 0.5, device=origins.device)
-        points, _ = sample_positions(some, occupancy.frame.march(some, everything, step, jitter))
+        points, _ = sample_positions(some, occupancy.space.march(some, everything, step, jitter))
         seen[occupancy.cells_of(points)] = 1
     # With their neighbours, as rays may have passed a cell by.
     shape = (1, 1, *occupancy.binary.shape)

@@ -1,8 +1,8 @@
-"""Engine frames: how the space of a scene maps to the cube that a field computes in.
+"""Maps of space: how the space of a scene maps to the cube that a field computes in.
 
-An engine frame takes points of the dataset frame to the cube [-1, 1]^3 and back, tells how much it
-shrinks lengths where it does, and samples rays in equal steps of the engine frame. There is one for
-each kind of scene: `BoxFrame` here, `ContractedFrame` and `NdcFrame` in files of their own.
+A map of space takes points of the dataset frame to the cube [-1, 1]^3 and back, tells how much it
+shrinks lengths where it does, and samples rays in equal steps of the cube. There is one for
+each kind of scene: `BoxMap` here, `ContractedMap` and `NdcMap` in files of their own.
 """
 
 import math
@@ -16,7 +16,7 @@ from ..kernels.ray_places import ray_places
 from .rays import Rays
 
 
-class EngineFrame(nn.Module):
+class SpaceMap(nn.Module):
     """A map between the dataset frame and the cube of a field.
 
     Parameters
@@ -34,7 +34,7 @@ class EngineFrame(nn.Module):
     looks : int
         Points of a cell that must be empty for the cell to be, when a field's grid is settled.
     half_side : float
-        Half the longest side of the box, dataset units: the unit of length of the engine frame.
+        Half the longest side of the box, dataset units: the unit of length of the cube.
     """
 
     kind: ClassVar[str]
@@ -93,7 +93,7 @@ class EngineFrame(nn.Module):
         return (2 * self.half_side) ** 3
 
     def march(self, rays: Rays, occupancy: Tensor, step: float, jitter: Tensor) -> PackedSamples:
-        """Samples of rays in occupied cells, equal steps of the engine frame apart.
+        """Samples of rays in occupied cells, equal steps of the cube apart.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class EngineFrame(nn.Module):
         return {"kind": self.kind}
 
 
-class BoxFrame(EngineFrame):
+class BoxMap(SpaceMap):
     """A bounded scene: the cube around the box, scaled; cells fill the box."""
 
     kind = "object"

@@ -21,9 +21,9 @@ from ..jobs.device import choose_device
 from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
 from ..render.render import TRAINING_HIDDEN, render_rays
-from ..space.maps import make_frame
+from ..space.maps import make_map
 from ..space.seen import exclude_unseen
-from ..space.space_map import BoxFrame
+from ..space.space_map import BoxMap
 from ..verbs.arguments import TrainArguments
 from .distortion import distortion
 from .goal import Goal
@@ -80,11 +80,11 @@ class ImageObjective:
         error = (color - target).square().mean()
         self.training.aim(len(samples.t), self.target_samples)
         report = {"train_psnr": -10 * math.log10(max(error.item(), 1e-10))}
-        if isinstance(field.frame, BoxFrame):
+        if isinstance(field.space, BoxMap):
             return error, report
         # At full strength from half-way on: surfaces form first, and are drawn together then.
         strength = DISTORTION * min(1.0, 2 * fraction)
-        spread = distortion(result.weights, samples, field.step, field.frame.half_side)
+        spread = distortion(result.weights, samples, field.step, field.space.half_side)
         return error + strength * spread, report
 
     def _update_occupancy(self, step: int) -> None:
@@ -106,7 +106,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     torch.manual_seed(arguments.seed)
     box = capture.box if arguments.crop is None else crop_box(arguments.crop)
     scene = find_scene(capture, None if arguments.scene == "auto" else arguments.scene)
-    field = make_field(spec, make_frame(scene.form, torch.from_numpy(box))).to(device)
+    field = make_field(spec, make_map(scene.form, torch.from_numpy(box))).to(device)
     training = Training.start(field, arguments.seed)
     training.resume(job)
     budget = Budget.parse(arguments.budget, arguments.steps)

@@ -100,14 +100,14 @@ def removed_fraction(
 def occupied_volume(field: Field, report: Callable[[float], None]) -> float:
     """Volume that a field's occupied cells and its edits leave.
 
-    In cubic dataset units, or in parts of the grid where the engine frame stretches lengths.
+    In cubic dataset units, or in parts of the grid where the map of space stretches lengths.
     """
     cells = field.occupancy.occupied_cells()
     volume = 0.0
     for start in range(0, len(cells), CELLS_AT_ONCE):
         report(start / len(cells))
         volume += float(remaining(field, cells[start : start + CELLS_AT_ONCE]).sum())
-    return volume * field.frame.grid_volume() / field.occupancy.resolution**3
+    return volume * field.space.grid_volume() / field.occupancy.resolution**3
 
 
 def remaining(field: Field, cells: Tensor) -> Tensor:

@@ -22,9 +22,10 @@ def run(arguments: InfoArguments, job: Job) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``{"capture": ...}`` as ``data/formats/cameras_json.py`` describes, or ``{"field": ...}``: the
-        file's header with ``parameters``, their number, and ``size``, in bytes. A job folder that
-        stays gets ``points.ply`` where the capture has sparse points in no PLY file of its own.
+        ``{"capture": ...}`` as ``data/formats/cameras_json.py`` describes, or ``{"field": ...}``:
+        the file's header with ``parameters``, their number, and ``size``, in bytes. A job folder
+        that stays gets ``points.ply`` where the capture has sparse points in no PLY file of its
+        own.
     """
     path = arguments.path
     if path.suffix == ".safetensors":

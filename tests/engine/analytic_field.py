@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pvd_engine.fields.base import Field
 from pvd_engine.space.occupancy import OccupancyGrid
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 
 BOX = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
 
@@ -22,7 +22,7 @@ class AnalyticField(Field):
         box: tuple = BOX,
         resolution: int = 32,
     ) -> None:
-        occupancy = OccupancyGrid(BoxFrame(torch.tensor(box)), resolution)
+        occupancy = OccupancyGrid(BoxMap(torch.tensor(box)), resolution)
         super().__init__(occupancy, 0.01, {"color_space": "srgb"})
         self.density = density
         self.color = color or (lambda points, directions: torch.full_like(points, 0.5))

@@ -17,7 +17,7 @@ from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.measure.image_metrics import psnr
 from pvd_engine.render.render import render_image
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs import compare
 from pvd_engine.verbs.arguments import CompareArguments
 
@@ -27,9 +27,7 @@ def fields(tmp_path_factory):
     """A field, the same without its left half, and a camera."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("compared")
-    base = make_field(
-        architecture("hash", "small"), BoxFrame(torch.tensor([[-1.0] * 3, [1.0] * 3]))
-    )
+    base = make_field(architecture("hash", "small"), BoxMap(torch.tensor([[-1.0] * 3, [1.0] * 3])))
     save_field(folder / "whole.safetensors", base)
     save_field(folder / "half.safetensors", EditedField(base, parse_edits([LEFT], folder, "edits")))
     (folder / "cameras.json").write_text(

@@ -14,7 +14,7 @@ from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.space.occupancy import OccupancyGrid
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs.edit import edit_warnings, removed_fraction
 
 LEFT = BoxRegion(np.array([-2.0, -2, -2]), np.array([0.0, 2, 2]))
@@ -56,9 +56,7 @@ def test_an_edit_masks_density_and_leaves_features_and_colour():
 
 def test_gradients_reach_the_base_through_an_edit():
     torch.manual_seed(0)
-    base = make_field(
-        architecture("hash", "small"), BoxFrame(torch.tensor([[-1.0] * 3, [1.0] * 3]))
-    )
+    base = make_field(architecture("hash", "small"), BoxMap(torch.tensor([[-1.0] * 3, [1.0] * 3])))
     edited = EditedField(base, [Edit("keep", BALL)])
     edited(uniform_points(100), torch.eye(3)[:1].expand(100, 3))[0].sum().backward()
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in base.parameters())
@@ -99,7 +97,7 @@ def test_editing_an_edited_field_keeps_one_base_and_both_lists():
 def test_a_saved_edited_field_answers_as_before_and_holds_its_base(tmp_path, name):
     torch.manual_seed(1)
     box = torch.tensor([[-1.0] * 3, [1.0] * 3])
-    base = make_field(architecture(name, "small"), BoxFrame(box), OccupancyGrid(BoxFrame(box), 32))
+    base = make_field(architecture(name, "small"), BoxMap(box), OccupancyGrid(BoxMap(box), 32))
     edited = EditedField(EditedField(base, every_region()), [Edit("erase", BALL)])
     edited.header["provenance"] = {"parent": {"hash": "sha256:0"}}
     path = tmp_path / "edited.safetensors"

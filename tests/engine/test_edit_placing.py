@@ -19,7 +19,7 @@ from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.render.render import render_image
 from pvd_engine.space.occupancy import OccupancyGrid
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs.edit import edit_warnings, removed_fraction
 
 LEFT = BoxRegion(np.array([-2.0, -2, -2]), np.array([0.0, 2, 2]))
@@ -218,7 +218,7 @@ def test_a_picture_of_a_moved_region_is_that_of_its_masked_density():
 def test_a_saved_field_with_every_edit_answers_as_before(tmp_path, name):
     torch.manual_seed(1)
     box = torch.tensor([[-1.0] * 3, [1.0] * 3])
-    base = make_field(architecture(name, "small"), BoxFrame(box), OccupancyGrid(BoxFrame(box), 24))
+    base = make_field(architecture(name, "small"), BoxMap(box), OccupancyGrid(BoxMap(box), 24))
     first = [
         Edit("erase", LEFT, soft=0.1),
         Edit("move", BALL, soft=0.05, to=shifted(x=1, scale=0.5)),
@@ -246,9 +246,7 @@ def test_a_saved_field_with_every_edit_answers_as_before(tmp_path, name):
 
 def test_a_field_without_moves_keeps_its_features_and_decoder():
     torch.manual_seed(0)
-    base = make_field(
-        architecture("hash", "small"), BoxFrame(torch.tensor([[-1.0] * 3, [1.0] * 3]))
-    )
+    base = make_field(architecture("hash", "small"), BoxMap(torch.tensor([[-1.0] * 3, [1.0] * 3])))
     edited = EditedField(base, [Edit("tint", BALL, color=(0, 1, 1)), Edit("erase", LEFT, soft=0.1)])
     points = uniform_points(100)
     assert torch.equal(edited.features(points), base.features(points))

@@ -19,7 +19,7 @@ from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import content_hash, load_field, save_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.render.render import render_image
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs.arguments import EditArguments, VolumeArguments
 from pvd_engine.verbs.edit import run as run_edit
 
@@ -30,7 +30,7 @@ LEFT = {"box": {"min": [-2, -2, -2], "max": [0, 2, 2]}}
 def field_file(tmp_path):
     torch.manual_seed(0)
     field = make_field(
-        architecture("sparse_tensor", "small"), BoxFrame(torch.tensor([[-1.0] * 3, [1.0] * 3]))
+        architecture("sparse_tensor", "small"), BoxMap(torch.tensor([[-1.0] * 3, [1.0] * 3]))
     )
     field.header["provenance"] = {"viewpoints": {"some": 1}}
     save_field(tmp_path / "field.safetensors", field)

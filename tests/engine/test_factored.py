@@ -9,7 +9,7 @@ from pvd_engine.fields.decoders import make_decoder
 from pvd_engine.fields.encoders import make_encoder
 from pvd_engine.fields.encoders.factored import OUTSIDE_LOG_DENSITY, occupied_box
 from pvd_engine.kernels.factors import plane_rows
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 
 BOX = torch.tensor([[-1.0] * 3, [1.0] * 3])
 
@@ -58,7 +58,7 @@ def test_cp_full_has_tensorfs_lines():
 
 def test_sparse_tensor_full_would_hold_pvds_values_if_every_voxel_were_occupied():
     spec = architecture("sparse_tensor", "full")
-    field = make_field(architecture("sparse_tensor", "small"), BoxFrame(BOX))
+    field = make_field(architecture("sparse_tensor", "small"), BoxMap(BOX))
     assert field.encoder.width == 28
     assert 28 * spec["encoder"]["resolution"] ** 3 == 469_762_048
 
@@ -116,7 +116,7 @@ def test_vertices_are_shared_out_by_the_sides_of_the_box(name):
 @pytest.mark.parametrize("name", ["hash+vm", "mlp+sparse_tensor", "cp+vm+hash"])
 def test_a_composition_adds_the_features_of_its_parts(name):
     torch.manual_seed(0)
-    field = make_field(architecture(name, "small"), BoxFrame(BOX))
+    field = make_field(architecture(name, "small"), BoxMap(BOX))
     encoder = field.encoder
     points = torch.rand(100, 3) * 2 - 1
     with torch.no_grad():

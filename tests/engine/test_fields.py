@@ -12,7 +12,7 @@ from pvd_engine.fields.architectures import DECODERS, PRESETS, architecture, mak
 from pvd_engine.fields.decoders import spherical_harmonics
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_field, save_field
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs.info import describe_field
 
 BOX = torch.tensor([[-1.0, -0.5, -2.0], [1.0, 1.5, 2.0]])
@@ -20,7 +20,7 @@ BOX = torch.tensor([[-1.0, -0.5, -2.0], [1.0, 1.5, 2.0]])
 
 def some_field(name: str, preset: str = "small", decoder: str | None = None):
     torch.manual_seed(3)
-    field = make_field(architecture(name, preset, decoder), BoxFrame(BOX))
+    field = make_field(architecture(name, preset, decoder), BoxMap(BOX))
     with torch.no_grad():
         for parameter in field.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -35,12 +35,12 @@ def some_rays(count: int = 500):
 
 
 def test_mlp_full_has_pvds_parameter_count():
-    field = make_field(architecture("mlp", "full"), BoxFrame(BOX))
+    field = make_field(architecture("mlp", "full"), BoxMap(BOX))
     assert sum(p.numel() for p in field.parameters()) == 443_548
 
 
 def test_hash_full_has_pvds_parameter_count_within_rounding_of_its_levels():
-    field = make_field(architecture("hash", "full"), BoxFrame(BOX))
+    field = make_field(architecture("hash", "full"), BoxMap(BOX))
     assert abs(sum(p.numel() for p in field.parameters()) / 10.616e6 - 1) < 0.02
 
 
@@ -55,7 +55,7 @@ def test_spherical_harmonics_are_orthonormal_on_the_sphere():
 @pytest.mark.parametrize("name", ["mlp", "hash+mlp"])
 def test_a_network_starts_as_thin_fog_and_a_student_does_not(name):
     torch.manual_seed(3)
-    field = make_field(architecture(name, "small"), BoxFrame(BOX))
+    field = make_field(architecture(name, "small"), BoxMap(BOX))
     points = torch.rand((2000, 3), generator=torch.Generator().manual_seed(1)) * 2 - 1
     with torch.no_grad():
         thin = field.encoder.log_density(points)
@@ -103,9 +103,9 @@ def test_a_field_file_is_one_file_whose_header_names_box_units_and_architecture(
 def test_densities_do_not_depend_on_the_units_of_the_dataset():
     """A scene ten times as large absorbs a tenth per unit."""
     torch.manual_seed(0)
-    small = make_field(architecture("mlp", "small"), BoxFrame(BOX))
+    small = make_field(architecture("mlp", "small"), BoxMap(BOX))
     torch.manual_seed(0)
-    large = make_field(architecture("mlp", "small"), BoxFrame(BOX * 10))
+    large = make_field(architecture("mlp", "small"), BoxMap(BOX * 10))
     points, _ = some_rays()
     ratio = small.log_density(points).exp() / large.log_density(points * 10).exp()
     assert torch.allclose(ratio, torch.full_like(ratio, 10), rtol=1e-2)

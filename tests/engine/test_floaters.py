@@ -16,7 +16,7 @@ from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.jobs.job import Job
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs import edit as apply
 from pvd_engine.verbs.arguments import EditArguments, FloatersArguments
 
@@ -86,7 +86,7 @@ def find_near(filled):
 def test_an_edit_erases_what_was_found_and_nothing_else(tmp_path):
     torch.manual_seed(0)
     cube = torch.tensor([[-1.0] * 3, [1.0] * 3])
-    whole = make_field(architecture("sparse_tensor", "small"), BoxFrame(cube))
+    whole = make_field(architecture("sparse_tensor", "small"), BoxMap(cube))
     parts = [([-0.8] * 3, [0.3] * 3), ([0.6, 0.5, 0.6], [0.7, 0.6, 0.8])]
     kept = [Edit("keep", BoxRegion(np.array(low), np.array(high))) for low, high in parts]
     kept.append(Edit("scale_density", BoxRegion(-np.ones(3), np.ones(3)), factor=8.0))

@@ -14,7 +14,7 @@ from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
 from pvd_engine.fields.storage import load_any_field, load_field, save_field
 from pvd_engine.space.occupancy import OccupancyGrid
 from pvd_engine.space.rays import Rays
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 
 INTERVALS = ("box", "occupied", "fixed")
 POSES = PoseDistribution(
@@ -65,7 +65,7 @@ def occupied_along(field, rays, looks=4000):
     [("W256D88", 11.79), ("full", 11.79), ("W181D88", 6.00), ("W256D44", 6.02), ("W363D22", 6.00)],
 )
 def test_a_ray_costs_the_published_operations(preset, millions):
-    occupancy = OccupancyGrid(BoxFrame(torch.tensor([[-1.0] * 3, [1.0] * 3])), 32)
+    occupancy = OccupancyGrid(BoxMap(torch.tensor([[-1.0] * 3, [1.0] * 3])), 32)
     limits = Reach(2.0, 6.0, [[-1.0] * 3, [1.0] * 3], {})
     field = LightField(light_field(preset, 16, "fixed", False), occupancy, limits)
     assert field.flops() / 1e6 == pytest.approx(millions, abs=0.006)
@@ -77,7 +77,7 @@ def test_a_ray_costs_the_published_operations(preset, millions):
 
 
 def test_w256d88_has_the_published_parameters():
-    occupancy = OccupancyGrid(BoxFrame(torch.tensor([[-1.0] * 3, [1.0] * 3])), 32)
+    occupancy = OccupancyGrid(BoxMap(torch.tensor([[-1.0] * 3, [1.0] * 3])), 32)
     limits = Reach(2.0, 6.0, [[-1.0] * 3, [1.0] * 3], {})
     field = LightField(light_field("W256D88", 16, "fixed", False), occupancy, limits)
     alpha = 257  # R2L's network has no alpha
@@ -89,7 +89,7 @@ def test_everything_occupied_lies_between_a_rays_first_and_last_point(interval):
     teacher = scattered()
     field, rays = some_light_field(teacher, interval), some_rays()
     distances, inside = occupied_along(teacher, rays)
-    points = field.ray_points(rays) * field.occupancy.frame.half_side
+    points = field.ray_points(rays) * field.occupancy.space.half_side
     along = ((points - rays.origins[:, None]) * rays.directions[:, None]).sum(dim=-1)
     met = inside.any(dim=1)
     assert 20 < met.sum() < 300

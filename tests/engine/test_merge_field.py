@@ -25,7 +25,7 @@ from pvd_engine.fields.storage import MAX_NESTING, load_field, save_field
 from pvd_engine.measure.image_metrics import psnr
 from pvd_engine.render.render import render_image
 from pvd_engine.space.occupancy import OccupancyGrid
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 
 QUARTER_TURN = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
 BALL = SphereRegion(np.array([0.3, 0, 0]), 0.4)
@@ -62,7 +62,7 @@ def blob(peak=20.0, sigma=0.3, phase=0.0) -> AnalyticField:
 def real_field(name: str, seed: int = 0):
     torch.manual_seed(seed)
     box = torch.tensor([[-1.0] * 3, [1.0] * 3])
-    field = make_field(architecture(name, "small"), BoxFrame(box), OccupancyGrid(BoxFrame(box), 16))
+    field = make_field(architecture(name, "small"), BoxMap(box), OccupancyGrid(BoxMap(box), 16))
     random = torch.rand((16, 16, 16), generator=torch.Generator().manual_seed(seed))
     field.occupancy.binary.copy_(random < 0.3)
     with torch.no_grad():

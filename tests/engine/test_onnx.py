@@ -12,7 +12,7 @@ from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.storage import save_field
 from pvd_engine.jobs.job import Job
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs import export
 from pvd_engine.verbs.arguments import ExportArguments
 
@@ -46,7 +46,7 @@ def test_only_light_fields_are_exported(tmp_path):
     path, out = tmp_path / "hash.safetensors", tmp_path / "hash.onnx"
     save_field(
         path,
-        make_field(architecture("hash", "small"), BoxFrame(torch.tensor([[-1.0] * 3, [1.0] * 3]))),
+        make_field(architecture("hash", "small"), BoxMap(torch.tensor([[-1.0] * 3, [1.0] * 3]))),
     )
     with pytest.raises(UserError, match="light field"):
         export.run(ExportArguments(field=path, to="onnx", out=out), Job(tmp_path / "job"))

@@ -10,7 +10,7 @@ from pvd_engine.data.capture import Camera
 from pvd_engine.fields.base import Field
 from pvd_engine.render.render import render_image
 from pvd_engine.space.occupancy import OccupancyGrid
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 
 BOX = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
 
@@ -19,7 +19,7 @@ class Slab(Field):
     """Constant density and colour in |z| < 0.5, nothing elsewhere."""
 
     def __init__(self, density: float, resolution: int = 32) -> None:
-        super().__init__(OccupancyGrid(BoxFrame(BOX), resolution), step=0.005, header={})
+        super().__init__(OccupancyGrid(BoxMap(BOX), resolution), step=0.005, header={})
         self.density = density
 
     def features(self, points):

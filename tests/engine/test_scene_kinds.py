@@ -22,7 +22,7 @@ from pvd_engine.fields.storage import load_any_field, load_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.measure.image_metrics import psnr
 from pvd_engine.render.render import render_image, render_rays
-from pvd_engine.space.maps import make_frame
+from pvd_engine.space.maps import make_map
 from pvd_engine.space.rays import Rays
 from pvd_engine.train import from_images as train
 from pvd_engine.verbs import edit as apply
@@ -92,7 +92,7 @@ def test_kinds_of_real_captures(name, kind):
 
 def test_all_that_cameras_see_beyond_the_near_plane_is_in_a_forward_facing_frame():
     capture = capture_of(side_by_side(turn=0.8), nearest=4.0)
-    frame = make_frame(find_scene(capture).form, torch.from_numpy(capture.box))
+    frame = make_map(find_scene(capture).form, torch.from_numpy(capture.box))
     for view in capture.views:
         pose = torch.from_numpy(view.camera.camera_to_world).float()
         corners = torch.tensor([[x, y, -1.0] for x in (-0.5, 0.5) for y in (-0.375, 0.375)])
@@ -169,14 +169,14 @@ def edited(folder, tmp_path, edits):
 
 
 def test_surroundings_are_learned_where_the_scene_is_unbounded(folder):
-    assert load_field(folder / "auto.safetensors").frame.kind == "unbounded"
+    assert load_field(folder / "auto.safetensors").space.kind == "unbounded"
     assert likeness(folder, "auto.safetensors") > 18
     assert likeness(folder, "auto.safetensors") > likeness(folder, "object.safetensors") + 5
 
 
 def test_an_unbounded_teacher_teaches_its_surroundings_too(folder, tmp_path):
     run_convert(folder, tmp_path, "auto", to="vm", steps=40)
-    assert load_field(tmp_path / "student.safetensors").frame.kind == "unbounded"
+    assert load_field(tmp_path / "student.safetensors").space.kind == "unbounded"
     (tmp_path / "ball").symlink_to(folder / "ball")
     assert likeness(tmp_path, "student.safetensors") > likeness(folder, "auto.safetensors") - 3
 
@@ -200,7 +200,7 @@ def test_what_is_erased_lets_the_surroundings_be_seen(folder, tmp_path):
 def test_a_moved_part_leaves_the_surroundings_in_place(folder, tmp_path):
     move = {"op": "move", "region": BALL, "to": ASIDE}
     field, _ = edited(folder, tmp_path, [move])
-    assert field.frame.kind == "unbounded"
+    assert field.space.kind == "unbounded"
     error, alpha = wall_seen(field)
     assert error < 0.1
     assert alpha > 0.9
@@ -223,7 +223,7 @@ def test_fields_merge_before_the_surroundings_of_the_one_that_stays(folder, tmp_
     arguments.placements.write_text(json.dumps(rows))
     merge.run(arguments, Job(tmp_path / "job"))
     field = load_field(tmp_path / "merged.safetensors")
-    assert field.frame.kind == "unbounded"
+    assert field.space.kind == "unbounded"
     alone, _ = wall_seen(load_field(folder / "auto.safetensors"))
     assert wall_seen(field)[0] < alone + 0.05
 

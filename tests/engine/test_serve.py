@@ -16,7 +16,7 @@ from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
 from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.render.render import render_image
 from pvd_engine.space.occupancy import OccupancyGrid
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 
 LEFT = {"op": "erase", "region": {"box": {"min": [-2, -2, -2], "max": [0, 2, 2]}}}
 
@@ -35,7 +35,7 @@ def field_file(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("served") / "field.safetensors"
     box = torch.tensor([[-1.0] * 3, [1.0] * 3])
-    save_field(path, make_field(architecture("hash", "small"), BoxFrame(box)))
+    save_field(path, make_field(architecture("hash", "small"), BoxMap(box)))
     return path
 
 
@@ -100,7 +100,7 @@ def test_a_light_field_seen_from_where_it_was_not_taught_is_told(server, tmp_pat
     far.camera_to_world[2, 3] = 40.0
     region = PoseDistribution.from_cameras([near, near]).to_json()
     path, out = tmp_path / "light.safetensors", tmp_path / "picture.npy"
-    occupancy = bordered_occupancy(OccupancyGrid(BoxFrame(torch.tensor(box)), 16))
+    occupancy = bordered_occupancy(OccupancyGrid(BoxMap(torch.tensor(box)), 16))
     spec = light_field("small", 8, "occupied", True, "hash")
     save_field(path, LightField(spec, occupancy, Reach(2.0, 6.0, box, region)))
     assert server.ask(request(1, path, out))["warnings"] == []

@@ -10,7 +10,7 @@ from pvd_engine.fields.architectures import PRESETS, architecture, make_field
 from pvd_engine.fields.sizing import fit, scaled
 from pvd_engine.fields.storage import save_field
 from pvd_engine.space.occupancy import OccupancyGrid
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs.file_size import parse_size
 
 BOX = torch.tensor([[-1.0] * 3, [1.0] * 3])
@@ -39,12 +39,12 @@ def test_other_texts_are_no_file_sizes(text):
 
 def with_a_ball(spec):
     torch.manual_seed(0)
-    occupancy = OccupancyGrid(BoxFrame(BOX), 128)
+    occupancy = OccupancyGrid(BoxMap(BOX), 128)
     axis = (torch.arange(128) + 0.5) / 64 - 1
     x, y, z = torch.meshgrid(axis, axis, axis, indexing="ij")
     radius = (x * x + y * y + z * z).sqrt()
     occupancy.binary.copy_((radius - 0.5).abs() < 0.05)
-    return make_field(spec, BoxFrame(BOX), occupancy)
+    return make_field(spec, BoxMap(BOX), occupancy)
 
 
 @pytest.mark.parametrize("name", [*PRESETS, "hash+vm"])

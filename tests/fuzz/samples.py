@@ -31,7 +31,7 @@ from pvd_engine.fields.architectures import make_field
 from pvd_engine.fields.storage import load_any_field, save_field
 from pvd_engine.files.images import load_image, shows_through
 from pvd_engine.space.occupancy import OccupancyGrid
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs.info import describe_field
 from tests.fuzz.checks import (
     check_capture,
@@ -157,7 +157,7 @@ def _field(folder: Path) -> None:
         "decoder": {"type": "mlp"},
     }
     box = torch.tensor([[-1.0] * 3, [1.0] * 3])
-    frame = BoxFrame(box)
+    frame = BoxMap(box)
     save_field(folder / "field.safetensors", make_field(spec, frame, OccupancyGrid(frame, 8)))
 
 

@@ -1,6 +1,6 @@
 """What kind of scene a capture shows, found from its images, cameras and known depths.
 
-The kind decides in which engine frame a field computes: an ``object`` is all in its box, an
+The kind decides in which map of space a field computes: an ``object`` is all in its box, an
 ``unbounded`` scene goes on outside it, and a ``forward_facing`` one is seen from one side only.
 """
 
@@ -41,7 +41,7 @@ WIDEST = 5.0
 
 @dataclass(frozen=True)
 class Scene:
-    """A kind of scene, and what its engine frame is made of.
+    """A kind of scene, and what its map of space is made of.
 
     Attributes
     ----------

@@ -39,7 +39,7 @@ def muon_groups(*networks: nn.Module) -> list[ParameterGroup]:
 
 
 class Encoder(nn.Module):
-    """Block 1: points of the engine frame, the cube [-1, 1]^3, to features.
+    """Block 1: points of the cube [-1, 1]^3, to features.
 
     Feature 0 is the log-density per engine unit.
 
@@ -89,7 +89,7 @@ class Encoder(nn.Module):
         fraction : float
             Share of the budget that is spent, 0 to 1.
         occupied : callable
-            (N, 3) engine-frame points -> (N,) bool, whether the field may hold density there.
+            (N, 3) points of the cube -> (N,) bool, whether the field may hold density there.
 
         Returns
         -------
@@ -106,9 +106,9 @@ class Encoder(nn.Module):
         Parameters
         ----------
         target : callable
-            (N, 3) engine-frame points -> (N, width) features that are wanted.
+            (N, 3) points of the cube -> (N, width) features that are wanted.
         occupied : callable
-            (N, 3) engine-frame points -> (N,) bool, whether the field may hold density there.
+            (N, 3) points of the cube -> (N,) bool, whether the field may hold density there.
 
         Returns
         -------

@@ -35,7 +35,7 @@ class CoarseToFineEncoder(Encoder):
         resolution : int
             Vertices along each axis.
         occupied : callable
-            (N, 3) engine-frame points -> (N,) bool.
+            (N, 3) points of the cube -> (N,) bool.
         """
         raise NotImplementedError
 

@@ -30,7 +30,7 @@ LATTICE = 128
 
 
 class FactoredEncoder(CoarseToFineEncoder):
-    """Tables of factors over a box of the engine frame, and a linear map from products to features.
+    """Tables of factors over a box of the cube, and a linear map from products to features.
 
     At each of `STAGES` the box shrinks to what is occupied and the factors are resampled finer.
 
@@ -44,7 +44,7 @@ class FactoredEncoder(CoarseToFineEncoder):
     Attributes
     ----------
     box : (2, 3) float32
-        Corners, engine frame.
+        Corners, in the cube.
     size : (int, int, int)
         Vertices along x, y and z.
     """
@@ -123,7 +123,7 @@ class FactoredEncoder(CoarseToFineEncoder):
         resolution : int
             Vertices along each axis of a cube; the box gets as many in all.
         occupied : callable
-            (N, 3) engine-frame points -> (N,) bool.
+            (N, 3) points of the cube -> (N,) bool.
         """
         box = occupied_box(occupied, self.box)
         extent = box[1] - box[0]

@@ -111,7 +111,7 @@ class SparseTensorEncoder(CoarseToFineEncoder):
         resolution : int
             Vertices along each axis.
         occupied : callable
-            (N, 3) engine-frame points -> (N,) bool.
+            (N, 3) points of the cube -> (N,) bool.
         """
         vertices = self._vertices_of_occupied_voxels(resolution, occupied)
         points = self._points(vertices, resolution)
@@ -127,7 +127,7 @@ class SparseTensorEncoder(CoarseToFineEncoder):
         Parameters
         ----------
         kept : callable
-            (M, 3) engine-frame points -> (M,) bool.
+            (M, 3) points of the cube -> (M,) bool.
         """
         chosen = kept(self._points(self.vertices, self.resolution))
         self.values = nn.Parameter(self.values[chosen])

@@ -1,4 +1,4 @@
-"""Engine frames: maps there and back, bounds that hold all, and densities that mean the same."""
+"""Maps of space: points there and back, bounds that hold all, and densities that mean the same."""
 
 import json
 import math
@@ -14,13 +14,13 @@ from pvd_engine.fields.architectures import architecture, light_field, make_fiel
 from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
 from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.render.render import render_image, render_rays
-from pvd_engine.space.contracted_map import ContractedFrame
-from pvd_engine.space.maps import make_frame
-from pvd_engine.space.ndc_map import NdcFrame
+from pvd_engine.space.contracted_map import ContractedMap
+from pvd_engine.space.maps import make_map
+from pvd_engine.space.ndc_map import NdcMap
 from pvd_engine.space.occupancy import OccupancyGrid
 from pvd_engine.space.rays import CameraBatch, Rays
 from pvd_engine.space.seen import exclude_unseen
-from pvd_engine.space.space_map import BoxFrame
+from pvd_engine.space.space_map import BoxMap
 
 BOX = torch.tensor([[-1.0, -2.0, -3.0], [3.0, 2.0, -1.0]])
 
@@ -35,11 +35,11 @@ def turned_camera() -> torch.Tensor:
     return matrix
 
 
-def ndc() -> NdcFrame:
-    return NdcFrame(BOX, turned_camera(), torch.tensor([0.9, 0.6]), near=1.5)
+def ndc() -> NdcMap:
+    return NdcMap(BOX, turned_camera(), torch.tensor([0.9, 0.6]), near=1.5)
 
 
-FRAMES = {"object": lambda: BoxFrame(BOX), "unbounded": lambda: ContractedFrame(BOX)}
+FRAMES = {"object": lambda: BoxMap(BOX), "unbounded": lambda: ContractedMap(BOX)}
 FRAMES["forward_facing"] = ndc
 EVERY = pytest.mark.parametrize("kind", sorted(FRAMES))
 
@@ -67,7 +67,7 @@ def test_points_come_back_from_the_cube(kind):
 
 
 def test_contraction_is_that_of_mip_nerf_360_by_the_largest_coordinate():
-    frame = ContractedFrame(torch.tensor([[-2.0] * 3, [2.0] * 3]))
+    frame = ContractedMap(torch.tensor([[-2.0] * 3, [2.0] * 3]))
     points = torch.tensor([[1.0, 0.5, -2.0], [8.0, 0.0, 0.0], [-4.0, 4.0, 2.0]])
     expected = [[0.5, 0.25, -1.0], [2 - 1 / 4, 0, 0], [-1.5, 1.5, 0.75]]
     assert torch.allclose(frame.to_cube(points) * 2, torch.tensor(expected), atol=1e-6)
@@ -75,7 +75,7 @@ def test_contraction_is_that_of_mip_nerf_360_by_the_largest_coordinate():
 
 def test_normalised_device_coordinates_are_those_of_nerf():
     # Appendix C of the paper: (-f/(W/2) x/z, -f/(H/2) y/z, 1 + 2n/z), here tangent = (W/2)/f.
-    frame = NdcFrame(BOX, torch.eye(4), torch.tensor([0.8, 0.5]), near=1.0)
+    frame = NdcMap(BOX, torch.eye(4), torch.tensor([0.8, 0.5]), near=1.0)
     points = torch.tensor([[0.4, 0.3, -2.0], [-3.0, 1.0, -10.0]])
     x, y, z = points.unbind(-1)
     expected = torch.stack((-x / z / 0.8, -y / z / 0.5, 1 + 2.0 / z), dim=-1)
@@ -208,8 +208,8 @@ def test_every_architecture_is_saved_and_read_in_every_frame(kind, name, tmp_pat
     field = make_field(architecture(name, "small"), FRAMES[kind]()).eval()
     save_field(tmp_path / "field.safetensors", field)
     again = load_field(tmp_path / "field.safetensors")
-    points = field.frame.from_cube(cube_points(500).float())
-    assert again.frame.to_json() == json.loads(json.dumps(field.frame.to_json()))
+    points = field.space.from_cube(cube_points(500).float())
+    assert again.space.to_json() == json.loads(json.dumps(field.space.to_json()))
     assert torch.allclose(again.log_density(points), field.log_density(points), atol=1e-5)
 
 
@@ -232,8 +232,8 @@ def test_a_light_field_is_exported_in_every_frame(kind, tmp_path):
 
 
 def test_a_frame_of_an_unknown_kind_is_refused():
-    with pytest.raises(ValueError, match="no engine frame"):
-        make_frame({"kind": "flat"}, BOX)
+    with pytest.raises(ValueError, match="no map of space"):
+        make_map({"kind": "flat"}, BOX)
 
 
 @EVERY
@@ -260,7 +260,7 @@ def test_cells_that_no_camera_sees_hold_nothing(kind):
 def test_a_picture_of_an_unbounded_field_is_the_same_from_its_parts_of_rays():
     """Rays one by one and all at once: no ray's samples depend on the others."""
     field = AnalyticField(lambda p: torch.exp(-p.square().sum(-1) / 4))
-    field.occupancy = OccupancyGrid(ContractedFrame(BOX), 16)
+    field.occupancy = OccupancyGrid(ContractedMap(BOX), 16)
     field.step = 0.05
     matrix = np.eye(4)
     matrix[2, 3] = 6.0
