@@ -11,17 +11,16 @@ from typing import Annotated, Any, Generic, TypeVar, Union
 import tyro
 
 from . import __version__
+from .bench.verb import VERB as BENCH
 from .errors import UserError
-from .files.atomic import json_text
 from .jobs.arguments_json import with_absolute_paths
 from .jobs.cancel import EXIT_CANCELLED
 from .jobs.driven import run_driven
 from .jobs.folder import Request
 from .jobs.foreground import Options, run_in_foreground
-from .jobs.streams import prints_to_stderr
 from .process_setup import prepare_process
-from .verbs.arguments import Device
-from .verbs.table import VERBS
+from .verbs import serve
+from .verbs.table import VERBS as WORKING_VERBS
 
 DESCRIPTION = f"""Convert, edit and render radiance fields (version {__version__}).
 
@@ -32,6 +31,8 @@ Example: pvd train lego --arch hash --out lego.safetensors
 
 Each command explains itself: pvd train --help
 """
+
+VERBS = {**WORKING_VERBS, BENCH.name: BENCH}
 
 EXIT_FAILED = 1
 
@@ -64,23 +65,6 @@ class RunCommand:
 
     json: bool = False
     """Print the result as one JSON object as the last thing on standard output."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServeCommand:
-    """Render pictures of fields for a program that asks for one after another.
-
-    This is how Blender renders. Requests are lines of JSON on standard input, answers lines of
-    JSON on standard output; pvd_engine/render/serve.py says what is in them.
-
-    Example: pvd serve --device cpu
-    """
-
-    device: Device = "auto"
-    """Where to compute; auto takes the GPU where there is one."""
-
-    idle: float = 120.0
-    """Seconds without a request after which to end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,28 +102,16 @@ def _dispatch(words: list[str]) -> int:
         return 0
     if name == "run":
         command = _parse(RunCommand, "run", words[1:])
-        return run_driven(command.job, command.json)
+        return run_driven(command.job, VERBS, command.json)
     if name == "serve":
-        return _serve(_parse(ServeCommand, "serve", words[1:]))
+        serve.run(_parse(serve.ServeArguments, "serve", words[1:]))
+        return 0
     if name in VERBS:
         verb = VERBS[name]
         command = _parse(Command[verb.arguments], name, words[1:], verb.arguments)
         request = Request(verb, with_absolute_paths(command.arguments, Path.cwd()))
         return run_in_foreground(request, command.options)
     return _explain(words or ["--help"])
-
-
-def _serve(command: ServeCommand) -> int:
-    from .jobs.device import choose_device
-    from .render.serve import serve
-
-    # A file object of its own: interpreter shutdown waits for the lock of sys.stdin's buffer,
-    # which the thread that reads requests holds.
-    requests = open(0, "rb", closefd=False)  # noqa: SIM115
-    with prints_to_stderr() as terminal:
-        device = choose_device(command.device)
-        serve(requests, lambda answer: terminal.print(json_text(answer)), device, command.idle)
-    return 0
 
 
 def _parse(kind: Any, name: str, words: list[str], documented: type | None = None) -> Any:
@@ -152,7 +124,7 @@ def _explain(words: list[str]) -> int:
     """Print help on all verbs, or that there is no such verb; tyro ends the process."""
     documented = {name: verb.arguments for name, verb in VERBS.items()} | {
         "run": RunCommand,
-        "serve": ServeCommand,
+        "serve": serve.ServeArguments,
     }
     verbs = tuple(
         Annotated[

@@ -1,4 +1,4 @@
-"""The verb ``bench``: chooses the benchmark, prints its table and saves its measures."""
+"""Choice of a benchmark, its table and its measures."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,24 +9,13 @@ from ..files.atomic import write_json
 from ..jobs.device import choose_device
 from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
-from ..verbs.arguments import BenchArguments
 from . import ablation, frames, head_start, kernels, matrix, speed
 from .plan import Plan
+from .verb import BenchArguments
 
 
-def run(arguments: BenchArguments, job: Job) -> dict[str, Any]:
-    """Run one benchmark.
-
-    Returns
-    -------
-    dict
-        The benchmark's own result, with ``table``, lines of text.
-
-    Raises
-    ------
-    UserError
-        Something is missing, or an architecture does not exist.
-    """
+def run_benchmark(arguments: BenchArguments, job: Job) -> dict[str, Any]:
+    """Run one benchmark; its arguments and result are those of the verb."""
     if arguments.what == "kernels":
         return _kernels(arguments, job)
     plan = _plan(arguments)

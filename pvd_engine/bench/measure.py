@@ -13,10 +13,10 @@ from ..data.splits import evenly_spaced
 from ..errors import UserError
 from ..fields.storage import load_any_field
 from ..jobs.job import Job
+from ..measure.comparable import measurable, require_comparable
 from ..measure.image_metrics import psnr, ssim
 from ..render.render import render_image
 from ..render.view_loop import render_views
-from ..verbs.eval import measurable, require_comparable
 
 EQUAL = 100.0
 """Decibel that pictures without any difference count as; JSON knows no infinity."""

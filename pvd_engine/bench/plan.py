@@ -12,7 +12,8 @@ from ..errors import UserError
 from ..fields.header import read_header
 from ..files.atomic import json_text, write_json
 from ..jobs.job import Job
-from ..verbs.arguments import ConvertArguments, TrainArguments
+from ..verbs.convert import ConvertArguments
+from ..verbs.train import TrainArguments
 from .child import run_child
 from .measure import measure
 

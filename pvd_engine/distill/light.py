@@ -1,6 +1,6 @@
 """Make a light field from a radiance field."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,18 +18,20 @@ from ..measure.report import alteration
 from ..train.loop import Training, optimise
 from ..train.pixels import PixelTable
 from ..train.preview import Preview
-from ..verbs.arguments import ConvertArguments
 from .lesson import Lesson, goal, likeness
 from .light_objective import LightObjective, LightRecipe
 from .ray_pool import RayPool
 from .ray_source import RaySource
+
+if TYPE_CHECKING:
+    from ..verbs.convert import ConvertArguments
 
 REFUSED = {"decoder": None, "through": None, "inherit": False, "max_size": None}
 """Options that mean nothing for a light field, and how they are when they are not given."""
 
 
 def make_light_field(
-    arguments: ConvertArguments, lesson: Lesson, job: Job
+    arguments: "ConvertArguments", lesson: Lesson, job: Job
 ) -> tuple[Training[LightField], dict[str, Any]]:
     """Teach a light field until the budget is spent.
 
@@ -74,7 +76,7 @@ def make_light_field(
         lesson.poses, lesson.cameras(), device, arguments.seed, False, False, training.memory
     )
     pixels = _pixels(arguments, lesson, recipe, training, job)
-    pool = RayPool(recipe.pool, device, job.folder / "pool" if arguments.ray_file else None)
+    pool = RayPool(recipe.pool, device, None)
     objective = LightObjective(
         training,
         teacher,
@@ -115,7 +117,7 @@ def reach(teacher: Field, poses: PoseDistribution) -> Reach:
 
 
 def _pixels(
-    arguments: ConvertArguments,
+    arguments: "ConvertArguments",
     lesson: Lesson,
     recipe: LightRecipe,
     training: Training[LightField],

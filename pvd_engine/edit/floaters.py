@@ -1,19 +1,8 @@
-"""The verb ``floaters``: what hangs in the air beside a field's large parts."""
-
-from pathlib import Path
-from typing import Any
+"""Floaters: small parts of a field that hang in the air next to its large parts."""
 
 import numpy as np
 from scipy.ndimage import binary_dilation, label
 from skimage.measure import marching_cubes
-
-from ..exchange.volume import sample_volume
-from ..fields.storage import load_field
-from ..files.npz import write_npz
-from ..jobs.device import choose_device
-from ..jobs.fraction import fraction_reporter
-from ..jobs.job import Job
-from ..verbs.arguments import FloatersArguments
 
 SOLID = 0.02
 """Optical thickness of a cell from which on it joins its neighbours to one part."""
@@ -23,35 +12,6 @@ FRINGE = 2
 
 TOUCHING = np.ones((3, 3, 3), bool)
 """Cells that share a corner touch."""
-
-
-def run(arguments: FloatersArguments, job: Job) -> dict[str, Any]:
-    """The verb ``floaters``: field file in, ``.npz`` of a grid and of its surface out.
-
-    Returns
-    -------
-    dict
-        ``out``, ``parts``, how many float, and ``share`` of the field's density in them.
-    """
-    field = load_field(Path(arguments.field), choose_device(arguments.device))
-    report = fraction_reporter(job)
-    volume = sample_volume(field, arguments.resolution, report=report)
-    report(1.0)
-    floating = find_floaters(volume.density * volume.cell, arguments.below)
-    vertices, faces = surface(floating, volume.box, volume.cell)
-    arrays = {
-        "density": floating.astype(np.float32),
-        "box": volume.box,
-        "vertices": vertices,
-        "faces": faces,
-    }
-    write_npz(arguments.out, arrays)
-    total = float(volume.density.sum())
-    return {
-        "out": str(arguments.out),
-        "parts": int(parts_of(floating).max()),
-        "share": float(volume.density[floating].sum()) / total if total else 0.0,
-    }
 
 
 def find_floaters(thickness: np.ndarray, below: float) -> np.ndarray:

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,12 +20,7 @@ from ..data.geometry.bounds import crop_box
 from ..edit.cell_counts import count_in_blocks, summed_volume
 from ..errors import UserError
 from ..fields.base import Field
-from ..fields.storage import load_field
 from ..files.npz import write_npz
-from ..jobs.device import choose_device
-from ..jobs.fraction import fraction_reporter
-from ..jobs.job import Job
-from ..verbs.arguments import VolumeArguments
 
 DROPPED_OPACITY = 0.01
 """Thin cells become exactly empty as long as no ray along an axis loses more opacity than this."""
@@ -45,30 +39,6 @@ OPAQUE = 20.0
 
 POINTS_AT_ONCE = 1 << 17
 LINEAR_TO_SRGB_CUT = 0.0031308
-
-
-def run(arguments: VolumeArguments, job: Job) -> dict[str, Any]:
-    """The verb ``volume``: field file in, ``.npz`` of density and colour out."""
-    path, out = Path(arguments.field), Path(arguments.out)
-    field = load_field(path, choose_device(arguments.device))
-    report = fraction_reporter(job)
-    crop = None if arguments.crop is None else crop_box(arguments.crop)
-    volume = sample_volume(field, arguments.resolution, crop=crop, report=report)
-    report(1.0)
-    save_volume(out, volume, path.stem)
-    filled = volume.density > 0
-    warnings = [] if filled.any() else ["The field is empty, and so is its volume."]
-    job.warn(warnings)
-    return {
-        "out": str(out),
-        "shape": list(volume.density.shape),
-        "box": volume.box.tolist(),
-        "cell": volume.cell,
-        "filled_fraction": float(filled.mean()),
-        "largest_density": float(volume.density.max()),
-        "warnings": warnings,
-        "size": out.stat().st_size,
-    }
 
 
 @dataclass(frozen=True)

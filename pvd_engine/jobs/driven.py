@@ -26,9 +26,10 @@ from .runner import (
     write_cancelled,
 )
 from .streams import prints_to_log
+from .verb import Verbs
 
 
-def run_driven(folder: Path, as_json: bool) -> int:
+def run_driven(folder: Path, verbs: Verbs, as_json: bool) -> int:
     """Run the request that a job folder holds, or go on with it.
 
     A job that is done is not done again; its result is told once more.
@@ -37,6 +38,8 @@ def run_driven(folder: Path, as_json: bool) -> int:
     ----------
     folder : Path
         With a ``request.json``.
+    verbs : Verbs
+        Those that it may ask for.
     as_json : bool
         Print the verb's result as the last line, after the events.
 
@@ -75,7 +78,7 @@ def run_driven(folder: Path, as_json: bool) -> int:
         if pipe is not None:
             listen_to_parent(cancellation, pipe)
         with interrupts_cancel(cancellation, terminal.say):
-            outcome = _run(folder, listeners, cancellation)
+            outcome = _run(folder, verbs, listeners, cancellation)
         if outcome.message is not None and not terminal.err_is_log:
             terminal.say(outcome.message)
         if as_json:
@@ -84,12 +87,14 @@ def run_driven(folder: Path, as_json: bool) -> int:
         return outcome.exit_code
 
 
-def _run(folder: Path, listeners: list[Listener], cancellation: Cancellation) -> Outcome:
+def _run(
+    folder: Path, verbs: Verbs, listeners: list[Listener], cancellation: Cancellation
+) -> Outcome:
     finished = finished_result(folder)
     if finished is not None:
         return repeat_result(folder, finished, listeners)
     try:
-        request = read_request(folder)
+        request = read_request(folder, verbs)
     except UserError as error:
         return report_failure(folder, error, listeners)
     return run_request(folder, request, listeners, cancellation)

@@ -10,9 +10,9 @@ from typing import Any
 from .. import PROTOCOL_VERSION, __version__
 from ..errors import UserError
 from ..files.atomic import remove_leftovers, write_json
-from ..verbs.table import VERBS, Verb
 from .arguments_json import from_json, to_json, with_absolute_paths
 from .job import CHECKPOINTS, EVENTS, LOG, PREVIEWS, REQUEST, RESULT
+from .verb import Verb, Verbs
 
 _REQUEST_KEYS = {"verb", "arguments", "protocol", "engine"}
 
@@ -41,7 +41,7 @@ class Request:
         }
 
 
-def read_request(folder: Path) -> Request:
+def read_request(folder: Path, verbs: Verbs) -> Request:
     """Read and check ``request.json``; relative paths in it are relative to the folder.
 
     Raises
@@ -63,9 +63,9 @@ def read_request(folder: Path) -> Request:
             f"'{path}' speaks protocol {values['protocol']} and this engine {PROTOCOL_VERSION}; "
             "bring the add-on and the engine to the same version."
         )
-    verb = VERBS.get(values["verb"]) if isinstance(values["verb"], str) else None
+    verb = verbs.get(values["verb"]) if isinstance(values["verb"], str) else None
     if verb is None:
-        known = ", ".join(VERBS)
+        known = ", ".join(verbs)
         raise UserError(f"'{path}' asks for the verb {values['verb']!r}; known are {known}.")
     arguments = from_json(verb.arguments, values["arguments"], f"'{path}'")
     return Request(verb, with_absolute_paths(arguments, folder.absolute()))

@@ -17,13 +17,14 @@ import time
 from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Cancelled
 from .cancel import Cancellation
 from .events import Event, EventLog, Listener
+
+if TYPE_CHECKING:
+    import numpy as np
 
 REQUEST = "request.json"
 EVENTS = "events.jsonl"
@@ -179,7 +180,7 @@ class Job:
             payload["doing"] = doing
         self._events.emit("progress", payload | metrics)
 
-    def preview(self, name: str, image: np.ndarray) -> Path:
+    def preview(self, name: str, image: "np.ndarray") -> Path:
         """Show a picture of the state of the work.
 
         Parameters

@@ -90,10 +90,9 @@ def run_request(
         return _failure(error, folder)
     with contextlib.closing(job):
         try:
-            computes = request.verb.needs_torch
-            job.emit("hello", **hello(request.arguments.device if computes else None))
+            job.emit("hello", **hello(getattr(request.arguments, "device", None)))
             _check_output(request)
-            outputs = request.verb.load()(request.arguments, job)
+            outputs = request.verb.run(request.arguments, job)
             outcome = Outcome("done", outputs, job.metrics)
         except (Cancelled, KeyboardInterrupt):
             outcome = Outcome("cancelled", metrics=job.metrics)

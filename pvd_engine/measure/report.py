@@ -31,7 +31,7 @@ Images and renders are compared as ``pvd eval`` does, on white.
 
 import os
 import time
-from dataclasses import fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,6 @@ from ..files.atomic import write_bytes, write_json
 from ..jobs.fraction import fraction_reporter
 from ..jobs.hello import hello
 from ..jobs.job import Job
-from ..train.loop import Training
-from ..verbs.arguments import ConvertArguments
 from .page import page
 from .pictures import panels
 from .report_views import QUALITIES, affordable, mean_quality, measure, views_of
@@ -59,25 +57,47 @@ SHOWN_VIEWS = 3
 """Views of which the page has pictures."""
 
 
-def write_report(
-    arguments: ConvertArguments, capture: Capture | None, training: Training, job: Job
-) -> str | None:
-    """Measure a conversion whose field file is written, and write its report beside that.
+@dataclass(frozen=True)
+class Conversion:
+    """A conversion that has ended, as its report states it.
+
+    Attributes
+    ----------
+    teacher, student : Path
+        Their field files.
+    steps : int
+    seconds : float
+    curves : dict
+        ``curves`` of the report.
+    settings : dict
+        ``settings`` of the report.
+    device : torch.device
+        The device that it ran on, and that the views are rendered on.
+    """
+
+    teacher: Path
+    student: Path
+    steps: int
+    seconds: float
+    curves: dict[str, Any]
+    settings: dict[str, Any]
+    device: torch.device
+
+
+def write_report(conversion: Conversion, capture: Capture, job: Job) -> Path:
+    """Measure a conversion and write its report next to the student's file.
 
     Parameters
     ----------
-    arguments : ConvertArguments
-    capture : Capture or None
-        Without one there is no report.
-    training : Training
-        Of the student, at its end.
+    conversion : Conversion
+    capture : Capture
     job : Job
-        Receives progress, and says when to stop.
+        Receives progress, and tells when to stop.
 
     Returns
     -------
-    str or None
-        The path of the page; None when no report was asked for.
+    Path
+        The page.
 
     Raises
     ------
@@ -86,16 +106,15 @@ def write_report(
     UserError
         The files cannot be written.
     """
-    if capture is None or not arguments.report:
-        return None
     start = time.monotonic()
-    device = training.field.device
-    teacher, student = (load_any_field(path, device) for path in (arguments.field, arguments.out))
+    device = conversion.device
+    files = conversion.teacher, conversion.student
+    teacher, student = (load_any_field(path, device) for path in files)
     split, of_split = views_of(capture)
     views = evenly_spaced(of_split, affordable(of_split, device.type))
     job.emit("message", text=f"Writing the report: {len(views)} views of teacher and student.")
     shown = {view.name for view in evenly_spaced(views, SHOWN_VIEWS)}
-    altered = alteration(read_header(arguments.field))
+    altered = alteration(read_header(conversion.teacher))
     notes = _notes(capture, split, len(of_split), len(views), altered)
     measured, pictures = [], []
     for entry, view in measure(teacher, student, views, notes, fraction_reporter(job)):
@@ -115,24 +134,24 @@ def write_report(
         "comparable": altered is None,
         **{key: mean_quality([e[key] for e in measured]) for key in QUALITIES},
         "views": measured,
-        "curves": training.history.curves(),
-        "teacher": describe(arguments.field, teacher),
-        "student": describe(arguments.out, student),
+        "curves": conversion.curves,
+        "teacher": describe(conversion.teacher, teacher),
+        "student": describe(conversion.student, student),
         "times": {
-            "steps": training.step,
-            "seconds": training.elapsed,
-            "steps_per_second": training.step / max(training.elapsed, 1e-9),
+            "steps": conversion.steps,
+            "seconds": conversion.seconds,
+            "steps_per_second": conversion.steps / max(conversion.seconds, 1e-9),
             "report_seconds": time.monotonic() - start,
         },
-        "settings": settings(arguments),
+        "settings": conversion.settings,
         "provenance": student.header.get("provenance"),
-        "machine": machine(arguments.device),
+        "machine": machine(device.type),
     }
-    stem = arguments.out.with_suffix("").name
-    page_path = arguments.out.with_name(f"{stem}.report.html")
-    write_json(arguments.out.with_name(f"{stem}.report.json"), report)
+    stem = conversion.student.with_suffix("").name
+    page_path = conversion.student.with_name(f"{stem}.report.html")
+    write_json(conversion.student.with_name(f"{stem}.report.json"), report)
     write_bytes(page_path, page(report, pictures).encode())
-    return str(page_path)
+    return page_path
 
 
 def alteration(header: dict[str, Any]) -> str | None:
@@ -188,12 +207,6 @@ def describe(path: Path, field: AnyField) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in field.parameters()),
         "size": path.stat().st_size,
     }
-
-
-def settings(arguments: ConvertArguments) -> dict[str, Any]:
-    """The arguments by name; of paths only the names, as reports are passed on."""
-    values = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
-    return {k: v.name if isinstance(v, Path) else v for k, v in values.items()}
 
 
 def machine(device: str) -> dict[str, Any]:

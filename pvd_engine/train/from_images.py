@@ -1,30 +1,18 @@
 """Train a field from the images of a capture."""
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from .. import __version__
 from ..data.capture import Capture
-from ..data.geometry.bounds import crop_box
-from ..data.geometry.poses import PoseDistribution
-from ..data.geometry.scene import find_scene
-from ..data.images.image_size import open_at_size
-from ..data.readers import require_trainable
-from ..fields.architectures import architecture, default_preset, make_field
 from ..fields.radiance_field import RadianceField
-from ..fields.storage import save_field
 from ..jobs.budget import Budget
-from ..jobs.device import choose_device
 from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
 from ..render.render import TRAINING_HIDDEN, render_rays
-from ..space.maps import make_map
 from ..space.seen import exclude_unseen
 from ..space.space_map import BoxMap
-from ..verbs.arguments import TrainArguments
 from .distortion import distortion
 from .goal import Goal
 from .loop import Training, optimise
@@ -94,47 +82,6 @@ class ImageObjective:
         else:
             cells = field.occupancy.cells_to_update(OCCUPANCY_CELLS, generator)
             field.occupancy.update(field.log_density, field.step, cells, generator)
-
-
-def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
-    """The verb ``train``: capture in, field file out."""
-    device = choose_device(arguments.device)
-    capture = open_at_size(arguments.capture, arguments.downscale, device.type, job)
-    require_trainable(capture)
-    preset = arguments.preset or default_preset(device)
-    spec = architecture(arguments.arch, preset, arguments.decoder)
-    torch.manual_seed(arguments.seed)
-    box = capture.box if arguments.crop is None else crop_box(arguments.crop)
-    scene = find_scene(capture, None if arguments.scene == "auto" else arguments.scene)
-    field = make_field(spec, make_map(scene.form, torch.from_numpy(box))).to(device)
-    training = Training.start(field, arguments.seed)
-    training.resume(job)
-    budget = Budget.parse(arguments.budget, arguments.steps)
-    train_from_images(training, capture, budget, job, arguments.until_psnr)
-    field.header["provenance"] = {
-        "made_by": f"pvd train {__version__}",
-        "capture": capture.name,
-        "downscale": capture.downscale,
-        "seed": arguments.seed,
-        "steps": training.step,
-        "seconds": round(training.elapsed, 1),
-        "device": str(device),
-        "viewpoints": PoseDistribution.from_cameras(
-            [view.camera for view in capture.split("train")]
-        ).to_json(),
-    }
-    save_field(arguments.out, field)
-    return {
-        "out": str(arguments.out),
-        "arch": arguments.arch,
-        "preset": preset,
-        "scene": scene.kind,
-        "steps": training.step,
-        "seconds": training.elapsed,
-        "size": arguments.out.stat().st_size,
-        "downscale": capture.downscale,
-        "warnings": job.warnings,
-    }
 
 
 def train_from_images(

@@ -1,25 +1,28 @@
-"""The verb ``compare``: two fields side by side from the same cameras, and how far they differ."""
+"""Show two fields side by side from the same cameras, and measure how far they differ."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ..data.capture import View
-from ..fields.light_field import AnyField
-from ..fields.storage import load_any_field
-from ..files.images import write_png
-from ..jobs.device import choose_device
-from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
-from ..measure.image_metrics import psnr, ssim
-from ..measure.pictures import error_map, smaller, to_uint8
-from ..render.render import render_image
-from .arguments import CompareArguments
-from .render import picture_name, views_to_render
+from ..jobs.verb import Verb
+from .views import ViewArguments, open_views, picture_name
 
-GAP = 4
-"""Pixels between two pictures."""
+
+@dataclass(frozen=True, kw_only=True)
+class CompareArguments(ViewArguments):
+    """Show two fields side by side from the same cameras, and measure how far they differ.
+
+    Each picture has the reference, the field, and the map of their difference.
+
+    Example: pvd compare student.safetensors --reference teacher.safetensors --capture lego --out d
+    """
+
+    reference: Path
+    """The field file that it is compared with."""
+
+    out: Path
+    """The folder for the pictures."""
 
 
 def run(arguments: CompareArguments, job: Job) -> dict[str, Any]:
@@ -32,19 +35,34 @@ def run(arguments: CompareArguments, job: Job) -> dict[str, Any]:
         nothing differs) and ``ssim`` of the field against the reference, both on white, means over
         the views.
     """
+    import numpy as np
+
+    from ..fields.storage import load_any_field
+    from ..files.images import write_png
+    from ..jobs.device import choose_device
+    from ..jobs.fraction import fraction_reporter
+    from ..measure.image_metrics import psnr, ssim
+    from ..measure.side_by_side import side_by_side
+    from ..render.render import render_image
+
     device = choose_device(arguments.device)
-    views = views_to_render(arguments, device.type, job)
-    field = load_any_field(arguments.field, device)
-    reference = load_any_field(arguments.reference, device)
+    views = open_views(arguments, device.type, job)
+    reference, field = (
+        load_any_field(path, device) for path in (arguments.reference, arguments.field)
+    )
     report = fraction_reporter(job)
     images, measured = [], []
     for number, view in enumerate(views):
-
-        def share(done: float, first: float, index: int = number) -> None:
-            report((index + first + done / 2) / len(views))
-
-        picture = on_white(field, view, lambda done, share=share: share(done, 0.0))
-        target = on_white(reference, view, lambda done, share=share: share(done, 0.5))
+        pictures = []
+        for half, shown in enumerate((reference, field)):
+            before = 2 * number + half
+            image = render_image(
+                shown,
+                view.camera,
+                lambda done, before=before: report((before + done) / (2 * len(views))),
+            )
+            pictures.append(image.over(1.0).clip(0, 1))
+        target, picture = pictures
         measured.append((psnr(picture, target), ssim(picture, target)))
         images.append(picture_name(view))
         write_png(arguments.out / images[-1], side_by_side(target, picture))
@@ -58,14 +76,4 @@ def run(arguments: CompareArguments, job: Job) -> dict[str, Any]:
     }
 
 
-def on_white(field: AnyField, view: View, report: Callable[[float], None]) -> np.ndarray:
-    """A field's picture (H, W, 3) on white, in [0, 1]."""
-    return render_image(field, view.camera, report).over(1.0).clip(0, 1)
-
-
-def side_by_side(reference: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Both pictures and the map of their difference, (h, w, 3) uint8, as wide as a report's."""
-    parts = [to_uint8(smaller(part)) for part in (reference, picture)]
-    parts.append(error_map(picture, reference))
-    gap = np.full((parts[0].shape[0], GAP, 3), 255, np.uint8)
-    return np.concatenate([parts[0], gap, parts[1], gap, parts[2]], axis=1)
+VERB = Verb("compare", CompareArguments, run, makes_folder=True)

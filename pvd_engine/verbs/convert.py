@@ -1,48 +1,156 @@
-"""Convert a field into another architecture: the verb ``convert``."""
+"""Convert a field into another architecture by Progressive Volume Distillation."""
 
-from typing import Any
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import torch
+from tyro.conf import Positional
 
-from .. import __version__
-from ..data.images.image_size import open_at_size
-from ..distill.lesson import Lesson, require_density, viewpoints
-from ..distill.light import make_light_field
-from ..distill.recipe import Recipe
-from ..distill.student import inherit, make_student
-from ..distill.teach import begin, distil
-from ..distill.through import through_sparse_tensor
-from ..fields.architectures import LIGHT_FIELD, architecture, default_preset
-from ..fields.header import read_header
-from ..fields.radiance_field import RadianceField
-from ..fields.sizing import fit
-from ..fields.storage import content_hash, load_field, save_field
+from ..errors import UserError
 from ..jobs.budget import Budget
-from ..jobs.device import choose_device
 from ..jobs.job import Job
-from ..measure.report import write_report
-from ..train.loop import Training
-from .arguments import ConvertArguments
+from ..jobs.verb import Verb
 from .file_size import parse_size
+from .making import MakingArguments
+from .option_kinds import Between, CapturePath, Downscale, FieldPath, option_name
 
-BRIDGE_SHARE = 0.4
-"""Share of the budget that a conversion through a sparse tensor spends on reaching it."""
+if TYPE_CHECKING:
+    from ..distill.lesson import Lesson
+    from ..train.loop import Training
+
+LightPreset = Literal["small", "full", "W256D88", "W181D88", "W256D44", "W363D22"]
+Interval = Literal["occupied", "box", "fixed"]
+RayEncoding = Literal["hash", "frequencies"]
+StageChoice = Literal["123", "23", "13", "3"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertArguments(MakingArguments):
+    """Convert a field into another architecture by Progressive Volume Distillation.
+
+    The field, edited or not, teaches a new one: first its features, then density and colour, then
+    rendered rays. Nothing of the teacher's weights is copied unless --inherit asks for it. Like
+    training, it can be stopped with Ctrl-C and resumed by the same command.
+
+    To light_field it teaches a network that renders a whole ray in one pass (R2L); the options
+    that begin with --ray, and --fine-tune, are for that alone.
+
+    Example: pvd convert lego.safetensors --to mlp --budget 3m --out lego-mlp.safetensors
+    """
+
+    field: Positional[FieldPath]
+    """The teacher's field file."""
+
+    to: str
+    """The student's architecture: hash, mlp, sparse_tensor, vm, cp, several: hash+vm, or
+    light_field."""
+
+    capture: CapturePath | None = None
+    """The dataset that the teacher was trained on; its cameras show where to look."""
+
+    downscale: Downscale | None = None
+    """Divide width and height of the capture's images by this, averaging their pixels; when not
+    given, by what the teacher's training divided them by."""
+
+    preset: LightPreset | None = None
+    """Size of the student; small on a CPU and full on a GPU when not given. Light fields have R2L's
+    sizes, too, by their names."""
+
+    inherit: bool = False
+    """Copy the parameters that teacher and student share by name and shape."""
+
+    through: Literal["sparse_tensor"] | None = None
+    """Distil first into this architecture, then on into the student: the published way to edit."""
+
+    max_size: str | None = None
+    """Largest field file, such as 5MB; the student's sizes are chosen to fit it."""
+
+    projection: bool = True
+    """Start grids and factors from a direct projection of the teacher instead of noise."""
+
+    stages: StageChoice = "123"
+    """PVD's stages that take part: 1 features, 2 density and colour of points, 3 rendered rays."""
+
+    density_constraint: bool = True
+    """Compare log-densities only within PVD's range of -2 to 7."""
+
+    hard_poses: bool = True
+    """Render again, slightly turned, from the poses where the student was worst (PVD-AL)."""
+
+    hard_rays: bool = True
+    """Cast the worst rays again (PVD-AL)."""
+
+    hard_points: bool = True
+    """Compare only the points that weigh most along each ray (PVD-AL)."""
+
+    ray_points: Annotated[int, Between(2, 256)] = 16
+    """Points along each ray that a light field is given."""
+
+    ray_encoding: RayEncoding | None = None
+    """Encoding of these points: frequencies, as published, or a hash grid, which learns many times
+    faster; that of the preset when not given: hash for small."""
+
+    ray_interval: Interval = "occupied"
+    """Part of a ray on which these points lie: its occupied cells alone, its way through the box
+    around all that is occupied, or between fixed near and far planes, as published."""
+
+    ray_skip_empty: bool = True
+    """Render rays that meet no occupied cell as background, without the network."""
+
+    ray_hard: bool = True
+    """Draw the hardest rays again."""
+
+    ray_importance: bool = True
+    """Learn from few of the rays that turn out to be empty."""
+
+    ray_pool: Annotated[int, Between(1 << 10, 1 << 31)] = 1 << 20
+    """Rays of the teacher that are kept at a time, 32 bytes each."""
+
+    fine_tune: Annotated[float, Between(0, 1)] = 0.15
+    """Fraction of the budget, at its end, in which a light field learns from the images of
+    --capture; not where its teacher is edited or merged."""
+
+    report: bool = True
+    """Write a report next to the field, OUT.report.json and OUT.report.html; needs --capture."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_size is not None:
+            parse_size(self.max_size)
+
+
+BRIDGE_FRACTION = 0.4
+"""Fraction of the budget that a conversion through a sparse tensor spends on reaching it."""
+
+NOT_OF_LIGHT_FIELDS = ("decoder", "through", "inherit", "max_size")
+"""Options that mean nothing for a light field."""
 
 
 def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
-    """The verb ``convert``: field file in, field file of another architecture out."""
+    """Read a teacher, distil a student, write its file and the report on it.
+
+    Returns
+    -------
+    dict
+        ``out``, ``to``, ``steps``, ``seconds``, ``size`` (bytes), ``preset``, what the distillation
+        reports, ``report``, the path of its page or None, and ``warnings``.
+    """
+    from .. import __version__
+    from ..data.images.image_size import open_at_size
+    from ..distill.lesson import Lesson, require_density, viewpoints
+    from ..distill.recipe import Recipe
+    from ..fields.architectures import LIGHT_FIELD
+    from ..fields.header import read_header
+    from ..fields.storage import content_hash, load_field, save_field
+    from ..jobs.device import choose_device
+
     device = choose_device(arguments.device)
     teacher = load_field(arguments.field, device)
     require_density(teacher)
+    provenance = teacher.header.get("provenance")
     capture = None
     if arguments.capture is not None:
-        capture = open_at_size(
-            arguments.capture,
-            arguments.downscale,
-            device.type,
-            job,
-            teacher.header.get("provenance"),
-        )
+        capture = open_at_size(arguments.capture, arguments.downscale, device.type, job, provenance)
     recipe = Recipe(
         stages=arguments.stages,
         density_constraint=arguments.density_constraint,
@@ -52,7 +160,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         projection=arguments.projection,
     )
     lesson = Lesson(teacher, viewpoints(teacher, capture), capture, recipe)
-    make = make_light_field if arguments.to == LIGHT_FIELD else make_radiance_field
+    make = _light_field if arguments.to == LIGHT_FIELD else _radiance_field
     training, report = make(arguments, lesson, job)
     student = training.field
     student.header["provenance"] = {
@@ -62,7 +170,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
             "hash": content_hash(arguments.field),
             "kind": read_header(arguments.field)["kind"],
         },
-        "teacher_provenance": teacher.header.get("provenance"),
+        "teacher_provenance": provenance,
         "edits": teacher.header.get("edits"),
         "seed": arguments.seed,
         "steps": training.step,
@@ -80,31 +188,31 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         "seconds": training.elapsed,
         "size": arguments.out.stat().st_size,
         **report,
-        "report": write_report(arguments, capture, training, job),
+        "report": _write_report(arguments, lesson, training, job),
         "warnings": job.warnings,
     }
 
 
-def make_radiance_field(
-    arguments: ConvertArguments, lesson: Lesson, job: Job
-) -> tuple[Training[RadianceField], dict[str, Any]]:
-    """Distil a field with density until the budget is spent.
+def _radiance_field(
+    arguments: ConvertArguments, lesson: "Lesson", job: Job
+) -> tuple["Training", dict[str, Any]]:
+    """Distil a field that has density."""
+    import torch
 
-    Returns
-    -------
-    training : Training
-        Of the student.
-    report : dict
-        For the job's result and the student's provenance.
-    """
+    from ..distill.student import inherit, make_student
+    from ..distill.teach import begin, distil
+    from ..distill.through import through_sparse_tensor
+    from ..fields.architectures import architecture, default_preset
+    from ..fields.sizing import fit
+
     device = lesson.teacher.device
     preset = arguments.preset or default_preset(device)
     spec = architecture(arguments.to, preset, arguments.decoder)
     budget = Budget.parse(arguments.budget, arguments.steps)
     seed = arguments.seed
     if arguments.through is not None:
-        lesson = through_sparse_tensor(lesson, preset, budget.part(BRIDGE_SHARE), seed, job)
-        budget = budget.part(1 - BRIDGE_SHARE)
+        lesson = through_sparse_tensor(lesson, preset, budget.part(BRIDGE_FRACTION), seed, job)
+        budget = budget.part(1 - BRIDGE_FRACTION)
     if arguments.max_size is not None:
         limit = parse_size(arguments.max_size)
         spec = fit(spec, limit, lambda sizes: make_student(sizes, lesson.teacher))
@@ -120,3 +228,41 @@ def make_radiance_field(
         "projected": "projected" in training.memory,
         **report,
     }
+
+
+def _light_field(
+    arguments: ConvertArguments, lesson: "Lesson", job: Job
+) -> tuple["Training", dict[str, Any]]:
+    """Teach a light field."""
+    from ..distill.light import make_light_field
+
+    defaults = {field.name: field.default for field in fields(arguments)}
+    for name in NOT_OF_LIGHT_FIELDS:
+        if getattr(arguments, name) != defaults[name]:
+            raise UserError(f"{option_name(name)} means nothing for a light field; leave it out.")
+    return make_light_field(arguments, lesson, job)
+
+
+def _write_report(
+    arguments: ConvertArguments, lesson: "Lesson", training: "Training", job: Job
+) -> str | None:
+    """Write the report next to the field, where one is asked for; return its page's path."""
+    from ..measure.report import Conversion, write_report
+
+    if lesson.capture is None or not arguments.report:
+        return None
+    settings = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
+    conversion = Conversion(
+        teacher=arguments.field,
+        student=arguments.out,
+        steps=training.step,
+        seconds=training.elapsed,
+        curves=training.history.curves(),
+        # Of paths the names alone: reports are passed on.
+        settings={k: v.name if isinstance(v, Path) else v for k, v in settings.items()},
+        device=training.field.device,
+    )
+    return str(write_report(conversion, lesson.capture, job))
+
+
+VERB = Verb("convert", ConvertArguments, run, resumable=True)

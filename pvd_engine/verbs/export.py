@@ -1,13 +1,39 @@
-"""The verb ``export``: a field in another program's format."""
+"""Export a field for other programs."""
 
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tyro.conf import Positional
 
 from ..errors import UserError
-from ..exchange.onnx_file import write_onnx
-from ..fields.light_field import LightField
-from ..fields.storage import load_any_field
 from ..jobs.job import Job
-from .arguments import ExportArguments
+from ..jobs.verb import Verb
+from .option_kinds import CheckedArguments, FieldPath, check_suffix
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportArguments(CheckedArguments):
+    """Export a light field for other programs.
+
+    As ONNX: rays in the dataset's frame in (origins and unit directions), sRGB colours
+    premultiplied by alpha out; all between is in the file. Needs the packages onnx and onnxscript.
+
+    Example: pvd export lego-light.safetensors --to onnx --out lego.onnx
+    """
+
+    field: Positional[FieldPath]
+    """The field file."""
+
+    to: Literal["onnx"]
+    """The format."""
+
+    out: Path
+    """The file to write; ends in .onnx."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_suffix(self.out, ".onnx")
 
 
 def run(arguments: ExportArguments, job: Job) -> dict[str, Any]:
@@ -18,6 +44,10 @@ def run(arguments: ExportArguments, job: Job) -> dict[str, Any]:
     dict
         ``out``, the file, ``to``, its format, and ``size`` in bytes.
     """
+    from ..exchange.onnx_file import write_onnx
+    from ..fields.light_field import LightField
+    from ..fields.storage import load_any_field
+
     field = load_any_field(arguments.field)
     if not isinstance(field, LightField):
         raise UserError(
@@ -30,3 +60,6 @@ def run(arguments: ExportArguments, job: Job) -> dict[str, Any]:
         "to": arguments.to,
         "size": arguments.out.stat().st_size,
     }
+
+
+VERB = Verb("export", ExportArguments, run)

@@ -1,19 +1,35 @@
-"""The verb ``info``: what a capture or a field file holds, without waiting for torch."""
+"""Describe a capture or a field file, without waiting for torch."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from ..data.capture import Capture
-from ..data.formats.cameras_json import capture_to_dict
-from ..data.geometry.points import write_ply
-from ..data.readers import open_capture
-from ..fields.header import opened
+from tyro.conf import Positional, arg
+
 from ..jobs.job import Job
-from .arguments import InfoArguments
+from ..jobs.verb import Verb
+from .option_kinds import CheckedArguments
+
+if TYPE_CHECKING:
+    from ..data.capture import Capture
 
 POINTS = "points.ply"
+"""File of the job folder with the capture's sparse points."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoArguments(CheckedArguments):
+    """Describe a capture or a field file.
+
+    Shows what a dataset holds (cameras by split, the scene's box and where it comes from, what had
+    to be guessed) or what a field file is (architecture, sizes, box, how it was made).
+
+    Example: pvd info lego --json
+    """
+
+    path: Positional[Annotated[Path, arg(metavar="CAPTURE|FIELD")]]
+    """A dataset's folder or the file that lists its cameras, or a field's .safetensors file."""
 
 
 def run(arguments: InfoArguments, job: Job) -> dict[str, Any]:
@@ -27,6 +43,9 @@ def run(arguments: InfoArguments, job: Job) -> dict[str, Any]:
         that stays gets ``points.ply`` where the capture has sparse points in no PLY file of its
         own.
     """
+    from ..data.formats.cameras_json import capture_to_dict
+    from ..data.readers import open_capture
+
     path = arguments.path
     if path.suffix == ".safetensors":
         return {"field": describe_field(path)}
@@ -36,14 +55,16 @@ def run(arguments: InfoArguments, job: Job) -> dict[str, Any]:
     return {"capture": capture_to_dict(capture)}
 
 
-def with_points_file(capture: Capture, folder: Path) -> Capture:
-    """The capture with its sparse points in a PLY file, made in `folder` where it has none.
+def with_points_file(capture: "Capture", folder: Path) -> "Capture":
+    """Return the capture with its sparse points in a PLY file, made in `folder` if it has none.
 
     Raises
     ------
     UserError
         The file cannot be written.
     """
+    from ..data.geometry.points import write_ply
+
     if capture.points is None or capture.points_path is not None:
         return capture
     path = folder / POINTS
@@ -52,13 +73,18 @@ def with_points_file(capture: Capture, folder: Path) -> Capture:
 
 
 def describe_field(path: Path) -> dict[str, Any]:
-    """The header of a field file, with the number of its values and its size.
+    """Return the header of a field file, with the number of its values and its size.
 
     Raises
     ------
     UserError
         The file does not exist or is no field file.
     """
+    from ..fields.header import opened
+
     with opened(path, "numpy") as (header, file):
         shapes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118
     return {**header, "parameters": sum(map(math.prod, shapes)), "size": path.stat().st_size}
+
+
+VERB = Verb("info", InfoArguments, run)

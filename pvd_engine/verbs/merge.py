@@ -1,34 +1,70 @@
-"""Merge fields into one: the verb ``merge``."""
+"""Merge several fields into one."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
-from ..edit.merged_field import MergedField
-from ..edit.merged_viewpoints import known_viewpoints, merged_viewpoints
-from ..edit.placement import InvalidPlacementError, Placement
+from tyro.conf import Positional
+
 from ..errors import UserError
-from ..fields.base import Field
-from ..fields.storage import content_hash, load_field, save_field
-from ..files.checked_json import InvalidJsonError, checked_numbers, read_json
-from ..jobs.device import choose_device
-from ..jobs.fraction import fraction_reporter
 from ..jobs.job import Job
-from .arguments import MergeArguments
+from ..jobs.verb import Verb
+from .option_kinds import ComputingArguments, FieldPaths, check_suffix
 
 MAX_FIELDS = 64
+"""The most fields that are merged at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeArguments(ComputingArguments):
+    """Merge several fields into one, each at its place.
+
+    Writes a merged field: the fields as they were, and where each stands. Densities add, and
+    colours are weighted by density. It renders, becomes a volume, is edited and converts like any
+    other field. placements.json is a list with one 4x4 matrix (4 lists of 4 numbers) for each
+    field, from its dataset's frame into that of the merged field; it may turn, scale all axes alike
+    and move.
+
+    Example: pvd merge lego.safetensors tree.safetensors --placements p.json --out both.safetensors
+    """
+
+    fields: Positional[FieldPaths]
+    """The field files; may be edited or merged ones."""
+
+    out: Path
+    """The field file to write; ends in .safetensors."""
+
+    placements: Path | None = None
+    """The placements.json; without it every field stays where its own frame has it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_suffix(self.out, ".safetensors")
 
 
 def run(arguments: MergeArguments, job: Job) -> dict[str, Any]:
-    """The verb ``merge``: field files and placements in, merged field file out."""
-    device = choose_device(arguments.device)
-    paths, out = [Path(path) for path in arguments.fields], Path(arguments.out)
+    """Read fields and placements, and write the merged field's file.
+
+    Returns
+    -------
+    dict
+        ``out``, ``parts`` (their number), ``box``, its corners in the dataset frame, and ``size``
+        (bytes).
+    """
+    from ..edit.merged_field import MergedField
+    from ..edit.placement import Placement
+    from ..edit.placements_json import read_placements
+    from ..edit.provenance import merged_provenance
+    from ..fields.storage import load_field, save_field
+    from ..jobs.device import choose_device
+    from ..jobs.fraction import fraction_reporter
+
+    device, paths = choose_device(arguments.device), arguments.fields
     if not 1 <= len(paths) <= MAX_FIELDS:
         raise UserError(f"Give 1 to {MAX_FIELDS} fields to merge, not {len(paths)}.")
     placements = [Placement.identity() for _ in paths]
     if arguments.placements is not None:
-        placements = read_placements(Path(arguments.placements), len(paths))
+        placements = read_placements(arguments.placements, len(paths))
     report = fraction_reporter(job)
     parts = []
     for number, path in enumerate(paths):
@@ -37,50 +73,13 @@ def run(arguments: MergeArguments, job: Job) -> dict[str, Any]:
     merged = MergedField(parts, placements)
     merged.header["provenance"] = merged_provenance(paths, parts, placements)
     report(1.0)
-    save_field(out, merged)
+    save_field(arguments.out, merged)
     return {
-        "out": str(out),
+        "out": str(arguments.out),
         "parts": len(parts),
         "box": merged.box.double().tolist(),
-        "size": out.stat().st_size,
+        "size": arguments.out.stat().st_size,
     }
 
 
-def read_placements(path: Path, count: int) -> list[Placement]:
-    """Read and check a placements.json: a list with one 4x4 matrix, row by row, for each field.
-
-    Raises
-    ------
-    UserError
-        Naming the placement, counted from 1.
-    """
-    entries = read_json(path)
-    if not isinstance(entries, list) or len(entries) != count:
-        raise UserError(f"'{path}' must hold a list of one 4x4 matrix for each field, {count}.")
-    placements = []
-    for number, entry in enumerate(entries, start=1):
-        try:
-            placements.append(Placement(checked_numbers(entry, "matrix", (4, 4))))
-        except InvalidJsonError as error:
-            raise UserError(f"Placement {number} of '{path}': {error}.") from error
-        except InvalidPlacementError as error:
-            raise UserError(f"Placement {number} of '{path}' {error}.") from error
-    return placements
-
-
-def merged_provenance(
-    paths: Sequence[Path], parts: Sequence[Field], placements: Sequence[Placement]
-) -> dict[str, Any]:
-    """What a merged field's file says of its origin; viewpoints where all parts have theirs."""
-    origins = [part.header.get("provenance") or {} for part in parts]
-    provenance: dict[str, Any] = {
-        "made_by": f"pvd merge {__version__}",
-        "parents": [{"file": path.name, "hash": content_hash(path)} for path in paths],
-        "parent_provenances": origins,
-        "placements": [placement.matrix.tolist() for placement in placements],
-    }
-    poses = [known_viewpoints(origin) for origin in origins]
-    found = [part for part in poses if part is not None]
-    if len(found) == len(parts):
-        provenance["viewpoints"] = merged_viewpoints(found, placements).to_json()
-    return provenance
+VERB = Verb("merge", MergeArguments, run)

@@ -508,7 +508,7 @@ def test_the_button_offers_the_engines_formats(add_on, engine_python):
 
     offered = OPERATORS.export_scene.get_rna_type().properties["format"].enum_items.keys()
     code = (
-        "import typing; from pvd_engine.verbs.arguments import RewriteArguments as A\n"
+        "import typing; from pvd_engine.verbs.rewrite import RewriteArguments as A\n"
         "print(*typing.get_args(typing.get_type_hints(A)['to']))"
     )
     root = str(Path(__file__).resolve().parents[2])

@@ -19,8 +19,8 @@ from pvd_engine.data.capture import Camera, Capture, Frame
 from pvd_engine.data.geometry.points import SparsePoints, read_points, write_ply
 from pvd_engine.data.readers import open_capture
 from pvd_engine.data.writers.pictures import place_pictures
+from pvd_engine.data.writers.writers import FORMATS, write_capture
 from pvd_engine.errors import UserError
-from pvd_engine.verbs.rewrite import FORMATS, write_capture
 
 TURN = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """What the reader of COLMAP's files does to its world."""

@@ -3,9 +3,9 @@
 from ball_capture import write_ball_capture
 
 from pvd_engine.jobs.job import Job
-from pvd_engine.train import from_images as train
-from pvd_engine.verbs import convert
-from pvd_engine.verbs.arguments import ConvertArguments, TrainArguments
+from pvd_engine.verbs import convert, train
+from pvd_engine.verbs.convert import ConvertArguments
+from pvd_engine.verbs.train import TrainArguments
 
 TEACHER_STEPS = {"hash": 80, "sparse_tensor": 120, "vm": 60, "cp": 100}
 

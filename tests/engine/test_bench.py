@@ -15,12 +15,14 @@ from pvd_engine.bench.child import peak_memory, run_child
 from pvd_engine.bench.matrix import format_table
 from pvd_engine.bench.matrix_picture import picture_size
 from pvd_engine.bench.measure import measure, require_test_views
+from pvd_engine.bench.verb import BenchArguments
 from pvd_engine.data.readers import open_capture
 from pvd_engine.errors import Cancelled, UserError
 from pvd_engine.jobs.folder import has_checkpoints
 from pvd_engine.jobs.job import Job
 from pvd_engine.verbs import eval as evaluate
-from pvd_engine.verbs.arguments import BenchArguments, EvalArguments, TrainArguments
+from pvd_engine.verbs.eval import EvalArguments
+from pvd_engine.verbs.train import TrainArguments
 
 SOURCES = ("sparse_tensor", "hash")
 TARGET = "hash"

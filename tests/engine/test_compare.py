@@ -19,7 +19,7 @@ from pvd_engine.measure.image_metrics import psnr
 from pvd_engine.render.render import render_image
 from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs import compare
-from pvd_engine.verbs.arguments import CompareArguments
+from pvd_engine.verbs.compare import CompareArguments
 
 
 @pytest.fixture(scope="module")

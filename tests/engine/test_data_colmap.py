@@ -33,7 +33,7 @@ from pvd_engine.jobs.foreground import Options, run_in_foreground
 from pvd_engine.jobs.job import Job
 from pvd_engine.space.rays import CameraBatch, generate_rays
 from pvd_engine.verbs import info
-from pvd_engine.verbs.arguments import InfoArguments
+from pvd_engine.verbs.info import InfoArguments
 from pvd_engine.verbs.table import VERBS
 
 DISTORTION_OF_TOY = 0.03402547219703823

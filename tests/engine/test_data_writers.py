@@ -31,10 +31,10 @@ from pvd_engine.data.readers import open_capture
 from pvd_engine.data.writers.colmap_text import nearest_quaternion, original_world
 from pvd_engine.data.writers.nerf_synthetic import camera_angle
 from pvd_engine.data.writers.pictures import PictureRules, place_pictures
+from pvd_engine.data.writers.writers import FORMATS, write_capture
 from pvd_engine.errors import Cancelled, UserError
 from pvd_engine.jobs.job import Job
-from pvd_engine.verbs.arguments import RewriteArguments
-from pvd_engine.verbs.rewrite import FORMATS, run, write_capture
+from pvd_engine.verbs.rewrite import RewriteArguments, run
 
 TURN = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """What the reader of COLMAP's files does to its world."""

@@ -15,7 +15,7 @@ from pvd_engine.fields.storage import load_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.render.render import render_image
 from pvd_engine.verbs import edit as apply
-from pvd_engine.verbs.arguments import EditArguments
+from pvd_engine.verbs.edit import EditArguments
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ from edit_shapes import torus, turned
 from pvd_engine.edit.edit_list import Edit
 from pvd_engine.edit.edited_field import MASKED, EditedField
 from pvd_engine.edit.mesh_region import MeshRegion
+from pvd_engine.edit.outcome import edit_warnings, removed_fraction
 from pvd_engine.edit.regions import BoxRegion, GridRegion, SphereRegion, TransformedBoxRegion
 from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.space.occupancy import OccupancyGrid
 from pvd_engine.space.space_map import BoxMap
-from pvd_engine.verbs.edit import edit_warnings, removed_fraction
 
 LEFT = BoxRegion(np.array([-2.0, -2, -2]), np.array([0.0, 2, 2]))
 BALL = SphereRegion(np.array([0.3, 0, 0]), 0.4)

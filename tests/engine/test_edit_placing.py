@@ -11,6 +11,7 @@ from pvd_engine.data.geometry.poses import look_at
 from pvd_engine.edit.edit_list import Edit
 from pvd_engine.edit.edited_field import MAX_PLACED, EditedField
 from pvd_engine.edit.layer import MASKED
+from pvd_engine.edit.outcome import edit_warnings, removed_fraction
 from pvd_engine.edit.placement import Placement
 from pvd_engine.edit.regions import BoxRegion, GridRegion, SphereRegion, TransformedBoxRegion
 from pvd_engine.errors import UserError
@@ -20,7 +21,6 @@ from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.render.render import render_image
 from pvd_engine.space.occupancy import OccupancyGrid
 from pvd_engine.space.space_map import BoxMap
-from pvd_engine.verbs.edit import edit_warnings, removed_fraction
 
 LEFT = BoxRegion(np.array([-2.0, -2, -2]), np.array([0.0, 2, 2]))
 BALL = SphereRegion(np.array([0.3, 0, 0]), 0.4)

@@ -13,15 +13,16 @@ from pvd_engine.edit.edit_list import Edit
 from pvd_engine.edit.edited_field import EditedField
 from pvd_engine.edit.regions import SphereRegion, TransformedBoxRegion
 from pvd_engine.errors import Cancelled, UserError
-from pvd_engine.exchange.volume import run as run_volume
 from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import content_hash, load_field, save_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.render.render import render_image
 from pvd_engine.space.space_map import BoxMap
-from pvd_engine.verbs.arguments import EditArguments, VolumeArguments
+from pvd_engine.verbs.edit import EditArguments
 from pvd_engine.verbs.edit import run as run_edit
+from pvd_engine.verbs.volume import VolumeArguments
+from pvd_engine.verbs.volume import run as run_volume
 
 LEFT = {"box": {"min": [-2, -2, -2], "max": [0, 2, 2]}}
 

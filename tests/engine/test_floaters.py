@@ -18,7 +18,8 @@ from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs import edit as apply
-from pvd_engine.verbs.arguments import EditArguments, FloatersArguments
+from pvd_engine.verbs.edit import EditArguments
+from pvd_engine.verbs.floaters import FloatersArguments
 
 BOX = np.array([[-1.0, -2.0, 0.0], [1.0, 0.0, 2.0]])
 CELL = 2 / 40

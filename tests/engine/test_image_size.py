@@ -8,16 +8,13 @@ from pvd_engine.data.images.image_size import automatic_factor, trained_downscal
 from pvd_engine.data.readers import open_capture
 from pvd_engine.fields.header import read_header
 from pvd_engine.jobs.job import Job
-from pvd_engine.train import from_images as train
-from pvd_engine.verbs import convert
+from pvd_engine.verbs import convert, train
 from pvd_engine.verbs import eval as evaluate
 from pvd_engine.verbs import render as render_verb
-from pvd_engine.verbs.arguments import (
-    ConvertArguments,
-    EvalArguments,
-    RenderArguments,
-    TrainArguments,
-)
+from pvd_engine.verbs.convert import ConvertArguments
+from pvd_engine.verbs.eval import EvalArguments
+from pvd_engine.verbs.render import RenderArguments
+from pvd_engine.verbs.train import TrainArguments
 
 HALF = (
     "Images are read at 1/2 of their width and height because {}; --downscale 1 reads them whole."

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from pvd_engine.bench.verb import BenchArguments
 from pvd_engine.errors import UserError
 from pvd_engine.files.atomic import write_json
 from pvd_engine.jobs.cancel import Cancellation
 from pvd_engine.jobs.folder import Request, begin, read_request, start_or_resume
 from pvd_engine.jobs.runner import run_request
-from pvd_engine.verbs.arguments import BenchArguments, RenderArguments, TrainArguments
+from pvd_engine.verbs.render import RenderArguments
 from pvd_engine.verbs.table import VERBS
+from pvd_engine.verbs.train import TrainArguments
 
 
 @pytest.fixture

@@ -21,13 +21,11 @@ from pvd_engine.render.render import render_image
 from pvd_engine.verbs import edit as apply
 from pvd_engine.verbs import eval as evaluate
 from pvd_engine.verbs import render as render_verb
-from pvd_engine.verbs.arguments import (
-    ConvertArguments,
-    EditArguments,
-    EvalArguments,
-    RenderArguments,
-    VolumeArguments,
-)
+from pvd_engine.verbs.convert import ConvertArguments
+from pvd_engine.verbs.edit import EditArguments
+from pvd_engine.verbs.eval import EvalArguments
+from pvd_engine.verbs.render import RenderArguments
+from pvd_engine.verbs.volume import VolumeArguments
 
 
 @pytest.fixture(scope="module")

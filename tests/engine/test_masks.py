@@ -14,15 +14,16 @@ from pvd_engine.data.formats.cameras_json import capture_to_dict
 from pvd_engine.data.images.downscale import load_view
 from pvd_engine.data.images.masks import load_mask
 from pvd_engine.data.readers import open_capture
+from pvd_engine.data.writers.writers import write_capture
 from pvd_engine.errors import UserError
 from pvd_engine.jobs.job import Job
 from pvd_engine.measure.image_metrics import leaves_something, psnr, ssim
-from pvd_engine.train import from_images as train
 from pvd_engine.train.pixels import PixelTable
-from pvd_engine.verbs import convert
+from pvd_engine.verbs import convert, train
 from pvd_engine.verbs import eval as evaluate
-from pvd_engine.verbs.arguments import ConvertArguments, EvalArguments, TrainArguments
-from pvd_engine.verbs.rewrite import write_capture
+from pvd_engine.verbs.convert import ConvertArguments
+from pvd_engine.verbs.eval import EvalArguments
+from pvd_engine.verbs.train import TrainArguments
 
 SIDE = 40
 HIDDEN = (slice(24, None), slice(None))

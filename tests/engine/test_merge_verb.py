@@ -20,20 +20,17 @@ from pvd_engine.jobs.arguments_json import from_json, to_json, with_absolute_pat
 from pvd_engine.jobs.job import Job
 from pvd_engine.measure.image_metrics import psnr
 from pvd_engine.render.render import render_image
-from pvd_engine.train import from_images as train
-from pvd_engine.verbs import convert
+from pvd_engine.verbs import convert, train
 from pvd_engine.verbs import edit as apply
 from pvd_engine.verbs import render as render_verb
-from pvd_engine.verbs.arguments import (
-    ConvertArguments,
-    EditArguments,
-    InfoArguments,
-    MergeArguments,
-    RenderArguments,
-    TrainArguments,
-)
+from pvd_engine.verbs.convert import ConvertArguments
+from pvd_engine.verbs.edit import EditArguments
+from pvd_engine.verbs.info import InfoArguments
 from pvd_engine.verbs.info import run as run_info
+from pvd_engine.verbs.merge import MergeArguments
 from pvd_engine.verbs.merge import run as run_merge
+from pvd_engine.verbs.render import RenderArguments
+from pvd_engine.verbs.train import TrainArguments
 
 MOVED = [[0, -0.5, 0, 1.6], [0.5, 0, 0, 0], [0, 0, 0.5, 0], [0, 0, 0, 1]]
 """A quarter turn about z at half the size, beside the ball."""

@@ -14,7 +14,7 @@ from pvd_engine.fields.storage import save_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs import export
-from pvd_engine.verbs.arguments import ExportArguments
+from pvd_engine.verbs.export import ExportArguments
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from pvd_engine.data.geometry.bounds import looked_at
 from pvd_engine.data.geometry.projection import project
 from pvd_engine.data.images.downscale import scaled_camera
 from pvd_engine.data.readers import open_capture
+from pvd_engine.data.writers.writers import write_capture
 from pvd_engine.errors import UserError
 from pvd_engine.render.render import render_image
 from pvd_engine.space.rays import CameraBatch, generate_rays, image_pixels
-from pvd_engine.verbs.rewrite import write_capture
 
 SIZE = WIDTH, HEIGHT = 64, 32
 POSE = look_at((0.3, -0.4, 0.2), (2.0, 1.0, 0.9))

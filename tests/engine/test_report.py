@@ -24,16 +24,13 @@ from pvd_engine.measure import report
 from pvd_engine.measure import report_views as measure
 from pvd_engine.measure.pictures import MAX_WIDTH, ViewPictures, panels
 from pvd_engine.render.render import render_image
-from pvd_engine.train import from_images as train
-from pvd_engine.verbs import convert
+from pvd_engine.verbs import convert, train
 from pvd_engine.verbs import edit as apply
 from pvd_engine.verbs import eval as evaluate
-from pvd_engine.verbs.arguments import (
-    ConvertArguments,
-    EditArguments,
-    EvalArguments,
-    TrainArguments,
-)
+from pvd_engine.verbs.convert import ConvertArguments
+from pvd_engine.verbs.edit import EditArguments
+from pvd_engine.verbs.eval import EvalArguments
+from pvd_engine.verbs.train import TrainArguments
 
 VOID = {"meta", "img", "br", "hr", "link", "input", "path", "rect"}
 

@@ -17,22 +17,19 @@ from pvd_engine.data.images.downscale import view_on_white
 from pvd_engine.data.readers import open_capture
 from pvd_engine.distill import light_objective
 from pvd_engine.errors import UserError
-from pvd_engine.exchange.volume import run as run_volume
 from pvd_engine.fields.storage import load_any_field, load_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.measure.image_metrics import psnr
 from pvd_engine.render.render import render_image, render_rays
 from pvd_engine.space.maps import make_map
 from pvd_engine.space.rays import Rays
-from pvd_engine.train import from_images as train
 from pvd_engine.verbs import edit as apply
-from pvd_engine.verbs import merge
-from pvd_engine.verbs.arguments import (
-    EditArguments,
-    MergeArguments,
-    TrainArguments,
-    VolumeArguments,
-)
+from pvd_engine.verbs import merge, train
+from pvd_engine.verbs.edit import EditArguments
+from pvd_engine.verbs.merge import MergeArguments
+from pvd_engine.verbs.train import TrainArguments
+from pvd_engine.verbs.volume import VolumeArguments
+from pvd_engine.verbs.volume import run as run_volume
 
 BALL = {"sphere": {"center": [0, 0, 0], "radius": 0.62}}
 ASIDE = [[1, 0, 0, 0.9], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]

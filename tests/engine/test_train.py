@@ -11,9 +11,10 @@ from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.render.render import render_image
-from pvd_engine.train import from_images as train
 from pvd_engine.verbs import eval as evaluate
-from pvd_engine.verbs.arguments import EvalArguments, TrainArguments
+from pvd_engine.verbs import train
+from pvd_engine.verbs.eval import EvalArguments
+from pvd_engine.verbs.train import TrainArguments
 
 EXPECTED = {
     "hash": (120, 24.0),

@@ -6,9 +6,9 @@ from statistics import median_low
 from typing import Any
 
 from ...jobs.job import Job
-from ...verbs.arguments.kinds import MAX_DOWNSCALE
 from ..capture import Capture, View
 from ..readers import open_capture
+from . import MAX_DOWNSCALE
 from .downscale import downscaled
 
 LONGEST_SIDE = {"cpu": 800, "cuda": 2400}

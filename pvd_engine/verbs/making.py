@@ -1,0 +1,37 @@
+"""Arguments that the verbs share that make a field: train and convert."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..jobs.budget import Budget
+from .option_kinds import ComputingArguments, Decibel, Decoder, Seed, check_suffix
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakingArguments(ComputingArguments):
+    """How a field is made: its output, its decoder, how long it takes, its random numbers."""
+
+    out: Path
+    """The field file to write; ends in .safetensors."""
+
+    decoder: Decoder | None = None
+    """A decoder other than the architecture's own: a network (mlp), or spherical harmonics to
+    degree 2 (sh) or 3 (sh3)."""
+
+    budget: str | None = None
+    """Time to spend: 90s, 3m, 1h; three minutes when neither this nor --steps is given."""
+
+    steps: int | None = None
+    """Steps to take, instead of a time."""
+
+    until_psnr: Decibel | None = None
+    """Stop earlier, once the PSNR of a held-out view reaches this many decibel: to its image in
+    training, to the teacher's picture in a conversion."""
+
+    seed: Seed = 0
+    """Seed of all random numbers."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        Budget.parse(self.budget, self.steps)
+        check_suffix(self.out, ".safetensors")

@@ -1,0 +1,97 @@
+"""Kinds of options that several verbs take, and the checks on their values."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+from tyro.conf import Positional, arg
+
+from ..data.images import MAX_DOWNSCALE
+from ..errors import UserError
+
+
+@dataclass(frozen=True)
+class Between:
+    """Bounds of an option's value, both allowed; stands in the option's `Annotated` type."""
+
+    low: float
+    high: float
+
+
+Device = Literal["auto", "cpu", "cuda"]
+Preset = Literal["small", "full"]
+Decoder = Literal["mlp", "sh", "sh3"]
+Split = Literal["train", "val", "test"]
+Corners = tuple[float, float, float, float, float, float]
+Downscale = Annotated[int, Between(1, MAX_DOWNSCALE)]
+Seed = Annotated[int, Between(0, 2**63 - 1)]
+Decibel = Annotated[float, Between(1, 60)]
+Resolution = Annotated[int, Between(1, 2048)]
+
+CapturePath = Annotated[Path, arg(metavar="CAPTURE")]
+FieldPath = Annotated[Path, arg(metavar="FIELD")]
+FieldPaths = Annotated[tuple[Path, ...], arg(metavar="FIELD [FIELD ...]")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedArguments:
+    """Arguments of a verb, whose bounds are checked when they are made.
+
+    Raises
+    ------
+    UserError
+        A value lies outside the bounds of its option; the message names it.
+    """
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self), include_extras=True)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            bounds = bounds_of(hints[field.name])
+            if bounds is None or value is None or bounds.low <= value <= bounds.high:
+                continue
+            raise UserError(
+                f"{option_name(field.name)} must be from {bounds.low:.15g} to {bounds.high:.15g}, "
+                f"not {value}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputingArguments(CheckedArguments):
+    """Arguments of a verb that computes on a device."""
+
+    device: Device = "auto"
+    """Device to compute on; auto takes the GPU where there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldArguments(ComputingArguments):
+    """Arguments of a verb that reads one field."""
+
+    field: Positional[FieldPath]
+    """The field file."""
+
+
+def bounds_of(hint: Any) -> Between | None:
+    """Return the bounds in a type, also of one that may be None; None where it has none."""
+    if isinstance(found := getattr(hint, "__metadata__", (None,))[-1], Between):
+        return found
+    inner = (bounds_of(part) for part in getattr(hint, "__args__", ()))
+    return next((bounds for bounds in inner if bounds is not None), None)
+
+
+def option_name(field: str) -> str:
+    """Return an option as it is typed: ``"--ray-points"`` of ``"ray_points"``."""
+    return f"--{field.replace('_', '-')}"
+
+
+def check_suffix(path: Path, suffix: str) -> None:
+    """Refuse an output file of another kind.
+
+    Raises
+    ------
+    UserError
+        The file's name has another suffix.
+    """
+    if path.suffix != suffix:
+        raise UserError(f"--out must name a file that ends in {suffix}, not '{path}'.")
