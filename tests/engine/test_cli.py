@@ -17,8 +17,7 @@ from engine_process import (
     write_request,
 )
 
-from pvd_engine.cli import RunCommand, main
-from pvd_engine.verbs.table import VERBS
+from pvd_engine.cli import VERBS, RunCommand, main
 
 HELP = {name: verb.arguments for name, verb in VERBS.items()} | {"run": RunCommand}
 

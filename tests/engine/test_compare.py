@@ -16,6 +16,7 @@ from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.measure.image_metrics import psnr
+from pvd_engine.measure.side_by_side import GAP
 from pvd_engine.render.render import render_image
 from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs import compare
@@ -53,9 +54,9 @@ def test_pictures_and_their_difference_stand_side_by_side(fields, tmp_path):
         render_image(load_field(fields / f"{name}.safetensors"), camera(40)).over(1.0).clip(0, 1)
         for name in ("whole", "half")
     )
-    assert picture.shape == (40, 3 * 40 + 2 * compare.GAP, 3)
+    assert picture.shape == (40, 3 * 40 + 2 * GAP, 3)
     assert np.abs(picture[:, :40] / 255 - whole).max() < 0.01
-    second = 40 + compare.GAP
+    second = 40 + GAP
     assert np.abs(picture[:, second : second + 40] / 255 - half).max() < 0.01
     error = picture[:, -40:].astype(int).sum(axis=-1)
     assert error[18:22, 10:18].mean() > 5 * error[18:22, 24:30].mean(), "only the left differs"

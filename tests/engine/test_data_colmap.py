@@ -278,7 +278,7 @@ def test_the_box_of_points_gives_way_where_the_cameras_know_better(tmp_path):
 def test_info_leaves_the_points_in_a_job_folder_that_stays(tmp_path, monkeypatch, capfd):
     write_colmap(tmp_path / "scene")
     capture = read_colmap(tmp_path / "scene")
-    monkeypatch.setattr(info, "open_capture", lambda path: capture)
+    monkeypatch.setattr("pvd_engine.data.readers.open_capture", lambda path: capture)
     arguments = InfoArguments(path=tmp_path / "scene")
     answer = info.run(arguments, Job(tmp_path / "job"))
     path = tmp_path / "job" / "points.ply"

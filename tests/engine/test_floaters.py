@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from pvd_engine.edit import floaters
 from pvd_engine.edit.edit_list import Edit
 from pvd_engine.edit.edited_field import EditedField
 from pvd_engine.edit.floaters import FRINGE, find_floaters, surface
@@ -18,6 +17,7 @@ from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs import edit as apply
+from pvd_engine.verbs import floaters
 from pvd_engine.verbs.edit import EditArguments
 from pvd_engine.verbs.floaters import FloatersArguments
 

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from pvd_engine.cli import VERBS
 from pvd_engine.errors import UserError
 from pvd_engine.jobs.arguments_json import from_json, to_json, with_absolute_paths
 from pvd_engine.jobs.budget import Budget, parse_seconds
 from pvd_engine.verbs.convert import ConvertArguments
 from pvd_engine.verbs.render import RenderArguments
-from pvd_engine.verbs.table import VERBS
 from pvd_engine.verbs.train import TrainArguments
 from pvd_engine.verbs.volume import VolumeArguments
 

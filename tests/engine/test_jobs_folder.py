@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from pvd_engine.bench.verb import BenchArguments
+from pvd_engine.cli import VERBS
 from pvd_engine.errors import UserError
 from pvd_engine.files.atomic import write_json
 from pvd_engine.jobs.cancel import Cancellation
 from pvd_engine.jobs.folder import Request, begin, read_request, start_or_resume
 from pvd_engine.jobs.runner import run_request
 from pvd_engine.verbs.render import RenderArguments
-from pvd_engine.verbs.table import VERBS
 from pvd_engine.verbs.train import TrainArguments
 
 
@@ -44,7 +44,7 @@ def has_state(folder):
 
 
 def test_a_request_is_read_as_it_was_written(folder, request_):
-    assert read_request(folder) == request_
+    assert read_request(folder, VERBS) == request_
 
 
 def test_the_same_request_goes_on_also_on_another_device(folder, request_):
@@ -67,11 +67,11 @@ def test_another_request_is_refused_until_a_restart_is_asked_for(folder, request
     with pytest.raises(UserError, match=r"'steps' \(10 there, 20 now\).*--restart.*--job"):
         start_or_resume(folder, other, restart=False)
     assert has_state(folder)
-    assert read_request(folder) == request_
+    assert read_request(folder, VERBS) == request_
     assert not start_or_resume(folder, other, restart=True)
     assert not has_state(folder)
     assert not (folder / "events.jsonl").exists()
-    assert read_request(folder) == other
+    assert read_request(folder, VERBS) == other
 
 
 def test_a_job_that_is_done_makes_room_for_the_next(folder, request_):

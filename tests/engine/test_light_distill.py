@@ -11,7 +11,6 @@ from pvd_engine.data.images.downscale import view_on_white
 from pvd_engine.data.readers import open_capture
 from pvd_engine.distill import light_objective
 from pvd_engine.errors import Cancelled, UserError
-from pvd_engine.exchange import volume
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_any_field
 from pvd_engine.jobs.job import Job
@@ -21,6 +20,7 @@ from pvd_engine.render.render import render_image
 from pvd_engine.verbs import edit as apply
 from pvd_engine.verbs import eval as evaluate
 from pvd_engine.verbs import render as render_verb
+from pvd_engine.verbs import volume
 from pvd_engine.verbs.convert import ConvertArguments
 from pvd_engine.verbs.edit import EditArguments
 from pvd_engine.verbs.eval import EvalArguments
