@@ -12,9 +12,10 @@ from ..distill.recipe import Recipe
 from ..distill.student import inherit, make_student
 from ..distill.teach import begin, distil
 from ..distill.through import through_sparse_tensor
-from ..fields.architectures import LIGHT_FIELD, architecture, default_preset
+from ..fields.architectures import architecture, default_preset
 from ..fields.header import read_header
 from ..fields.radiance_field import RadianceField
+from ..fields.registry import LIGHT_FIELD
 from ..fields.sizing import fit
 from ..fields.storage import content_hash, load_field, save_field
 from ..jobs.budget import Budget

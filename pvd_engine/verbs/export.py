@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .. import edit  # noqa: F401, lets edited and merged fields be loaded
 from ..errors import UserError
 from ..exchange.onnx_file import write_onnx
 from ..fields.light_field import LightField

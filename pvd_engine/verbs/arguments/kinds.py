@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 
 from ...errors import UserError
+from ...fields.registry import RADIANCE_FIELDS, TARGETS_ONLY
 
 Device = Literal["auto", "cpu", "cuda"]
 Preset = Literal["small", "full"]
@@ -18,6 +19,18 @@ Split = Literal["train", "val", "test"]
 StageChoice = Literal["123", "23", "13", "3"]
 Corners = tuple[float, float, float, float, float, float]
 
+_NAMES = ", ".join(RADIANCE_FIELDS)
+
+Architecture = Annotated[
+    str, arg(help=f"The architecture: {_NAMES}, or several side by side: hash+vm.")
+]
+Target = Annotated[
+    str,
+    arg(
+        help=f"The student's architecture: {_NAMES}, several: hash+vm, "
+        f"or {', '.join(TARGETS_ONLY)}."
+    ),
+]
 CapturePath = Annotated[Path, arg(metavar="CAPTURE")]
 FieldPath = Annotated[Path, arg(metavar="FIELD")]
 FieldPaths = Annotated[tuple[Path, ...], arg(metavar="FIELD [FIELD ...]")]

@@ -10,6 +10,7 @@ from ...errors import UserError
 from ...jobs.budget import Budget
 from ..file_size import parse_size
 from .kinds import (
+    Architecture,
     CapturePath,
     Corners,
     Decoder,
@@ -21,6 +22,7 @@ from .kinds import (
     RayEncoding,
     SceneChoice,
     StageChoice,
+    Target,
     check_downscale,
     check_goal,
     check_seed,
@@ -49,8 +51,7 @@ class TrainArguments:
     out: Path
     """The field file to write; ends in .safetensors."""
 
-    arch: str = "hash"
-    """The architecture: hash, mlp, sparse_tensor, vm, cp, or several side by side: hash+vm."""
+    arch: Architecture = "hash"
 
     preset: Preset | None = None
     """Its size; small on a CPU and full on a GPU when not given."""
@@ -112,9 +113,7 @@ class ConvertArguments:
     field: Positional[FieldPath]
     """The teacher's field file."""
 
-    to: str
-    """The student's architecture: hash, mlp, sparse_tensor, vm, cp, several: hash+vm, or
-    light_field."""
+    to: Target
 
     out: Path
     """The field file to write; ends in .safetensors."""
