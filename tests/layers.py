@@ -65,9 +65,7 @@ def layer_of(module: str, layers: tuple[tuple[str, ...], ...]) -> int:
 def upward(package: Path, layers: tuple[tuple[str, ...], ...]) -> list[Import]:
     """The imports within a package that go from a layer to a higher one."""
     inner = [one for one in imports_of(package) if _inside(one.imported, package)]
-    return [
-        one for one in inner if layer_of(one.imported, layers) < layer_of(one.importer, layers)
-    ]
+    return [one for one in inner if layer_of(one.imported, layers) < layer_of(one.importer, layers)]
 
 
 def graph(package: Path) -> dict[str, set[str]]:

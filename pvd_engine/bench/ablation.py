@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
-from ..fields.architectures import LIGHT_FIELD, PRESETS
+from ..fields.registry import LIGHT_FIELD, RADIANCE_FIELDS
 from ..files.atomic import write_json
 from ..jobs.job import Job
 from .measure import held_out, require_test_views
@@ -63,7 +63,7 @@ def default_trials(source: str) -> list[tuple[str, str]]:
     Stages, constraint and active learning on the network, which cannot be projected to; the
     projection on every grid and set of factors of another architecture than the teacher's.
     """
-    grids = [name for name in PRESETS if name not in (source, "mlp")]
+    grids = [name for name in RADIANCE_FIELDS if name not in (source, "mlp")]
     return trials("mlp") + [(name, variant) for name in grids for variant in (DEFAULT, PROJECTION)]
 
 

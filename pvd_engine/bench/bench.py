@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import UserError
-from ..fields.architectures import LIGHT_FIELD, PRESETS, architecture
+from ..fields.architectures import architecture
+from ..fields.registry import LIGHT_FIELD, RADIANCE_FIELDS
 from ..files.atomic import write_json
 from ..jobs.device import choose_device
 from ..jobs.fraction import fraction_reporter
@@ -20,8 +21,8 @@ def run_benchmark(arguments: BenchArguments, job: Job) -> dict[str, Any]:
         return _kernels(arguments, job)
     plan = _plan(arguments)
     if arguments.what == "matrix":
-        sources = _names(arguments.sources, list(PRESETS))
-        targets = _names(arguments.targets, list(PRESETS))
+        sources = _names(arguments.sources, list(RADIANCE_FIELDS))
+        targets = _names(arguments.targets, list(RADIANCE_FIELDS))
         plan.claim_folder()
         result = matrix.run(plan, sources, targets, job)
         return {**result, "table": matrix.format_table(result)}

@@ -1,1 +1,7 @@
-"""Edited fields: regions, masks."""
+"""Edited and merged fields: regions, masks, placements. Importing it lets field files hold them."""
+
+from ..fields.state import register_kind
+from . import edited_field, merged_field
+
+register_kind(edited_field.KIND)
+register_kind(merged_field.KIND)

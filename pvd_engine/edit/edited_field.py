@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..fields.base import Field
-from ..fields.storage import (
+from ..fields.state import (
+    FieldKind,
     common_header,
     field_from_state,
     field_state,
@@ -207,7 +208,7 @@ def edited_field_state(field: EditedField) -> tuple[dict[str, Tensor], dict[str,
     header = {
         **field.header,
         **common_header(field),
-        "kind": "edited_field",
+        "kind": KIND.name,
         "base": base_header,
     }
     return tensors, header
@@ -227,3 +228,6 @@ def edited_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) 
     if "provenance" in header:
         field.header["provenance"] = header["provenance"]
     return field
+
+
+KIND = FieldKind("edited_field", EditedField, edited_field_state, edited_field_from_state)

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..fields.base import Field
-from ..fields.storage import (
+from ..fields.state import (
+    FieldKind,
     common_header,
     field_from_state,
     field_state,
@@ -141,7 +142,7 @@ def merged_field_state(field: MergedField) -> tuple[dict[str, Tensor], dict[str,
     header = {
         **field.header,
         **common_header(field),
-        "kind": "merged_field",
+        "kind": KIND.name,
         "parts": headers,
         "placements": [placement.matrix.tolist() for _, placement in field.pairs()],
     }
@@ -159,3 +160,6 @@ def merged_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) 
     if "provenance" in header:
         field.header["provenance"] = header["provenance"]
     return field
+
+
+KIND = FieldKind("merged_field", MergedField, merged_field_state, merged_field_from_state)

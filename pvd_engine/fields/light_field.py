@@ -18,6 +18,8 @@ from .base import Field
 from .encoders.base import ParameterGroup, muon_groups
 from .point_encodings import make_point_encoding
 from .precision import ROWS, matmul_precision, pad_rows
+from .registry import Architecture
+from .state import FieldKind, map_header, occupancy_bits, occupancy_from_state, restore
 
 OCCUPANCY_RESOLUTION = 128
 """Cells along each axis that tell which rays meet anything, and where."""
@@ -217,3 +219,44 @@ def bordered_occupancy(fine: OccupancyGrid) -> OccupancyGrid:
     bordered = OccupancyGrid(fine.space, OCCUPANCY_RESOLUTION).to(fine.box.device)
     bordered.binary.copy_(near > 0)
     return bordered
+
+
+def light_field_state(field: LightField) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return tensors and header of a light field, as its file holds them."""
+    tensors = {name: tensor.detach().cpu() for name, tensor in field.named_parameters()}
+    tensors["occupancy.bits"] = occupancy_bits(field.occupancy)
+    header = {
+        "kind": KIND.name,
+        **map_header(field.occupancy.space),
+        "occupancy": field.occupancy.resolution,
+        "reach": field.reach.to_json(),
+    }
+    return tensors, {**field.header, **header}
+
+
+def light_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> LightField:
+    """Return a field; the inverse of `light_field_state`."""
+    occupancy = occupancy_from_state(tensors, header)
+    field = LightField(header["architecture"], occupancy, Reach(**header["reach"]))
+    restore(field, tensors, header)
+    return field
+
+
+KIND = FieldKind("light_field", LightField, light_field_state, light_field_from_state)
+
+ARCHITECTURE = Architecture(
+    label="Light Field",
+    description="R2L: a deep network that answers a whole ray in one pass; it can be rendered, but "
+    "has no density",
+    good_for="R2L: a ray in one pass; no density",
+    presets={
+        "small": {"network": {"width": 128, "depth": 8}, "encoding": "hash"},
+        "full": {"network": {"width": 256, "depth": 88}, "encoding": "frequencies"},
+        "W256D88": {"network": {"width": 256, "depth": 88}, "encoding": "frequencies"},
+        "W181D88": {"network": {"width": 181, "depth": 88}, "encoding": "frequencies"},
+        "W256D44": {"network": {"width": 256, "depth": 44}, "encoding": "frequencies"},
+        "W363D22": {"network": {"width": 363, "depth": 22}, "encoding": "frequencies"},
+    },
+)
+"""R2L's networks by their names; "full" is its largest. A ray's points are encoded as published,
+but in "small", which is taught on a CPU: it sees too few rays for the published encoding."""

@@ -7,9 +7,17 @@ from torch import Tensor
 from ..space.occupancy import OccupancyGrid
 from .base import Field
 from .decoders import make_decoder
-from .encoders import make_encoder
 from .encoders.base import ParameterGroup
+from .encoders.make import make_encoder
 from .precision import pad_rows
+from .state import (
+    FieldKind,
+    common_header,
+    marching_step,
+    occupancy_bits,
+    occupancy_from_state,
+    restore,
+)
 
 
 class RadianceField(Field):
@@ -53,3 +61,25 @@ class RadianceField(Field):
         return self.encoder.refine(
             fraction, lambda points: self.occupancy.contains(self.space.from_cube(points))
         )
+
+
+def radiance_field_state(field: RadianceField) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return tensors and header of a radiance field, as its file holds them."""
+    tensors = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in field.state_dict().items()
+        if not name.startswith("occupancy.")
+    }
+    tensors["occupancy.bits"] = occupancy_bits(field.occupancy)
+    return tensors, {**field.header, **common_header(field), "kind": KIND.name}
+
+
+def radiance_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> RadianceField:
+    """Return a field; the inverse of `radiance_field_state`."""
+    occupancy = occupancy_from_state(tensors, header)
+    field = RadianceField(header["architecture"], occupancy, marching_step(header))
+    restore(field, tensors, header)
+    return field
+
+
+KIND = FieldKind("radiance_field", RadianceField, radiance_field_state, radiance_field_from_state)

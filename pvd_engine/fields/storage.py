@@ -22,24 +22,25 @@ a byte). The JSON header stands in the safetensors metadata under ``pvd_field``:
 """
 
 import hashlib
-import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
 
 from ..errors import UserError
 from ..files.atomic import write_atomic
-from ..space.maps import make_map
-from ..space.occupancy import OccupancyGrid
-from ..space.space_map import BoxMap, SpaceMap
+from . import light_field, radiance_field
 from .base import Field
 from .header import encode_header, opened
-from .light_field import AnyField, LightField, Reach
-from .radiance_field import RadianceField
+from .light_field import AnyField
+from .state import (
+    STATE_FAULTS,
+    UnknownKindError,
+    any_field_from_state,
+    field_state,
+    register_kind,
+)
 
 HEADER_BYTES = 4096
 """What the header of a field file takes, as a rule less."""
@@ -47,166 +48,14 @@ HEADER_BYTES = 4096
 MAX_NESTING = 16
 """Fields within a field: merged of edited of merged, and so on."""
 
-
-_HEADER_FAULTS = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError)
-"""What making a field raises whose header holds anything other than it should."""
+register_kind(radiance_field.KIND)
+register_kind(light_field.KIND)
 
 
 def content_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, by which provenance names parents."""
     with path.open("rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def radiance_field_state(field: RadianceField) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and header of a radiance field, as its file holds them."""
-    tensors = {
-        name: tensor.detach().cpu().contiguous()
-        for name, tensor in field.state_dict().items()
-        if not name.startswith("occupancy.")
-    }
-    tensors["occupancy.bits"] = occupancy_bits(field.occupancy)
-    return tensors, {**field.header, **common_header(field), "kind": "radiance_field"}
-
-
-def radiance_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> RadianceField:
-    """The inverse of `radiance_field_state`."""
-    occupancy = occupancy_from_state(tensors, header)
-    field = RadianceField(header["architecture"], occupancy, marching_step(header))
-    parameters = {k: v for k, v in tensors.items() if k != "occupancy.bits"}
-    parameters |= {f"occupancy.{k}": v for k, v in occupancy.state_dict().items()}
-    field.load_state_dict(parameters)
-    field.header = described(header)
-    return field
-
-
-def light_field_state(field: LightField) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and header of a light field, as its file holds them."""
-    tensors = {name: tensor.detach().cpu() for name, tensor in field.named_parameters()}
-    tensors["occupancy.bits"] = occupancy_bits(field.occupancy)
-    header = {
-        "kind": "light_field",
-        **map_header(field.occupancy.space),
-        "occupancy": field.occupancy.resolution,
-        "reach": field.reach.to_json(),
-    }
-    return tensors, {**field.header, **header}
-
-
-def light_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> LightField:
-    """The inverse of `light_field_state`."""
-    occupancy = occupancy_from_state(tensors, header)
-    field = LightField(header["architecture"], occupancy, Reach(**header["reach"]))
-    parameters = {k: v for k, v in tensors.items() if k != "occupancy.bits"}
-    parameters |= {f"occupancy.{k}": v for k, v in occupancy.state_dict().items()}
-    field.load_state_dict(parameters)
-    field.header = described(header)
-    return field
-
-
-def described(header: dict[str, Any]) -> dict[str, Any]:
-    """Of a file's header, what the field itself holds as its header."""
-    return {k: header[k] for k in ("architecture", "color_space", "provenance") if k in header}
-
-
-def map_header(space: SpaceMap) -> dict[str, Any]:
-    """What a header says of the map of space, its box among it."""
-    return {"box": space.box.double().cpu().tolist(), "frame": space.to_json()}
-
-
-def map_from_header(header: dict[str, Any]) -> SpaceMap:
-    """The inverse of `map_header`.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        The box has no volume, or the frame is none.
-    """
-    box = torch.tensor(header["box"], dtype=torch.float32)
-    if box.shape != (2, 3) or not torch.isfinite(box).all() or not (box[0] < box[1]).all():
-        raise ValueError("the box has no volume")
-    return make_map(header.get("frame", {"kind": BoxMap.kind}), box)
-
-
-def common_header(field: Field) -> dict[str, Any]:
-    """What the header of every kind of field says of its box."""
-    return {
-        **map_header(field.space),
-        "step": field.step,
-        "occupancy": field.occupancy.resolution,
-        "units": "extinction per dataset unit",
-    }
-
-
-def marching_step(header: dict[str, Any]) -> float:
-    """A field's ray-marching step; raises ValueError where no ray would end with it."""
-    step = float(header["step"])
-    if not 0 < step < math.inf:
-        raise ValueError("the step must be above zero")
-    return step
-
-
-def occupancy_bits(occupancy: OccupancyGrid) -> Tensor:
-    """Which cells are occupied, eight to a byte: (ceil(R^3 / 8),) uint8."""
-    return torch.from_numpy(np.packbits(occupancy.binary.cpu().numpy().reshape(-1)))
-
-
-def occupancy_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> OccupancyGrid:
-    """The occupancy grid that a field's ``occupancy.bits`` and header describe.
-
-    Raises
-    ------
-    ValueError
-        There is no such map of space, or the bits are not as many as the header says; nothing of
-        that many is allocated then.
-    """
-    resolution, packed = int(header["occupancy"]), tensors["occupancy.bits"]
-    if resolution < 1 or packed.shape != (-(-(resolution**3) // 8),):
-        raise ValueError("the occupancy grid has another size")
-    occupancy = OccupancyGrid(map_from_header(header), resolution)
-    bits = np.unpackbits(packed.numpy(), count=resolution**3)
-    occupancy.binary.copy_(torch.from_numpy(bits).view((resolution,) * 3))
-    occupancy.values.copy_(occupancy.binary)
-    return occupancy
-
-
-def field_state(field: AnyField) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and header of a field of any kind, as its file holds them."""
-    from ..edit.edited_field import EditedField, edited_field_state
-    from ..edit.merged_field import MergedField, merged_field_state
-
-    if isinstance(field, EditedField):
-        return edited_field_state(field)
-    if isinstance(field, MergedField):
-        return merged_field_state(field)
-    if isinstance(field, RadianceField):
-        return radiance_field_state(field)
-    if isinstance(field, LightField):
-        return light_field_state(field)
-    raise TypeError(f"{type(field).__name__} has no file form")
-
-
-def field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> Field:
-    """The inverse of `field_state`, for fields that have density.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError, RuntimeError
-        When the tensors do not fit the header.
-    """
-    from ..edit.edited_field import edited_field_from_state
-    from ..edit.merged_field import merged_field_from_state
-
-    if header["kind"] == "edited_field":
-        return edited_field_from_state(tensors, header)
-    if header["kind"] == "merged_field":
-        return merged_field_from_state(tensors, header)
-    return radiance_field_from_state(tensors, header)
-
-
-def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix, named without it."""
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def check_nesting(header: dict[str, Any], deepest: int = MAX_NESTING) -> None:
@@ -260,10 +109,12 @@ def load_any_field(path: Path, device: torch.device | str = "cpu") -> AnyField:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     try:
         check_nesting(header)
-        is_light = header["kind"] == "light_field"
-        make = light_field_from_state if is_light else field_from_state
-        field = make(tensors, header)
-    except _HEADER_FAULTS as error:
+        field = any_field_from_state(tensors, header)
+    except UnknownKindError as error:
+        raise UserError(
+            f"'{path}' holds a kind of field that this program does not know, {error}; update it."
+        ) from error
+    except STATE_FAULTS as error:
         raise UserError(
             f"'{path}' is a damaged field file: its tensors do not fit its header."
         ) from error
@@ -279,7 +130,7 @@ def load_field(path: Path, device: torch.device | str = "cpu") -> Field:
         As `load_any_field`, and for a light field.
     """
     field = load_any_field(path, device)
-    if isinstance(field, LightField):
+    if not isinstance(field, Field):
         raise UserError(
             f"'{path}' is a light field, which has no density: it can be rendered, measured and "
             "exported, but not edited, merged, converted or made a volume; take its teacher."

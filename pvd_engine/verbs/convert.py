@@ -12,7 +12,14 @@ from ..jobs.job import Job
 from ..jobs.verb import Verb
 from .file_size import parse_size
 from .making import MakingArguments
-from .option_kinds import Between, CapturePath, Downscale, FieldPath, option_name
+from .option_kinds import (
+    Between,
+    CapturePath,
+    Downscale,
+    FieldPath,
+    Target,
+    option_name,
+)
 
 if TYPE_CHECKING:
     from ..distill.lesson import Lesson
@@ -41,9 +48,7 @@ class ConvertArguments(MakingArguments):
     field: Positional[FieldPath]
     """The teacher's field file."""
 
-    to: str
-    """The student's architecture: hash, mlp, sparse_tensor, vm, cp, several: hash+vm, or
-    light_field."""
+    to: Target
 
     capture: CapturePath | None = None
     """The dataset that the teacher was trained on; its cameras show where to look."""
@@ -139,8 +144,8 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     from ..data.images.image_size import open_at_size
     from ..distill.lesson import Lesson, require_density, viewpoints
     from ..distill.recipe import Recipe
-    from ..fields.architectures import LIGHT_FIELD
     from ..fields.header import read_header
+    from ..fields.registry import LIGHT_FIELD
     from ..fields.storage import content_hash, load_field, save_field
     from ..jobs.device import choose_device
 

@@ -44,6 +44,7 @@ def run(arguments: ExportArguments, job: Job) -> dict[str, Any]:
     dict
         ``out``, the file, ``to``, its format, and ``size`` in bytes.
     """
+    from .. import edit  # noqa: F401, lets edited and merged fields be loaded
     from ..exchange.onnx_file import write_onnx
     from ..fields.light_field import LightField
     from ..fields.storage import load_any_field

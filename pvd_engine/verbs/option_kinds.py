@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 
 from ..data.images import MAX_DOWNSCALE
 from ..errors import UserError
+from ..fields.registry import RADIANCE_FIELDS, TARGETS_ONLY
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,18 @@ Seed = Annotated[int, Between(0, 2**63 - 1)]
 Decibel = Annotated[float, Between(1, 60)]
 Resolution = Annotated[int, Between(1, 2048)]
 
+_NAMES = ", ".join(RADIANCE_FIELDS)
+
+Architecture = Annotated[
+    str, arg(help=f"Architecture of the field: {_NAMES}, or several side by side: hash+vm.")
+]
+Target = Annotated[
+    str,
+    arg(
+        help=f"Architecture of the student: {_NAMES}, several: hash+vm, "
+        f"or {', '.join(TARGETS_ONLY)}."
+    ),
+]
 CapturePath = Annotated[Path, arg(metavar="CAPTURE")]
 FieldPath = Annotated[Path, arg(metavar="FIELD")]
 FieldPaths = Annotated[tuple[Path, ...], arg(metavar="FIELD [FIELD ...]")]

@@ -9,7 +9,7 @@ from ..jobs.budget import Budget
 from ..jobs.job import Job
 from ..jobs.verb import Verb
 from .making import MakingArguments
-from .option_kinds import CapturePath, Corners, Downscale, Preset
+from .option_kinds import Architecture, CapturePath, Corners, Downscale, Preset
 
 SceneChoice = Literal["auto", "object", "forward_facing", "unbounded"]
 
@@ -29,8 +29,7 @@ class TrainArguments(MakingArguments):
     capture: Positional[CapturePath]
     """The dataset: its folder, or the file that lists its cameras."""
 
-    arch: str = "hash"
-    """The architecture: hash, mlp, sparse_tensor, vm, cp, or several side by side: hash+vm."""
+    arch: Architecture = "hash"
 
     preset: Preset | None = None
     """Size of the field; small on a CPU and full on a GPU when not given."""

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from ...kernels.factors import line_products
-from .factored import FactoredEncoder
+from ..registry import EncoderArchitecture
+from .factored import FactoredEncoder, scaled_factors
 
 
 class CpEncoder(FactoredEncoder):
@@ -52,3 +53,17 @@ class CpEncoder(FactoredEncoder):
         """A table's values at other vertices."""
         parts = self.tables()[name].split(list(self.size))
         return torch.cat([weights @ part for weights, part in zip(along, parts, strict=True)])
+
+
+ARCHITECTURE = EncoderArchitecture(
+    label="TensoRF CP",
+    description="TensoRF: lines alone; the smallest file, with less detail",
+    good_for="TensoRF: lines; the smallest file",
+    encoder=CpEncoder,
+    decoder="mlp",
+    presets={
+        "full": {"resolution": 500, "density_rank": 96, "color_rank": 288},
+        "small": {"resolution": 192, "density_rank": 96, "color_rank": 192},
+    },
+    scaled=scaled_factors,
+)

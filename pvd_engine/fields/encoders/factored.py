@@ -154,6 +154,15 @@ class FactoredEncoder(CoarseToFineEncoder):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
+def scaled_factors(sizes: Mapping[str, Any], fraction: float) -> dict[str, Any]:
+    """Return factors that are coarser and of lower rank alike."""
+    return {
+        "resolution": max(round(sizes["resolution"] * fraction ** (1 / 3)), 8),
+        "density_rank": max(round(sizes["density_rank"] * fraction ** (1 / 3)), 1),
+        "color_rank": max(round(sizes["color_rank"] * fraction ** (1 / 3)), 1),
+    }
+
+
 def occupied_box(occupied: Callable[[Tensor], Tensor], box: Tensor) -> Tensor:
     """The part (2, 3) of a box (2, 3) that holds all occupied points, with a margin of a cell."""
     axis = (torch.arange(LATTICE, device=box.device) + 0.5) / LATTICE

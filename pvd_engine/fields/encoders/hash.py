@@ -1,10 +1,14 @@
 """The multiresolution hash grid of Instant-NGP (Müller et al. 2022) and its density network."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from ...kernels.hash_grid import HashGridLayout, hash_encode
 from ..precision import matmul_precision
+from ..registry import EncoderArchitecture
 from .base import Encoder, ParameterGroup
 
 
@@ -54,3 +58,35 @@ class HashEncoder(Encoder):
         """Tables skip untouched rows, as in the paper; the network does not."""
         table = ParameterGroup([self.table], learning_rate=3e-2, rule="adam_rows")
         return [table, *self.network_groups(self.hidden, self.output)]
+
+
+def _scaled(sizes: Mapping[str, Any], fraction: float) -> dict[str, Any]:
+    """Return smaller tables, to a power of two."""
+    entries = (1 << sizes["log2_table_size"]) * fraction
+    return {"log2_table_size": max(int(entries).bit_length() - 1, 8)}
+
+
+ARCHITECTURE = EncoderArchitecture(
+    label="Hash Grid",
+    description="Instant-NGP: hash tables and a small network; the fastest to train",
+    good_for="Instant-NGP: the fastest to train",
+    encoder=HashEncoder,
+    decoder="mlp",
+    presets={
+        "full": {
+            "levels": 14,
+            "features": 2,
+            "log2_table_size": 19,
+            "base_resolution": 16,
+            "finest_resolution": 2048,
+        },
+        "small": {
+            "levels": 12,
+            "features": 2,
+            "log2_table_size": 17,
+            "base_resolution": 16,
+            "finest_resolution": 384,
+        },
+    },
+    scaled=_scaled,
+)

@@ -1,9 +1,13 @@
 """NeRF's network (Mildenhall et al. 2020) as PVD splits it: trunk, then a small density network."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from ..precision import ROWS, matmul_precision
+from ..registry import EncoderArchitecture
 from .base import Encoder, ParameterGroup, muon_groups
 
 START_LOG_DENSITY = -3.0
@@ -108,3 +112,22 @@ class MlpEncoder(Encoder):
     def network_groups(self, *networks: nn.Module) -> list[ParameterGroup]:
         """All by `muon_groups`."""
         return muon_groups(*networks)
+
+
+def _scaled(sizes: Mapping[str, Any], fraction: float) -> dict[str, Any]:
+    """Return narrower layers, in steps of 16."""
+    return {"hidden": max(round(sizes["hidden"] * fraction**0.5 / 16) * 16, 16)}
+
+
+ARCHITECTURE = EncoderArchitecture(
+    label="Network",
+    description="NeRF: one network and nothing else; a small file",
+    good_for="NeRF: a network alone; a small file",
+    encoder=MlpEncoder,
+    decoder="mlp",
+    presets={
+        "full": {"hidden": 256, "layers": 8, "skip": 4, "frequencies": 10},
+        "small": {"hidden": 256, "layers": 6, "skip": 3, "frequencies": 10},
+    },
+    scaled=_scaled,
+)

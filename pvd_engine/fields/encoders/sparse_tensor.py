@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ...kernels.sparse_grid import sparse_sample
+from ..registry import EncoderArchitecture
 from .base import ParameterGroup
 from .coarse_to_fine import CoarseToFineEncoder
 
@@ -177,3 +178,19 @@ class SparseTensorEncoder(CoarseToFineEncoder):
             self.values = nn.Parameter(torch.empty_like(state_dict[prefix + "values"]))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         self._link()
+
+
+def _scaled(sizes: Mapping[str, Any], fraction: float) -> dict[str, Any]:
+    """Return a coarser grid; occupied voxels lie along surfaces, so they grow with its square."""
+    return {"resolution": max(round(sizes["resolution"] * fraction**0.5), 8)}
+
+
+ARCHITECTURE = EncoderArchitecture(
+    label="Sparse Tensor",
+    description="Plenoxels: values in occupied voxels and spherical harmonics; no network at all",
+    good_for="Plenoxels: voxels, no network",
+    encoder=SparseTensorEncoder,
+    decoder="sh",
+    presets={"full": {"resolution": 256}, "small": {"resolution": 128}},
+    scaled=_scaled,
+)

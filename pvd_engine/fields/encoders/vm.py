@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from ...kernels.factors import MODES, Size, plane_products, plane_rows
-from .factored import FactoredEncoder
+from ..registry import EncoderArchitecture
+from .factored import FactoredEncoder, scaled_factors
 
 
 class VmEncoder(FactoredEncoder):
@@ -77,3 +78,17 @@ def _resampled_plane(plane: Tensor, along_a: Tensor, along_b: Tensor) -> Tensor:
     grid = plane.view(along_a.shape[1], along_b.shape[1], -1)
     finer = torch.einsum("ia,abr,jb->ijr", along_a, grid, along_b)
     return finer.reshape(-1, plane.shape[1])
+
+
+ARCHITECTURE = EncoderArchitecture(
+    label="TensoRF VM",
+    description="TensoRF: planes times lines; smooth surfaces, and as fast to train as a hash grid",
+    good_for="TensoRF: planes and lines; smooth",
+    encoder=VmEncoder,
+    decoder="mlp",
+    presets={
+        "full": {"resolution": 300, "density_rank": 16, "color_rank": 48},
+        "small": {"resolution": 160, "density_rank": 16, "color_rank": 24},
+    },
+    scaled=scaled_factors,
+)

@@ -1,0 +1,187 @@
+"""The state of a field: the tensors and the header that its file holds, for each kind of field.
+
+`storage` tells what is in a header. A kind of field is registered with the two functions that make
+its state and a field from its state; a field that holds other fields calls `field_state` and
+`field_from_state` for them.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..space.maps import make_map
+from ..space.occupancy import OccupancyGrid
+from ..space.space_map import BoxMap, SpaceMap
+from .base import Field
+
+State = tuple[dict[str, Tensor], dict[str, Any]]
+"""Tensors by name, and the header."""
+
+
+class UnknownKindError(Exception):
+    """A header names a kind of field that is not registered."""
+
+
+@dataclass(frozen=True)
+class FieldKind:
+    """A kind of field that field files can hold.
+
+    Attributes
+    ----------
+    name : str
+        ``kind`` in the header.
+    type : type
+        Class of the fields.
+    state : callable
+        field -> tensors, header; the header has ``kind``.
+    from_state : callable
+        (tensors, header) -> field, the inverse; any `STATE_FAULTS` where they do not fit.
+    """
+
+    name: str
+    type: type[nn.Module]
+    state: Callable[[Any], State]
+    from_state: Callable[[dict[str, Tensor], dict[str, Any]], Any]
+
+
+STATE_FAULTS = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError)
+"""Errors with which making a field fails whose header holds anything other than it should."""
+
+_KINDS: dict[str, FieldKind] = {}
+
+
+def register_kind(kind: FieldKind) -> None:
+    """Let field files hold another kind of field.
+
+    Raises
+    ------
+    ValueError
+        The name is taken.
+    """
+    if kind.name in _KINDS:
+        raise ValueError(f"a kind of field called '{kind.name}' is registered already")
+    _KINDS[kind.name] = kind
+
+
+def field_state(field: nn.Module) -> State:
+    """Return tensors and header of a field of any kind, as its file holds them.
+
+    Raises
+    ------
+    TypeError
+        Fields of this class have no file form.
+    """
+    kind = next((kind for kind in _KINDS.values() if kind.type is type(field)), None)
+    if kind is None:
+        raise TypeError(f"{type(field).__name__} has no file form")
+    return kind.state(field)
+
+
+def any_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> Any:
+    """Return a field of any kind; the inverse of `field_state`.
+
+    Raises
+    ------
+    UnknownKindError
+        No such kind of field is registered.
+    KeyError, TypeError, ValueError, RuntimeError
+        When the tensors do not fit the header.
+    """
+    name = header["kind"]
+    if name not in _KINDS:
+        raise UnknownKindError(f"{name!r:.60}")
+    return _KINDS[name].from_state(tensors, header)
+
+
+def field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> Field:
+    """Return a field that has density; otherwise as `any_field_from_state`.
+
+    Raises
+    ------
+    ValueError
+        The field has no density.
+    """
+    field = any_field_from_state(tensors, header)
+    if not isinstance(field, Field):
+        raise ValueError("the field has no density")
+    return field
+
+
+def restore(field: Any, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    """Give a new field, made with the occupancy of its file, the parameters and header there."""
+    parameters = {k: v for k, v in tensors.items() if k != "occupancy.bits"}
+    parameters |= {f"occupancy.{k}": v for k, v in field.occupancy.state_dict().items()}
+    field.load_state_dict(parameters)
+    kept = ("architecture", "color_space", "provenance")
+    field.header = {key: header[key] for key in kept if key in header}
+
+
+def map_header(space: SpaceMap) -> dict[str, Any]:
+    """Return the header's entries on the map of space, the box among them."""
+    return {"box": space.box.double().cpu().tolist(), "frame": space.to_json()}
+
+
+def map_from_header(header: dict[str, Any]) -> SpaceMap:
+    """Return the map of space; the inverse of `map_header`.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        The box has no volume, or the frame is none.
+    """
+    box = torch.tensor(header["box"], dtype=torch.float32)
+    if box.shape != (2, 3) or not torch.isfinite(box).all() or not (box[0] < box[1]).all():
+        raise ValueError("the box has no volume")
+    return make_map(header.get("frame", {"kind": BoxMap.kind}), box)
+
+
+def common_header(field: Field) -> dict[str, Any]:
+    """Return the entries on space and marching in the header of every field with density."""
+    return {
+        **map_header(field.space),
+        "step": field.step,
+        "occupancy": field.occupancy.resolution,
+        "units": "extinction per dataset unit",
+    }
+
+
+def marching_step(header: dict[str, Any]) -> float:
+    """Return a field's ray-marching step; raises ValueError where no ray would end with it."""
+    step = float(header["step"])
+    if not 0 < step < math.inf:
+        raise ValueError("the step must be above zero")
+    return step
+
+
+def occupancy_bits(occupancy: OccupancyGrid) -> Tensor:
+    """Pack whether each cell is occupied, eight to a byte: (ceil(R^3 / 8),) uint8."""
+    return torch.from_numpy(np.packbits(occupancy.binary.cpu().numpy().reshape(-1)))
+
+
+def occupancy_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> OccupancyGrid:
+    """Return the occupancy grid that a field's ``occupancy.bits`` and header describe.
+
+    Raises
+    ------
+    ValueError
+        There is no such map of space, or the bits are not as many as the header says; nothing of
+        that many is allocated then.
+    """
+    resolution, packed = int(header["occupancy"]), tensors["occupancy.bits"]
+    if resolution < 1 or packed.shape != (-(-(resolution**3) // 8),):
+        raise ValueError("the occupancy grid has another size")
+    occupancy = OccupancyGrid(map_from_header(header), resolution)
+    bits = np.unpackbits(packed.numpy(), count=resolution**3)
+    occupancy.binary.copy_(torch.from_numpy(bits).view((resolution,) * 3))
+    occupancy.values.copy_(occupancy.binary)
+    return occupancy
+
+
+def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, named without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
