@@ -13,10 +13,13 @@ from ..jobs.verb import Verb
 from .file_size import parse_size
 from .making import MakingArguments
 from .option_kinds import (
+    AUTOMATIC_PRESET,
+    PRESETS,
     Between,
     CapturePath,
     Downscale,
     FieldPath,
+    Shown,
     Target,
     option_name,
 )
@@ -26,9 +29,48 @@ if TYPE_CHECKING:
     from ..train.loop import Training
 
 LightPreset = Literal["small", "full", "W256D88", "W181D88", "W256D44", "W363D22"]
-Interval = Literal["occupied", "box", "fixed"]
-RayEncoding = Literal["hash", "frequencies"]
-StageChoice = Literal["123", "23", "13", "3"]
+Interval = Annotated[
+    Literal["occupied", "box", "fixed"],
+    Shown(
+        "Within",
+        (
+            ("occupied", "Occupied Cells", "Where the ray may meet something, and nowhere else"),
+            ("box", "Box", "The ray's way through the box around all that is occupied"),
+            ("fixed", "Near and Far", "Between fixed planes, as published"),
+        ),
+    ),
+]
+RayEncoding = Annotated[
+    Literal["hash", "frequencies"],
+    Shown(
+        "Encoding",
+        (
+            ("hash", "Hash Grid", "Learns many times faster; a larger file"),
+            ("frequencies", "Frequencies", "Sines and cosines, as published"),
+        ),
+        unset=("Automatic", "That of the size: a hash grid for a small light field"),
+    ),
+]
+StageChoice = Annotated[
+    Literal["123", "23", "13", "3"],
+    Shown(
+        "Stages",
+        (
+            ("123", "All", "Features, then density and colour of points, then rendered rays"),
+            ("23", "Points and Rays", "No features"),
+            ("13", "Features and Rays", "No density and colour of points"),
+            ("3", "Rays", "Rendered rays from the first step on"),
+        ),
+    ),
+]
+Through = Annotated[
+    Literal["sparse_tensor"],
+    Shown(
+        "Through",
+        (("sparse_tensor", "Sparse Tensor", "The published way to edit; it takes longer"),),
+        unset=("Nothing", "Distil straight into the student"),
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,38 +99,39 @@ class ConvertArguments(MakingArguments):
     """Divide width and height of the capture's images by this, averaging their pixels; when not
     given, by what the teacher's training divided them by."""
 
-    preset: LightPreset | None = None
+    preset: Annotated[LightPreset | None, Shown("Size", PRESETS, AUTOMATIC_PRESET)] = None
     """Size of the student; small on a CPU and full on a GPU when not given. Light fields have R2L's
     sizes, too, by their names."""
 
-    inherit: bool = False
+    inherit: Annotated[bool, Shown("Inherit Weights")] = False
     """Copy the parameters that teacher and student share by name and shape."""
 
-    through: Literal["sparse_tensor"] | None = None
-    """Distil first into this architecture, then on into the student: the published way to edit."""
+    through: Through | None = None
+    """Architecture to distil into first, and from that on into the student: the published way to
+    edit."""
 
-    max_size: str | None = None
+    max_size: Annotated[str | None, Shown("Max Size")] = None
     """Largest field file, such as 5MB; the student's sizes are chosen to fit it."""
 
-    projection: bool = True
+    projection: Annotated[bool, Shown("Direct Projection")] = True
     """Start grids and factors from a direct projection of the teacher instead of noise."""
 
     stages: StageChoice = "123"
     """PVD's stages that take part: 1 features, 2 density and colour of points, 3 rendered rays."""
 
-    density_constraint: bool = True
+    density_constraint: Annotated[bool, Shown("Density Constraint")] = True
     """Compare log-densities only within PVD's range of -2 to 7."""
 
-    hard_poses: bool = True
+    hard_poses: Annotated[bool, Shown("Hard Poses")] = True
     """Render again, slightly turned, from the poses where the student was worst (PVD-AL)."""
 
-    hard_rays: bool = True
+    hard_rays: Annotated[bool, Shown("Hard Rays")] = True
     """Cast the worst rays again (PVD-AL)."""
 
-    hard_points: bool = True
+    hard_points: Annotated[bool, Shown("Hard Points")] = True
     """Compare only the points that weigh most along each ray (PVD-AL)."""
 
-    ray_points: Annotated[int, Between(2, 256)] = 16
+    ray_points: Annotated[int, Between(2, 256), Shown("Points")] = 16
     """Points along each ray that a light field is given."""
 
     ray_encoding: RayEncoding | None = None
@@ -99,23 +142,23 @@ class ConvertArguments(MakingArguments):
     """Part of a ray on which these points lie: its occupied cells alone, its way through the box
     around all that is occupied, or between fixed near and far planes, as published."""
 
-    ray_skip_empty: bool = True
+    ray_skip_empty: Annotated[bool, Shown("Skip Empty")] = True
     """Render rays that meet no occupied cell as background, without the network."""
 
-    ray_hard: bool = True
+    ray_hard: Annotated[bool, Shown("Repeat Hard")] = True
     """Draw the hardest rays again."""
 
-    ray_importance: bool = True
+    ray_importance: Annotated[bool, Shown("By Importance")] = True
     """Learn from few of the rays that turn out to be empty."""
 
     ray_pool: Annotated[int, Between(1 << 10, 1 << 31)] = 1 << 20
     """Rays of the teacher that are kept at a time, 32 bytes each."""
 
-    fine_tune: Annotated[float, Between(0, 1)] = 0.15
+    fine_tune: Annotated[float, Between(0, 1), Shown("Fine-Tune")] = 0.15
     """Fraction of the budget, at its end, in which a light field learns from the images of
     --capture; not where its teacher is edited or merged."""
 
-    report: bool = True
+    report: Annotated[bool, Shown("Write Report")] = True
     """Write a report next to the field, OUT.report.json and OUT.report.html; needs --capture."""
 
     def __post_init__(self) -> None:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from ..jobs.budget import Budget
-from .option_kinds import ComputingArguments, Decibel, Decoder, Seed, check_suffix
+from .option_kinds import ComputingArguments, Decibel, Decoder, Seed, Shown, check_suffix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +22,14 @@ class MakingArguments(ComputingArguments):
     budget: str | None = None
     """Time to spend: 90s, 3m, 1h; three minutes when neither this nor --steps is given."""
 
-    steps: int | None = None
+    steps: Annotated[int | None, Shown("Steps")] = None
     """Steps to take, instead of a time."""
 
-    until_psnr: Decibel | None = None
+    until_psnr: Annotated[Decibel | None, Shown("PSNR")] = None
     """Stop earlier, once the PSNR of a held-out view reaches this many decibel: to its image in
     training, to the teacher's picture in a conversion."""
 
-    seed: Seed = 0
+    seed: Annotated[Seed, Shown("Seed")] = 0
     """Seed of all random numbers."""
 
     def __post_init__(self) -> None:

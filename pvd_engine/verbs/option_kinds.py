@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from tyro.conf import Positional, arg
 
 from ..data.images import MAX_DOWNSCALE
 from ..errors import UserError
 from ..fields.registry import RADIANCE_FIELDS, TARGETS_ONLY
+
+Note = TypeVar("Note")
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,30 @@ class Between:
     low: float
     high: float
 
+
+@dataclass(frozen=True)
+class Shown:
+    """An option in Blender's interface; stands in the option's `Annotated` type.
+
+    Attributes
+    ----------
+    label : str
+    choices : tuple of (str, str, str)
+        Value, label and tooltip of what can be chosen.
+    unset : (str, str) or None
+        Label and tooltip of no choice, where the option may be left out.
+    """
+
+    label: str
+    choices: tuple[tuple[str, str, str], ...] = ()
+    unset: tuple[str, str] | None = None
+
+
+AUTOMATIC_PRESET = ("Automatic", "Small on a CPU, full on a GPU")
+PRESETS = (
+    ("small", "Small", "Sizes that suit a CPU"),
+    ("full", "Full", "The published sizes, which want a GPU"),
+)
 
 Device = Literal["auto", "cpu", "cuda"]
 Preset = Literal["small", "full"]
@@ -58,13 +84,13 @@ class CheckedArguments:
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self), include_extras=True)
-        for field in fields(self):
-            value = getattr(self, field.name)
-            bounds = bounds_of(hints[field.name])
+        for option in fields(self):
+            value = getattr(self, option.name)
+            bounds = note_of(hints[option.name], Between)
             if bounds is None or value is None or bounds.low <= value <= bounds.high:
                 continue
             raise UserError(
-                f"{option_name(field.name)} must be from {bounds.low:.15g} to {bounds.high:.15g}, "
+                f"{option_name(option.name)} must be from {bounds.low:.15g} to {bounds.high:.15g}, "
                 f"not {value}."
             )
 
@@ -85,17 +111,16 @@ class FieldArguments(ComputingArguments):
     """The field file."""
 
 
-def bounds_of(hint: Any) -> Between | None:
-    """Return the bounds in a type, also of one that may be None; None where it has none."""
-    if isinstance(found := getattr(hint, "__metadata__", (None,))[-1], Between):
-        return found
-    inner = (bounds_of(part) for part in getattr(hint, "__args__", ()))
-    return next((bounds for bounds in inner if bounds is not None), None)
+def note_of(hint: Any, kind: type[Note]) -> Note | None:
+    """Return the note of a kind in an `Annotated` type, also within ``... | None``."""
+    notes = (note for note in getattr(hint, "__metadata__", ()) if isinstance(note, kind))
+    inner = (note_of(part, kind) for part in get_args(hint) if not isinstance(part, kind))
+    return next((note for note in (*notes, *inner) if note is not None), None)
 
 
-def option_name(field: str) -> str:
+def option_name(name: str) -> str:
     """Return an option as it is typed: ``"--ray-points"`` of ``"ray_points"``."""
-    return f"--{field.replace('_', '-')}"
+    return f"--{name.replace('_', '-')}"
 
 
 def check_suffix(path: Path, suffix: str) -> None:

@@ -1,7 +1,7 @@
 """Train a field from the images of a capture."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional
 
@@ -9,7 +9,16 @@ from ..jobs.budget import Budget
 from ..jobs.job import Job
 from ..jobs.verb import Verb
 from .making import MakingArguments
-from .option_kinds import Architecture, CapturePath, Corners, Downscale, Preset
+from .option_kinds import (
+    AUTOMATIC_PRESET,
+    PRESETS,
+    Architecture,
+    CapturePath,
+    Corners,
+    Downscale,
+    Preset,
+    Shown,
+)
 
 SceneChoice = Literal["auto", "object", "forward_facing", "unbounded"]
 
@@ -31,7 +40,7 @@ class TrainArguments(MakingArguments):
 
     arch: Architecture = "hash"
 
-    preset: Preset | None = None
+    preset: Annotated[Preset | None, Shown("Size", PRESETS, AUTOMATIC_PRESET)] = None
     """Size of the field; small on a CPU and full on a GPU when not given."""
 
     downscale: Downscale | None = None
