@@ -22,7 +22,7 @@ def run_command(arguments: Sequence[str]) -> int:
     try:
         api.configure(values.engine_python, values.device, values.work_folder)
         values.action(values)
-    except (api.ConvertFieldError, api.SceneError) as error:
+    except api.ConvertFieldError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -9,13 +9,12 @@ from bpy.types import Object
 
 from ..errors import ConvertFieldError
 from ..jobs import tasks
-from ..jobs.steps import chosen_device, do, owner
-from ..jobs.tasks import source_field
 from ..scene import edit_shapes
 from ..scene.edit_properties import shape_of
 from ..scene.placement import field_placement
-from ..state.properties import find_field
+from ..state.properties import find_field, source_field
 from ..volume.field_nodes import add_erase_modifier, nodes_can_edit
+from .shared import chosen_device, do, owner
 
 
 def add_shape(

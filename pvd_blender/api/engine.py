@@ -6,10 +6,11 @@ from pathlib import Path
 
 import bpy
 
+from ..engine.environment import engine_packages
 from ..errors import ConvertFieldError
 from ..jobs.session import session
 from ..jobs.set_up import EngineSetUp, find_python
-from ..preferences import engine_packages, engine_settings, environment_folder, preferences
+from ..preferences import engine_settings, environment_folder, preferences
 
 OFFLINE = (
     "Setting up the engine downloads its libraries; allow online access in Blender's preferences "
@@ -69,7 +70,12 @@ def set_up_engine(
     chosen = engine_packages() if packages is None else list(packages)
     log = engine_settings().work_folder / "set_up.log"
     set_up = EngineSetUp(find_python(), where, [*options, *chosen], log)
-    return session().set_up_engine(set_up, wait)
+    running = session()
+    if wait:
+        return running.engine.set_up_now(set_up)
+    running.message, running.error = "", None
+    running.engine.start_set_up(set_up)
+    return None
 
 
 def check_engine(wait: bool = True) -> str | None:
@@ -80,4 +86,7 @@ def check_engine(wait: bool = True) -> str | None:
     str or None
         Its version, PyTorch's and the device, in one sentence.
     """
-    return session().check_engine(wait)
+    if wait:
+        return session().engine.check_now()
+    session().engine.start_check()
+    return None

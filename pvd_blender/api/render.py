@@ -7,10 +7,10 @@ from bpy.types import Image, Object, Scene
 
 from ..errors import ConvertFieldError
 from ..jobs import tasks
-from ..jobs.steps import chosen_device, do, owner, source
 from ..render import compositing
 from ..scene import cameras
 from ..state.properties import find_field
+from .shared import chosen_device, do, owner, source
 
 
 def render(

@@ -1,13 +1,17 @@
-"""Where the engine is: its interpreter, its sources, and how it is called."""
+"""The engine's interpreter, its sources, and the commands that call it."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import ConvertFieldError
+
 PROTOCOL_VERSION = 1
 """Version of the job folder and of the events that this add-on speaks."""
 
 PACKAGE = "pvd_engine"
+"""Name of the engine's package."""
+
 BUNDLE = "engine_sources"
 """Folder of the extension that holds the engine's sources.
 
@@ -15,7 +19,12 @@ They lie in a folder of their own, because that folder becomes the engine's impo
 not offer the add-on's modules to it.
 """
 
+REQUIREMENTS = "requirements.txt"
+"""List of the engine's libraries next to the bundled sources; `build_addon.py` writes it."""
+
 DEVICES = ("auto", "cpu", "cuda")
+"""Devices that the engine can be asked to use."""
+
 MISSING = (
     "The engine is not set up yet; press Set Up Engine, or name its Python in the add-on's "
     "preferences."
@@ -24,7 +33,7 @@ MISSING = (
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """What the preferences say about the engine.
+    """The preferences of the engine.
 
     Attributes
     ----------
@@ -46,7 +55,7 @@ def engine_sources() -> Path:
 
     Raises
     ------
-    FileNotFoundError
+    ConvertFieldError
         When neither holds the engine, so the add-on is incomplete.
     """
     package_root = Path(__file__).resolve().parents[1]
@@ -54,7 +63,26 @@ def engine_sources() -> Path:
     for folder in candidates:
         if (folder / PACKAGE / "__init__.py").is_file():
             return folder
-    raise FileNotFoundError(f"The add-on is incomplete: {PACKAGE} is missing; install it again.")
+    raise ConvertFieldError(f"The add-on is incomplete: {PACKAGE} is missing; install it again.")
+
+
+def engine_packages() -> list[str]:
+    """Return the arguments of ``pip install`` that install the engine's libraries.
+
+    Raises
+    ------
+    ConvertFieldError
+        When the add-on is incomplete.
+    """
+    sources = engine_sources()
+    listed = sources / REQUIREMENTS
+    return ["-r", str(listed)] if listed.is_file() else [f"{sources}[fast]"]
+
+
+def python_in(folder: Path) -> Path:
+    """Return the Python program of an environment."""
+    inside = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
+    return folder.joinpath(*inside)
 
 
 def problem_with_python(python: str) -> str | None:

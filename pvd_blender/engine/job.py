@@ -11,9 +11,7 @@ from pathlib import Path
 from ..errors import ConvertFieldError, JobCancelledError
 from .environment import PROTOCOL_VERSION, EngineSettings, engine_command
 from .job_folder import LOG, Request, read_result
-from .process import EngineProcess, read_tail, start_engine
-
-POLL_SECONDS = 0.05
+from .process import POLL_SECONDS, EngineProcess, read_tail, start_engine
 
 
 class State(Enum):
@@ -115,7 +113,7 @@ class Job:
         self.error: ConvertFieldError | None = None
         self.started = time.monotonic()
         command = engine_command(settings.python, folder)
-        self._process = start_engine(settings.python, command, folder, folder / LOG)
+        self.process = start_engine(settings.python, command, folder, folder / LOG)
 
     @property
     def log(self) -> Path:
@@ -132,23 +130,18 @@ class Job:
         """Seconds since the job was started."""
         return time.monotonic() - self.started
 
-    @property
-    def process_id(self) -> int:
-        """The engine's process id."""
-        return self._process.pid
-
     def pump(self) -> bool:
         """Take in what the engine said since the last call; return True once it has ended."""
         if self.finished:
             return True
         # The exit code is asked first: what was printed before the end is then in the queue.
-        exit_code = self._process.exit_code
-        for message in self._process.take():
+        exit_code = self.process.exit_code
+        for message in self.process.take():
             self._take_in(message)
         if exit_code is None:
-            self._process.press()
+            self.process.press()
         elif self.result is not None:  # what follows has ended, too
-            self._process.close()
+            self.process.close()
             self.state = State.DONE
         else:
             self._finish(exit_code)
@@ -183,11 +176,11 @@ class Job:
         """Ask the engine to write a checkpoint and stop; `pump` sees to it that it does."""
         if not self.finished:
             self.state = State.CANCELLING
-            self._process.ask_to_stop()
+            self.process.ask_to_stop()
 
     def close(self) -> None:
         """End the engine now and for certain, as when Blender quits."""
-        self._process.close()
+        self.process.close()
 
     def _take_in(self, message: dict | str) -> None:
         if isinstance(message, str):
@@ -223,7 +216,7 @@ class Job:
             self.state = State.RUNNING
 
     def _finish(self, exit_code: int) -> None:
-        self._process.close()
+        self.process.close()
         # On a full disk the engine cannot write its result, but still says how it ended.
         result = read_result(self.folder)
         status = result.get("status") if result else self._end.get("status")
@@ -244,9 +237,7 @@ class Job:
         if self._follow_up is not None:
             command, variables = self._follow_up
             with contextlib.suppress(OSError):
-                self._process = EngineProcess(
-                    command, os.environ | variables, self.folder, self.log
-                )
+                self.process = EngineProcess(command, os.environ | variables, self.folder, self.log)
                 return
         self.state = State.DONE
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
@@ -21,11 +22,16 @@ from ..errors import ConvertFieldError
 from .environment import engine_sources, engine_variables, problem_with_python
 
 SECONDS_TO_ANSWER = 15.0
-"""After a cancel the engine may take this long to write its checkpoint."""
+"""Seconds that an engine has to write its checkpoint after a cancel."""
 
 SECONDS_TO_TERMINATE = 4.0
+"""Seconds between terminating an engine and killing it."""
+
 SECONDS_TO_CLOSE = 4.5
-"""When Blender quits; an engine whose input has ended ends itself within this time."""
+"""Seconds that an engine has to end once its input has ended, as when Blender quits."""
+
+POLL_SECONDS = 0.05
+"""Seconds between two looks at an engine that is waited for."""
 
 
 class EngineProcess:
@@ -156,6 +162,12 @@ def start_engine(python: str, command: list[str], folder: Path, log: Path) -> En
         return EngineProcess(command, engine_variables(engine_sources()), folder, log)
     except OSError as error:
         raise ConvertFieldError(f"The engine could not be started: {error}.") from error
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Block until a condition holds."""
+    while not condition():
+        time.sleep(POLL_SECONDS)
 
 
 def _own_group() -> dict:

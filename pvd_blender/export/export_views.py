@@ -9,20 +9,20 @@ from pathlib import Path
 import bpy
 from bpy.types import Object, Scene
 
+from ..errors import SceneError
 from ..render.compositing import ENGINE
 from ..scene.cameras import (
+    SPLITS,
     dataset_camera,
     exported_camera,
     fit_render,
     has_file_lens,
     render_camera,
 )
-from ..scene.errors import SceneError
 from ..scene.frame import frame_of
 from ..scene.intrinsics import Intrinsics, read_intrinsics
 from .render_state import kept_settings
 
-SPLITS = ("train", "val", "test")
 CAMERAS = ("SELECTED", "ALL", "ANIMATION")
 FEWEST_WITH_TEST = 4
 """Of fewer views all are for training, as where the engine reads a dataset without splits."""

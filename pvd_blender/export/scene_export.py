@@ -16,10 +16,9 @@ import bpy
 from bpy.types import Object, Scene
 
 from ..engine.job import Job
-from ..errors import ConvertFieldError, JobCancelledError
+from ..errors import ConvertFieldError, JobCancelledError, SceneError
 from ..jobs.tasks import Task
 from ..preferences import engine_settings
-from ..scene.errors import SceneError
 from ..scene.frame import file_frame
 from ..state.properties import rendered_frame
 from .export_views import (

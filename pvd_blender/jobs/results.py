@@ -9,7 +9,7 @@ from bpy.types import Object
 
 from ..engine.job_folder import Request, safe_name
 from ..errors import ConvertFieldError
-from ..scene.cameras import import_cameras
+from ..scene.cameras import SPLITS, import_cameras
 from ..scene.crop_box import create_crop_box
 from ..scene.floaters import show_floaters
 from ..scene.frame import NAME, create_frame
@@ -26,7 +26,8 @@ from ..state.properties import (
 from ..state.settings import AUTO, LIGHT_FIELD
 from ..volume.vdb import missing_color_note
 from ..volume.volume import create_volume_object, write_volume, writer
-from .tasks import SPLITS, Task, extracting
+from .tasks import Task, extracting
+from .windows import hide_relationship_lines, show_image
 
 MANY_CAMERAS = 12
 PREVIEWS = "previews"
@@ -98,7 +99,7 @@ def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
     state.scene_found = _scene_found(capture["scene"])
     bpy.context.scene.convert_field.frame = frame
     if len(cameras) > MANY_CAMERAS:
-        _hide_relationship_lines()
+        hide_relationship_lines()
     return Outcome(frame, f"Imported {capture['name']} with {state.summary}")
 
 
@@ -193,7 +194,7 @@ def _made_picture(request: Request, name: str) -> bpy.types.Image:
     image = bpy.data.images.load(str(path))
     image.name = name
     image.alpha_mode = "STRAIGHT"
-    _show_image(image)
+    show_image(image)
     return image
 
 
@@ -249,18 +250,3 @@ def _show_only(frame: Object, shown: FieldItem) -> None:
 def _hide(item: Object, hidden: bool) -> None:
     item.hide_viewport = hidden
     item.hide_render = hidden
-
-
-def _hide_relationship_lines() -> None:
-    """Switch off the dotted line from every camera to the frame, which would cover the view."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.spaces.active.overlay.show_relationship_lines = False
-
-
-def _show_image(image: bpy.types.Image) -> None:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "IMAGE_EDITOR":
-                area.spaces.active.image = image

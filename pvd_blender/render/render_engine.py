@@ -7,14 +7,13 @@ import bpy
 import numpy as np
 from bpy.types import Context, Depsgraph, Object, Panel, RenderEngine, Scene
 
-from ..errors import ConvertFieldError, JobCancelledError
-from ..jobs.session import redraw_panels, session
-from ..jobs.tasks import source_field
+from ..errors import ConvertFieldError, JobCancelledError, SceneError
+from ..jobs.session import session
+from ..jobs.windows import redraw_panels
 from ..preferences import engine_settings
 from ..scene.cameras import render_camera
 from ..scene.edit_shapes import collect_edits
-from ..scene.errors import SceneError
-from ..state.properties import active_field, rendered_frame, scene_frame
+from ..state.properties import active_field, rendered_frame, source_field
 from .compositing import ENGINE
 from .field_picture import background, blender_depth, inside_border, linear_rgba
 from .viewport import View, ViewPictures, view_camera
@@ -98,7 +97,7 @@ class FieldRenderEngine(RenderEngine):
             self._render(depsgraph)
         except JobCancelledError:
             pass
-        except (ConvertFieldError, SceneError) as error:
+        except ConvertFieldError as error:
             self.report({"ERROR"}, str(error))
             self.error_set(str(error))
 
@@ -107,7 +106,7 @@ class FieldRenderEngine(RenderEngine):
         self._shown = self._problem = None
         try:
             self._shown = shown_field(depsgraph)
-        except (ConvertFieldError, SceneError) as error:
+        except ConvertFieldError as error:
             self._problem = str(error)
 
     def view_draw(self, context: Context, depsgraph: Depsgraph) -> None:
@@ -157,35 +156,6 @@ class FieldRenderEngine(RenderEngine):
         self.end_result(result)
 
 
-class CONVERT_FIELD_PT_render(Panel):
-    """What the engine renders, among the render properties."""
-
-    bl_idname = "CONVERT_FIELD_PT_render"
-    bl_label = "Field"
-    bl_space_type = "PROPERTIES"
-    bl_region_type = "WINDOW"
-    bl_context = "render"
-    COMPAT_ENGINES = {ENGINE}
-
-    @classmethod
-    def poll(cls, context: Context) -> bool:
-        """Show it with this engine alone."""
-        return context.scene.render.engine == ENGINE
-
-    def draw(self, context: Context) -> None:
-        """Draw it."""
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        scene = context.scene
-        layout.prop(scene.convert_field, "frame", text="Capture", icon="EMPTY_AXIS")
-        item = active_field(scene_frame(scene))
-        if item is not None:
-            layout.prop(item, "name", text="Field")
-        layout.prop(scene.convert_field, "live_edits")
-        layout.prop(scene.render, "film_transparent", text="Transparent Background")
-
-
 def _shared_panels() -> list[type[Panel]]:
     """Return Blender's own panels that go with every engine."""
     return [
@@ -195,7 +165,7 @@ def _shared_panels() -> list[type[Panel]]:
     ]
 
 
-CLASSES = (FieldRenderEngine, CONVERT_FIELD_PT_render)
+CLASSES = (FieldRenderEngine,)
 
 
 def register() -> None:

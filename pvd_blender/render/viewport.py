@@ -13,8 +13,7 @@ from gpu_extras.presets import draw_texture_2d
 
 from ..engine.environment import EngineSettings
 from ..engine.picture_server import PictureServer
-from ..errors import ConvertFieldError, JobCancelledError
-from ..scene.errors import SceneError
+from ..errors import ConvertFieldError, JobCancelledError, SceneError
 from ..scene.matrices import pose_in_frame, to_numpy
 from .field_picture import linear_rgba
 

@@ -27,6 +27,7 @@ from .undistort import is_distorted, undistorted_copy
 DATASET_CAMERA = "pvd_camera"
 WORK_FOLDER = "pvd_work_folder"
 SPLIT_COLLECTIONS = {"train": "Train", "val": "Val", "test": "Test"}
+SPLITS = tuple(SPLIT_COLLECTIONS)
 SCALARS = ("fx", "fy", "cx", "cy")
 DISPLAY_SHARE = 0.06
 BACKGROUND_ALPHA = 0.5

@@ -4,7 +4,7 @@ import bmesh
 import numpy as np
 from bpy.types import Depsgraph, Object
 
-from .errors import SceneError
+from ..errors import SceneError
 
 SPHERE_SUBDIVISIONS = 5
 BOX_TOLERANCE = 1e-6

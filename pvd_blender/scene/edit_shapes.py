@@ -11,9 +11,9 @@ import numpy as np
 from bpy.types import Depsgraph, Object, ViewLayer
 from mathutils import Vector
 
+from ..errors import SceneError
 from .edit_meshes import box_of_mesh, closed_mesh, sphere_mesh
 from .edit_properties import OPERATIONS, PLACING, shape_of
-from .errors import SceneError
 from .frame import dataset_matrix, frame_box, frame_collection, frame_of, view_layer_of
 from .matrices import apply, to_numpy, uniform_scale
 from .placement import add_target, remove_target, target_placement

@@ -6,8 +6,8 @@ import bpy
 import numpy as np
 from bpy.types import Object
 
+from ..errors import SceneError
 from .edit_shapes import mark_meshes
-from .errors import SceneError
 from .frame import frame_collection, parent_to_frame
 
 FLOATERS = "pvd_floaters"

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 from bpy.types import Collection, Depsgraph, Object, ViewLayer
 
-from .errors import SceneError
+from ..errors import SceneError
 from .matrices import to_blender, to_numpy
 
 CAPTURE = "pvd_capture"

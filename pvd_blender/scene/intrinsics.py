@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bpy.types import Camera, Object, RenderSettings, Scene
 
-from .errors import SceneError
+from ..errors import SceneError
 
 SENSOR_WIDTH = 36.0
 

@@ -7,7 +7,7 @@ Blender's matrices is computed in float64 from their exact float32 values.
 import numpy as np
 from mathutils import Matrix
 
-from .errors import SceneError
+from ..errors import SceneError
 
 SKEW_TOLERANCE = 1e-4
 IDENTITY = np.eye(4)
@@ -75,18 +75,3 @@ def pose_in_frame(world: np.ndarray, frame_world: np.ndarray, name: str) -> np.n
             "of its parents, or clear them and keep the transform."
         )
     return pose
-
-
-def look_at(position: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return a camera-to-world matrix (OpenGL axes) at `position` facing `target`, Z kept up."""
-    back = np.asarray(position, dtype=np.float64) - np.asarray(target, dtype=np.float64)
-    back /= np.linalg.norm(back)
-    right = np.cross([0.0, 0.0, 1.0], back)
-    length = np.linalg.norm(right)
-    right = np.array([1.0, 0.0, 0.0]) if length < 1e-9 else right / length
-    matrix = np.eye(4)
-    matrix[:3, 0] = right
-    matrix[:3, 1] = np.cross(back, right)
-    matrix[:3, 2] = back
-    matrix[:3, 3] = position
-    return matrix

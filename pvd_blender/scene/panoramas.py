@@ -6,7 +6,7 @@ its shifts being shares of width and height (measured with Cycles of Blender 4.2
 
 from bpy.types import Camera, Object, Scene
 
-from .errors import SceneError
+from ..errors import SceneError
 from .intrinsics import Intrinsics, render_size
 
 EQUIRECTANGULAR = "equirectangular"

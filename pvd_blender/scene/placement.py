@@ -5,8 +5,8 @@ import numpy as np
 from bpy.types import Depsgraph, Object
 from mathutils import Vector
 
+from ..errors import SceneError
 from .edit_properties import shape_of
-from .errors import SceneError
 from .frame import dataset_matrix
 from .matrices import uniform_scale
 

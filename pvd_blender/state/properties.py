@@ -15,9 +15,9 @@ from bpy.props import (
 )
 from bpy.types import Object, PropertyGroup, Scene
 
+from ..errors import ConvertFieldError, SceneError
 from ..scene import edit_properties
 from ..scene.edit_properties import OPERATIONS, EditShape
-from ..scene.errors import SceneError
 from ..scene.frame import frame_of, is_frame
 from . import settings
 from .settings import AUTO, StudentSettings, TeacherSettings
@@ -246,6 +246,32 @@ def active_field(frame: Object | None) -> FieldItem | None:
     if 0 <= state.active_field < len(state.fields):
         return state.fields[state.active_field]
     return None
+
+
+def source_field(frame: Object | None, for_edits: bool = False) -> Path:
+    """Return the file of the field that is selected in the list.
+
+    Parameters
+    ----------
+    frame : Object or None
+    for_edits : bool
+        Return what an edited field was made from instead: shapes apply to the whole field, so
+        that moving a shape and applying again brings back what it had erased.
+
+    Raises
+    ------
+    ConvertFieldError
+        When there is none, or its file is gone.
+    """
+    if not is_frame(frame):
+        raise ConvertFieldError("There is no capture; import one first.")
+    item = active_field(frame)
+    if item is None:
+        raise ConvertFieldError("There is no field yet; train a teacher first.")
+    path = item.parent if for_edits and item.role == "EDITED" and item.parent else item.path
+    if not Path(path).is_file():
+        raise ConvertFieldError(f"The field's file is gone: {path}.")
+    return Path(path)
 
 
 def find_field(frame: Object, path: str) -> FieldItem | None:

@@ -11,7 +11,9 @@ from ..api.engine import OFFLINE
 from ..engine.job import State, describe_progress
 from ..export.scene_export import ExportStep
 from ..jobs.session import Session, session
-from ..preferences import ConvertFieldPreferences, engine_problem
+from ..preferences import ADD_ON, engine_problem
+from .icons import icons
+from .operators.export import CONVERT_FIELD_OT_export_scene
 
 FONT, FONT_POINTS = 0, 11.0
 """The interface's font, and its size in Blender's own themes."""
@@ -77,8 +79,8 @@ def draw_status(layout: UILayout, context: Context) -> None:
         _draw_problem(layout, context, problem)
     if running.error is not None:
         _draw_error(layout.box(), context, running)
-    if running.export is not None:
-        _draw_export(layout.box(), running.export)
+    if CONVERT_FIELD_OT_export_scene.step is not None:
+        _draw_export(layout.box(), CONVERT_FIELD_OT_export_scene.step)
     if running.busy:
         _draw_job(layout.box(), running)
         return
@@ -95,9 +97,9 @@ def _draw_problem(layout: UILayout, context: Context, problem: str) -> None:
     box = layout.box()
     box.alert = True
     draw_wrapped(box, context, problem, icon="ERROR", beside=BOX_MARGIN)
-    running = session()
-    if running.set_up is not None:
-        draw_wrapped(box, context, running.set_up.text, icon="SORTTIME", beside=BOX_MARGIN)
+    set_up = session().engine.set_up
+    if set_up is not None:
+        draw_wrapped(box, context, set_up.text, icon="SORTTIME", beside=BOX_MARGIN)
         box.operator("convert_field.cancel_set_up", icon="CANCEL")
         return
     box.operator("convert_field.set_up_engine", icon="IMPORT")
@@ -105,15 +107,14 @@ def _draw_problem(layout: UILayout, context: Context, problem: str) -> None:
         draw_wrapped(box, context, OFFLINE, icon="INFO", beside=BOX_MARGIN)
     box.operator(
         "preferences.addon_show", text="Open Preferences", icon="PREFERENCES"
-    ).module = ConvertFieldPreferences.bl_idname
+    ).module = ADD_ON
 
 
 def _draw_job(box: UILayout, running: Session) -> None:
     job = running.job
     box.label(text=running.task.label, icon="SORTTIME")
-    picture, curve = running.preview_icon(), running.curve_icon()
     row = box.row()
-    for icon in filter(None, (picture, curve)):
+    for icon in filter(None, (icons().picture(job.preview), icons().curve(job.curve))):
         row.template_icon(icon, scale=PREVIEW_SCALE)
     box.progress(factor=job.progress.fraction, type="BAR", text=describe_progress(job))
     row = box.row()

@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..scene.errors import SceneError
+from ..errors import SceneError
 from .volume_file import import_openvdb, write_grids
 from .volume_nodes import write_density_by_nodes
 

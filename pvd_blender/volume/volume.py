@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from bpy.types import Material, Object
 
-from ..scene.errors import SceneError
+from ..errors import SceneError
 from ..scene.frame import frame_collection, parent_to_frame
 from . import volume_file
 from .vdb import openvdb_module, voxel_origin, write_vdb

@@ -17,7 +17,7 @@ import bpy
 import numpy as np
 from bpy.types import Depsgraph, Object
 
-from ..scene.errors import SceneError
+from ..errors import SceneError
 from ..scene.frame import view_layer_of
 from .field_nodes import nodes_can_edit
 from .vdb import StoredGrid, read_grid, voxel_origin

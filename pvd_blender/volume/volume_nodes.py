@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 from bpy.types import GeometryNodeTree, Image, NodeSocket
 
-from ..scene.errors import SceneError
+from ..errors import SceneError
 
 # Volume Cube needs two points on an axis.
 LEAST_CELLS = 2

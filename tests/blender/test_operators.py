@@ -80,9 +80,9 @@ def test_a_failing_registration_is_raised_and_taken_back(add_on, monkeypatch):
 
 
 def test_every_button_and_setting_has_a_tooltip(add_on):
-    from pvd_blender import preferences
     from pvd_blender.state import properties
     from pvd_blender.ui.operators import CLASSES
+    from pvd_blender.ui.panels import preferences
 
     for cls in CLASSES:
         assert cls.bl_idname.startswith("convert_field.")

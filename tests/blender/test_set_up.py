@@ -67,12 +67,12 @@ def test_it_can_be_cancelled_and_leaves_nothing(add_on, online, wheel, tmp_path,
     folder = tmp_path / "environment"
     before = preferences().engine_python
     assert api.set_up_engine([str(wheel)], folder, wait=False) is None
-    assert "Making the environment" in session.set_up.text
+    assert "Making the environment" in session.engine.set_up.text
     bpy.ops.convert_field.cancel_set_up()
     deadline = time.monotonic() + 10
     while session.pump() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert session.set_up is None and "cancelled" in session.message
+    assert session.engine.set_up is None and "cancelled" in session.message
     assert not folder.exists() and preferences().engine_python == before
 
 

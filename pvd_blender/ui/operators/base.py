@@ -10,7 +10,6 @@ from bpy.types import Context, Object, Operator
 
 from ...errors import ConvertFieldError
 from ...preferences import engine_problem
-from ...scene.errors import SceneError
 from ...state.properties import ConvertFieldScene, active_field, active_frame
 
 
@@ -131,5 +130,5 @@ def collected(failures: list[str]) -> Iterator[None]:
     """Collect the sentences of failures that the user is told of."""
     try:
         yield
-    except (ConvertFieldError, SceneError) as error:
+    except ConvertFieldError as error:
         failures.append(str(error))

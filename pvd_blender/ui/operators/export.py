@@ -8,8 +8,9 @@ from bpy.types import Context, Event
 
 from ... import api
 from ...errors import JobCancelledError
-from ...export.scene_export import SceneExport, Steps, export_steps
-from ...jobs.session import redraw_panels, session
+from ...export.scene_export import ExportStep, SceneExport, Steps, export_steps
+from ...jobs.session import session
+from ...jobs.windows import redraw_panels
 from .base import JobOperator, collected, why_no_job
 
 SECONDS_BETWEEN_LOOKS = 0.1
@@ -40,6 +41,9 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
         "scene says: its engine, size, samples and transparency. Esc cancels and leaves nothing"
     )
     bl_options = {"REGISTER"}
+
+    step: ExportStep | None = None
+    """Progress of the export that runs in a window; a value of the class, for the panel."""
 
     filepath: StringProperty(
         name="Folder",
@@ -73,7 +77,7 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
     @classmethod
     def why_not(cls, context: Context) -> str | None:
         """Return why nothing can be exported now."""
-        if session().export is not None:
+        if cls.step is not None:
             return "The scene is being exported"
         if not any(item.type == "CAMERA" for item in context.scene.objects):
             return "The scene has no camera; add one"
@@ -152,7 +156,7 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
                 session().message = str(stopped)
                 self.report({"WARNING"}, str(stopped))
                 return {"CANCELLED"}
-            session().export = step
+            CONVERT_FIELD_OT_export_scene.step = step
             redraw_panels()
             if step.render:
                 bpy.ops.render.render("INVOKE_DEFAULT", write_still=True, scene=context.scene.name)
@@ -165,7 +169,7 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
 
     def _end(self, context: Context) -> None:
         self._steps.close()
-        session().export = None
+        CONVERT_FIELD_OT_export_scene.step = None
         context.window_manager.event_timer_remove(self._timer)
         context.preferences.view.render_display_type = self._display
         redraw_panels()

@@ -150,7 +150,7 @@ class CONVERT_FIELD_OT_set_up_engine(GuardedOperator):
     @classmethod
     def why_not(cls, _context: Context) -> str | None:
         """Return why the engine cannot be set up now."""
-        if session().set_up is not None:
+        if session().engine.set_up is not None:
             return "The engine is being set up"
         return None if bpy.app.online_access else OFFLINE.rstrip(".")
 
@@ -185,11 +185,11 @@ class CONVERT_FIELD_OT_cancel_set_up(GuardedOperator):
     @classmethod
     def why_not(cls, _context: Context) -> str | None:
         """Return why there is nothing to cancel."""
-        return None if session().set_up is not None else "The engine is not being set up"
+        return None if session().engine.set_up is not None else "The engine is not being set up"
 
     def act(self, _context: Context) -> None:
         """Cancel."""
-        session().set_up.cancel()
+        session().engine.set_up.cancel()
 
 
 class CONVERT_FIELD_OT_check_engine(JobOperator):
@@ -205,7 +205,7 @@ class CONVERT_FIELD_OT_check_engine(JobOperator):
         """Return why the engine cannot be checked now."""
         if session().busy:
             return "A job is running; the engine is there"
-        return "The engine is being checked" if session().check else why_no_job()
+        return "The engine is being checked" if session().engine.check else why_no_job()
 
     def act(self, _context: Context) -> None:
         """Check."""

@@ -1,13 +1,12 @@
-"""The sub-panel *Results*: what the selected field is, looks like, and can be compared with."""
+"""The last sub-panel, *Results*: the selected field's figures, picture and comparison."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from bpy.types import Context, Panel, UILayout
 
-from ..engine.job import describe_seconds
-from ..jobs.session import session
-from ..state.properties import (
+from ...engine.job import describe_seconds
+from ...state.properties import (
     NO_MEASURE,
     ConvertFieldObject,
     ConvertFieldScene,
@@ -15,12 +14,14 @@ from ..state.properties import (
     active_field,
     active_frame,
 )
-from ..state.settings import architecture_label
-from .operators.base import why_no_field
-from .operators.convert import why_no_camera
-from .panels import StepPanel, draw_reason
+from ...state.settings import architecture_label
+from ..icons import icons
+from ..operators.base import why_no_field
+from ..operators.convert import why_no_camera
+from .base import StepPanel, draw_reason
 
 PICTURE_SCALE = 6.0
+
 NAME_SHARE = 0.4
 """Of the panel's width, as Blender's own property split has it."""
 
@@ -44,7 +45,7 @@ class CONVERT_FIELD_PT_results(StepPanel, Panel):
 
 
 def _draw_field(layout: UILayout, item: FieldItem) -> None:
-    icon = session().picture_icon(item.picture)
+    icon = icons().picture(item.picture)
     if icon:
         layout.template_icon(icon, scale=PICTURE_SCALE)
     column = layout.column(align=True)

@@ -4,7 +4,7 @@ from bl_operators.presets import AddPresetBase
 from bl_ui.utils import PresetPanel
 from bpy.types import Operator, Panel
 
-from .settings import StudentSettings, TeacherSettings
+from ..state.settings import StudentSettings, TeacherSettings
 
 
 def _values(settings: type) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the functions of `api` share: doing a task, and finding what it is done on."""
+"""Functions that every part of the api uses: doing a task, and finding what it is done on."""
 
 from pathlib import Path
 
@@ -6,10 +6,11 @@ import bpy
 from bpy.types import Object
 
 from ..errors import ConvertFieldError
+from ..jobs.session import session
+from ..jobs.tasks import Task
 from ..preferences import engine_settings
 from ..scene.frame import frame_of, is_frame
-from .session import session
-from .tasks import Task, source_field
+from ..state.properties import source_field
 
 
 def do(task: Task, wait: bool) -> object:
