@@ -29,13 +29,13 @@ def import_capture(
         The capture's folder, or the file that lists its cameras, such as a ``transforms.json``.
     wait : bool
     splits : sequence of str
-        Whose cameras come into the scene: of ``"train"``, ``"val"`` and ``"test"``. Training
-        uses the capture's files, whatever is in the scene.
+        Splits whose cameras come into the scene, of ``"train"``, ``"val"`` and ``"test"``.
+        Training uses the capture's files, whatever is in the scene.
     downscale : int or None
-        1, 2, 4 or 8: fields learn from images of this fraction of their width and height; None
+        1, 2, 4 or 8: fields learn from images reduced by this factor in width and height; None
         leaves it to the engine.
     points : bool
-        Show the sparse points, where the capture has some.
+        Show the sparse points, if the capture has some.
 
     Returns
     -------
@@ -43,7 +43,9 @@ def import_capture(
         The frame: the Empty that all the capture's objects are parented to.
     """
     if downscale not in (None, 1, 2, 4, 8):
-        raise ConvertFieldError(f"Images can be read at 1/1, 1/2, 1/4 or 1/8, not 1/{downscale}.")
+        raise ConvertFieldError(
+            f"Images cannot be reduced by a factor of {downscale}; give 1, 2, 4 or 8."
+        )
     folder = Path(bpy.path.abspath(str(path))).absolute()
     return do(tasks.importing(folder, splits, downscale, points), wait)
 
@@ -56,24 +58,25 @@ def export_scene(
     pictures: bool = True,
     test_every: int = 8,
 ) -> Path:
-    """Export the active scene as a dataset: its cameras, and a picture of each by its own engine.
+    """Export the active scene as a dataset: its cameras, and a picture from each.
 
     Parameters
     ----------
     folder : path
-        Becomes the dataset, whole or not at all; it does not exist yet, or is empty.
+        Folder of the dataset; it does not exist yet, or is empty. It is written as a whole or not
+        at all.
     cameras : str or dict of str to list of Object
         ``"SELECTED"``, ``"ALL"`` (cameras of the scene) or ``"ANIMATION"`` (the active camera, at
         each frame of the scene's range); or cameras by split: ``"train"``, ``"val"``, ``"test"``.
     format : str
-        ``"nerfstudio"``, ``"nerf-synthetic"`` or ``"colmap"`` (text). What it cannot say exactly
-        is refused before anything is rendered.
+        ``"nerfstudio"``, ``"nerf-synthetic"`` or ``"colmap"`` (text). Cameras that it cannot store
+        exactly are refused before anything is rendered.
     pictures : bool
-        Render each view as the scene says (engine, size, samples, transparency), without motion
-        blur, sequencer and border; else only the cameras are written.
+        Render each view with the scene's settings (engine, size, samples, transparency), without
+        motion blur, sequencer and border; otherwise only the cameras are written.
     test_every : int
-        Every how manieth view is for testing, from the first; 0 for none. Cameras that came with a
-        capture keep its splits.
+        Hold out every Nth view for testing, from the first; 0 holds out none. Cameras of a capture
+        keep its splits.
 
     Returns
     -------

@@ -39,48 +39,48 @@ def convert(
     volume_resolution: int | None = None,
     wait: bool = True,
 ) -> Path | None:
-    """Distil a field into another architecture.
+    """Convert a field into another architecture by distillation.
 
     Parameters
     ----------
     frame : Object
     to : str
-        As `arch` in `train`, or ``"light_field"``: a network that answers a whole ray in one pass,
-        to be rendered and nothing else.
+        As `arch` in `train`, or ``"light_field"``: a network that renders a whole ray in one pass
+        and has no density.
     field : path, optional
     preset, budget, steps, seed
         As in `train`.
     until_psnr : float, optional
-        Decibel of a view to the teacher's that are enough, even before the budget is spent.
+        PSNR to the source field, in dB, at which the work ends even before the budget is spent.
     inherit : bool
-        Copy the parts of the teacher that fit the student.
+        Copy the parts of the source field that fit the student.
     through : str, optional
-        ``"sparse_tensor"`` distils into that first and then on: the published way to edit.
+        ``"sparse_tensor"`` converts into a sparse tensor first, the published method.
     max_size : str, optional
-        Largest field file, such as ``"5MB"``; the student's sizes are chosen to fit.
+        Largest field file, such as ``"5MB"``; the student is made to fit.
     projection : bool
-        Start grids and factors from a direct projection of the teacher.
+        Start grids and factors from a direct projection of the source field.
     stages : str
-        Those that take part, of 1 features, 2 density and colour of points, 3 rendered rays:
+        Stages that take part, of 1 features, 2 density and colour of points, 3 rendered rays:
         ``"123"``, ``"23"``, ``"13"`` or ``"3"``.
     density_constraint : bool
-        Compare densities only within the range in which they can be seen to differ.
+        Compare densities only within the range in which a difference is visible.
     hard_poses, hard_rays, hard_points : bool
-        Look again from where the student did worst; cast the worst rays again; compare only the
-        points that count most along each ray.
+        Render again the views with the student's largest errors; cast again the rays with the
+        largest errors; compare only the points that contribute most to each ray.
     ray_points, ray_encoding, ray_interval, ray_skip_empty
-        Of light fields: points along each ray; whether they are encoded by ``"frequencies"`` or by
-        a ``"hash"`` grid (as the preset says if None); whether they lie in a ray's ``"occupied"``
-        cells, within the ``"box"`` around all that is occupied or between ``"fixed"`` planes;
-        whether rays that meet nothing are background without the network.
+        For light fields: number of points along each ray; their encoding, by ``"frequencies"`` or
+        by a ``"hash"`` grid (the preset's if None); the part of the ray that they lie in, its
+        ``"occupied"`` cells, the ``"box"`` around all of them, or between ``"fixed"`` planes;
+        whether rays without occupied cells are background without the network.
     ray_hard, ray_importance : bool
-        Of light fields: draw the hardest rays again; learn from few of those that show nothing.
+        For light fields: draw the hardest rays again; learn from few of those that show nothing.
     fine_tune : float
-        Of light fields: share of the work, at its end, that learns from the capture's images.
+        For light fields: fraction of the work, at its end, that learns from the capture's images.
     report : bool
-        Write ``<field>.report.html`` and ``.json`` beside the student's file.
+        Write ``<field>.report.html`` and ``.json`` next to the student's file.
     volume_resolution : int, optional
-        Extract the volume, too, when the field is there.
+        Voxels along the longest side of the box; extracts the volume of the new field as well.
     wait : bool
 
     Returns

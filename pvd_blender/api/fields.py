@@ -13,19 +13,19 @@ from .shared import chosen_device, do, owner, source
 
 
 def add_field(frame: Object, path: str | Path) -> Path:
-    """Take a field file that is there already into a capture's list, and select it.
+    """Add an existing field file to a capture's list, and select it.
 
     Parameters
     ----------
     frame : Object
-        Of the capture that the field was made from.
+        Frame of the capture that the field was made from.
     path : path
-        A ``.safetensors`` that this add-on or ``pvd`` has written.
+        A ``.safetensors`` file that this add-on or ``pvd`` has written.
 
     Returns
     -------
     Path
-        The file, as the list names it.
+        Absolute path of the file.
     """
     file = Path(bpy.path.abspath(str(path))).absolute()
     facts = field_facts(file)
@@ -41,7 +41,7 @@ def add_field(frame: Object, path: str | Path) -> Path:
 
 
 def remove_field(frame: Object, field: str | Path | None = None) -> None:
-    """Take a field out of a capture's list; its file and its volume stay.
+    """Remove a field from a capture's list; its file and its volume stay.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def remove_field(frame: Object, field: str | Path | None = None) -> None:
     state = owner(frame).convert_field
     item = find_field(owner(frame), str(field)) if field else active_field(owner(frame))
     if item is None:
-        raise ConvertFieldError("There is no such field in the list.")
+        raise ConvertFieldError("The list has no such field; give the file of one that it has.")
     state.fields.remove(list(state.fields).index(item))
     state.active_field = max(min(state.active_field, len(state.fields) - 1), 0)
 
@@ -73,7 +73,7 @@ def extract_volume(
     Returns
     -------
     Object or None
-        The Volume object; extracting again updates the one that is there.
+        The Volume object; extracting again updates an existing one.
     """
     task = tasks.extracting(owner(frame), source(frame, field), resolution, chosen_device())
     return do(task, wait)

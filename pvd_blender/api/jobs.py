@@ -9,18 +9,18 @@ from .shared import do
 
 
 def cancel() -> None:
-    """Ask the running job to stop at a checkpoint; `resume` goes on from there."""
+    """Stop the running job at a checkpoint, from which `resume` goes on."""
     if not session().busy:
-        raise ConvertFieldError("No job is running.")
+        raise ConvertFieldError("No job is running; start one first.")
     session().job.cancel()
 
 
 def resume(folder: str | Path, wait: bool = True) -> object:
-    """Go on with a job that was cancelled or cut short, and return what its step returns."""
+    """Resume a job that was cancelled or interrupted, and return the value of its step."""
     return do(unfinished.resuming(Path(folder)), wait)
 
 
 def discard(folder: str | Path) -> None:
-    """Delete the checkpoints of a job that was stopped, so that it is not offered again."""
+    """Delete the checkpoints of a job that was stopped; it cannot be resumed then."""
     unfinished.discard(Path(folder))
     session().look_for_unfinished(Path(folder).parent.name)

@@ -27,19 +27,19 @@ def train(
     ----------
     frame : Object
     arch : str
-        ``"hash"``, ``"mlp"``, ``"sparse_tensor"``, ``"vm"`` or ``"cp"``; or several of them side
-        by side: ``"hash+vm"``.
+        ``"hash"``, ``"mlp"``, ``"sparse_tensor"``, ``"vm"`` or ``"cp"``; or several of them in
+        parallel: ``"hash+vm"``.
     preset : str, optional
         ``"small"`` or ``"full"``; without it, small on a CPU and full on a GPU.
     budget : float, optional
-        Seconds to train for.
+        Time limit, seconds.
     steps : int, optional
-        Steps to train for, instead of the budget.
+        Number of steps, instead of the budget.
     seed : int
     until_psnr : float, optional
-        Decibel of a validation view that are enough, even before the budget is spent.
+        PSNR to a validation image, in dB, at which training ends even before the budget is spent.
     volume_resolution : int, optional
-        Extract the volume, too, when the field is there.
+        Voxels along the longest side of the box; extracts the volume of the new field as well.
     wait : bool
 
     Returns

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import ConvertFieldError
 
 PROTOCOL_VERSION = 1
-"""Version of the job folder and of the events that this add-on speaks."""
+"""Version of job folder and events that this add-on understands."""
 
 PACKAGE = "pvd_engine"
 """Name of the engine's package."""
@@ -15,8 +15,7 @@ PACKAGE = "pvd_engine"
 BUNDLE = "engine_sources"
 """Folder of the extension that holds the engine's sources.
 
-They lie in a folder of their own, because that folder becomes the engine's import path and must
-not offer the add-on's modules to it.
+It becomes the engine's import path, so it must not hold the add-on's modules.
 """
 
 REQUIREMENTS = "requirements.txt"
@@ -38,11 +37,11 @@ class EngineSettings:
     Attributes
     ----------
     python : str
-        The interpreter of the environment that has the engine's libraries.
+        Path of the Python program of the environment that has the engine's libraries.
     device : str
         One of `DEVICES`; ``"auto"`` leaves the choice to the engine.
     work_folder : Path
-        Where job folders are made.
+        Folder in which job folders are made.
     """
 
     python: str
@@ -86,7 +85,7 @@ def python_in(folder: Path) -> Path:
 
 
 def problem_with_python(python: str) -> str | None:
-    """Return in one sentence why an interpreter cannot be used, or None; never starts it."""
+    """Return why an interpreter cannot be used, in one sentence, or None; it is not started."""
     if not python.strip():
         return MISSING
     path = Path(python)
@@ -95,25 +94,25 @@ def problem_with_python(python: str) -> str | None:
     if not path.is_file():
         return f"The engine's Python does not exist: {path}; correct it in the preferences."
     if not os.access(path, os.X_OK):
-        return f"The engine's Python may not be run: {path}; correct it in the preferences."
+        return f"The engine's Python is not executable: {path}; correct it in the preferences."
     return None
 
 
 def engine_command(python: str, job_folder: Path) -> list[str]:
-    """Return the argument list that runs a job folder."""
+    """Return the command that runs a job folder."""
     return [python, "-m", PACKAGE, "run", str(job_folder)]
 
 
 def server_command(python: str, device: str) -> list[str]:
-    """Return the argument list that renders one picture after another."""
+    """Return the command that renders one picture after another."""
     return [python, "-m", PACKAGE, "serve", "--device", device]
 
 
 def engine_variables(sources: Path) -> dict[str, str]:
     """Return the environment variables of the engine.
 
-    The parent's own Python settings must not reach it, its import path is the bundled sources
-    alone, and the folder it is started in must not be one (a capture may hold a ``json.py``).
+    The parent's own Python settings must not reach it, and its import path is the bundled sources
+    alone, without the folder that it is started in (a capture may hold a ``json.py``).
     """
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONHOME"}
     return kept | {

@@ -15,7 +15,7 @@ from .process import POLL_SECONDS, EngineProcess, read_tail, start_engine
 
 
 class State(Enum):
-    """Where a job stands."""
+    """The state of a job."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -42,9 +42,9 @@ class Progress:
     unit : str
     seconds_left : float or None
     doing : str
-        What the engine does before the work proper, such as ``"Reading images 3 of 100"``.
+        Name of the work that comes before the steps, such as ``"Reading images 3 of 100"``.
     metrics : dict of str to float
-        What the engine measured as it went, such as ``psnr``.
+        Measurements so far, by name, such as ``train_psnr`` in dB.
     """
 
     step: int = 0
@@ -63,28 +63,30 @@ class Job:
     ----------
     request : Request
     folder : Path
-        Its job folder, which holds the request already.
+        The job folder, which holds the request already.
     settings : EngineSettings
     follow_up : tuple of list and dict, optional
-        A command that goes on where the engine ends well, and its environment's own variables.
-        It has to do something that Blender would else do itself: whether it fails is no matter.
+        A command that runs after the engine has ended well, and the variables that its
+        environment needs. Its failure is ignored: Blender then does that work itself.
 
     Attributes
     ----------
     state : State
     progress : Progress
     metrics : dict of str to float
-        What the engine measured last on a validation view, such as ``psnr``.
+        The last measurements on a validation view, by name, such as ``psnr`` in dB.
     curve : list of (float, float)
-        Share of the work done and decibel, as progress told them.
+        Fraction of the work that is done and PSNR in dB, of every progress event with a PSNR.
     preview : Path or None
-        The newest picture that the engine wrote as it went.
+        The newest picture of the field that is being made.
     hello : dict
-        What the engine said about itself: versions and device.
+        The engine's versions and its device.
     result : dict or None
-        ``outputs``, what the verb returned, and ``metrics``, once the job is done.
+        ``outputs``, the values that the verb returned, and ``metrics``, once the job is done.
     error : ConvertFieldError or None
-        Why the job has no result, once it has failed or was cancelled.
+        The failure or the cancellation, once there is one.
+    process : EngineProcess
+        The engine, or the command that follows it.
 
     Raises
     ------
@@ -131,16 +133,16 @@ class Job:
         return time.monotonic() - self.started
 
     def pump(self) -> bool:
-        """Take in what the engine said since the last call; return True once it has ended."""
+        """Take in the events since the last call; return True once the engine has ended."""
         if self.finished:
             return True
-        # The exit code is asked first: what was printed before the end is then in the queue.
+        # The exit code is read first: what was printed before the end is then in the queue.
         exit_code = self.process.exit_code
         for message in self.process.take():
             self._take_in(message)
         if exit_code is None:
             self.process.press()
-        elif self.result is not None:  # what follows has ended, too
+        elif self.result is not None:  # the command that follows has ended, too
             self.process.close()
             self.state = State.DONE
         else:
@@ -173,7 +175,7 @@ class Job:
         return self.result or {}
 
     def cancel(self) -> None:
-        """Ask the engine to write a checkpoint and stop; `pump` sees to it that it does."""
+        """Ask the engine to write a checkpoint and stop; `pump` terminates it if it does not."""
         if not self.finished:
             self.state = State.CANCELLING
             self.process.ask_to_stop()
@@ -233,7 +235,7 @@ class Job:
             self.error = ConvertFieldError(self._why_failed(result, exit_code), self.log)
 
     def _go_on(self) -> None:
-        """Start what follows, if anything does."""
+        """Start the command that follows, if there is one."""
         if self._follow_up is not None:
             command, variables = self._follow_up
             with contextlib.suppress(OSError):
@@ -280,7 +282,7 @@ def describe_seconds(seconds: float) -> str:
 
 
 def quality(progress: Progress) -> float | None:
-    """Return the decibel that a progress event told: to the images, or to the teacher."""
+    """Return the PSNR of a progress event in dB: to the images, or to the source field."""
     metrics = progress.metrics
     return metrics.get("train_psnr", metrics.get("psnr_to_teacher"))
 
@@ -299,7 +301,7 @@ def describe_progress(job: Job) -> str:
         parts.append(f"step {progress.step}")
     psnr = job.metrics.get("psnr", quality(progress))
     if psnr is not None:
-        parts.append(f"{psnr:.1f} dB")
+        parts.append(f"PSNR {psnr:.1f} dB")
     if progress.seconds_left is not None:
         parts.append(f"{describe_seconds(progress.seconds_left)} left")
     return " · ".join(parts)

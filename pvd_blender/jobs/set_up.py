@@ -19,7 +19,7 @@ NAMES = ("python3.13", "python3.12", "python3.11", "python3", "python")
 SUITS = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"
 NO_PYTHON = (
     "No Python 3.11 or later that can make environments was found; install one, such as Debian's "
-    "python3-venv or the installer of python.org, and press Set Up Engine again."
+    "python3-venv or the one of python.org, and press Set Up Engine again."
 )
 
 
@@ -29,7 +29,7 @@ def find_python() -> str:
     Raises
     ------
     ConvertFieldError
-        When there is none.
+        When none is found.
     """
     own = sys.executable if "python" in Path(sys.executable or "").name.lower() else None
     if own and importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
@@ -77,12 +77,12 @@ class EngineSetUp:
     Raises
     ------
     ConvertFieldError
-        When the folder holds something else.
+        When the folder holds something that is no environment.
     """
 
     def __init__(self, python: str, folder: Path, packages: Sequence[str], log: Path) -> None:
         if folder.exists() and any(folder.iterdir()) and not (folder / "pyvenv.cfg").is_file():
-            raise ConvertFieldError(f"'{folder}' is no environment of Python; move it away first.")
+            raise ConvertFieldError(f"'{folder}' is no Python environment; move it away first.")
         install = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         self._steps = [
             ("Making the environment", [python, "-m", "venv", "--clear", str(folder)]),

@@ -1,4 +1,4 @@
-"""Blender's open windows: redrawing panels, and showing results where the user looks."""
+"""Blender's open windows: redrawing panels, and showing results in open editors."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Icons of pictures: what a job shows of its field, the curve of its quality, made fields."""
+"""Icons of pictures: the field that a job makes, the curve of its quality, finished fields."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,13 +8,13 @@ import bpy.utils.previews
 from .curve_picture import SIDE, curve_pixels
 
 LEAST_POINTS = 3
-"""Points of a curve from which on it is drawn."""
+"""Smallest number of points of a curve that is drawn."""
 
 MOST_PICTURES = 16
-"""Icons that are kept at a time."""
+"""Largest number of icons that are kept."""
 
 CURVE = "curve "
-"""First letters of the names of curves among the icons."""
+"""First part of the names of curves."""
 
 
 class Icons:
@@ -62,7 +62,7 @@ def icons() -> Icons:
 
 
 def register() -> None:
-    """Begin to keep icons."""
+    """Create the collection of icons."""
     _icons.append(Icons())
 
 

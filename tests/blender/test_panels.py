@@ -147,12 +147,15 @@ def test_results_tell_what_is_known_of_the_selected_field(frame, tmp_path):
     item.name, item.path = "Student mlp", str(path)
     shown = drawn(panels()["Results"])
     assert {"Student mlp", "2.3 MB"} <= set(shown)
-    assert not {"PSNR", "Time", "convert_field.open_report"} & set(shown), "nothing is made up"
+    labels = {"PSNR to images", "PSNR to source", "Time", "convert_field.open_report"}
+    assert not labels & set(shown), "nothing is made up"
     item.architecture, item.psnr, item.seconds = "hash+vm", 31.26, 125.2
     item.report = "/somewhere/mlp.report.html"
     shown = set(drawn(panels()["Results"]))
     known = {"Hash Grid + TensoRF VM", "31.3 dB", "2:05 min", "convert_field.open_report"}
-    assert known <= shown
+    assert known | {"PSNR to images"} <= shown, "a teacher is compared with images"
+    item.role = "STUDENT"
+    assert "PSNR to source" in drawn(panels()["Results"])
 
 
 def test_any_two_fields_can_be_compared(frame, tmp_path):

@@ -90,6 +90,6 @@ def test_a_folder_that_holds_something_else_is_left_alone(add_on, online, wheel,
 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "picture.txt").write_text("mine")
-    with pytest.raises(api.ConvertFieldError, match="no environment"):
+    with pytest.raises(api.ConvertFieldError, match="no Python environment"):
         api.set_up_engine([str(wheel)], tmp_path / "mine")
     assert (tmp_path / "mine" / "picture.txt").read_text() == "mine"

@@ -1,4 +1,4 @@
-"""Tasks: what each step asks of the engine, one function a step."""
+"""Tasks for the engine: one function for each step of the user."""
 
 from .capturing import importing
 from .converting import DistillSettings, converting

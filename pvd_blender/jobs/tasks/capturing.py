@@ -13,7 +13,7 @@ def importing(
     downscale: int | None = None,
     points: bool = True,
 ) -> Task:
-    """Read a capture's files; the cameras of some splits come into the scene."""
+    """Return the task that reads a capture's files and imports the cameras of some splits."""
     name = path.stem if path.suffix == ".json" and path.stem != "transforms" else path.name
     name = path.parent.name if path.name.startswith("transforms") else name
     client = {"splits": list(splits), "downscale": downscale, "points": points}

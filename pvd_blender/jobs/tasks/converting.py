@@ -14,31 +14,31 @@ from .task import Task, chosen_downscale, client_notes
 
 @dataclass(frozen=True)
 class DistillSettings:
-    """How a field is distilled; the engine's own names and defaults.
+    """Settings of a conversion, with the engine's own names and defaults.
 
     Attributes
     ----------
     inherit : bool
-        Copy the parts of the teacher that fit the student.
+        Copy the parts of the source field that fit the student.
     through : str or None
-        ``"sparse_tensor"`` distils into that first.
+        ``"sparse_tensor"`` converts into a sparse tensor first.
     max_size : str or None
         Largest field file, such as ``"5MB"``.
     projection : bool
-        Start from a direct projection of the teacher, where the student can.
+        Start from a direct projection of the source field, where the student can.
     stages : str
-        Those that take part: ``"123"``, ``"23"``, ``"13"`` or ``"3"``.
+        Stages that take part: ``"123"``, ``"23"``, ``"13"`` or ``"3"``.
     density_constraint : bool
         Compare densities within a range only.
     hard_poses, hard_rays, hard_points : bool
-        Learn again what the student did worst.
+        Learn again where the student has the largest errors.
     ray_points, ray_encoding, ray_interval, ray_skip_empty, ray_hard, ray_importance
-        Of light fields: points along a ray, how they are encoded (the preset's way if None) and
-        where they lie, and which rays are learned from.
+        For light fields: number of points along a ray, their encoding (the preset's if None), the
+        part of the ray that they lie in, and the choice of rays to learn from.
     fine_tune : float
-        Of light fields: the share of the work, at its end, that learns from the images.
+        For light fields: fraction of the work, at its end, that learns from the images.
     report : bool
-        Write a page with figures and pictures beside the field.
+        Write a page with figures and pictures next to the field.
     """
 
     inherit: bool = False
@@ -68,9 +68,9 @@ def converting(
     distilling: DistillSettings,
     volume_resolution: int | None = None,
 ) -> Task:
-    """Distil a field into another architecture."""
-    # A capture's cameras may never have seen the other parts of a merged field, whose own file
-    # says from where all of it can be seen.
+    """Return the task that converts a field into another architecture."""
+    # A capture's cameras may not see the other parts of a merged field, whose own file names the
+    # cameras that see all of it.
     capture = None if _has_merged(frame, source) else frame[CAPTURE]
     arguments = settings.arguments() | asdict(distilling) | {
         "field": str(source),
@@ -92,7 +92,7 @@ def converting(
 
 
 def _has_merged(frame: Object, source: Path) -> bool:
-    """Tell whether a field is a merged one, or was made from one."""
+    """Return whether a field is a merged one, or was made from one."""
     path, seen = str(source), set()
     while path and path not in seen:
         seen.add(path)

@@ -14,14 +14,17 @@ from ...state.properties import find_field
 from ...volume.volume_edit import VolumeEdits, evaluated, has_edit, volume_edits
 from .task import Task, client_notes
 
-ADDED = "Modifiers put density into {} voxels where the field has none; that is left out"
+ADDED = "Modifiers add density in {} voxels where the field has none; that is left out"
 
 
 def editing(
     frame: Object, source: Path, edits: Sequence[dict] | None = None, device: str = "auto",
     volume_resolution: int | None = None,
 ) -> Task:  # fmt: skip
-    """Apply edits to a field; without `edits`, the shapes in the scene and what nodes erase."""
+    """Return the task that applies edits to a field.
+
+    Without `edits`, these are the edit shapes in the scene and the changes by nodes.
+    """
     note, content = "", list(edits or ())
     if edits is None:
         by_nodes = _node_edits(frame, source)
@@ -41,7 +44,7 @@ def editing(
 
 
 def _node_edits(frame: Object, source: Path) -> VolumeEdits:
-    """What the modifiers of a field's Volume object change."""
+    """Return the changes by the modifiers of a field's Volume object."""
     item = find_field(frame, str(source))
     volume = item.volume if item else None
     if not has_edit(volume):
@@ -53,7 +56,7 @@ def _node_edits(frame: Object, source: Path) -> VolumeEdits:
 
 
 def finding_floaters(frame: Object, source: Path, below: float, device: str) -> Task:
-    """Look for small parts of a field that hang in the air."""
+    """Return the task that finds small parts of a field that float in the air."""
     return Task(
         "Find floaters",
         frame[NAME],
@@ -71,18 +74,18 @@ def merging(
     volume_resolution: int | None = None,
     replaces: Sequence[str] = (),
 ) -> Task:
-    """Make one field of several.
+    """Return the task that makes one field of several.
 
     Parameters
     ----------
     frame : Object
-        Of the capture in whose frame the merged field is.
+        Frame that the merged field is in.
     parts : sequence of (Path, (4, 4) array)
         Field files, and the matrices from their dataset frames into that of `frame`.
     device : str
     volume_resolution : int, optional
     replaces : sequence of str
-        Names of the Volume objects that the merged field's volume stands for.
+        Names of the Volume objects that are hidden once the merged field has a volume.
     """
     if len(parts) < 2:
         raise ConvertFieldError("Merging takes at least two fields; select two or more volumes.")

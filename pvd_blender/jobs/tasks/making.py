@@ -1,4 +1,4 @@
-"""Settings of a field that is to be made: its architecture, its size, and when the work ends."""
+"""Settings of a new field: its architecture, its size, and the limit of the work."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,21 @@ from ...errors import ConvertFieldError
 
 @dataclass(frozen=True)
 class FieldSettings:
-    """How a field is made.
+    """Settings of a new field.
 
     Attributes
     ----------
     architecture : str
-        A name that the engine knows, or several joined by +: ``"hash"``, ``"hash+vm"``.
+        Name of an architecture, or several names joined by +: ``"hash"``, ``"hash+vm"``.
     preset : str or None
         ``"small"`` or ``"full"``; None leaves it to the engine: small on a CPU, full on a GPU.
     budget : float or None
-        Seconds.
+        Time limit, seconds.
     steps : int or None
-        Instead of the budget.
+        Number of steps, instead of the budget.
     seed : int
     until_psnr : float or None
-        Decibel that are enough, even before the budget is spent.
+        PSNR in dB at which the work ends, even before the budget is spent.
     """
 
     architecture: str
@@ -33,7 +33,7 @@ class FieldSettings:
     until_psnr: float | None = None
 
     def arguments(self) -> dict:
-        """Return the engine's arguments but for the architecture, whose name differs by verb."""
+        """Return the engine's arguments except the architecture, whose option differs by verb."""
         if self.budget is not None and self.steps is not None:
             raise ConvertFieldError("Give a budget or a number of steps, not both.")
         return {

@@ -1,7 +1,7 @@
-"""A task: one step of the user's as plain values that the engine can be asked.
+"""A task: one step of the user as plain values.
 
-What the engine is asked goes into the job folder together with what the add-on needs when the
-result comes, so that another Blender can resume the job.
+The request to the engine goes into the job folder together with the add-on's notes for the result,
+so that another Blender can resume the job.
 """
 
 import json
@@ -19,26 +19,26 @@ from ...version import VERSION
 
 @dataclass(frozen=True)
 class Task:
-    """One step.
+    """One step of the user.
 
     Attributes
     ----------
     label : str
-        What the user reads while it runs.
+        Name of the step, for people.
     capture_name : str
-        Its job folder is made below the work folder under this name.
+        Name of the folder, in the work folder, in which the job folder is made.
     verb : str
         The engine's verb.
     arguments : dict
         JSON values by the name of the command's option.
     outputs : dict of str to str
-        Arguments that are paths of files in the job folder.
+        Arguments that are paths in the job folder: names of files that the engine writes.
     inputs : dict of str to JSON value
-        Arguments that are paths of JSON files, which are written into the job folder.
+        Arguments that are paths of JSON files: contents that are written into the job folder.
     client : dict
-        What the add-on needs when the answer comes.
+        The add-on's notes for the result.
     folder : Path or None
-        The job folder, of a job that is resumed.
+        The job folder of a job that is resumed.
     """
 
     label: str
@@ -51,12 +51,12 @@ class Task:
     folder: Path | None = None
 
     def prepare(self, work_folder: Path) -> tuple[Path, Request]:
-        """Return the task's job folder, made and filled unless the task is resumed.
+        """Return the job folder and its request; unless the job is resumed, they are made.
 
         Raises
         ------
         ConvertFieldError
-            When it cannot be made.
+            When the folder cannot be made.
         """
         if self.folder is not None:
             return self.folder, read_request(self.folder)
@@ -88,11 +88,11 @@ def capture_folder(work_folder: Path, capture_name: str) -> Path:
 
 
 def client_notes(frame: Object, volume_resolution: int | None = None) -> dict:
-    """Return what the add-on needs of a capture when a task's result comes."""
+    """Return the add-on's notes for the result of a task on a capture."""
     return {"frame": frame_state(frame).uid, "volume_resolution": volume_resolution}
 
 
 def chosen_downscale(frame: Object) -> int | None:
-    """Return by what a capture's images are reduced; None leaves it to the engine."""
+    """Return the factor by which a capture's images are reduced; None leaves it to the engine."""
     size = frame_state(frame).downscale
     return None if size == AUTO else int(size)

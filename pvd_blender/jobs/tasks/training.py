@@ -13,7 +13,7 @@ from .task import Task, chosen_downscale, client_notes
 def training(
     frame: Object, settings: FieldSettings, device: str, volume_resolution: int | None = None
 ) -> Task:
-    """Train a teacher from the capture's images, its detail within the crop box."""
+    """Return the task that trains a teacher from the capture's images."""
     arguments = settings.arguments() | {
         "capture": frame[CAPTURE],
         "arch": settings.architecture,

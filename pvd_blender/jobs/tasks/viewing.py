@@ -14,9 +14,9 @@ from .task import Task, client_notes
 def extracting(
     frame: Object, source: Path, resolution: int, device: str, replaces: Sequence[str] = ()
 ) -> Task:
-    """Sample a field's density and colour for a Volume object.
+    """Return the task that samples a field's density and colour for a Volume object.
 
-    `replaces` names the Volume objects that are hidden when it is there.
+    `replaces` names the Volume objects that are hidden once it is there.
     """
     return Task(
         "Extract volume",
@@ -29,7 +29,7 @@ def extracting(
 
 
 def rendering(frame: Object, source: Path, scene: Scene, camera: Object, device: str) -> Task:
-    """Render a field as a camera of the scene sees it."""
+    """Return the task that renders a field from a camera of the scene."""
     entry = camera_to_dict(camera, scene, frame) | {"name": safe_name(camera.name)}
     return Task(
         f"Render from {camera.name}",
@@ -45,7 +45,7 @@ def rendering(frame: Object, source: Path, scene: Scene, camera: Object, device:
 def comparing(
     frame: Object, source: Path, reference: Path, scene: Scene, camera: Object, device: str
 ) -> Task:
-    """Render two fields as a camera of the scene sees them, side by side."""
+    """Return the task that renders two fields side by side from a camera of the scene."""
     entry = camera_to_dict(camera, scene, frame) | {"name": safe_name(camera.name)}
     return Task(
         f"Compare from {camera.name}",

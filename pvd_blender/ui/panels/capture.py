@@ -1,4 +1,4 @@
-"""The first sub-panel, *Capture*: importing a capture and looking at it."""
+"""The first sub-panel, *Capture*: importing a capture and viewing it."""
 
 from bpy.types import Context, Panel, UILayout
 
@@ -9,13 +9,13 @@ from .base import StepPanel, big
 
 
 class CONVERT_FIELD_PT_capture(StepPanel, Panel):
-    """First step: import a capture and look at it."""
+    """First step: import a capture and view it."""
 
     bl_label = "Capture"
     bl_order = 0
 
     def draw_step(self, layout: UILayout, context: Context, _values: ConvertFieldScene) -> None:
-        """Draw it."""
+        """Draw the step."""
         frame = active_frame(context)
         big(layout).operator("convert_field.import_capture", icon="IMPORT")
         if frame is not None:

@@ -1,4 +1,4 @@
-"""The fourth sub-panel, *Convert*: distilling a field into another architecture."""
+"""The fourth sub-panel, *Convert*: converting a field into another architecture."""
 
 from bpy.types import Context, Panel, UILayout
 
@@ -11,7 +11,7 @@ from .making import draw_making, draw_making_options
 
 
 class CONVERT_FIELD_PT_convert(StepPanel, Panel):
-    """Fourth step: distil into another architecture."""
+    """Fourth step: convert a field into another architecture."""
 
     bl_label = "Convert"
     bl_order = 3
@@ -21,7 +21,7 @@ class CONVERT_FIELD_PT_convert(StepPanel, Panel):
         CONVERT_FIELD_PT_student_presets.draw_panel_header(self.layout)
 
     def draw_step(self, layout: UILayout, context: Context, values: ConvertFieldScene) -> None:
-        """Draw it."""
+        """Draw the step."""
         item = active_field(active_frame(context))
         if item is not None:
             row = layout.split(factor=0.4)

@@ -27,7 +27,7 @@ class CONVERT_FIELD_PT_edit(StepPanel, Panel):
     bl_order = 2
 
     def draw_step(self, layout: UILayout, context: Context, values: ConvertFieldScene) -> None:
-        """Draw it."""
+        """Draw the step."""
         frame = active_frame(context)
         icon = OPERATION_ICONS[values.edit_operation]
         layout.prop(values, "edit_operation", text="New Shape", icon=icon)

@@ -1,4 +1,4 @@
-"""The tab *Convert Field*: what runs, the capture that is worked on, and its fields."""
+"""The tab *Convert Field*: the running job, the capture that is worked on, and its fields."""
 
 from bpy.types import Context, Panel, UIList
 
@@ -8,7 +8,7 @@ from .base import ROLE_ICONS, TabPanel
 
 
 class CONVERT_FIELD_UL_fields(UIList):
-    """The fields of a capture, each with how it came to be and its quality."""
+    """The fields of a capture, each with its role and its quality."""
 
     bl_idname = "CONVERT_FIELD_UL_fields"
 
@@ -25,13 +25,13 @@ class CONVERT_FIELD_UL_fields(UIList):
 
 
 class CONVERT_FIELD_PT_main(TabPanel, Panel):
-    """The capture that is worked on, what runs, and the fields that there are."""
+    """The capture that is worked on, the running job, and the capture's fields."""
 
     bl_idname = "CONVERT_FIELD_PT_main"
     bl_label = "Convert Field"
 
     def draw(self, context: Context) -> None:
-        """Draw it."""
+        """Draw the panel."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False

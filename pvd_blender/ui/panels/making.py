@@ -1,4 +1,4 @@
-"""Settings that training and conversion share."""
+"""Settings that training and conversion have in common."""
 
 from bpy.types import Context, UILayout
 
@@ -26,7 +26,7 @@ def draw_making(
 
 
 def draw_making_options(body: UILayout, settings: TeacherSettings | StudentSettings) -> None:
-    """Draw what few people change."""
+    """Draw the settings that few people change."""
     if not settings.is_light:
         body.prop(settings, "beside")
     body.prop(settings, "seed")

@@ -7,7 +7,7 @@ from ...state.properties import active_field, scene_frame
 
 
 class CONVERT_FIELD_PT_render(Panel):
-    """What the engine renders, among the render properties."""
+    """The field that the engine renders, among the render properties."""
 
     bl_idname = "CONVERT_FIELD_PT_render"
     bl_label = "Field"
@@ -18,11 +18,11 @@ class CONVERT_FIELD_PT_render(Panel):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        """Show it with this engine alone."""
+        """Show the panel only with this engine."""
         return context.scene.render.engine == ENGINE
 
     def draw(self, context: Context) -> None:
-        """Draw it."""
+        """Draw the panel."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False

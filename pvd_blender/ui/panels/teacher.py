@@ -20,7 +20,7 @@ class CONVERT_FIELD_PT_teacher(StepPanel, Panel):
         CONVERT_FIELD_PT_teacher_presets.draw_panel_header(self.layout)
 
     def draw_step(self, layout: UILayout, context: Context, values: ConvertFieldScene) -> None:
-        """Draw it."""
+        """Draw the step."""
         draw_making(layout, context, values.teacher)
         body = folded(layout, "convert_field_teacher", "Options")
         if body is not None:
