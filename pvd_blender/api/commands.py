@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 
 from .. import api
-from ..engine.environment import DEVICES
+from ..preferences import DEVICES
 from ..state.settings import ARCHITECTURES, LIGHT_FIELD
 
 COMMAND = "convert_field"
@@ -69,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"blender --command {COMMAND}", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--engine-python", help="Python program of the engine's environment")
-    common.add_argument("--device", choices=DEVICES, help="device that trains and renders")
+    common.add_argument(
+        "--device", choices=[key for key, _, _ in DEVICES], help="device that trains and renders"
+    )
     common.add_argument("--work-folder", help="folder for jobs, fields and volumes")
     verbs = parser.add_subparsers(required=True, metavar="ACTION")
 

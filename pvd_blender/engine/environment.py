@@ -21,9 +21,6 @@ It becomes the engine's import path, so it must not hold the add-on's modules.
 REQUIREMENTS = "requirements.txt"
 """List of the engine's libraries next to the bundled sources; `build_addon.py` writes it."""
 
-DEVICES = ("auto", "cpu", "cuda")
-"""Devices that the engine can be asked to use."""
-
 MISSING = (
     "The engine is not set up yet; press Set Up Engine, or name its Python in the add-on's "
     "preferences."
@@ -39,7 +36,7 @@ class EngineSettings:
     python : str
         Path of the Python program of the environment that has the engine's libraries.
     device : str
-        One of `DEVICES`; ``"auto"`` leaves the choice to the engine.
+        ``"cpu"``, ``"cuda"``, or ``"auto"``, which leaves the choice to the engine.
     work_folder : Path
         Folder in which job folders are made.
     """
