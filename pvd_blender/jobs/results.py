@@ -132,7 +132,7 @@ def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outco
         item.picture = str(pictures[-1]) if pictures else ""
         message = f"{made} '{item.name}'"
         if psnr is not None:
-            message += f" with a PSNR of {psnr:.1f} dB to {compared_with(item.role)}"
+            message += f", PSNR to {compared_with(item.role)} {psnr:.1f} dB"
         sentences = filter(None, (_with_warnings(message, result), request.client.get("note")))
         return Outcome(Path(path), ". ".join(sentences), _volume_next(request, frame))
 
