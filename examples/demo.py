@@ -25,6 +25,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import bpy
 import demo_scene
 from mathutils import Matrix
+from sphere_cameras import sphere_cameras
 
 VIEWS = {"train": 50, "val": 4, "test": 8}
 RESOLUTION = 200
@@ -53,8 +54,6 @@ class Clock:
 
 def make_captures(folder: Path) -> tuple[Path, Path]:
     """Render the scene as a capture, and its test views once more without the bucket."""
-    from pvd_blender.scene.sphere_cameras import sphere_cameras
-
     bpy.ops.wm.read_homefile(use_empty=True)
     scene = demo_scene.build_scene()
     cameras = sphere_cameras(

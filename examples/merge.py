@@ -29,6 +29,7 @@ from bpy.types import Object, Scene
 from demo import SAMPLES, SEED, Clock, draw_sheet, measure, render_capture
 from demo_parts import paint
 from mathutils import Matrix, Vector
+from sphere_cameras import sphere_cameras
 
 OWN_VIEWS = {"train": 50, "test": 4}
 # A capture needs a training view to be one.
@@ -127,8 +128,6 @@ def _capture(
     far: int,
     seen_from: Matrix,
 ) -> Path:
-    from pvd_blender.scene.sphere_cameras import sphere_cameras
-
     cameras = sphere_cameras(
         scene,
         views,

@@ -1,4 +1,4 @@
-"""The failures that the add-on tells its user about."""
+"""Failures that the add-on reports to its user."""
 
 from pathlib import Path
 
@@ -16,9 +16,13 @@ class ConvertFieldError(RuntimeError):
     def __init__(self, sentence: str, log: Path | None = None) -> None:
         self.sentence = sentence
         self.log = log
-        told = log is None or str(log) in sentence
-        super().__init__(sentence if told else f"{sentence} Log: {log}")
+        is_named = log is None or str(log) in sentence
+        super().__init__(sentence if is_named else f"{sentence} Log: {log}")
 
 
 class JobCancelledError(ConvertFieldError):
     """The job was cancelled; what it had is kept, and it can be resumed."""
+
+
+class SceneError(ConvertFieldError):
+    """Something in the scene is not as it must be."""

@@ -1,26 +1,23 @@
-"""What is registered with Blender, in order; an explicit list, no discovery."""
+"""The registration with Blender, in order; an explicit list, no discovery."""
 
 import bpy
 
-from . import preferences
 from .api import commands
-from .jobs import session
+from .jobs import handlers, session
 from .render import render_engine
-from .state import handlers, presets, properties, saved_paths
-from .ui import drops, panels, results_panel
+from .state import properties, saved_paths
+from .ui import drops, icons, panels, presets
 from .ui.operators import CLASSES as OPERATORS
 
 CLASSES = (
     *properties.CLASSES,
-    *preferences.CLASSES,
     *OPERATORS,
     *presets.CLASSES,
     *panels.CLASSES,
-    *results_panel.CLASSES,
     *render_engine.CLASSES,
     *drops.CLASSES,
 )
-MODULES = (properties, saved_paths, session, handlers, commands, render_engine)
+MODULES = (properties, saved_paths, session, handlers, icons, commands, render_engine)
 """Modules with something of their own to register, after the classes."""
 
 

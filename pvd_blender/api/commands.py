@@ -1,4 +1,4 @@
-"""``blender --command convert_field ...``: the steps without a window and without a script."""
+"""``blender --command convert_field ...``: the steps on the command line."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 
 from .. import api
-from ..engine.environment import DEVICES
+from ..preferences import DEVICES
 from ..state.settings import ARCHITECTURES, LIGHT_FIELD
 
 COMMAND = "convert_field"
@@ -17,12 +17,12 @@ _handles: list[object] = []
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run one command line; return 0, or 1 after one sentence on standard error."""
+    """Run one command line; return 0, or 1 after an error message on standard error."""
     values = _parser().parse_args(list(arguments))
     try:
         api.configure(values.engine_python, values.device, values.work_folder)
         values.action(values)
-    except (api.ConvertFieldError, api.SceneError) as error:
+    except api.ConvertFieldError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -59,28 +59,38 @@ def _save(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True)
     except (OSError, RuntimeError) as error:
-        raise api.ConvertFieldError(f"{path} cannot be written: {error}.") from error
+        raise api.ConvertFieldError(
+            f"{path} cannot be written ({error}); choose another file."
+        ) from error
     print(f"Saved {path}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"blender --command {COMMAND}", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--engine-python", help="python of the engine's environment")
-    common.add_argument("--device", choices=DEVICES, help="what trains and renders")
-    common.add_argument("--work-folder", help="where jobs, fields and volumes are kept")
+    common.add_argument("--engine-python", help="Python program of the engine's environment")
+    common.add_argument(
+        "--device", choices=[key for key, _, _ in DEVICES], help="device that trains and renders"
+    )
+    common.add_argument("--work-folder", help="folder for jobs, fields and volumes")
     verbs = parser.add_subparsers(required=True, metavar="ACTION")
 
-    check = verbs.add_parser("check", parents=[common], help="start the engine, say what it is")
+    check = verbs.add_parser(
+        "check", parents=[common], help="start the engine and print its versions"
+    )
     check.set_defaults(action=_check)
 
-    importing = verbs.add_parser("import", parents=[common], help="a capture as a .blend file")
+    importing = verbs.add_parser(
+        "import", parents=[common], help="import a capture and save a .blend file"
+    )
     importing.add_argument("capture", type=Path, help="folder, or the file that lists its cameras")
     importing.add_argument("--save", type=Path, required=True, help="the .blend to write")
     importing.set_defaults(action=_import)
 
     convert = verbs.add_parser(
-        "convert", parents=[common], help="train a teacher, distil a student, save a .blend file"
+        "convert",
+        parents=[common],
+        help="train a teacher, convert it into a student, save a .blend file",
     )
     convert.add_argument("capture", type=Path, help="folder, or the file that lists its cameras")
     convert.add_argument("--teacher", default="hash", help=f"{NAMES}; default: hash")
@@ -90,18 +100,23 @@ def _parser() -> argparse.ArgumentParser:
     limit.add_argument("--budget", type=float, help="seconds for each of the two")
     limit.add_argument("--steps", type=int, help="steps for each of the two")
     convert.add_argument("--seed", type=int, default=0)
-    convert.add_argument("--resolution", type=int, default=128, help="of the volume")
+    convert.add_argument(
+        "--resolution",
+        type=int,
+        default=128,
+        help="voxels along the longest side of the volume; default: 128",
+    )
     convert.add_argument("--save", type=Path, required=True, help="the .blend to write")
     convert.set_defaults(action=_convert)
     return parser
 
 
 def register() -> None:
-    """Offer the command."""
+    """Register the command."""
     _handles.append(bpy.utils.register_cli_command(COMMAND, run_command))
 
 
 def unregister() -> None:
-    """Take it back."""
+    """Unregister it."""
     while _handles:
         bpy.utils.unregister_cli_command(_handles.pop())

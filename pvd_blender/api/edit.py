@@ -1,4 +1,4 @@
-"""The part of `api` that changes fields: edit shapes, edits, merging."""
+"""Edits: edit shapes, applying them to a field, and merging fields."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,13 +9,12 @@ from bpy.types import Object
 
 from ..errors import ConvertFieldError
 from ..jobs import tasks
-from ..jobs.steps import chosen_device, do, owner
-from ..jobs.tasks import source_field
 from ..scene import edit_shapes
 from ..scene.edit_properties import shape_of
 from ..scene.placement import field_placement
-from ..state.properties import find_field
+from ..state.properties import find_field, source_field
 from ..volume.field_nodes import add_erase_modifier, nodes_can_edit
+from .shared import chosen_device, do, owner
 
 
 def add_shape(
@@ -41,20 +40,20 @@ def add_shape(
     location : 3 floats, optional
         World space; without it, the 3D cursor.
     target : Object, optional
-        Where the content of a shape that moves or duplicates goes: it is placed in this object as
-        it lies in the shape. Without it, such a shape gets an Empty beside it, which
+        Object that the content of a shape that moves or duplicates goes to; it lies in this object
+        as it lies in the shape. Without it, such a shape gets an Empty next to it, which
         ``shape.convert_field.shape.target`` names.
     factor : float, optional
-        Of ``"scale_density"``.
+        Factor of the density, for ``"scale_density"``.
     color : 3 floats, optional
-        Of ``"tint"``: what red, green and blue are multiplied by.
+        Factors of red, green and blue, for ``"tint"``.
     soft : float
         Width of a soft edge, scene units.
 
     Returns
     -------
     Object
-        The shape; all of this can be changed in its ``convert_field.shape``.
+        The shape; its ``convert_field.shape`` has these values and can be changed.
     """
     where = bpy.context.scene.cursor.location if location is None else location
     item = edit_shapes.add_shape(op, shape, tuple(where), owner(frame), target)
@@ -68,7 +67,7 @@ def add_shape(
 
 
 def mark_meshes(frame: Object, meshes: Iterable[Object], op: str = "erase") -> None:
-    """Make closed meshes edit shapes of a capture; `add_shape` names the operations."""
+    """Make closed meshes edit shapes of a capture; `add_shape` lists the operations."""
     edit_shapes.mark_meshes(list(meshes), op, owner(frame))
 
 
@@ -82,8 +81,8 @@ def add_field_erase(
 ) -> Object:
     """Give a field's volume the node group *Field Erase*, with a box to erase in.
 
-    What any modifiers of a field's volume take away from its grid ``density`` is erased when edits
-    are applied; this group shows how. Blender 5.0 and later.
+    Density that modifiers remove from the grid ``density`` of a field's volume is erased when edits
+    are applied; this node group is an example. Blender 5.0 and later.
 
     Parameters
     ----------
@@ -91,15 +90,17 @@ def add_field_erase(
     location : 3 floats, optional
         World space; without it, the 3D cursor.
     field : path, optional
-        Without it, the selected field; of an edited field, what it was made from.
+        Without it, the selected field, or the field that an edited one was made from.
 
     Returns
     -------
     Object
-        The box, an Empty; move, turn and scale it as any object.
+        The box, an Empty; move, rotate and scale it as any object.
     """
     if not nodes_can_edit():
-        raise ConvertFieldError("Nodes can edit volumes from Blender 5.0 on; add a shape instead.")
+        raise ConvertFieldError(
+            "Nodes can edit volumes only in Blender 5.0 and later; add an edit shape instead."
+        )
     source = Path(field) if field else source_field(owner(frame), for_edits=True)
     item = find_field(owner(frame), str(source))
     if item is None or item.volume is None or not item.volume.users_scene:
@@ -117,21 +118,21 @@ def find_floaters(
     *,
     wait: bool = True,
 ) -> Object | None:
-    """Find what hangs in the air beside a field's large parts, as an edit shape that erases it.
+    """Find small parts of a field that float in the air, as an edit shape that erases them.
 
     Parameters
     ----------
     frame : Object
     below : float
-        Parts smaller than this share of the largest one float.
+        Size below which a part floats, as a fraction of the largest part.
     field : path, optional
-        Without it, the selected field; of an edited field, what it was made from.
+        Without it, the selected field, or the field that an edited one was made from.
     wait : bool
 
     Returns
     -------
     Object or None
-        The shape, which takes the place of an earlier one; None when nothing floats.
+        The shape, which replaces an earlier one; None if nothing floats.
     """
     source = Path(field) if field else source_field(owner(frame), for_edits=True)
     return do(tasks.finding_floaters(owner(frame), source, below, chosen_device()), wait)
@@ -145,17 +146,17 @@ def apply_edits(
     volume_resolution: int | None = None,
     wait: bool = True,
 ) -> Path | None:
-    """Apply edit shapes to a field: a new, edited field without any loss.
+    """Apply edits to a field without loss, as a new, edited field.
 
     Parameters
     ----------
     frame : Object
     field : path, optional
-        Without it, the selected field; of an edited field, what it was made from.
+        Without it, the selected field, or the field that an edited one was made from.
     edits : list of dict, optional
-        Content of an ``edits.json``; without it, the capture's shapes in the scene, by name.
+        Content of an ``edits.json``; without it, the capture's edit shapes, by name.
     volume_resolution : int, optional
-        Extract the volume, too, when the field is there.
+        Voxels along the longest side of the box; extracts the volume of the new field as well.
     wait : bool
 
     Returns
@@ -175,19 +176,19 @@ def merge(
     volume_resolution: int | None = None,
     wait: bool = True,
 ) -> Path | None:
-    """Make one field of several, each in its place; nothing of them is lost.
+    """Make one field of several without loss, each at its own position.
 
     Parameters
     ----------
     frame : Object
-        Of the capture in whose frame the merged field is.
+        Frame that the merged field is in.
     fields : sequence of Object or (path, (4, 4) array)
-        At least two: Volume objects of fields, of this capture or others, each taken where it
-        stands in the scene; or a field's file with the matrix from its dataset frame into that of
-        `frame`, which may turn, scale all axes alike and move.
+        At least two: Volume objects of fields, of this capture or others, with their transforms in
+        the scene; or a field's file with the matrix from its dataset frame into that of `frame`,
+        a rotation, one scale on all axes and a translation.
     volume_resolution : int, optional
-        Extract the volume, too, when the field is there; the Volume objects that were given are
-        hidden then.
+        Voxels along the longest side of the box; extracts the volume of the merged field as well
+        and hides the given Volume objects.
     wait : bool
 
     Returns
@@ -212,5 +213,7 @@ def _shown_field(volume: Object) -> Path:
     if not name:
         raise ConvertFieldError(f"'{volume.name}' shows no field; select volumes of fields.")
     if not Path(name).is_file():
-        raise ConvertFieldError(f"The file of the field of '{volume.name}' is gone: {name}.")
+        raise ConvertFieldError(
+            f"The field of '{volume.name}' has no file any more: {name}; extract it again."
+        )
     return Path(name)

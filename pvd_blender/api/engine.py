@@ -1,4 +1,4 @@
-"""The part of `api` about the engine itself: preferences, setting it up, checking it."""
+"""The engine itself: its preferences, its set-up, its check."""
 
 import shlex
 from collections.abc import Sequence
@@ -6,14 +6,15 @@ from pathlib import Path
 
 import bpy
 
+from ..engine.environment import engine_packages
 from ..errors import ConvertFieldError
 from ..jobs.session import session
 from ..jobs.set_up import EngineSetUp, find_python
-from ..preferences import engine_packages, engine_settings, environment_folder, preferences
+from ..preferences import engine_settings, environment_folder, preferences
 
 OFFLINE = (
-    "Setting up the engine downloads its libraries; allow online access in Blender's preferences "
-    "under System, or install them by hand."
+    "The engine's libraries cannot be downloaded without online access; allow it in Blender's "
+    "preferences under System, or install them by hand."
 )
 
 
@@ -22,7 +23,7 @@ def configure(
     device: str | None = None,
     work_folder: str | Path | None = None,
 ) -> None:
-    """Set the preferences; what is None stays.
+    """Set the preferences; None leaves a value as it is.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def configure(
     device : str, optional
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
     work_folder : path, optional
-        Where jobs, fields and volumes are kept.
+        Folder for jobs, fields and volumes.
     """
     values = preferences()
     if engine_python is not None:
@@ -47,20 +48,20 @@ def set_up_engine(
 ) -> str | None:
     """Make the engine's environment, install its libraries, and use it from now on.
 
-    Downloads them from where pip does; Blender's online access must be allowed.
+    pip downloads the libraries; Blender's online access must be allowed.
 
     Parameters
     ----------
     packages : sequence of str, optional
         Arguments of ``pip install`` in place of the engine's libraries.
     folder : path, optional
-        Of the environment; without it, the extension's own folder.
+        Folder of the environment; without it, one in the extension's own folder.
     wait : bool
 
     Returns
     -------
     str or None
-        One sentence: which engine was found, on which device.
+        One sentence about the engine: its version, PyTorch's, and the device.
     """
     if not bpy.app.online_access:
         raise ConvertFieldError(OFFLINE)
@@ -69,15 +70,23 @@ def set_up_engine(
     chosen = engine_packages() if packages is None else list(packages)
     log = engine_settings().work_folder / "set_up.log"
     set_up = EngineSetUp(find_python(), where, [*options, *chosen], log)
-    return session().set_up_engine(set_up, wait)
+    running = session()
+    if wait:
+        return running.engine.set_up_now(set_up)
+    running.message, running.error = "", None
+    running.engine.start_set_up(set_up)
+    return None
 
 
 def check_engine(wait: bool = True) -> str | None:
-    """Start the engine and say what it is.
+    """Start the engine and return its versions.
 
     Returns
     -------
     str or None
-        Its version, PyTorch's and the device, in one sentence.
+        One sentence about the engine: its version, PyTorch's, and the device.
     """
-    return session().check_engine(wait)
+    if wait:
+        return session().engine.check_now()
+    session().engine.start_check()
+    return None

@@ -1,4 +1,4 @@
-"""The part of `api` that looks: through cameras, and at fields alone, in pairs or in a scene."""
+"""Rendering: one field, two fields side by side, a field among the scene's objects."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ from bpy.types import Image, Object, Scene
 
 from ..errors import ConvertFieldError
 from ..jobs import tasks
-from ..jobs.steps import chosen_device, do, owner, source
 from ..render import compositing
 from ..scene import cameras
 from ..state.properties import find_field
+from .shared import chosen_device, do, owner, source
 
 
 def render(
@@ -20,7 +20,7 @@ def render(
     scene: Scene | None = None,
     wait: bool = True,
 ) -> Image | None:
-    """Render a field as a camera sees it, at the scene's render size.
+    """Render a field from a camera at the scene's render size.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def render(
     Returns
     -------
     Image or None
-        The picture, with alpha; an open image editor shows it.
+        The picture, with alpha; open image editors show it.
     """
     scene = scene or bpy.context.scene
     seen_by = _camera(camera, scene)
@@ -66,16 +66,20 @@ def compare(
     Returns
     -------
     Image or None
-        Reference, field and difference in one picture; an open image editor shows it.
+        Reference, field and difference in one picture; open image editors show it.
     """
     first = source(frame, field)
     if reference is None:
         item = find_field(owner(frame), str(first))
         reference = item.parent if item else ""
         if not reference:
-            raise ConvertFieldError(f"'{first.name}' was not made from another field; name one.")
+            raise ConvertFieldError(
+                f"'{first.name}' was not made from another field; name the field to compare with."
+            )
     if not Path(reference).is_file():
-        raise ConvertFieldError(f"The field's file is gone: {reference}.")
+        raise ConvertFieldError(
+            f"The field's file is missing: {reference}; choose another field to compare with."
+        )
     scene = bpy.context.scene
     seen_by = _camera(camera, scene)
     task = tasks.comparing(owner(frame), first, Path(reference), scene, seen_by, chosen_device())
@@ -83,10 +87,10 @@ def compare(
 
 
 def combine_by_depth(frame: Object, scene: Scene | None = None) -> Scene:
-    """Have a scene's renders show its field among its own objects, each hidden by what is nearer.
+    """Combine a scene's objects and its field in its renders, where the nearer one hides the other.
 
     A second scene renders the field with the engine *PVD Field*; the compositor, whose nodes are
-    replaced, combines both pictures by depth. The field's Volume object is left out of renders.
+    replaced, combines both pictures by depth. Volume objects of fields are left out of renders.
 
     Parameters
     ----------
@@ -101,7 +105,9 @@ def combine_by_depth(frame: Object, scene: Scene | None = None) -> Scene:
     """
     scene = scene or bpy.context.scene
     if scene.render.engine == compositing.ENGINE:
-        raise ConvertFieldError("This scene renders the field alone; choose another engine first.")
+        raise ConvertFieldError(
+            "This scene renders only the field; choose another render engine first."
+        )
     source(frame, None)
     scene.convert_field.frame = owner(frame)
     for item in owner(frame).convert_field.fields:
@@ -113,14 +119,16 @@ def combine_by_depth(frame: Object, scene: Scene | None = None) -> Scene:
 def _camera(camera: Object | None, scene: Scene) -> Object:
     camera = camera or scene.camera
     if camera is None:
-        raise ConvertFieldError("The scene has no camera; add one or look through a dataset's.")
+        raise ConvertFieldError(
+            "The scene has no camera; add one, or look through a camera of the capture."
+        )
     if camera.type != "CAMERA":
-        raise ConvertFieldError(f"'{camera.name}' is no camera; choose one.")
+        raise ConvertFieldError(f"'{camera.name}' is not a camera; choose one.")
     return camera
 
 
 def look_through(camera: Object) -> None:
-    """Look through a camera; a dataset camera sets the render size and pixel aspect, too."""
+    """Look through a camera; one of a capture also sets the render size and pixel aspect."""
     if camera.type != "CAMERA":
-        raise ConvertFieldError(f"'{camera.name}' is no camera; choose one.")
+        raise ConvertFieldError(f"'{camera.name}' is not a camera; choose one.")
     cameras.look_through(bpy.context, camera)

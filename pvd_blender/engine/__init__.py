@@ -1,4 +1,4 @@
-"""Starting and driving the engine, a separate Python program; nothing here knows Blender.
+"""The driver of the engine, a separate Python program; nothing here knows Blender.
 
-The engine and the add-on meet in a job folder and in lines of JSON (``docs/architecture.md``).
+The engine and the add-on meet in a job folder and in lines of JSON.
 """

@@ -1,21 +1,26 @@
-"""Where the engine is: its interpreter, its sources, and how it is called."""
+"""The engine's interpreter, its sources, and the commands that call it."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import ConvertFieldError
+
 PROTOCOL_VERSION = 1
-"""Version of the job folder and of the events that this add-on speaks."""
+"""Version of job folder and events that this add-on understands."""
 
 PACKAGE = "pvd_engine"
+"""Name of the engine's package."""
+
 BUNDLE = "engine_sources"
 """Folder of the extension that holds the engine's sources.
 
-They lie in a folder of their own, because that folder becomes the engine's import path and must
-not offer the add-on's modules to it.
+It becomes the engine's import path, so it must not hold the add-on's modules.
 """
 
-DEVICES = ("auto", "cpu", "cuda")
+REQUIREMENTS = "requirements.txt"
+"""List of the engine's libraries next to the bundled sources; `build_addon.py` writes it."""
+
 MISSING = (
     "The engine is not set up yet; press Set Up Engine, or name its Python in the add-on's "
     "preferences."
@@ -24,16 +29,16 @@ MISSING = (
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """What the preferences say about the engine.
+    """The preferences of the engine.
 
     Attributes
     ----------
     python : str
-        The interpreter of the environment that has the engine's libraries.
+        Path of the Python program of the environment that has the engine's libraries.
     device : str
-        One of `DEVICES`; ``"auto"`` leaves the choice to the engine.
+        ``"cpu"``, ``"cuda"``, or ``"auto"``, which leaves the choice to the engine.
     work_folder : Path
-        Where job folders are made.
+        Folder in which job folders are made.
     """
 
     python: str
@@ -46,7 +51,7 @@ def engine_sources() -> Path:
 
     Raises
     ------
-    FileNotFoundError
+    ConvertFieldError
         When neither holds the engine, so the add-on is incomplete.
     """
     package_root = Path(__file__).resolve().parents[1]
@@ -54,11 +59,30 @@ def engine_sources() -> Path:
     for folder in candidates:
         if (folder / PACKAGE / "__init__.py").is_file():
             return folder
-    raise FileNotFoundError(f"The add-on is incomplete: {PACKAGE} is missing; install it again.")
+    raise ConvertFieldError(f"The add-on is incomplete: {PACKAGE} is missing; install it again.")
+
+
+def engine_packages() -> list[str]:
+    """Return the arguments of ``pip install`` that install the engine's libraries.
+
+    Raises
+    ------
+    ConvertFieldError
+        When the add-on is incomplete.
+    """
+    sources = engine_sources()
+    listed = sources / REQUIREMENTS
+    return ["-r", str(listed)] if listed.is_file() else [f"{sources}[fast]"]
+
+
+def python_in(folder: Path) -> Path:
+    """Return the Python program of an environment."""
+    inside = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
+    return folder.joinpath(*inside)
 
 
 def problem_with_python(python: str) -> str | None:
-    """Return in one sentence why an interpreter cannot be used, or None; never starts it."""
+    """Return why an interpreter cannot be used, in one sentence, or None; it is not started."""
     if not python.strip():
         return MISSING
     path = Path(python)
@@ -67,25 +91,25 @@ def problem_with_python(python: str) -> str | None:
     if not path.is_file():
         return f"The engine's Python does not exist: {path}; correct it in the preferences."
     if not os.access(path, os.X_OK):
-        return f"The engine's Python may not be run: {path}; correct it in the preferences."
+        return f"The engine's Python is not executable: {path}; correct it in the preferences."
     return None
 
 
 def engine_command(python: str, job_folder: Path) -> list[str]:
-    """Return the argument list that runs a job folder."""
+    """Return the command that runs a job folder."""
     return [python, "-m", PACKAGE, "run", str(job_folder)]
 
 
 def server_command(python: str, device: str) -> list[str]:
-    """Return the argument list that renders one picture after another."""
+    """Return the command that renders one picture after another."""
     return [python, "-m", PACKAGE, "serve", "--device", device]
 
 
 def engine_variables(sources: Path) -> dict[str, str]:
     """Return the environment variables of the engine.
 
-    The parent's own Python settings must not reach it, its import path is the bundled sources
-    alone, and the folder it is started in must not be one (a capture may hold a ``json.py``).
+    The parent's own Python settings must not reach it, and its import path is the bundled sources
+    alone, without the folder that it is started in (a capture may hold a ``json.py``).
     """
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONHOME"}
     return kept | {

@@ -11,13 +11,11 @@ from pathlib import Path
 from ..errors import ConvertFieldError, JobCancelledError
 from .environment import PROTOCOL_VERSION, EngineSettings, engine_command
 from .job_folder import LOG, Request, read_result
-from .process import EngineProcess, read_tail, start_engine
-
-POLL_SECONDS = 0.05
+from .process import POLL_SECONDS, EngineProcess, read_tail, start_engine
 
 
 class State(Enum):
-    """Where a job stands."""
+    """The state of a job."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -44,9 +42,9 @@ class Progress:
     unit : str
     seconds_left : float or None
     doing : str
-        What the engine does before the work proper, such as ``"Reading images 3 of 100"``.
+        Name of the work that comes before the steps, such as ``"Reading images 3 of 100"``.
     metrics : dict of str to float
-        What the engine measured as it went, such as ``psnr``.
+        Measurements so far, by name, such as ``train_psnr`` in dB.
     """
 
     step: int = 0
@@ -65,28 +63,30 @@ class Job:
     ----------
     request : Request
     folder : Path
-        Its job folder, which holds the request already.
+        The job folder, which holds the request already.
     settings : EngineSettings
     follow_up : tuple of list and dict, optional
-        A command that goes on where the engine ends well, and its environment's own variables.
-        It has to do something that Blender would else do itself: whether it fails is no matter.
+        A command that runs after the engine has ended well, and the variables that its
+        environment needs. Its failure is ignored: Blender then does that work itself.
 
     Attributes
     ----------
     state : State
     progress : Progress
     metrics : dict of str to float
-        What the engine measured last on a validation view, such as ``psnr``.
+        The last measurements on a validation view, by name, such as ``psnr`` in dB.
     curve : list of (float, float)
-        Share of the work done and decibel, as progress told them.
+        Fraction of the work that is done and PSNR in dB, of every progress event with a PSNR.
     preview : Path or None
-        The newest picture that the engine wrote as it went.
+        The newest picture of the field that is being made.
     hello : dict
-        What the engine said about itself: versions and device.
+        The engine's versions and its device.
     result : dict or None
-        ``outputs``, what the verb returned, and ``metrics``, once the job is done.
+        ``outputs``, the values that the verb returned, and ``metrics``, once the job is done.
     error : ConvertFieldError or None
-        Why the job has no result, once it has failed or was cancelled.
+        The failure or the cancellation, once there is one.
+    process : EngineProcess
+        The engine, or the command that follows it.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class Job:
         self.error: ConvertFieldError | None = None
         self.started = time.monotonic()
         command = engine_command(settings.python, folder)
-        self._process = start_engine(settings.python, command, folder, folder / LOG)
+        self.process = start_engine(settings.python, command, folder, folder / LOG)
 
     @property
     def log(self) -> Path:
@@ -132,23 +132,18 @@ class Job:
         """Seconds since the job was started."""
         return time.monotonic() - self.started
 
-    @property
-    def process_id(self) -> int:
-        """The engine's process id."""
-        return self._process.pid
-
     def pump(self) -> bool:
-        """Take in what the engine said since the last call; return True once it has ended."""
+        """Take in the events since the last call; return True once the engine has ended."""
         if self.finished:
             return True
-        # The exit code is asked first: what was printed before the end is then in the queue.
-        exit_code = self._process.exit_code
-        for message in self._process.take():
+        # The exit code is read first: what was printed before the end is then in the queue.
+        exit_code = self.process.exit_code
+        for message in self.process.take():
             self._take_in(message)
         if exit_code is None:
-            self._process.press()
-        elif self.result is not None:  # what follows has ended, too
-            self._process.close()
+            self.process.press()
+        elif self.result is not None:  # the command that follows has ended, too
+            self.process.close()
             self.state = State.DONE
         else:
             self._finish(exit_code)
@@ -180,14 +175,14 @@ class Job:
         return self.result or {}
 
     def cancel(self) -> None:
-        """Ask the engine to write a checkpoint and stop; `pump` sees to it that it does."""
+        """Ask the engine to write a checkpoint and stop; `pump` terminates it if it does not."""
         if not self.finished:
             self.state = State.CANCELLING
-            self._process.ask_to_stop()
+            self.process.ask_to_stop()
 
     def close(self) -> None:
         """End the engine now and for certain, as when Blender quits."""
-        self._process.close()
+        self.process.close()
 
     def _take_in(self, message: dict | str) -> None:
         if isinstance(message, str):
@@ -223,7 +218,7 @@ class Job:
             self.state = State.RUNNING
 
     def _finish(self, exit_code: int) -> None:
-        self._process.close()
+        self.process.close()
         # On a full disk the engine cannot write its result, but still says how it ended.
         result = read_result(self.folder)
         status = result.get("status") if result else self._end.get("status")
@@ -240,13 +235,11 @@ class Job:
             self.error = ConvertFieldError(self._why_failed(result, exit_code), self.log)
 
     def _go_on(self) -> None:
-        """Start what follows, if anything does."""
+        """Start the command that follows, if there is one."""
         if self._follow_up is not None:
             command, variables = self._follow_up
             with contextlib.suppress(OSError):
-                self._process = EngineProcess(
-                    command, os.environ | variables, self.folder, self.log
-                )
+                self.process = EngineProcess(command, os.environ | variables, self.folder, self.log)
                 return
         self.state = State.DONE
 
@@ -289,7 +282,7 @@ def describe_seconds(seconds: float) -> str:
 
 
 def quality(progress: Progress) -> float | None:
-    """Return the decibel that a progress event told: to the images, or to the teacher."""
+    """Return the PSNR of a progress event in dB: to the images, or to the source field."""
     metrics = progress.metrics
     return metrics.get("train_psnr", metrics.get("psnr_to_teacher"))
 
@@ -308,7 +301,7 @@ def describe_progress(job: Job) -> str:
         parts.append(f"step {progress.step}")
     psnr = job.metrics.get("psnr", quality(progress))
     if psnr is not None:
-        parts.append(f"{psnr:.1f} dB")
+        parts.append(f"PSNR {psnr:.1f} dB")
     if progress.seconds_left is not None:
         parts.append(f"{describe_seconds(progress.seconds_left)} left")
     return " · ".join(parts)

@@ -1,10 +1,10 @@
 """The files of a job folder that the add-on writes and reads.
 
-- ``request.json``: what to do; written once, by the add-on
-- ``blender.json``: what the add-on does with the result; the engine ignores it
-- ``events.jsonl``: every event, by the engine
-- ``result.json``: written last, by the engine
-- ``engine.log``: standard error of the engine
+- ``request.json``: the request, written once by the add-on
+- ``blender.json``: the add-on's notes for the result, which the engine ignores
+- ``events.jsonl``: every event, written by the engine
+- ``result.json``: the result, written last by the engine
+- ``engine.log``: the engine's standard error
 """
 
 import json
@@ -22,7 +22,7 @@ LOG = "engine.log"
 
 @dataclass(frozen=True)
 class Request:
-    """What a job is to do.
+    """The request to a job: a verb of the engine and its arguments.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Request:
     arguments : dict
         JSON values by the name of the command's option.
     client : dict
-        JSON values that the add-on needs again when the result comes, perhaps in another session.
+        JSON values that the add-on needs when the result comes, maybe in another session.
     """
 
     verb: str
@@ -55,7 +55,7 @@ def next_folder(parent: Path, verb: str) -> Path:
         folder = parent / f"{verb}-{number}"
         try:
             folder.mkdir()
-        except FileExistsError:  # another Blender was quicker
+        except FileExistsError:  # another Blender has just made it
             number += 1
         else:
             return folder
@@ -86,7 +86,7 @@ def read_request(folder: Path) -> Request:
 
 
 def read_result(folder: Path) -> dict | None:
-    """Return what the engine wrote last, or None when it wrote nothing whole."""
+    """Return the engine's result, or None if there is none or it is incomplete."""
     try:
         value = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     except (OSError, ValueError):

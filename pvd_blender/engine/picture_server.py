@@ -1,6 +1,6 @@
 """The engine as a server of pictures: one process for all renders, started when it is needed.
 
-It ends by itself when nothing was rendered for a while, and is started again then.
+It ends by itself when nothing has been rendered for a while; the next picture starts it again.
 """
 
 import contextlib
@@ -18,22 +18,25 @@ from .environment import EngineSettings, server_command
 from .process import EngineProcess, read_tail, start_engine
 
 POLL_SECONDS = 0.01
+"""Seconds between two looks for the answer to a request."""
+
 SECONDS_TO_GIVE_UP = 5.0
-"""A picture that nobody wants any more is given up within this time, or the engine is ended."""
+"""Seconds that the engine has to stop a picture that is not wanted any more."""
 
 LOG = "engine.log"
+"""Name of the log in the server's folder."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What the engine rendered.
+    """A picture that the engine rendered.
 
     Attributes
     ----------
     pixels : (H, W, 5) float32 array
         Premultiplied colour, sRGB-encoded; alpha; depth along the ray, dataset units.
     warning : str
-        What is to be known of it, in sentences; empty when there is nothing.
+        The engine's warnings, in sentences; empty if there are none.
     """
 
     pixels: np.ndarray
@@ -41,7 +44,7 @@ class Picture:
 
 
 class PictureServer:
-    """Renders fields in an engine process of its own; one picture at a time."""
+    """A process of the engine that renders fields, one picture at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -76,20 +79,20 @@ class PictureServer:
         edits : list of dict
             Content of an ``edits.json``; empty for the field as it is.
         given_up : callable
-            Asked often; once it is true the picture is not wanted any more.
+            Called often; once it returns True the picture is not wanted any more.
 
         Raises
         ------
         JobCancelledError
-            It was given up.
+            When the picture was given up.
         ConvertFieldError
-            It cannot be rendered.
+            When it cannot be rendered.
         """
-        request = {"field": str(field), "camera": camera, "edits": edits}
+        wanted = {"field": str(field), "camera": camera, "edits": edits}
         with self._lock:
-            picture = self._asked(settings, request, given_up)
-            if picture is None:  # it ended by itself just before it was asked
-                picture = self._asked(settings, request, given_up)
+            picture = self._rendered(settings, wanted, given_up)
+            if picture is None:  # the process ended by itself just before the request
+                picture = self._rendered(settings, wanted, given_up)
         if picture is None:
             raise ConvertFieldError("The engine ended before it rendered; render again.")
         return picture
@@ -103,14 +106,14 @@ class PictureServer:
             self._folder.cleanup()
             self._folder = None
 
-    def _asked(
-        self, settings: EngineSettings, request: dict, given_up: Callable[[], bool]
+    def _rendered(
+        self, settings: EngineSettings, wanted: dict, given_up: Callable[[], bool]
     ) -> Picture | None:
-        """The picture, or None when the process ended of its own accord."""
+        """Return the picture, or None if the process ended by itself."""
         process, folder = self._running(settings)
         self._number += 1
         number, out, log = self._number, folder / f"{self._number}.npy", folder / LOG
-        process.send(request | {"id": number, "out": str(out)})
+        process.send(wanted | {"id": number, "out": str(out)})
         try:
             answer = self._answer(process, number, log, given_up)
             return None if answer is None else _picture(answer, out, log)
@@ -119,7 +122,7 @@ class PictureServer:
                 out.unlink(missing_ok=True)
 
     def _running(self, settings: EngineSettings) -> tuple[EngineProcess, Path]:
-        """The process, and the folder for its pictures."""
+        """Return the process, and the folder for its pictures."""
         if self._process is not None and (self.pid is None or settings != self._settings):
             self.close()
         if self._process is None:
@@ -136,7 +139,7 @@ class PictureServer:
     def _answer(
         self, process: EngineProcess, number: int, log: Path, given_up: Callable[[], bool]
     ) -> dict | None:
-        """The answer to a request, or None when the process ended of its own accord."""
+        """Return the answer to a request, or None if the process ended by itself."""
         deadline = None
         while True:
             exit_code = process.exit_code

@@ -1,8 +1,8 @@
-"""One engine process: started, listened to, asked to stop, and in the end stopped by force.
+"""One process of the engine: started, read from, asked to stop, and at last stopped by force.
 
 A reader thread puts what the engine prints into a queue and does nothing else. The process has
-its standard input open as long as the parent lives: its end tells the engine that the parent is
-gone, however that happened.
+its standard input open as long as the parent lives: when it ends, the engine knows that the parent
+is gone, however that happened.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
@@ -21,11 +22,16 @@ from ..errors import ConvertFieldError
 from .environment import engine_sources, engine_variables, problem_with_python
 
 SECONDS_TO_ANSWER = 15.0
-"""After a cancel the engine may take this long to write its checkpoint."""
+"""Seconds that an engine has to write its checkpoint after a cancel."""
 
 SECONDS_TO_TERMINATE = 4.0
+"""Seconds between terminating an engine and killing it."""
+
 SECONDS_TO_CLOSE = 4.5
-"""When Blender quits; an engine whose input has ended ends itself within this time."""
+"""Seconds that an engine has to end once its input has ended, as when Blender quits."""
+
+POLL_SECONDS = 0.05
+"""Seconds between two checks of something that is waited for."""
 
 
 class EngineProcess:
@@ -34,13 +40,13 @@ class EngineProcess:
     Parameters
     ----------
     command : list of str
-        Argument list; no shell is involved.
+        Argument list; it is run without a shell.
     variables : dict of str to str
-        Its environment.
+        Environment variables.
     folder : Path
-        Its working folder.
+        Working folder.
     log : Path
-        Its standard error is appended here.
+        File that standard error is appended to.
 
     Raises
     ------
@@ -80,7 +86,7 @@ class EngineProcess:
         return None if self._reader.is_alive() else self._process.poll()
 
     def take(self) -> list[dict | str]:
-        """Return what has been printed since the last call: events, and lines that are none."""
+        """Return what was printed since the last call: events, and lines that are no events."""
         taken: list[dict | str] = []
         with contextlib.suppress(Empty):
             while True:
@@ -92,7 +98,7 @@ class EngineProcess:
         self._write(json.dumps(value) + "\n")
 
     def ask_to_stop(self) -> None:
-        """Ask the engine to checkpoint and end; `press` insists when it does not."""
+        """Ask the engine to write a checkpoint and end; `press` terminates it if it does not."""
         if self._asked_at is None:
             self._asked_at = time.monotonic()
             self._write("cancel\n")
@@ -110,7 +116,7 @@ class EngineProcess:
             self._kill()
 
     def close(self, seconds: float = SECONDS_TO_CLOSE) -> None:
-        """End the engine now: end its input, wait, terminate, kill; returns when it is gone."""
+        """End the engine now: end its input, wait, terminate, kill; return when it is gone."""
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         if not self._gone_within(seconds):
@@ -128,13 +134,13 @@ class EngineProcess:
         return True
 
     def _write(self, text: str) -> None:
-        # A broken pipe means that the engine has just ended, which the exit code tells.
+        # A broken pipe means that the engine has just ended, which the exit code shows.
         with contextlib.suppress(OSError, ValueError):
             self._process.stdin.write(text.encode())
             self._process.stdin.flush()
 
     def _kill(self) -> None:
-        # The group is the engine's own, so that helpers it started go with it.
+        # The group is the engine's own, so that processes which it started end with it.
         if hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -147,7 +153,7 @@ def start_engine(python: str, command: list[str], folder: Path, log: Path) -> En
     Raises
     ------
     ConvertFieldError
-        When its Python cannot be used, or does not start.
+        When its Python cannot be used or does not start.
     """
     problem = problem_with_python(python)
     if problem:
@@ -156,6 +162,12 @@ def start_engine(python: str, command: list[str], folder: Path, log: Path) -> En
         return EngineProcess(command, engine_variables(engine_sources()), folder, log)
     except OSError as error:
         raise ConvertFieldError(f"The engine could not be started: {error}.") from error
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Block until a condition holds."""
+    while not condition():
+        time.sleep(POLL_SECONDS)
 
 
 def _own_group() -> dict:
@@ -182,7 +194,7 @@ def _event_or_text(text: str) -> dict | str:
 
 
 def read_tail(path: Path, lines: int = 1) -> str:
-    """Return the last lines of a text file that are not empty, or nothing when it has none."""
+    """Return the last lines of a text file that are not empty; an empty text if there are none."""
     if not path.is_file():
         return ""
     with path.open("rb") as file:

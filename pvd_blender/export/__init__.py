@@ -1,1 +1,1 @@
-"""A Blender scene as a dataset."""
+"""The export of a Blender scene as a dataset."""

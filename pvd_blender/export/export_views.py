@@ -1,4 +1,4 @@
-"""The views of a scene that is exported as a dataset: which cameras, and how each is rendered."""
+"""The views of a scene that is exported as a dataset: their cameras and render settings."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,25 +9,26 @@ from pathlib import Path
 import bpy
 from bpy.types import Object, Scene
 
+from ..errors import SceneError
 from ..render.compositing import ENGINE
 from ..scene.cameras import (
+    SPLITS,
     dataset_camera,
     exported_camera,
     fit_render,
     has_file_lens,
     render_camera,
 )
-from ..scene.errors import SceneError
 from ..scene.frame import frame_of
 from ..scene.intrinsics import Intrinsics, read_intrinsics
 from .render_state import kept_settings
 
-SPLITS = ("train", "val", "test")
 CAMERAS = ("SELECTED", "ALL", "ANIMATION")
 FEWEST_WITH_TEST = 4
-"""Of fewer views all are for training, as where the engine reads a dataset without splits."""
+"""Smallest number of views of which some are held out; the engine splits datasets likewise."""
 
 LENS = ("width", "height", "fx", "fy", "cx", "cy", "distortion_model", "distortion")
+"""Keys of a camera entry that describe its lens."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class SceneView:
     Attributes
     ----------
     camera : Object or None
-        None for the camera that is active at `frame`.
+        The camera; None for the one that is active at `frame`.
     split : str
         ``"train"``, ``"val"`` or ``"test"``.
     name : str
@@ -55,7 +56,7 @@ class SceneView:
 def scene_views(
     scene: Scene, cameras: str | Mapping[str, Sequence[Object]], test_every: int
 ) -> list[SceneView]:
-    """Return the views that are asked for, in the order of the cameras' names or of the frames.
+    """Return the views of an export, in the order of the cameras' names or of the frames.
 
     Parameters
     ----------
@@ -65,13 +66,13 @@ def scene_views(
         ``"SELECTED"``, ``"ALL"`` (cameras of the scene) or ``"ANIMATION"`` (the active camera, at
         each frame of the scene's range); or cameras by split.
     test_every : int
-        Every how manieth view is for testing, from the first; 0 for none. Cameras that came with a
-        dataset keep its splits.
+        Hold out every Nth view for testing, from the first; 0 holds out none. Cameras of a dataset
+        keep its splits.
 
     Raises
     ------
     SceneError
-        There are none, or a camera is not perspective.
+        When there are none, or a camera is not perspective.
     """
     if cameras == "ANIMATION":
         return _frames(scene, test_every)
@@ -85,13 +86,13 @@ def scene_views(
     if not pairs:
         raise SceneError("There is no camera to export; select or add some.")
     for item, _ in pairs:
-        read_intrinsics(item, scene)  # tells of one that is not perspective
+        read_intrinsics(item, scene)  # raises for one that is not perspective
     taken: set[str] = set()
     return [SceneView(item, split, _free_name(item, split, taken)) for item, split in pairs]
 
 
 def common_frame(views: Sequence[SceneView]) -> Object | None:
-    """Return the frame of the dataset that all cameras belong to, or None."""
+    """Return the frame that all cameras belong to, or None."""
     frames = {frame_of(view.camera) for view in views}
     return frames.pop() if len(frames) == 1 else None
 
@@ -99,7 +100,7 @@ def common_frame(views: Sequence[SceneView]) -> Object | None:
 def describe_view(
     scene: Scene, view: SceneView, reference: Object | None, rendered_frame: Object | None
 ) -> dict:
-    """Return a view as one entry of ``cameras.json``; the scene is set up for it already.
+    """Return a view as one entry of ``cameras.json``; the scene must be set up for it.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def describe_view(
     reference : Object or None
         The frame that the pose is in; Blender's world if None.
     rendered_frame : Object or None
-        Of the field, where *PVD Field* renders the pictures, lens distortion and all.
+        Frame of the field if *PVD Field* renders the pictures, which include lens distortion.
     """
     entry = exported_camera(scene.camera, scene, reference)
     if rendered_frame is not None:
@@ -121,13 +122,13 @@ def describe_view(
 
 
 def without_distortion(entry: dict) -> dict:
-    """Return an entry as Blender renders it: the same pinhole, without the lens's distortion."""
+    """Return a camera entry as Blender renders it: the same pinhole without lens distortion."""
     return {key: value for key, value in entry.items() if not key.startswith("distortion")}
 
 
 @contextmanager
 def kept_scene(scene: Scene) -> Iterator[None]:
-    """Give a scene its camera, frame and render settings back at the end, whatever happens."""
+    """Restore a scene's camera, frame and render settings at the end, whatever happens."""
     frame, subframe = scene.frame_current, scene.frame_subframe
     bound = [(marker, marker.camera) for marker in scene.timeline_markers if marker.camera]
     with kept_settings(scene):
@@ -141,7 +142,7 @@ def kept_scene(scene: Scene) -> Iterator[None]:
 
 
 def set_up_view(scene: Scene, view: SceneView) -> None:
-    """Make a view's camera the active one, at its frame, with the size of its own lens."""
+    """Make a view's camera the active one at its frame, with the render size of its lens."""
     if view.frame is not None:
         scene.frame_set(view.frame)
         if scene.camera is None:
@@ -157,7 +158,7 @@ def set_up_view(scene: Scene, view: SceneView) -> None:
 
 
 def set_up_pictures(scene: Scene) -> None:
-    """Have renders write plain PNG files of the whole view, all else as the scene says."""
+    """Make renders write plain PNG files of the whole view, with the scene's other settings."""
     render, image = scene.render, scene.render.image_settings
     render.use_border = render.use_crop_to_border = False
     render.use_sequencer = render.use_motion_blur = False
@@ -173,14 +174,14 @@ def set_up_pictures(scene: Scene) -> None:
 
 
 def set_up_picture(scene: Scene, file: Path, number: int) -> None:
-    """Have the next render write a file; each has noise of its own, which averages out."""
+    """Make the next render write a file; each gets noise of its own, which averages out."""
     scene.render.filepath = str(file)
     if scene.render.engine == "CYCLES" and number:
         scene.cycles.seed += 1
 
 
 def renders_fields(scene: Scene) -> bool:
-    """Tell whether the scene's render engine is *PVD Field*."""
+    """Return whether the scene's render engine is *PVD Field*."""
     return scene.render.engine == ENGINE
 
 
@@ -198,7 +199,7 @@ def _frames(scene: Scene, test_every: int) -> list[SceneView]:
 
 def _chosen(scene: Scene, choice: str) -> list[Object]:
     if choice not in CAMERAS:
-        raise SceneError(f"There is no choice '{choice}' of cameras; use {', '.join(CAMERAS)}.")
+        raise SceneError(f"Cameras cannot be '{choice}'; use {', '.join(CAMERAS)}.")
     items = bpy.context.selected_objects if choice == "SELECTED" else scene.objects
     return sorted((item for item in items if item.type == "CAMERA"), key=lambda item: item.name)
 
@@ -218,7 +219,7 @@ def _every(test_every: int, count: int) -> list[str]:
 
 
 def _free_name(item: Object, split: str, taken: set[str]) -> str:
-    """Return the path of a camera's picture: the dataset's own, or its name below the split."""
+    """Return the path of a camera's picture: the dataset's own, or ``<split>/<name>``."""
     values = dataset_camera(item)
     kept = re.sub(r"[^\w.-]+", "_", item.name).strip("._") or "camera"
     name = free = values["name"] if values is not None else f"{split}/{kept}"

@@ -1,4 +1,4 @@
-"""Keeping a scene's render settings while something else is rendered."""
+"""A scene's render settings, kept while something else is rendered."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,7 +8,7 @@ from bpy.types import Scene, bpy_struct
 
 @contextmanager
 def kept_settings(scene: Scene) -> Iterator[None]:
-    """Give a scene its camera and all its render settings back at the end, whatever happens."""
+    """Restore a scene's camera and render settings at the end, whatever happens."""
     parts = [
         scene.render,
         scene.render.image_settings,
@@ -38,8 +38,8 @@ def _values(part: bpy_struct) -> dict:
 
 
 def _restore(part: bpy_struct, values: dict) -> None:
-    # Which values a choice allows depends on other choices (a colour depth on the file format),
-    # so what does not go in the first round goes in the second.
+    # The values of some settings depend on others (the colour depth on the file format), so a
+    # value that is refused in the first round is set in the second.
     for _ in range(2):
         for key, value in values.items():
             now = getattr(part, key)

@@ -1,8 +1,8 @@
-"""A scene as a dataset: its cameras through the engine, its pictures by Blender.
+"""A scene as a dataset: the engine writes its cameras, Blender renders its pictures.
 
-The engine writes the files, so that each format has one writer, into a hidden folder beside the one
-that is asked for, and refuses at once what the format cannot say. Then Blender renders the pictures
-to where those files say; when the last is there, the folder gets its name.
+The engine writes the files into a hidden folder next to the new one, so that each format has one
+writer, and refuses at once what the format cannot store. Then Blender renders the pictures to the
+paths in those files; after the last one the folder gets its name.
 """
 
 import shutil
@@ -16,10 +16,9 @@ import bpy
 from bpy.types import Object, Scene
 
 from ..engine.job import Job
-from ..errors import ConvertFieldError, JobCancelledError
+from ..errors import ConvertFieldError, JobCancelledError, SceneError
 from ..jobs.tasks import Task
 from ..preferences import engine_settings
-from ..scene.errors import SceneError
 from ..scene.frame import file_frame
 from ..state.properties import rendered_frame
 from .export_views import (
@@ -36,30 +35,32 @@ from .export_views import (
 )
 
 FORMATS = ("nerfstudio", "nerf-synthetic", "colmap")
-"""As the engine names them."""
+"""The engine's names of the formats that it writes."""
 
-UNDISTORTED = "{} cameras were written without the lens distortion that Blender does not render"
+UNDISTORTED = "{} cameras were written without lens distortion, which Blender does not render"
 PART = "picture.png"
+"""Name under which a picture is rendered."""
+
 SECONDS_A_STEP = 0.05
-"""For which an export holds a window up, beside rendering."""
+"""Seconds for which a step of an export blocks a window, apart from rendering."""
 
 
 @dataclass(frozen=True)
 class SceneExport:
-    """What is exported.
+    """The settings of an export.
 
     Attributes
     ----------
     folder : Path
-        The dataset's; it does not exist yet, or is empty.
+        Folder of the dataset; it does not exist yet, or is empty.
     format : str
         One of `FORMATS`.
     cameras : str or dict of str to sequence of Object
-        As `scene_views` takes them.
+        The cameras, in the form that `scene_views` takes.
     pictures : bool
-        Render each view; else the cameras alone are written.
+        Render each view; otherwise only the cameras are written.
     test_every : int
-        Every how manieth view is for testing; 0 for none.
+        Hold out every Nth view for testing; 0 holds out none.
     """
 
     folder: Path
@@ -71,17 +72,17 @@ class SceneExport:
 
 @dataclass(frozen=True)
 class ExportStep:
-    """How far an export is.
+    """The progress of an export.
 
     Attributes
     ----------
     text : str
-        What is done now.
+        The current work, for people.
     fraction : float
-        Share that is done, 0 to 1.
+        Fraction of the work that is done, 0 to 1.
     render : bool
-        Whether the scene is set up for a picture: whoever runs the export renders it, with
-        ``write_still``, before the next step.
+        True if the scene is set up for a picture: the caller renders it, with ``write_still``,
+        before the next step.
     """
 
     text: str
@@ -93,7 +94,7 @@ Steps = Generator[ExportStep, None, str]
 
 
 def export_steps(scene: Scene, export: SceneExport) -> Steps:
-    """Export a scene, step by step; closing the generator leaves nothing, and the scene as it was.
+    """Export a scene step by step; closing the generator leaves no files, and the scene unchanged.
 
     Parameters
     ----------
@@ -108,16 +109,16 @@ def export_steps(scene: Scene, export: SceneExport) -> Steps:
     Returns
     -------
     str
-        What was done, for the user.
+        One sentence for the user.
 
     Raises
     ------
     SceneError
-        There are no cameras, one is not perspective or sheared, or the folder is taken.
+        When there are no cameras, one is not perspective or is sheared, or the folder is not empty.
     ConvertFieldError
-        The engine refuses, or something cannot be written.
+        When the format cannot store the cameras, or something cannot be written.
     JobCancelledError
-        There is no picture after a render: it was stopped.
+        When there is no picture after a render, which was therefore stopped.
     """
     if export.format not in FORMATS:
         raise ConvertFieldError(f"There is no format '{export.format}'; use {', '.join(FORMATS)}.")
@@ -126,18 +127,18 @@ def export_steps(scene: Scene, export: SceneExport) -> Steps:
     entries, notes = yield from _described(scene, views, export.pictures)
     hidden = export.folder.with_name(f".{export.folder.name}.part")
     try:
-        shutil.rmtree(hidden, ignore_errors=True)  # what an export left that was killed
-        answer = yield from _written(export, entries, common_frame(views), hidden)
+        shutil.rmtree(hidden, ignore_errors=True)  # left by an export that was killed
+        outputs = yield from _written(export, entries, common_frame(views), hidden)
         if export.pictures:
-            yield from _rendered(scene, views, answer["pictures"], hidden)
+            yield from _rendered(scene, views, outputs["pictures"], hidden)
         _finish(hidden, export.folder)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-    return _summary(export, len(views), [*notes, *answer["notes"]])
+    return _summary(export, len(views), [*notes, *outputs["notes"]])
 
 
 def run_export(scene: Scene, export: SceneExport) -> str:
-    """Export a scene, block until it is done, and return what was done."""
+    """Export a scene, block until it is done, and return one sentence for the user."""
     steps = export_steps(scene, export)
     try:
         while True:
@@ -162,16 +163,16 @@ def render_now(scene: Scene) -> None:
 def _described(
     scene: Scene, views: Sequence[SceneView], pictures: bool
 ) -> Generator[ExportStep, None, tuple[list[dict], list[str]]]:
-    """The views as entries of ``cameras.json``, and sentences about what is not as it was."""
+    """Return the views as entries of ``cameras.json``, and sentences about changed values."""
     reference = common_frame(views)
     entries = []
     with kept_scene(scene):
         fields = rendered_frame(scene) if pictures and renders_fields(scene) else None
-        told = time.monotonic()
+        last_step = time.monotonic()
         for number, view in enumerate(views):
-            if time.monotonic() - told > SECONDS_A_STEP:
+            if time.monotonic() - last_step > SECONDS_A_STEP:
                 yield ExportStep("Following the cameras", number / len(views))
-                told = time.monotonic()
+                last_step = time.monotonic()
             set_up_view(scene, view)
             entries.append(describe_view(scene, view, reference, fields))
     if not pictures or fields is not None:
@@ -184,7 +185,7 @@ def _described(
 def _written(
     export: SceneExport, entries: list[dict], reference: Object | None, hidden: Path
 ) -> Generator[ExportStep, None, dict]:
-    """Have the engine write all but the pictures; returns its answer."""
+    """Let the engine write everything but the pictures; return its outputs."""
     content: dict = {"cameras": entries}
     if reference is not None:
         content["frame"] = file_frame(reference)
@@ -212,7 +213,7 @@ def _written(
 def _rendered(
     scene: Scene, views: Sequence[SceneView], paths: Sequence[str], folder: Path
 ) -> Generator[ExportStep, None, None]:
-    # Under a plain name first: Blender would read frame numbers into a # of the path.
+    # Under a plain name first: Blender would replace a # in the path by the frame number.
     part = folder / PART
     with kept_scene(scene):
         set_up_pictures(scene)
@@ -224,38 +225,38 @@ def _rendered(
                 raise JobCancelledError(
                     f"Rendering {view.name} was stopped, so nothing was exported."
                 )
-            with _told(folder):
+            with _in_one_sentence(folder):
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 part.replace(folder / path)
 
 
 def _require_new(folder: Path) -> None:
-    with _told(folder):
+    with _in_one_sentence(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise SceneError(f"{folder} exists already and is not an empty folder; give a new one.")
+            raise SceneError(f"{folder} exists and is not an empty folder; choose a new one.")
 
 
 def _finish(hidden: Path, folder: Path) -> None:
-    """Give the whole folder its name."""
-    with _told(folder):
+    """Give the finished folder its name."""
+    with _in_one_sentence(folder):
         if folder.exists():
             folder.rmdir()  # Windows renames onto no folder, not even an empty one
         hidden.rename(folder)
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Turn a failure of the file system into a sentence."""
+def _in_one_sentence(folder: Path) -> Iterator[None]:
+    """Turn a failure of the file system into one sentence."""
     try:
         yield
     except OSError as error:
         raise ConvertFieldError(
-            f"{folder} cannot be written ({error.strerror or error}); choose another."
+            f"{folder} cannot be written ({error.strerror or error}); choose another folder."
         ) from error
 
 
 def _summary(export: SceneExport, count: int, notes: Sequence[str]) -> str:
     what = f"Exported {count} {'views' if export.pictures else 'cameras'} to {export.folder}"
     if not export.pictures:
-        what += "; put their pictures where its files say"
+        what += "; put their pictures at the paths in its files"
     return ". ".join([what, *(note.rstrip(".") for note in notes)])

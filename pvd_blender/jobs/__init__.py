@@ -1,1 +1,1 @@
-"""Jobs of the engine: the session, tasks, results."""
+"""Jobs of the engine: tasks, the session that runs them, and their results in the scene."""

@@ -1,4 +1,4 @@
-"""Checking the engine's environment: which libraries it has and what it computes on."""
+"""The check of the engine's environment: its libraries and the device that it computes on."""
 
 import time
 
@@ -10,11 +10,11 @@ from ..engine.environment import (
     engine_variables,
     problem_with_python,
 )
-from ..engine.process import EngineProcess, read_tail
+from ..engine.process import EngineProcess, read_tail, wait_until
 from ..errors import ConvertFieldError
 
 SECONDS_TO_ANSWER = 120.0
-POLL_SECONDS = 0.05
+"""Seconds after which a Python that has not answered counts as unusable."""
 
 PROBE = f"""
 import importlib.util, json, sys
@@ -30,11 +30,11 @@ if sys.version_info >= (3, 11) and not found["missing"]:
     found["cuda"] = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 print(json.dumps(found))
 """
-"""What the engine's Python is asked; it prints one line of JSON."""
+"""Program that the engine's Python runs; it prints one line of JSON."""
 
 
 class EngineCheck:
-    """A check that runs beside the interface.
+    """A check in a process of its own, which Blender does not wait for.
 
     Parameters
     ----------
@@ -42,10 +42,12 @@ class EngineCheck:
 
     Attributes
     ----------
+    settings : EngineSettings
+        What is checked.
     report : str
-        What the engine is, in one sentence, once it has answered.
+        One sentence about the engine, once it has answered.
     error : ConvertFieldError or None
-        Why it cannot be used.
+        Why it cannot be used, once that is known.
 
     Raises
     ------
@@ -60,7 +62,7 @@ class EngineCheck:
         self.report = ""
         self.error: ConvertFieldError | None = None
         self._answers: list[dict] = []
-        self._settings = settings
+        self.settings = settings
         self._log = settings.work_folder / "check.log"
         self._deadline = time.monotonic() + SECONDS_TO_ANSWER
         try:
@@ -76,7 +78,7 @@ class EngineCheck:
             raise ConvertFieldError(f"The engine could not be started: {error}.") from error
 
     def pump(self) -> bool:
-        """Look whether the engine has answered; True once `report` or `error` is set."""
+        """Take in the answer; return True once `report` or `error` is set."""
         if self.report or self.error:
             return True
         exit_code = self._process.exit_code
@@ -99,8 +101,7 @@ class EngineCheck:
         ConvertFieldError
             When the engine cannot be used.
         """
-        while not self.pump():
-            time.sleep(POLL_SECONDS)
+        wait_until(self.pump)
         if self.error is not None:
             raise self.error
         return self.report
@@ -124,12 +125,12 @@ class EngineCheck:
                 f"The engine speaks protocol {found['protocol']} and this add-on "
                 f"{PROTOCOL_VERSION}; install both from one zip."
             )
-        elif self._settings.device == "cuda" and not found["cuda"]:
+        elif self.settings.device == "cuda" and not found["cuda"]:
             self.error = ConvertFieldError(
                 "PyTorch finds no CUDA device; choose another device, or install a CUDA build."
             )
         else:
-            on_cpu = self._settings.device == "cpu" or not found["cuda"]
+            on_cpu = self.settings.device == "cpu" or not found["cuda"]
             device = "the CPU" if on_cpu else found["cuda"]
             slow = "" if found["fast"] else "; without Warp, so slowly"
             self.report = (

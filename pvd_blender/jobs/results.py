@@ -1,4 +1,4 @@
-"""What becomes of the engine's answers: objects, fields, volumes and pictures in the scene."""
+"""Results of jobs in the scene: objects, fields, volumes and pictures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bpy.types import Object
 
 from ..engine.job_folder import Request, safe_name
 from ..errors import ConvertFieldError
-from ..scene.cameras import import_cameras
+from ..scene.cameras import SPLITS, import_cameras
 from ..scene.crop_box import create_crop_box
 from ..scene.floaters import show_floaters
 from ..scene.frame import NAME, create_frame
@@ -18,6 +18,7 @@ from ..state.properties import (
     NO_MEASURE,
     SCENES,
     FieldItem,
+    compared_with,
     find_field,
     find_frame,
     frame_state,
@@ -26,24 +27,28 @@ from ..state.properties import (
 from ..state.settings import AUTO, LIGHT_FIELD
 from ..volume.vdb import missing_color_note
 from ..volume.volume import create_volume_object, write_volume, writer
-from .tasks import SPLITS, Task, extracting
+from .tasks import Task, extracting
+from .windows import hide_relationship_lines, show_image
 
 MANY_CAMERAS = 12
+"""Number of cameras above which their relationship lines are switched off."""
+
 PREVIEWS = "previews"
+"""Folder in a job folder with pictures of the field while it is made."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a task came to.
+    """The outcome of a task.
 
     Attributes
     ----------
     value : object
-        What the function of `api` returns: an Object, an Image, a Path or a dict.
+        Value that the function of `api` returns: an Object, an Image or a Path.
     message : str
         One sentence for the user.
     next_task : Task or None
-        What follows, where the user asked for it.
+        The task that follows, if the user wants one.
     """
 
     value: object
@@ -52,33 +57,37 @@ class Outcome:
 
 
 def finish(request: Request, folder: Path, result: dict) -> Outcome:
-    """Put the engine's answer into the scene.
+    """Put the result of a job into the scene.
 
     Parameters
     ----------
     request : Request
-        What was asked.
+        The job's request.
     folder : Path
         The job's folder.
     result : dict
-        ``outputs``, what the engine's verb returned, and ``metrics``, what it measured.
+        ``outputs``, the values that the verb returned, and ``metrics``, its measurements.
     """
     return _FINISHERS[request.verb](request, folder, result)
 
 
 def follow_up(request: Request) -> tuple[list[str], dict[str, str]] | None:
-    """Return a command that goes on where the engine ends, and its environment's own variables."""
+    """Return the command that runs after a job has ended well, and the variables that it needs."""
     return writer(Path(request.arguments["out"])) if request.verb == "volume" else None
 
 
 def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
     capture = result["outputs"].get("capture")
     if not isinstance(capture, dict):
-        raise ConvertFieldError(f"{request.arguments['path']} is no capture; choose its folder.")
+        raise ConvertFieldError(
+            f"{request.arguments['path']} is no capture; choose a capture's folder."
+        )
     wanted = request.client.get("splits", SPLITS)
     views = [view for view in capture["views"] if view["split"] in wanted]
     if not views:
-        raise ConvertFieldError(f"{capture['name']} has no such cameras; choose other ones.")
+        raise ConvertFieldError(
+            f"{capture['name']} has no cameras of the chosen splits; choose other splits."
+        )
     frame = create_frame(capture)
     cameras = import_cameras(capture | {"views": views}, frame, folder.parent)
     create_crop_box(capture, frame)
@@ -98,7 +107,7 @@ def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
     state.scene_found = _scene_found(capture["scene"])
     bpy.context.scene.convert_field.frame = frame
     if len(cameras) > MANY_CAMERAS:
-        _hide_relationship_lines()
+        hide_relationship_lines()
     return Outcome(frame, f"Imported {capture['name']} with {state.summary}")
 
 
@@ -121,11 +130,11 @@ def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outco
         item.report = result["outputs"].get("report") or ""
         pictures = sorted((folder / PREVIEWS).glob("*.png"))
         item.picture = str(pictures[-1]) if pictures else ""
-        message = f"{made} '{item.name}'" + ("" if psnr is None else f" with {psnr:.1f} dB")
-        told = ". ".join(
-            filter(None, (_with_warnings(message, result), request.client.get("note")))
-        )
-        return Outcome(Path(path), told, _volume_next(request, frame))
+        message = f"{made} '{item.name}'"
+        if psnr is not None:
+            message += f", PSNR to {compared_with(item.role)} {psnr:.1f} dB"
+        sentences = filter(None, (_with_warnings(message, result), request.client.get("note")))
+        return Outcome(Path(path), ". ".join(sentences), _volume_next(request, frame))
 
     return finish_one
 
@@ -157,11 +166,11 @@ def _finish_volume(request: Request, folder: Path, _result: dict) -> Outcome:
 def _finish_floaters(request: Request, _folder: Path, result: dict) -> Outcome:
     shape = show_floaters(Path(request.arguments["out"]), _frame_of(request))
     if shape is None:
-        return Outcome(None, "Nothing floats beside the field's large parts")
-    parts, share = result["outputs"]["parts"], result["outputs"]["share"]
+        return Outcome(None, "Nothing floats in the air around the field's large parts")
+    parts, fraction = result["outputs"]["parts"], result["outputs"]["share"]
     count = "1 part floats" if parts == 1 else f"{parts} parts float"
     return Outcome(
-        shape, f"{count}, {share:.2%} of the density; they are the edit shape '{shape.name}'"
+        shape, f"{count}, {fraction:.2%} of the density; the edit shape '{shape.name}' erases them"
     )
 
 
@@ -175,8 +184,8 @@ def _finish_compare(request: Request, _folder: Path, result: dict) -> Outcome:
     first, second = (_field_name(request, request.arguments[k]) for k in ("reference", "field"))
     image = _made_picture(request, f"{first} and {second} from {request.client['camera']}")
     psnr = result["outputs"].get("psnr")
-    told = "they are equal" if psnr is None else f"{psnr:.1f} dB apart"
-    return Outcome(image, f"'{first}', '{second}' and their difference: {told}")
+    figure = "they are equal" if psnr is None else f"a PSNR of {psnr:.1f} dB"
+    return Outcome(image, f"'{first}', '{second}' and their difference: {figure}")
 
 
 def _field_name(request: Request, path: str) -> str:
@@ -186,19 +195,19 @@ def _field_name(request: Request, path: str) -> str:
 
 
 def _made_picture(request: Request, name: str) -> bpy.types.Image:
-    """The engine's picture as an image that open image editors show."""
+    """Load the engine's picture as an image, and show it in open image editors."""
     path = Path(request.arguments["out"]) / request.client["picture"]
     if not path.is_file():
         raise ConvertFieldError(f"The engine rendered no picture at {path}; render again.")
     image = bpy.data.images.load(str(path))
     image.name = name
     image.alpha_mode = "STRAIGHT"
-    _show_image(image)
+    show_image(image)
     return image
 
 
 def _with_warnings(message: str, result: dict) -> str:
-    """What was done, and what the engine warned of."""
+    """Return a message with the engine's warnings after it."""
     return ". ".join([message, *map(str, result["outputs"].get("warnings") or ())])
 
 
@@ -216,7 +225,7 @@ _FINISHERS = {
 
 
 def _quality(result: dict) -> float | None:
-    """Return the PSNR of a student against its teacher, or of a teacher on a validation view."""
+    """Return the PSNR in dB: of a student to its source, or of a teacher to a validation image."""
     psnr = result["outputs"].get("psnr_to_teacher", result["metrics"].get("psnr"))
     return float(psnr) if isinstance(psnr, int | float) else None
 
@@ -240,7 +249,7 @@ def _volume_next(request: Request, frame: Object) -> Task | None:
 
 
 def _show_only(frame: Object, shown: FieldItem) -> None:
-    """Hide the volumes of the capture's other fields: in one place they would add up."""
+    """Hide the volumes of the capture's other fields, whose densities would add up."""
     for item in frame.convert_field.fields:
         if item.volume is not None and item.volume.users_scene:
             _hide(item.volume, item.volume != shown.volume)
@@ -249,18 +258,3 @@ def _show_only(frame: Object, shown: FieldItem) -> None:
 def _hide(item: Object, hidden: bool) -> None:
     item.hide_viewport = hidden
     item.hide_render = hidden
-
-
-def _hide_relationship_lines() -> None:
-    """Switch off the dotted line from every camera to the frame, which would cover the view."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.spaces.active.overlay.show_relationship_lines = False
-
-
-def _show_image(image: bpy.types.Image) -> None:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "IMAGE_EDITOR":
-                area.spaces.active.image = image

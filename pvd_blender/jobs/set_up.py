@@ -1,26 +1,25 @@
-"""Making the engine's environment: a Python environment of its own, with the engine's libraries."""
+"""The set-up of the engine's environment: a Python environment with the engine's libraries."""
 
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..engine.process import EngineProcess, read_tail
+from ..engine.environment import python_in
+from ..engine.process import EngineProcess, read_tail, wait_until
 from ..errors import ConvertFieldError, JobCancelledError
 
-POLL_SECONDS = 0.05
-SECONDS_TO_LOOK = 20.0
-"""A Python that does not say its version within this time is no candidate."""
+SECONDS_TO_ANSWER = 20.0
+"""Seconds after which a Python that has not answered is no candidate."""
 
 NAMES = ("python3.13", "python3.12", "python3.11", "python3", "python")
 SUITS = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"
 NO_PYTHON = (
     "No Python 3.11 or later that can make environments was found; install one, such as Debian's "
-    "python3-venv or the installer of python.org, and press Set Up Engine again."
+    "python3-venv or the one of python.org, and press Set Up Engine again."
 )
 
 
@@ -30,7 +29,7 @@ def find_python() -> str:
     Raises
     ------
     ConvertFieldError
-        When there is none.
+        When none is found.
     """
     own = sys.executable if "python" in Path(sys.executable or "").name.lower() else None
     if own and importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
@@ -45,51 +44,45 @@ def find_python() -> str:
 def _suits(python: str) -> bool:
     try:
         done = subprocess.run(
-            [python, "-c", SUITS], capture_output=True, timeout=SECONDS_TO_LOOK, check=False
+            [python, "-c", SUITS], capture_output=True, timeout=SECONDS_TO_ANSWER, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
 
 
-def python_in(folder: Path) -> Path:
-    """Return the Python program of an environment."""
-    inside = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
-    return folder.joinpath(*inside)
-
-
 class EngineSetUp:
-    """Makes an environment and installs into it, beside the interface.
+    """Makes an environment and installs into it, in processes that Blender does not wait for.
 
     Parameters
     ----------
     python : str
         From `find_python`.
     folder : Path
-        Of the environment; one that is there already is made anew.
+        Folder of the environment; one that exists is made again.
     packages : sequence of str
-        Arguments of ``pip install``: what to install.
+        Arguments of ``pip install``.
     log : Path
-        What both programs say.
+        Log of both programs' output.
 
     Attributes
     ----------
     stage : str
-        What is being done, for people.
+        Name of the current stage, for people.
     error : ConvertFieldError or None
-        Why it failed, or that it was cancelled.
+        The failure or the cancellation, once there is one.
     python : Path or None
-        The environment's Python once it is ready.
+        The environment's Python, once it is ready.
 
     Raises
     ------
     ConvertFieldError
-        When the folder holds something else.
+        When the folder holds something that is no environment.
     """
 
     def __init__(self, python: str, folder: Path, packages: Sequence[str], log: Path) -> None:
         if folder.exists() and any(folder.iterdir()) and not (folder / "pyvenv.cfg").is_file():
-            raise ConvertFieldError(f"'{folder}' is no environment of Python; move it away first.")
+            raise ConvertFieldError(f"'{folder}' is no Python environment; move it away first.")
         install = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         self._steps = [
             ("Making the environment", [python, "-m", "venv", "--clear", str(folder)]),
@@ -107,11 +100,11 @@ class EngineSetUp:
 
     @property
     def text(self) -> str:
-        """What is being done, with what the program said last."""
+        """The current stage, with the last line of its program."""
         return f"{self.stage}: {self._detail}" if self._detail else self.stage
 
     def pump(self) -> bool:
-        """Look how far it is; True once `python` or `error` is set."""
+        """Take in how far it is; return True once `python` or `error` is set."""
         if self.python is not None or self.error is not None:
             return True
         exit_code = self._process.exit_code
@@ -139,14 +132,13 @@ class EngineSetUp:
         ConvertFieldError
             When it failed.
         """
-        while not self.pump():
-            time.sleep(POLL_SECONDS)
+        wait_until(self.pump)
         if self.error is not None:
             raise self.error
         return self.python
 
     def cancel(self) -> None:
-        """Stop, and take away what was made; it can be begun again."""
+        """Stop and delete what was made; it can be started again."""
         if self.python is None and self.error is None:
             self._process.close(seconds=0.0)
             self._fail(JobCancelledError("Setting up the engine was cancelled."))

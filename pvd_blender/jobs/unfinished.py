@@ -1,4 +1,4 @@
-"""Jobs that were stopped: which there are, going on with one, giving one up."""
+"""Jobs that were stopped: finding them, resuming one, discarding one."""
 
 import shutil
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Unfinished:
     folder : Path
         The job folder.
     label : str
-        What the user read while it ran.
+        Name of the job, for people.
     """
 
     folder: Path
@@ -27,7 +27,7 @@ class Unfinished:
 
 
 def unfinished_here(folder: Path) -> Unfinished | None:
-    """Return the job of a folder, or None when its capture is not in the open file."""
+    """Return the job of a folder, or None if its capture is not in the open file."""
     try:
         client = read_request(folder).client
     except ValueError:
@@ -38,7 +38,7 @@ def unfinished_here(folder: Path) -> Unfinished | None:
 
 
 def resuming(folder: Path) -> Task:
-    """Go on with a job that was stopped."""
+    """Return the task that resumes a job that was stopped."""
     try:
         request = read_request(folder)
         label, name = request.client["label"], request.client["capture_name"]

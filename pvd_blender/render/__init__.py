@@ -1,1 +1,1 @@
-"""The render engine PVD Field, in the 3D View and for F12."""
+"""The render engine *PVD Field*, in the 3D View and for renders."""

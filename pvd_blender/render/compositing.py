@@ -7,19 +7,19 @@ ENGINE = "CONVERT_FIELD"
 """Identifier of the render engine that renders fields."""
 
 FIELD_SCENE = "pvd_field_scene"
-"""On a scene: the one that renders its field."""
+"""Custom property of a scene: the scene that renders its field."""
 
 
 def combine_by_depth(scene: Scene) -> Scene:
-    """Have a scene's renders show its field, each hiding the other where it is nearer.
+    """Combine a scene's objects and its field in its renders, where the nearer one hides the other.
 
-    A second scene shows the same objects through the field's engine; the compositor takes of both
-    pictures what is nearer. What the first had in its compositor is replaced.
+    A second scene renders the field; the compositor takes the nearer pixel of both pictures. The
+    nodes that the first scene has in its compositor are replaced.
 
     Parameters
     ----------
     scene : Scene
-        Its own engine renders its objects.
+        The scene whose own engine renders its objects.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def combine_by_depth(scene: Scene) -> Scene:
 
 
 def _emptied_tree(scene: Scene) -> tuple[NodeTree, bpy.types.NodeSocket]:
-    """Return a scene's compositor, empty but for its output, and the socket that takes a picture.
+    """Return a scene's compositor with nothing but its output, and the output's socket.
 
     From Blender 5.0 on it is a node group of its own.
     """

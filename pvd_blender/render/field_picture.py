@@ -8,10 +8,10 @@ from ..scene.panoramas import is_panorama
 from ..volume.volume_file import srgb_to_linear
 
 SEEN = 0.5
-"""Alpha from which on a pixel has a depth."""
+"""Smallest alpha of a pixel with a depth."""
 
 FAR = 1e10
-"""Blender's own depth of what is nowhere."""
+"""Blender's depth of pixels that show nothing."""
 
 
 def linear_rgba(pixels: np.ndarray, world: np.ndarray | None) -> np.ndarray:
@@ -36,16 +36,16 @@ def linear_rgba(pixels: np.ndarray, world: np.ndarray | None) -> np.ndarray:
 def blender_depth(pixels: np.ndarray, camera: dict, scale: float) -> np.ndarray:
     """Return the depth pass, (H, W) float32: along the camera's view, in scene units.
 
-    Of a panorama it is the distance, as in Cycles.
+    In a panorama it is the distance, as in Cycles.
 
     Parameters
     ----------
     pixels : (H, W, 5) float32 array
         With distance along the ray, dataset units.
     camera : dict
-        The entry of ``cameras.json`` that was rendered; its lens distortion is left out of account.
+        The entry of ``cameras.json`` that was rendered; its lens distortion is ignored.
     scale : float
-        Scene units in a dataset unit.
+        Number of scene units in a dataset unit.
     """
     height, width = pixels.shape[:2]
     depth = pixels[..., 4] * scale
@@ -58,7 +58,7 @@ def blender_depth(pixels: np.ndarray, camera: dict, scale: float) -> np.ndarray:
 
 
 def inside_border(camera: dict, render: RenderSettings) -> dict:
-    """Return the camera of the render region, where there is one."""
+    """Return a camera cut to the render region, if there is one."""
     if not render.use_border:
         return camera
     width, height = camera["width"], camera["height"]
@@ -73,7 +73,7 @@ def inside_border(camera: dict, render: RenderSettings) -> dict:
 
 
 def background(world: World | None) -> np.ndarray:
-    """Return a world's plain colour, (3,) linear: of its background node, where it has one."""
+    """Return a world's plain colour, (3,) linear: that of its background node, if it has one."""
     if world is None:
         return np.zeros(3)
     # From Blender 5.0 on a world always has nodes.

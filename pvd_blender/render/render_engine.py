@@ -7,37 +7,36 @@ import bpy
 import numpy as np
 from bpy.types import Context, Depsgraph, Object, Panel, RenderEngine, Scene
 
-from ..errors import ConvertFieldError, JobCancelledError
-from ..jobs.session import redraw_panels, session
-from ..jobs.tasks import source_field
+from ..errors import ConvertFieldError, JobCancelledError, SceneError
+from ..jobs.session import session
+from ..jobs.windows import redraw_panels
 from ..preferences import engine_settings
 from ..scene.cameras import render_camera
 from ..scene.edit_shapes import collect_edits
-from ..scene.errors import SceneError
-from ..state.properties import active_field, rendered_frame, scene_frame
+from ..state.properties import active_field, rendered_frame, source_field
 from .compositing import ENGINE
 from .field_picture import background, blender_depth, inside_border, linear_rgba
 from .viewport import View, ViewPictures, view_camera
 
 SHARED_PANELS = "BLENDER_RENDER"
-"""Panels that say they go with this engine, which is no more, go with every engine."""
+"""Name of a former engine; panels that name it are meant for every engine."""
 
-NOT_OURS = ("VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes", "RENDER_PT_simplify")
+NOT_SHARED = ("VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes", "RENDER_PT_simplify")
 
 
 @dataclass(frozen=True)
 class ShownField:
-    """What a scene shows.
+    """The field that a scene shows.
 
     Attributes
     ----------
     frame : Object
-        Of the capture.
+        The capture's frame.
     name : str
     path : Path
         The field file.
     edits : list of dict
-        The shapes, where they are to be seen before they are applied.
+        The edit shapes, if they are shown before they are applied.
     """
 
     frame: Object
@@ -47,14 +46,14 @@ class ShownField:
 
 
 def shown_field(depsgraph: Depsgraph) -> ShownField:
-    """Return what a scene shows, as a depsgraph has evaluated it.
+    """Return the field that a scene shows, as a depsgraph has evaluated it.
 
     Raises
     ------
     ConvertFieldError
-        There is no field, or its file is gone.
+        When there is no field, or its file does not exist.
     SceneError
-        There is no capture, or a shape is not as it must be.
+        When there is no capture, or a shape is not as it must be.
     """
     scene = depsgraph.scene
     frame = rendered_frame(scene)
@@ -65,7 +64,7 @@ def shown_field(depsgraph: Depsgraph) -> ShownField:
 
 
 class FieldRenderEngine(RenderEngine):
-    """Renders the field that is selected in the scene's capture."""
+    """The render engine that shows the field which is selected in the scene's capture."""
 
     bl_idname = ENGINE
     bl_label = "PVD Field"
@@ -88,7 +87,7 @@ class FieldRenderEngine(RenderEngine):
             ended()
 
     def update_render_passes(self, scene: Scene = None, renderlayer=None) -> None:
-        """Tell the compositor which passes there are."""
+        """Register the passes for the compositor."""
         self.register_pass(scene, renderlayer, "Combined", 4, "RGBA", "COLOR")
         self.register_pass(scene, renderlayer, "Depth", 1, "Z", "VALUE")
 
@@ -98,16 +97,16 @@ class FieldRenderEngine(RenderEngine):
             self._render(depsgraph)
         except JobCancelledError:
             pass
-        except (ConvertFieldError, SceneError) as error:
+        except ConvertFieldError as error:
             self.report({"ERROR"}, str(error))
             self.error_set(str(error))
 
     def view_update(self, _context: Context, depsgraph: Depsgraph) -> None:
-        """Take in what has changed in the scene; the view itself moves without that."""
+        """Take in changes of the scene; the view itself moves without that."""
         self._shown = self._problem = None
         try:
             self._shown = shown_field(depsgraph)
-        except (ConvertFieldError, SceneError) as error:
+        except ConvertFieldError as error:
             self._problem = str(error)
 
     def view_draw(self, context: Context, depsgraph: Depsgraph) -> None:
@@ -132,7 +131,9 @@ class FieldRenderEngine(RenderEngine):
         scene = depsgraph.scene
         shown = shown_field(depsgraph)
         if scene.camera is None:
-            raise SceneError("The scene has no camera; add one, or look through a capture's.")
+            raise SceneError(
+                "The scene has no camera; add one, or look through a camera of the capture."
+            )
         whole = render_camera(scene.camera, scene, shown.frame, depsgraph)
         camera = inside_border(whole, scene.render)
         self.update_stats("", f"Rendering {shown.name}")
@@ -157,54 +158,26 @@ class FieldRenderEngine(RenderEngine):
         self.end_result(result)
 
 
-class CONVERT_FIELD_PT_render(Panel):
-    """What the engine renders, among the render properties."""
-
-    bl_idname = "CONVERT_FIELD_PT_render"
-    bl_label = "Field"
-    bl_space_type = "PROPERTIES"
-    bl_region_type = "WINDOW"
-    bl_context = "render"
-    COMPAT_ENGINES = {ENGINE}
-
-    @classmethod
-    def poll(cls, context: Context) -> bool:
-        """Show it with this engine alone."""
-        return context.scene.render.engine == ENGINE
-
-    def draw(self, context: Context) -> None:
-        """Draw it."""
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        scene = context.scene
-        layout.prop(scene.convert_field, "frame", text="Capture", icon="EMPTY_AXIS")
-        item = active_field(scene_frame(scene))
-        if item is not None:
-            layout.prop(item, "name", text="Field")
-        layout.prop(scene.convert_field, "live_edits")
-        layout.prop(scene.render, "film_transparent", text="Transparent Background")
-
-
 def _shared_panels() -> list[type[Panel]]:
     """Return Blender's own panels that go with every engine."""
     return [
         panel
         for panel in bpy.types.Panel.__subclasses__()
-        if SHARED_PANELS in getattr(panel, "COMPAT_ENGINES", ()) and panel.__name__ not in NOT_OURS
+        if SHARED_PANELS in getattr(panel, "COMPAT_ENGINES", ())
+        and panel.__name__ not in NOT_SHARED
     ]
 
 
-CLASSES = (FieldRenderEngine, CONVERT_FIELD_PT_render)
+CLASSES = (FieldRenderEngine,)
 
 
 def register() -> None:
-    """Have Blender's own panels show with this engine."""
+    """Show Blender's own panels with this engine."""
     for panel in _shared_panels():
         panel.COMPAT_ENGINES.add(ENGINE)
 
 
 def unregister() -> None:
-    """Take that back."""
+    """Hide them again."""
     for panel in _shared_panels():
         panel.COMPAT_ENGINES.discard(ENGINE)

@@ -1,4 +1,4 @@
-"""The field in a 3D View: coarse at once, finer while the view stands still."""
+"""The field in a 3D View: coarse at once, then finer while the view stands still."""
 
 import threading
 from collections.abc import Callable
@@ -13,20 +13,20 @@ from gpu_extras.presets import draw_texture_2d
 
 from ..engine.environment import EngineSettings
 from ..engine.picture_server import PictureServer
-from ..errors import ConvertFieldError, JobCancelledError
-from ..scene.errors import SceneError
+from ..errors import ConvertFieldError, JobCancelledError, SceneError
 from ..scene.matrices import pose_in_frame, to_numpy
 from .field_picture import linear_rgba
 
 COARSER = (8, 4, 2, 1)
-"""Pixels of the view that one of the picture covers, along each axis, one picture after another."""
+"""Sizes of the pixels of one picture after another, in pixels of the view."""
 
 TICK_SECONDS = 0.04
+"""Seconds between two looks for a new picture."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What is to be seen.
+    """A view of a field.
 
     Attributes
     ----------
@@ -44,13 +44,13 @@ class View:
 
 
 class ViewPictures:
-    """Renders the view that is wanted, again and again finer, in a thread of its own.
+    """Renders a view in a thread of its own, each time finer.
 
     Parameters
     ----------
     server : PictureServer
     redraw : callable
-        Called in the main thread when there is another picture to draw.
+        Called in the main thread when there is a new picture to draw.
     """
 
     def __init__(self, server: PictureServer, redraw: Callable[[], None]) -> None:
@@ -61,14 +61,14 @@ class ViewPictures:
         self._done = 0
         self._closed = False
         self._picture: np.ndarray | None = None
-        self._told = ""
+        self._message = ""
         self._fresh = False
         self._texture: gpu.types.GPUTexture | None = None
         self._thread = threading.Thread(target=self._work, name="convert-field-view", daemon=True)
         self._thread.start()
 
     def want(self, view: View) -> None:
-        """Render this from now on, if it differs from what was wanted."""
+        """Render a view from now on, if it differs from the last one."""
         with self._changed:
             if view == self._wanted:
                 return
@@ -78,7 +78,7 @@ class ViewPictures:
             bpy.app.timers.register(self._tick, first_interval=TICK_SECONDS)
 
     def draw(self, region: Region) -> str:
-        """Draw the newest picture over a region; return what is to be told of it."""
+        """Draw the newest picture over a region; return a message about it, or an empty text."""
         fresh, self._fresh = self._fresh, False
         if fresh and self._picture is not None:
             self._texture = _texture(self._picture)
@@ -86,16 +86,16 @@ class ViewPictures:
             gpu.state.blend_set("ALPHA_PREMULT")
             draw_texture_2d(self._texture, (0, 0), region.width, region.height)
             gpu.state.blend_set("NONE")
-        return self._told
+        return self._message
 
     def close(self) -> None:
-        """Stop; what is being rendered is given up."""
+        """Stop, and give up the picture that is being rendered."""
         with self._changed:
             self._closed = True
             self._changed.notify()
 
     def _tick(self) -> float | None:
-        """Have the view drawn again where there is something new; runs in the main thread."""
+        """Redraw the view if there is a new picture; runs in the main thread."""
         if self._closed:
             return None
         if self._fresh:
@@ -112,18 +112,18 @@ class ViewPictures:
                 if self._closed:
                     return
                 view, coarser = self._wanted, COARSER[self._done]
-            told, picture = self._rendered(view, coarser)
+            message, picture = self._rendered(view, coarser)
             with self._changed:
                 if view is not self._wanted:
                     continue
-                self._told = told
+                self._message = message
                 self._done = len(COARSER) if picture is None else self._done + 1
                 if picture is not None:
                     self._picture = picture
                 self._fresh = True
 
     def _rendered(self, view: View, coarser: int) -> tuple[str, np.ndarray | None]:
-        """What is to be told of a view, and its picture unless it cannot be rendered."""
+        """Return a message about a view, and its picture unless it cannot be rendered."""
 
         def given_up() -> bool:
             return self._closed or view is not self._wanted
@@ -139,19 +139,19 @@ class ViewPictures:
 
 
 def _upwards(rgba: np.ndarray) -> np.ndarray:
-    """A picture (H, W, 4) with rows downwards as the graphics card takes it."""
+    """Return a picture (H, W, 4) with its rows in the order of the graphics card."""
     return np.ascontiguousarray(rgba[::-1], np.float32)
 
 
 def _texture(rgba: np.ndarray) -> gpu.types.GPUTexture:
-    """A picture (H, W, 4) with rows upwards, float32 in C order, for the graphics card."""
+    """Return a texture of a picture (H, W, 4), float32 in C order, with rows upwards."""
     height, width = rgba.shape[:2]
     buffer = gpu.types.Buffer("FLOAT", (height, width, 4), rgba)
     return gpu.types.GPUTexture((width, height), format="RGBA16F", data=buffer)
 
 
 def reduced(camera: dict, factor: int) -> dict:
-    """Return a camera whose pixels each cover several of the given one's."""
+    """Return a camera whose pixels each cover ``factor`` x ``factor`` of the given one's."""
     width, height = (max(1, camera[side] // factor) for side in ("width", "height"))
     x, y = width / camera["width"], height / camera["height"]
     scaled = {
@@ -161,7 +161,7 @@ def reduced(camera: dict, factor: int) -> dict:
 
 
 def view_camera(region: Region, view: RegionView3D, frame: Object) -> dict:
-    """Return what a 3D View sees as one entry of ``cameras.json``.
+    """Return a 3D View as one entry of ``cameras.json``.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def view_camera(region: Region, view: RegionView3D, frame: Object) -> dict:
     """
     projection = to_numpy(view.window_matrix)
     if projection[3, 3] != 0:
-        raise SceneError("PVD Field shows perspective views alone; press Numpad 5 to switch.")
+        raise SceneError("PVD Field shows only perspective views; press Numpad 5 to switch.")
     width, height = region.width, region.height
     world = np.linalg.inv(to_numpy(view.view_matrix))
     return {

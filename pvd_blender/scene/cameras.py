@@ -1,8 +1,8 @@
 """The cameras of a capture as Blender cameras, and Blender cameras as entries of ``cameras.json``.
 
 Blender keeps float32 matrices and one pixel aspect per scene, so each camera datablock also keeps
-the file's own float64 numbers as custom properties; what leaves Blender is read from those as long
-as the user has not changed the camera.
+the file's own float64 numbers as custom properties. Exports read those as long as the user has not
+changed the camera.
 """
 
 from pathlib import Path
@@ -25,16 +25,32 @@ from .panoramas import EQUIRECTANGULAR, has_panorama, is_panorama, read_panorama
 from .undistort import is_distorted, undistorted_copy
 
 DATASET_CAMERA = "pvd_camera"
+"""Custom property of a camera datablock: the file's own numbers."""
+
 WORK_FOLDER = "pvd_work_folder"
+"""Custom property of a frame: the folder of the capture's jobs."""
+
 SPLIT_COLLECTIONS = {"train": "Train", "val": "Val", "test": "Test"}
+SPLITS = tuple(SPLIT_COLLECTIONS)
 SCALARS = ("fx", "fy", "cx", "cy")
-DISPLAY_SHARE = 0.06
+DISPLAY_FRACTION = 0.06
+"""Display size of the cameras, as a fraction of their distance from the middle of the scene."""
+
 BACKGROUND_ALPHA = 0.5
+"""Opacity of the background images."""
+
 POSE_TOLERANCE = 2e-6
+"""Relative error of a position in Blender's float32."""
+
 SAME_ASPECT = 0.005
-# Above this many pixels in all, a capture's distorted images are undistorted one by one when they
-# are first looked through, so that importing a large capture does not hold Blender up.
+"""Largest relative difference of two aspect ratios that count as equal."""
+
 EAGER_PIXELS = 12_000_000
+"""Number of pixels above which a capture's distorted images are undistorted one by one.
+
+Each is undistorted when its camera is first looked through, so that a large capture is imported
+without blocking Blender.
+"""
 
 
 def import_cameras(capture: dict, frame: Object, work_folder: Path) -> list[Object]:
@@ -43,17 +59,17 @@ def import_cameras(capture: dict, frame: Object, work_folder: Path) -> list[Obje
     Parameters
     ----------
     capture : dict
-        What ``pvd info --json`` says of a capture.
+        The output of ``pvd info --json`` for a capture.
     frame : Object
         The capture's frame, from `create_frame`.
     work_folder : Path
-        Where undistorted copies of the images may be written.
+        Folder for undistorted copies of the images.
 
     Returns
     -------
     list of Object
         The cameras in the capture's order, parented to the frame, each with its image as a
-        background image. The image's pixels are not read until Blender shows it.
+        background image. Blender reads an image's pixels when it first shows them.
     """
     parent = frame_collection(frame)
     collections = {split: _split_collection(parent, frame, split) for split in SPLIT_COLLECTIONS}
@@ -112,15 +128,15 @@ def _positions(capture: dict) -> np.ndarray:
 
 
 def _display_size(capture: dict) -> float:
-    """A share of the typical distance between the cameras and the middle of the scene."""
+    """Return the display size of the cameras, scene units."""
     box = np.asarray(capture["box"], dtype=np.float64)
     distances = np.linalg.norm(_positions(capture) - box.mean(axis=0), axis=1)
     typical = float(np.median(distances)) if len(distances) else 0.0
-    return DISPLAY_SHARE * max(typical, 0.1 * float(np.max(box[1] - box[0])))
+    return DISPLAY_FRACTION * max(typical, 0.1 * float(np.max(box[1] - box[0])))
 
 
 def _reach(capture: dict) -> float:
-    """The farthest that anything of the capture is from anything else, roughly."""
+    """Return the size of the capture with its cameras, dataset units: the diagonal of their box."""
     points = np.vstack([np.asarray(capture["box"], dtype=np.float64), _positions(capture)])
     return float(np.linalg.norm(points.max(axis=0) - points.min(axis=0)))
 
@@ -148,10 +164,10 @@ def dataset_camera(item: Object) -> dict | None:
 
 
 def attach_image(item: Object, work_folder: Path) -> None:
-    """Show a dataset camera's image behind it, undistorted when its lens is not a pinhole.
+    """Show a dataset camera's image behind it, undistorted if its lens is no pinhole.
 
-    A camera without an image, or whose image is gone, is left without a background, and so is a
-    panorama: Blender's 3D View shows a perspective view through it.
+    A camera whose image is missing gets no background, and neither does a panorama: Blender's 3D
+    View shows a perspective view through it.
     """
     camera = dataset_camera(item)
     if camera is None or not camera["image_path"] or item.data.background_images:
@@ -193,12 +209,12 @@ def fit_render(scene: Scene, k: Intrinsics, panorama: bool = False) -> None:
 
 
 def is_as_imported(item: Object, frame: Object) -> bool:
-    """Tell whether a dataset camera still has the pose and lens that it was imported with."""
+    """Return whether a dataset camera still has the pose and lens that it was imported with."""
     return item.parent == frame and has_file_lens(item) and has_file_pose(item)
 
 
 def has_file_lens(item: Object) -> bool:
-    """Tell whether a camera is a dataset's and still has its lens."""
+    """Return whether a camera is a dataset camera that still has its lens."""
     values = dataset_camera(item)
     if values is None:
         return False
@@ -207,7 +223,7 @@ def has_file_lens(item: Object) -> bool:
 
 
 def has_file_pose(item: Object) -> bool:
-    """Tell whether a camera is a dataset's and still stands in its frame as it was imported."""
+    """Return whether a camera is a dataset camera that still has its pose in its frame."""
     values = dataset_camera(item)
     if values is None or not is_frame(item.parent) or item.constraints:
         return False
@@ -230,9 +246,9 @@ def camera_to_dict(item: Object, scene: Scene, frame: Object) -> dict:
     item : Object
         A camera. A dataset camera that has not been changed gives the file's own float64 numbers
         with its lens distortion; any other camera gives Blender's values (any sensor fit, shift,
-        pixel aspect, resolution percentage; of an equirectangular one any part of the sphere).
+        pixel aspect and resolution percentage, and any part of the sphere for a panorama).
     scene : Scene
-        Whose render size and pixel aspect hold for cameras that are not the dataset's own.
+        The scene whose render size and pixel aspect are used for other than dataset cameras.
     frame : Object
         The capture's frame.
 
@@ -254,9 +270,10 @@ def camera_to_dict(item: Object, scene: Scene, frame: Object) -> dict:
 
 
 def render_camera(item: Object, scene: Scene, frame: Object, depsgraph: Depsgraph) -> dict:
-    """Return a camera as a render sees it, as one entry of ``cameras.json``.
+    """Return a camera as one entry of ``cameras.json`` for a render.
 
-    As `camera_to_dict`, but of the size that the scene renders, as a depsgraph has evaluated it.
+    The same as `camera_to_dict`, but in the scene's render size and as a depsgraph has evaluated
+    the camera.
     """
     width, height = render_size(scene.render)
     moves = item.animation_data is not None or item.data.animation_data is not None
@@ -271,15 +288,15 @@ def render_camera(item: Object, scene: Scene, frame: Object, depsgraph: Depsgrap
 
 
 def exported_camera(item: Object, scene: Scene, reference: Object | None) -> dict:
-    """Return a camera as a dataset of the scene has it, as one entry of ``cameras.json``.
+    """Return a camera as one entry of ``cameras.json`` for an exported dataset.
 
     Parameters
     ----------
     item : Object
-        A camera. Of a dataset's, a lens and a pose that have not been changed are the file's own
-        float64 numbers, each by itself; all else is Blender's.
+        A camera. The lens and the pose of a dataset camera are the file's own float64 numbers,
+        each as long as it has not been changed; everything else is Blender's.
     scene : Scene
-        Whose render size and pixel aspect hold for lenses that are Blender's.
+        The scene whose render size and pixel aspect are used for Blender's lenses.
     reference : Object or None
         The frame that the pose is in; Blender's world if None.
 

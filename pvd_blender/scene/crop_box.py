@@ -7,9 +7,10 @@ from bpy.types import Object
 from .frame import dataset_matrix, frame_box, frame_collection, parent_to_frame
 
 CROP_BOX = "pvd_crop_box"
+"""Custom property that marks a crop box."""
 
 UNCHANGED = 1e-5
-"""Share of the box's size that Blender's matrices may move it by."""
+"""Fraction of the box's size by which Blender's float32 matrices may move it."""
 
 
 def box_matrix(box: np.ndarray) -> np.ndarray:
@@ -34,7 +35,7 @@ def create_crop_box(capture: dict, frame: Object) -> Object:
 def changed_crop(frame: Object) -> list[float] | None:
     """Return the box around the crop box, as corners x0 y0 z0 x1 y1 z1 in the dataset frame.
 
-    None while it is as it was imported, or gone.
+    None if the crop box is as it was imported, or was deleted.
     """
     item = next((child for child in frame.children if CROP_BOX in child), None)
     if item is None:

@@ -4,10 +4,13 @@ import bmesh
 import numpy as np
 from bpy.types import Depsgraph, Object
 
-from .errors import SceneError
+from ..errors import SceneError
 
 SPHERE_SUBDIVISIONS = 5
+"""Subdivisions of the icosphere that stands for a stretched sphere."""
+
 BOX_TOLERANCE = 1e-6
+"""Largest distance of a box's vertices from its corners, in half sizes of the box."""
 
 
 def closed_mesh(item: Object, depsgraph: Depsgraph) -> tuple[np.ndarray, np.ndarray]:
@@ -17,7 +20,7 @@ def closed_mesh(item: Object, depsgraph: Depsgraph) -> tuple[np.ndarray, np.ndar
     ----------
     item : Object
     depsgraph : Depsgraph
-        That has evaluated it.
+        The depsgraph that has evaluated it.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What an object is as an edit shape: what is done with the field inside it."""
+"""Properties of an object as an edit shape: its effect on the field inside it."""
 
 from bpy.props import (
     EnumProperty,
@@ -12,23 +12,24 @@ from bpy.types import Object, PropertyGroup
 OPERATIONS = (
     ("erase", "Erase", "Remove the field inside the shape"),
     ("keep", "Keep", "Remove the field outside all keep shapes"),
-    ("move", "Move", "Show what is inside the shape where its target stands"),
-    ("duplicate", "Duplicate", "Show what is inside the shape where its target stands as well"),
-    ("scale_density", "Scale Density", "Make the field inside the shape thicker or thinner"),
+    ("move", "Move", "Move the content of the shape to its target"),
+    ("duplicate", "Duplicate", "Show the content of the shape at its target as well"),
+    ("scale_density", "Scale Density", "Make the field inside the shape denser or thinner"),
     ("tint", "Tint", "Multiply the colours of the field inside the shape"),
 )
 PLACING = ("move", "duplicate")
 """Operations that show a part of the field somewhere else."""
 
 MOST_FACTOR = 1e6
+"""Largest factor of density and of colours."""
 
 
 class EditShape(PropertyGroup):
-    """An object as an edit shape."""
+    """The properties of an edit shape."""
 
     op: EnumProperty(
         name="Effect",
-        description="What is done with the field inside the shape",
+        description="Effect on the field inside the shape",
         items=OPERATIONS,
     )
     form: StringProperty(
@@ -43,14 +44,13 @@ class EditShape(PropertyGroup):
     )
     target: PointerProperty(
         name="To",
-        description="The object that shows where the content goes: what the shape holds is placed "
-        "in this object as it lies in the shape, so an object of the shape's own scale keeps "
-        "the size",
+        description="Object that the content goes to: it lies in this object as it lies in the "
+        "shape, so an object of the shape's own scale keeps the size",
         type=Object,
     )
     factor: FloatProperty(
         name="Factor",
-        description="What the density is multiplied by; 0 erases",
+        description="Factor of the density; 0 erases",
         default=0.5,
         min=0.0,
         soft_max=10.0,
@@ -58,7 +58,7 @@ class EditShape(PropertyGroup):
     )
     color: FloatVectorProperty(
         name="Tint",
-        description="What red, green and blue are multiplied by; white changes nothing",
+        description="Factors of red, green and blue; white changes nothing",
         subtype="COLOR_GAMMA",
         size=3,
         default=(1.0, 1.0, 1.0),
@@ -77,7 +77,7 @@ class EditShape(PropertyGroup):
 
 
 def shape_of(item: Object) -> EditShape:
-    """Return what an object is as an edit shape."""
+    """Return an object's properties as an edit shape."""
     return item.convert_field.shape
 
 

@@ -1,7 +1,7 @@
-"""Edit shapes: objects of the scene that say which part of a field goes, stays, moves or changes.
+"""Edit shapes: objects of the scene that mark the part of a field that an edit changes.
 
 A box or a sphere is an Empty, so it never shows in renders; any closed mesh (or curve, text,
-metaball: whatever has a closed surface after its modifiers) can be marked as a shape, too.
+metaball: anything with a closed surface after its modifiers) can be marked as a shape as well.
 """
 
 from collections.abc import Iterable
@@ -11,9 +11,9 @@ import numpy as np
 from bpy.types import Depsgraph, Object, ViewLayer
 from mathutils import Vector
 
+from ..errors import SceneError
 from .edit_meshes import box_of_mesh, closed_mesh, sphere_mesh
 from .edit_properties import OPERATIONS, PLACING, shape_of
-from .errors import SceneError
 from .frame import dataset_matrix, frame_box, frame_collection, frame_of, view_layer_of
 from .matrices import apply, to_numpy, uniform_scale
 from .placement import add_target, remove_target, target_placement
@@ -22,8 +22,11 @@ OPERATION_NAMES = {key: name for key, name, _ in OPERATIONS}
 EMPTY_DISPLAYS = {"box": "CUBE", "sphere": "SPHERE"}
 MESH = "mesh"
 SURFACE_TYPES = ("MESH", "CURVE", "SURFACE", "META", "FONT")
-NEW_SIZE_SHARE = 0.125
-SMALLEST_VOLUME = 1e-9
+NEW_SIZE_FRACTION = 0.125
+"""Size of a new shape, as a fraction of the capture's box."""
+
+SMALLEST_SIDE = 1e-9
+"""Side of a cube below whose volume a shape counts as flat, dataset units."""
 
 
 def add_shape(
@@ -46,7 +49,7 @@ def add_shape(
     frame : Object
         The capture's frame, to which the shape is parented.
     target : Object, optional
-        Where the content of a shape that moves or duplicates goes.
+        Object that the content of a shape that moves or duplicates goes to.
 
     Returns
     -------
@@ -67,7 +70,7 @@ def add_shape(
 def new_empty(
     name: str, display: str, location: tuple[float, float, float], frame: Object
 ) -> Object:
-    """Return a new Empty of a capture, an eighth of its box in size, at a place in world space."""
+    """Return a new Empty of a capture, an eighth of its box in size, at a world position."""
     item = bpy.data.objects.new(name, None)
     item.empty_display_type = display
     item.empty_display_size = 1.0
@@ -75,19 +78,19 @@ def new_empty(
     item.parent = frame
     item.matrix_parent_inverse.identity()
     item.location = frame.matrix_world.inverted_safe() @ Vector(location)
-    item.scale = (NEW_SIZE_SHARE * float(np.max(np.diff(frame_box(frame), axis=0))),) * 3
+    item.scale = (NEW_SIZE_FRACTION * float(np.max(np.diff(frame_box(frame), axis=0))),) * 3
     return item
 
 
 def mark_meshes(objects: Iterable[Object], op: str, frame: Object) -> None:
     """Make objects with a closed surface edit shapes of a capture.
 
-    They are drawn as wires and left out of renders from then on.
+    They are then drawn as wires and left out of renders.
 
     Raises
     ------
     SceneError
-        When one of them has no closed surface; then none is marked.
+        When one of them has no closed surface; none is marked then.
     """
     _require_operation(op)
     items = list(objects)
@@ -134,21 +137,27 @@ def _require_operation(op: str) -> None:
 
 
 def is_shape(item: Object | None) -> bool:
-    """Tell whether an object is an edit shape."""
+    """Return whether an object is an edit shape."""
     return item is not None and bool(shape_of(item).form)
 
 
 def edit_shapes(
     frame: Object, view_layer: ViewLayer | None = None, with_off: bool = False
 ) -> list[Object]:
-    """Return a capture's shapes in the scene, by name; in that order they are applied.
+    """Return a capture's shapes by name, the order in which they are applied.
 
-    Those of the active view layer, or of the frame's own scene where that has it not, unless
-    another is given.
+    A copy of a shape is a shape as well. Shapes that are switched off in the viewport (by the
+    screen icon or their collection's checkbox) are left out; hiding one with the eye changes
+    nothing.
 
-    A copy of a shape is a shape as well. Shapes that are switched off in the viewport (the screen
-    icon, or their collection's tick) are left out, those of the icon unless asked for; hiding one
-    with the eye changes nothing.
+    Parameters
+    ----------
+    frame : Object
+    view_layer : ViewLayer, optional
+        The view layer that shows the shapes; without it, the active one, or the first one of the
+        frame's own scene if the active one does not have the frame.
+    with_off : bool
+        Include shapes that are switched off by the screen icon.
     """
     present = (view_layer or view_layer_of(frame)).objects
     return sorted(
@@ -170,7 +179,7 @@ def collect_edits(frame: Object, depsgraph: Depsgraph | None = None) -> list[dic
     ----------
     frame : Object
     depsgraph : Depsgraph, optional
-        Of a render, as which the shapes are taken; otherwise as they are in the window.
+        The depsgraph of a render that has evaluated the shapes; without it, that of the window.
 
     Returns
     -------
@@ -178,12 +187,12 @@ def collect_edits(frame: Object, depsgraph: Depsgraph | None = None) -> list[dic
         ``{"op": ..., "region": ...}`` where the region is ``{"box": {"matrix"}}`` with
         a 4x4 matrix from [-1, 1]^3, ``{"sphere": {"center", "radius"}}``, or ``{"mesh":
         {"vertices", "faces"}}`` with triangles that face outwards; with ``"to"``, ``"factor"`` or
-        ``"color"`` as the operation asks for, and ``"soft"`` where the edge is.
+        ``"color"`` where the operation needs it, and ``"soft"`` where the edge is soft.
 
     Raises
     ------
     SceneError
-        Naming the shape that encloses no volume, is not closed, or has no proper target.
+        When a shape encloses no volume, is not closed, or has no proper target; it is named.
     """
     if depsgraph is None:
         view_layer = view_layer_of(frame)
@@ -207,19 +216,19 @@ def _edit(item: Object, frame: Object, depsgraph: Depsgraph) -> dict:
 
 
 def _frame_scale(frame: Object) -> float:
-    """Scene units per dataset unit."""
+    """Return the number of scene units in a dataset unit."""
     scale = uniform_scale(to_numpy(frame.matrix_world))
     if scale is None:
         raise SceneError(
-            "The capture's frame is stretched, so a soft edge has no one width; give the frame one "
-            "scale on all axes, or make the edges sharp."
+            "The capture's frame is stretched, so a soft edge has no single width; give the frame "
+            "one scale on all axes, or set Soft Edge to 0."
         )
     return scale
 
 
 def _region(item: Object, frame: Object, depsgraph: Depsgraph) -> dict:
     matrix = dataset_matrix(item, frame, depsgraph)
-    if abs(np.linalg.det(matrix[:3, :3])) < SMALLEST_VOLUME**3:
+    if abs(np.linalg.det(matrix[:3, :3])) < SMALLEST_SIDE**3:
         raise SceneError(f"'{item.name}' is flat; scale it up on every axis, or delete it.")
     if item.type != "EMPTY":
         return _mesh_region(item, frame, depsgraph)
@@ -228,7 +237,9 @@ def _region(item: Object, frame: Object, depsgraph: Depsgraph) -> dict:
     if item.empty_display_type == "CUBE":
         return {"box": {"matrix": matrix.tolist()}}
     if item.empty_display_type != "SPHERE":
-        raise SceneError(f"'{item.name}' is neither a cube nor a sphere; set how it is shown.")
+        raise SceneError(
+            f"'{item.name}' is neither a cube nor a sphere; set its Display As to one of them."
+        )
     radius = uniform_scale(matrix)
     if radius is not None:
         return {"sphere": {"center": matrix[:3, 3].tolist(), "radius": radius}}

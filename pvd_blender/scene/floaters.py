@@ -1,4 +1,4 @@
-"""What floats beside a field's large parts, as an edit shape that erases it."""
+"""Small parts of a field that float in the air, as an edit shape that erases them."""
 
 from pathlib import Path
 
@@ -6,20 +6,21 @@ import bpy
 import numpy as np
 from bpy.types import Object
 
+from ..errors import SceneError
 from .edit_shapes import mark_meshes
-from .errors import SceneError
 from .frame import frame_collection, parent_to_frame
 
 FLOATERS = "pvd_floaters"
+"""Custom property that marks the shape."""
 
 
 def show_floaters(path: Path, frame: Object) -> Object | None:
-    """Make the surface in an engine's ``.npz`` an edit shape, in place of an earlier one.
+    """Make the surface in the engine's ``.npz`` an edit shape, instead of an earlier one.
 
     Returns
     -------
     Object or None
-        None when nothing floats.
+        None if nothing floats.
 
     Raises
     ------

@@ -1,14 +1,14 @@
 """The capture's frame: one Empty per dataset, to which all its objects are parented.
 
-Moving, turning or scaling the Empty moves the whole capture and nothing else. It carries what the
-dataset's files say about their own frame, so that an export gives the original numbers back.
+Moving, turning or scaling the Empty moves the whole capture and nothing else. It keeps the values
+of the dataset's files about their own frame, so that an export gives the original numbers back.
 """
 
 import bpy
 import numpy as np
 from bpy.types import Collection, Depsgraph, Object, ViewLayer
 
-from .errors import SceneError
+from ..errors import SceneError
 from .matrices import to_blender, to_numpy
 
 CAPTURE = "pvd_capture"
@@ -23,9 +23,10 @@ OPTIONAL_FIELDS = {
     "applied_scale": (),
     "aabb": (2, 3),
 }
-"""Fields that a file may have, and the shapes of their values; () is one number."""
+"""Keys that a file may have, and the shapes of their values; () is one number."""
 
-BOX_SIZE_SHARE = 0.25
+DISPLAY_FRACTION = 0.25
+"""Size of the Empty, as a fraction of the longest side of the capture's box."""
 
 
 def create_frame(capture: dict) -> Object:
@@ -34,7 +35,7 @@ def create_frame(capture: dict) -> Object:
     Parameters
     ----------
     capture : dict
-        What ``pvd info --json`` says of a capture.
+        The output of ``pvd info --json`` for a capture.
 
     Returns
     -------
@@ -47,7 +48,7 @@ def create_frame(capture: dict) -> Object:
     box = np.asarray(capture["box"], dtype=np.float64).reshape(2, 3)
     frame = bpy.data.objects.new(f"{capture['name']} frame", None)
     frame.empty_display_type = "PLAIN_AXES"
-    frame.empty_display_size = BOX_SIZE_SHARE * float(np.max(box[1] - box[0]))
+    frame.empty_display_size = DISPLAY_FRACTION * float(np.max(box[1] - box[0]))
     frame[CAPTURE] = str(capture["root"])
     frame[NAME] = capture["name"]
     frame[FORMAT] = capture["format"]
@@ -70,7 +71,7 @@ def _keep_file_frame(frame: Object, values: dict) -> None:
 
 
 def file_frame(frame: Object) -> dict:
-    """Return the frame fields that the dataset's own file had, as the file had them."""
+    """Return the values about the frame that the dataset's own file has."""
     values: dict = {"applied_transform": np.array(frame[APPLIED_TRANSFORM]).reshape(3, 4).tolist()}
     for key, shape in OPTIONAL_FIELDS.items():
         value = frame.get(f"pvd_{key}")
@@ -80,12 +81,12 @@ def file_frame(frame: Object) -> dict:
 
 
 def is_frame(item: Object | None) -> bool:
-    """Tell whether an object is the frame of a capture."""
+    """Return whether an object is the frame of a capture."""
     return item is not None and item.type == "EMPTY" and CAPTURE in item
 
 
 def frame_of(item: Object | None) -> Object | None:
-    """Return the frame that an object is, or is parented to at any depth."""
+    """Return the frame that an object is, or is parented to at any depth, or None."""
     while item is not None and not is_frame(item):
         item = item.parent
     return item
@@ -99,7 +100,7 @@ def frame_collection(frame: Object) -> Collection:
 
 
 def view_layer_of(item: Object) -> ViewLayer:
-    """Return the view layer that shows an object: the active one, or else one of its own scene."""
+    """Return the view layer that shows an object: the active one, or one of the object's scene."""
     active = bpy.context.view_layer
     if item.name in active.objects or not item.users_scene:
         return active
@@ -130,7 +131,7 @@ def parent_to_frame(item: Object, frame: Object, matrix: np.ndarray | None = Non
 def dataset_matrix(item: Object, frame: Object, depsgraph: Depsgraph | None = None) -> np.ndarray:
     """Return an object's matrix in the dataset frame, (4, 4) float64.
 
-    As the file has it, or, given a depsgraph, as that has evaluated it.
+    With a depsgraph, the matrix that it has evaluated; without one, the object's own.
     """
     if depsgraph is not None:
         item, frame = item.evaluated_get(depsgraph), frame.evaluated_get(depsgraph)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from bpy.types import Camera, Object, RenderSettings, Scene
 
-from .errors import SceneError
+from ..errors import SceneError
 
 SENSOR_WIDTH = 36.0
+"""Width of every imported camera's sensor, mm."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Intrinsics:
 
     @classmethod
     def from_dict(cls, values: dict) -> "Intrinsics":
-        """Take the six numbers out of a camera's dictionary."""
+        """Return the intrinsics of a camera entry."""
         return cls(
             int(values["width"]),
             int(values["height"]),
@@ -58,7 +59,7 @@ def set_intrinsics(data: Camera, k: Intrinsics) -> None:
 
 
 def has_intrinsics(data: Camera, k: Intrinsics) -> bool:
-    """Tell whether a camera still has the lens and shift that `set_intrinsics` gave it."""
+    """Return whether a camera still has the lens and shift that `set_intrinsics` gave it."""
     lens, shift_x, shift_y = lens_and_shift(k)
     return (
         data.type == "PERSP"
@@ -71,7 +72,7 @@ def has_intrinsics(data: Camera, k: Intrinsics) -> bool:
 
 
 def render_size(render: RenderSettings) -> tuple[int, int]:
-    """Return the (width, height) in pixels that Blender really renders."""
+    """Return the (width, height) of a render in pixels."""
     percentage = render.resolution_percentage
     return (
         max(1, render.resolution_x * percentage // 100),

@@ -1,15 +1,16 @@
 """Matrices between Blender (float32) and numpy (float64).
 
-Blender computes in float64 inside but stores float32, so everything here that is computed from
-Blender's matrices is computed in float64 from their exact float32 values.
+Blender stores matrices in float32; everything here computes in float64 from their exact values.
 """
 
 import numpy as np
 from mathutils import Matrix
 
-from .errors import SceneError
+from ..errors import SceneError
 
 SKEW_TOLERANCE = 1e-4
+"""Largest relative difference from a similarity transform."""
+
 IDENTITY = np.eye(4)
 
 
@@ -46,17 +47,17 @@ def pose_in_frame(world: np.ndarray, frame_world: np.ndarray, name: str) -> np.n
     Parameters
     ----------
     world : (4, 4) float64 array
-        Camera-to-world in Blender's world; its scale is dropped, as Blender itself does.
+        Camera-to-world matrix in Blender's world; its scale is ignored, as in Blender itself.
     frame_world : (4, 4) float64 array
-        The frame's matrix in Blender's world: any move, turn and uniform scale.
+        The frame's matrix in Blender's world: any translation, rotation and uniform scale.
     name : str
-        The camera's name, for the message.
+        The camera's name, for error messages.
 
     Raises
     ------
     SceneError
-        When the frame is stretched or mirrored, or the camera is sheared or mirrored by what it is
-        parented to, because such a camera is no pinhole camera.
+        When the frame is stretched or mirrored, or the camera is sheared or mirrored by its
+        parents, because such a camera is no pinhole camera.
     """
     if uniform_scale(frame_world) is None or np.linalg.det(frame_world[:3, :3]) <= 0:
         raise SceneError(
@@ -75,18 +76,3 @@ def pose_in_frame(world: np.ndarray, frame_world: np.ndarray, name: str) -> np.n
             "of its parents, or clear them and keep the transform."
         )
     return pose
-
-
-def look_at(position: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return a camera-to-world matrix (OpenGL axes) at `position` facing `target`, Z kept up."""
-    back = np.asarray(position, dtype=np.float64) - np.asarray(target, dtype=np.float64)
-    back /= np.linalg.norm(back)
-    right = np.cross([0.0, 0.0, 1.0], back)
-    length = np.linalg.norm(right)
-    right = np.array([1.0, 0.0, 0.0]) if length < 1e-9 else right / length
-    matrix = np.eye(4)
-    matrix[:3, 0] = right
-    matrix[:3, 1] = np.cross(back, right)
-    matrix[:3, 2] = back
-    matrix[:3, 3] = position
-    return matrix

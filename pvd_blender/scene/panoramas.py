@@ -1,12 +1,12 @@
 """Equirectangular cameras: Blender's panoramas of that type to pixels per radian, and back.
 
-A panorama fills the render size whatever the pixel aspect, longitude along x and latitude along y,
-its shifts being shares of width and height (measured with Cycles of Blender 4.2, 4.5, 5.0 and 5.2).
+A panorama fills the render size whatever the pixel aspect, longitude along x and latitude along y;
+its shifts are fractions of width and height (measured with Cycles in Blender 4.2, 4.5, 5.0, 5.2).
 """
 
 from bpy.types import Camera, Object, Scene
 
-from .errors import SceneError
+from ..errors import SceneError
 from .intrinsics import Intrinsics, render_size
 
 EQUIRECTANGULAR = "equirectangular"
@@ -16,7 +16,7 @@ RANGES = ("longitude_min", "longitude_max", "latitude_min", "latitude_max")
 
 
 def is_panorama(camera: dict) -> bool:
-    """Tell whether a camera's dictionary is that of an equirectangular camera."""
+    """Return whether a camera entry is that of an equirectangular camera."""
     return camera.get("distortion_model") == EQUIRECTANGULAR
 
 
@@ -29,7 +29,7 @@ def set_panorama(data: Camera, k: Intrinsics) -> None:
 
 
 def has_panorama(data: Camera, k: Intrinsics) -> bool:
-    """Tell whether a camera still is as `set_panorama` made it."""
+    """Return whether a camera still has the values that `set_panorama` gave it."""
     return (
         data.type == "PANO"
         and data.panorama_type == "EQUIRECTANGULAR"
@@ -42,12 +42,12 @@ def has_panorama(data: Camera, k: Intrinsics) -> bool:
 
 
 def read_panorama(item: Object, scene: Scene) -> Intrinsics:
-    """Return pixels per radian and what lies ahead, with which a scene renders a panoramic camera.
+    """Return the pixels per radian and the centre with which a scene renders a panoramic camera.
 
     Raises
     ------
     SceneError
-        When its panorama is not an equirectangular one, or shows nothing.
+        When its panorama is not equirectangular, or shows nothing.
     """
     data = item.data
     if data.panorama_type != "EQUIRECTANGULAR":
@@ -59,7 +59,7 @@ def read_panorama(item: Object, scene: Scene) -> Intrinsics:
     if not (left < right and low < high):
         raise SceneError(
             f"Camera '{item.name}' shows nothing; "
-            "raise its greatest latitude and longitude above the least."
+            "set its maximum latitude and longitude above the minimum."
         )
     width, height = render_size(scene.render)
     fx, fy = width / (right - left), height / (high - low)
@@ -74,5 +74,5 @@ def read_panorama(item: Object, scene: Scene) -> Intrinsics:
 
 
 def _ranges(k: Intrinsics) -> tuple[float, float, float, float]:
-    """Least and greatest longitude and latitude of an image, in the order of `RANGES`."""
+    """Return the ranges of longitude and latitude of an image, radians, ordered as `RANGES`."""
     return -k.cx / k.fx, (k.width - k.cx) / k.fx, (k.cy - k.height) / k.fy, k.cy / k.fy

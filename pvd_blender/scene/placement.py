@@ -1,29 +1,29 @@
-"""Where a part of a field is placed: a turn, one scale on all axes, and a move."""
+"""Placements of parts of a field: a rotation, one scale on all axes, and a translation."""
 
 import bpy
 import numpy as np
 from bpy.types import Depsgraph, Object
 from mathutils import Vector
 
+from ..errors import SceneError
 from .edit_properties import shape_of
-from .errors import SceneError
 from .frame import dataset_matrix
 from .matrices import uniform_scale
 
 TARGET_DISTANCE = 2.5
-"""How far a new target stands from its shape, in half sizes of the shape."""
+"""Distance of a new target from its shape, in half sizes of the shape."""
 
 DECIMALS = 12
-"""Placements are rounded to these, so that what was not moved is placed by exactly the identity."""
+"""Decimals that placements are rounded to, so that no movement is exactly the identity."""
 
 
 def field_placement(volume: Object, frame: Object) -> np.ndarray:
-    """Return where a field's Volume object stands in a capture.
+    """Return the placement of a field's Volume object in a capture.
 
     Parameters
     ----------
     volume : Object
-        Its own space is the dataset frame of the capture that its field was made from.
+        The object; its own space is the dataset frame of the capture that its field was made from.
     frame : Object
         The frame of the capture that the field is placed in; the same or another one.
 
@@ -47,7 +47,7 @@ def field_placement(volume: Object, frame: Object) -> np.ndarray:
 
 
 def target_placement(item: Object, frame: Object, depsgraph: Depsgraph) -> np.ndarray:
-    """Return where the content of an edit shape goes: to where its target stands.
+    """Return the placement of an edit shape's content at its target.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def target_placement(item: Object, frame: Object, depsgraph: Depsgraph) -> np.nd
         A shape that moves or duplicates.
     frame : Object
     depsgraph : Depsgraph
-        That has evaluated both.
+        The depsgraph that has evaluated both.
 
     Returns
     -------
@@ -71,10 +71,9 @@ def target_placement(item: Object, frame: Object, depsgraph: Depsgraph) -> np.nd
     # A deleted object stays in the pointer until the file is saved, but is in no scene.
     if target is None or not target.users_scene:
         raise SceneError(
-            f"'{item.name}' has no target; set 'To' to the object that shows where its content "
-            "goes."
+            f"'{item.name}' has no target; set 'To' to the object that its content goes to."
         )
-    there, here = (dataset_matrix(place, frame, depsgraph) for place in (target, item))
+    there, here = (dataset_matrix(thing, frame, depsgraph) for thing in (target, item))
     matrix = there @ np.linalg.inv(here)
     if not _is_placement(matrix):
         raise SceneError(
@@ -89,10 +88,10 @@ def _is_placement(matrix: np.ndarray) -> bool:
 
 
 def add_target(item: Object) -> None:
-    """Give a shape an Empty beside it as its target.
+    """Give a shape an Empty next to it as its target.
 
-    The Empty takes the shape's scale times its own, so that the content keeps its proportions
-    however the shape is scaled afterwards.
+    The Empty has the shape's scale times its own, so that the content keeps its proportions when
+    the shape is scaled.
     """
     target = bpy.data.objects.new(f"{item.name} to", None)
     target.empty_display_type = item.empty_display_type if item.type == "EMPTY" else "ARROWS"
@@ -112,7 +111,7 @@ def add_target(item: Object) -> None:
 
 
 def remove_target(item: Object) -> None:
-    """Delete a shape's target if it was made for that shape; otherwise only forget it."""
+    """Delete a shape's target if it was made for that shape; otherwise only unset it."""
     target = shape_of(item).target
     shape_of(item).target = None
     if target is not None and any(
@@ -123,7 +122,7 @@ def remove_target(item: Object) -> None:
 
 
 def _half_width(item: Object) -> float:
-    """Half of an object's extent along its own x axis, in its own units."""
+    """Return half of an object's extent along its own x axis, in its own units."""
     if item.type == "EMPTY":
         return item.empty_display_size
     corners = [corner[0] for corner in item.bound_box]

@@ -1,4 +1,4 @@
-"""The sparse points that came with a capture's cameras, as an object that can be looked at."""
+"""The sparse points of a capture, as an object in the 3D View."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from .frame import NAME, frame_box, frame_collection, parent_to_frame
 
 POINTS = "pvd_points"
 COLOR = "Col"
-"""The attribute that Blender's importer of PLY files makes of their colours."""
+"""Name of the attribute into which Blender's importer of PLY files puts colours."""
 
-RADIUS_SHARE = 1e-3
-"""Of a point, of the longest side of the capture's box."""
+RADIUS_FRACTION = 1e-3
+"""Radius of a point, as a fraction of the longest side of the capture's box."""
 
 
 def import_points(path: Path, frame: Object) -> Object | None:
@@ -22,7 +22,7 @@ def import_points(path: Path, frame: Object) -> Object | None:
     Returns
     -------
     Object or None
-        None when Blender cannot read the file.
+        None if Blender cannot read the file.
     """
     known = set(bpy.data.objects)
     try:
@@ -41,14 +41,14 @@ def import_points(path: Path, frame: Object) -> Object | None:
     frame_collection(frame).objects.link(item)
     parent_to_frame(item, frame, np.eye(4))
     item.select_set(False)
-    radius = RADIUS_SHARE * float(np.ptp(frame_box(frame), axis=0).max())
+    radius = RADIUS_FRACTION * float(np.ptp(frame_box(frame), axis=0).max())
     modifier = item.modifiers.new("Points", "NODES")
     modifier.node_group = _points_tree(radius)
     return item
 
 
 def _points_tree(radius: float) -> NodeTree:
-    """Make nodes that draw each vertex as a point in its colour."""
+    """Return new nodes that draw each vertex as a point in its colour."""
     tree = bpy.data.node_groups.new("Sparse Points", "GeometryNodeTree")
     tree.interface.new_socket("Mesh", in_out="INPUT", socket_type="NodeSocketGeometry")
     tree.interface.new_socket("Points", in_out="OUTPUT", socket_type="NodeSocketGeometry")
@@ -66,7 +66,7 @@ def _points_tree(radius: float) -> NodeTree:
 
 
 def _material() -> Material:
-    """Make a material that shines in the points' own colours."""
+    """Return a new material that emits the points' own colours."""
     material = bpy.data.materials.new("Sparse Points")
     if bpy.app.version < (5, 0, 0):
         material.use_nodes = True

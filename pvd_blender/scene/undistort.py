@@ -12,7 +12,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from .errors import SceneError
+from ..errors import SceneError
 from .panoramas import EQUIRECTANGULAR
 
 NO_PINHOLES = (

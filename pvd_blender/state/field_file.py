@@ -1,4 +1,4 @@
-"""What a field file says of itself, read from its header alone."""
+"""Facts about a field from the header of its file."""
 
 import json
 from dataclasses import dataclass
@@ -7,25 +7,27 @@ from pathlib import Path
 from ..errors import ConvertFieldError
 
 METADATA_KEY = "pvd_field"
+"""Key of the engine's header in the metadata of a safetensors file."""
+
 MAX_HEADER = 100_000_000
-"""Bytes of a safetensors header, by that format's own limit."""
+"""Largest size of a safetensors header in bytes, by that format's own limit."""
 
 ROLES = {"edited_field": "EDITED", "merged_field": "MERGED", "light_field": "LIGHT"}
-"""By the kind of field; a plain one is a teacher or a student."""
+"""Roles of fields by their kind; a plain field is a teacher or a student."""
 
 
 @dataclass(frozen=True)
 class FieldFacts:
-    """What the list of a capture's fields shows of a field.
+    """Facts that the list of a capture's fields shows about a field.
 
     Attributes
     ----------
     role : str
-        How it came to be, of `properties.ROLES`.
+        Origin of the field, a key of `properties.ROLES`.
     architecture : str
-        As the engine names it; empty of what has none of its own.
+        The engine's name of the architecture; empty for a field without one.
     seconds : float or None
-        That making it took.
+        Time that it took to make the field.
     """
 
     role: str
@@ -34,7 +36,7 @@ class FieldFacts:
 
 
 def field_facts(path: Path) -> FieldFacts:
-    """Return what a field file says of itself.
+    """Return the facts that a field file holds about its field.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""All state that a .blend keeps: one property group per ID type, with paths, ids and settings."""
+"""The state that a .blend keeps: one property group per ID type, with paths, ids and settings."""
 
 import uuid
 from pathlib import Path
@@ -15,9 +15,9 @@ from bpy.props import (
 )
 from bpy.types import Object, PropertyGroup, Scene
 
+from ..errors import ConvertFieldError, SceneError
 from ..scene import edit_properties
 from ..scene.edit_properties import OPERATIONS, EditShape
-from ..scene.errors import SceneError
 from ..scene.frame import frame_of, is_frame
 from . import settings
 from .settings import AUTO, StudentSettings, TeacherSettings
@@ -26,38 +26,38 @@ ROLES = (
     ("TEACHER", "Teacher", "Trained from the capture's images"),
     ("EDITED", "Edited", "A field with edits applied"),
     ("STUDENT", "Student", "Converted from another field"),
-    ("MERGED", "Merged", "Several fields in one, each in its place"),
+    ("MERGED", "Merged", "Several fields in one, each at its position"),
     ("LIGHT", "Light Field", "Converted into a light field, which has no density"),
 )
 NO_MEASURE = -1.0
-"""A PSNR or a time that was not measured."""
+"""Value of a PSNR or a time that was not measured."""
 
 IMAGE_SIZES = (
     (
         AUTO,
         "Automatic",
-        "As large as the field's training had them; in training at most 800 pixels wide or high on "
-        "a CPU, 2400 on a GPU",
+        "The size that the field was trained with; in training at most 800 pixels wide or high "
+        "on a CPU, 2400 on a GPU",
     ),
-    ("1", "Full", "The images as they are"),
-    ("2", "Half", "Half their width and height; four times quicker to load and to measure"),
-    ("4", "Quarter", "A quarter of their width and height"),
-    ("8", "Eighth", "An eighth of their width and height"),
+    ("1", "Full", "The images in full size"),
+    ("2", "Half", "Half the width and height; four times faster to load and to measure"),
+    ("4", "Quarter", "A quarter of the width and height"),
+    ("8", "Eighth", "An eighth of the width and height"),
 )
 
 AUTO_SCENE = "auto"
 SCENES = (
     (AUTO_SCENE, "Automatic", "Found from the cameras and the images"),
-    ("object", "Object", "All that matters is in the crop box; nothing is learned outside it"),
+    ("object", "Object", "Everything is in the crop box; nothing is learned outside it"),
     (
         "forward_facing",
         "Forward-Facing",
-        "Seen from one side only, with detail by how near things are to the cameras",
+        "Seen from one side only; detail is finest close to the cameras",
     ),
     (
         "unbounded",
         "Unbounded",
-        "The crop box in detail, and what surrounds it, coarser with distance",
+        "The crop box in detail, and its surroundings, coarser with distance",
     ),
 )
 """Kinds of scene, by the engine's names."""
@@ -67,11 +67,11 @@ class FieldItem(PropertyGroup):
     """A field file that belongs to a capture."""
 
     path: StringProperty(name="File", description="The field's .safetensors file")
-    role: EnumProperty(name="Role", description="How the field came to be", items=ROLES)
+    role: EnumProperty(name="Role", description="Origin of the field", items=ROLES)
     psnr: FloatProperty(
         name="PSNR",
-        description="Quality in dB: of a teacher on a validation view of the capture, of a student "
-        "against its teacher",
+        description="Quality in dB: of a teacher to a validation image of the capture, of a "
+        "student to its source field",
         default=NO_MEASURE,
         precision=2,
     )
@@ -79,36 +79,38 @@ class FieldItem(PropertyGroup):
         name="Made From", description="File of the field that this one was made from"
     )
     architecture: StringProperty(
-        name="Architecture", description="What the field is made of, as the engine names it"
+        name="Architecture", description="Name of the field's architecture"
     )
     seconds: FloatProperty(
-        name="Time", description="Seconds that making the field took", default=NO_MEASURE
+        name="Time", description="Seconds that it took to make the field", default=NO_MEASURE
     )
     volume: PointerProperty(
         name="Volume", description="The Volume object that shows the field", type=Object
     )
     picture: StringProperty(
         name="Picture",
-        description="The field as it was seen last while it was made",
+        description="The last picture of the field while it was made",
     )
     report: StringProperty(
         name="Report",
-        description="Page with figures, pictures and curves of the conversion that made the field",
+        description="Page with figures, pictures and curves of the field's conversion",
     )
 
 
 class ConvertFieldObject(PropertyGroup):
-    """What an object is to the add-on: the frame of a capture, a field's volume, an edit shape."""
+    """An object's part in the add-on: the frame of a capture, a field's volume, an edit shape."""
 
     uid: StringProperty(
         name="Identity",
-        description="Tells this capture from others, whatever its objects are called",
+        description="Identity of this capture, whatever its objects are called",
         options={"HIDDEN"},
     )
-    summary: StringProperty(name="Summary", description="What was found in the capture's files")
-    notes: StringProperty(name="Notes", description="What was guessed or left out while reading")
+    summary: StringProperty(name="Summary", description="Contents of the capture's files")
+    notes: StringProperty(
+        name="Notes", description="Guesses and omissions while the capture was read"
+    )
     fields: CollectionProperty(
-        name="Fields", description="The capture's fields: teachers, edited ones, students",
+        name="Fields", description="The capture's fields: teachers, edited fields, students",
         type=FieldItem,
     )  # fmt: skip
     active_field: IntProperty(
@@ -116,16 +118,16 @@ class ConvertFieldObject(PropertyGroup):
     )
     reference: StringProperty(
         name="Compare With",
-        description="The field to compare the selected one with; when empty, the one that it was "
+        description="Field to compare the selected one with; when empty, the one that it was "
         "made from",
     )
     scene: EnumProperty(
         name="Scene",
-        description="What the capture shows, which decides where a teacher can have detail",
+        description="Kind of scene in the capture, which decides where a teacher can have detail",
         items=SCENES,
     )
     scene_found: StringProperty(
-        name="Found", description="What kind of scene Automatic takes the capture for, and why"
+        name="Found", description="Kind of scene that Automatic found, with the reason"
     )
     downscale: EnumProperty(
         name="Image Size",
@@ -134,12 +136,12 @@ class ConvertFieldObject(PropertyGroup):
     )
     shown_field: StringProperty(
         name="Field File",
-        description="The file of the field that this Volume object, or a copy of it, shows",
+        description="File of the field that this Volume object, or a copy of it, shows",
         options={"HIDDEN"},
     )
     shape: PointerProperty(
         name="Edit Shape",
-        description="What this object does as an edit shape",
+        description="Effect of this object as an edit shape",
         type=EditShape,
     )
 
@@ -158,14 +160,14 @@ class ConvertFieldScene(PropertyGroup):
         poll=_frames_only,
     )
     teacher: PointerProperty(
-        name="Teacher", description="How a teacher is trained", type=TeacherSettings
+        name="Teacher", description="Settings of training", type=TeacherSettings
     )
     student: PointerProperty(
-        name="Student", description="How a field is converted", type=StudentSettings
+        name="Student", description="Settings of conversion", type=StudentSettings
     )
     edit_operation: EnumProperty(
         name="Effect",
-        description="What a new shape does with the field inside it",
+        description="Effect of a new shape on the field inside it",
         items=OPERATIONS,
     )
     volume_resolution: IntProperty(
@@ -184,13 +186,13 @@ class ConvertFieldScene(PropertyGroup):
     )
     show_volume: BoolProperty(
         name="Show When Done",
-        description="Extract the volume of a new field as soon as it is made",
+        description="Extract the volume of each new field",
         default=True,
     )
 
 
 def frame_state(frame: Object) -> ConvertFieldObject:
-    """Return a frame's state; gives the frame its identity when it has none yet."""
+    """Return a frame's state; a frame without an identity is given one."""
     state = frame.convert_field
     if not state.uid:
         state.uid = uuid.uuid4().hex
@@ -198,7 +200,7 @@ def frame_state(frame: Object) -> ConvertFieldObject:
 
 
 def find_frame(uid: str) -> Object | None:
-    """Return the frame with an identity, or None when it was deleted."""
+    """Return the frame with an identity, or None if there is none."""
     for item in bpy.data.objects:
         if is_frame(item) and item.convert_field.uid == uid:
             return item
@@ -211,19 +213,19 @@ def active_frame(context: bpy.types.Context) -> Object | None:
 
 
 def scene_frame(scene: Scene) -> Object | None:
-    """Return the frame that a scene names."""
+    """Return the frame that a scene names, or None."""
     frame = scene.convert_field.frame
     # A deleted object stays in the pointer until the file is saved, but is in no scene.
     return frame if is_frame(frame) and frame.users_scene else None
 
 
 def rendered_frame(scene: Scene) -> Object:
-    """Return the frame whose field a scene shows: the one it names, or the only one it has.
+    """Return the frame whose field a scene shows: the one that it names, or its only one.
 
     Raises
     ------
     SceneError
-        There is none, or several and none is named.
+        When there is none, or there are several and none is named.
     """
     named = scene_frame(scene)
     if named is not None:
@@ -238,8 +240,13 @@ def rendered_frame(scene: Scene) -> Object:
     )
 
 
+def compared_with(role: str) -> str:
+    """Return the word for what the PSNR of a field compares it with, by the field's role."""
+    return "images" if role == "TEACHER" else "source"
+
+
 def active_field(frame: Object | None) -> FieldItem | None:
-    """Return the field that is selected in a frame's list."""
+    """Return the field that is selected in a frame's list, or None."""
     if frame is None:
         return None
     state = frame.convert_field
@@ -248,13 +255,41 @@ def active_field(frame: Object | None) -> FieldItem | None:
     return None
 
 
+def source_field(frame: Object | None, for_edits: bool = False) -> Path:
+    """Return the file of the field that is selected in the list.
+
+    Parameters
+    ----------
+    frame : Object or None
+    for_edits : bool
+        Return the field that an edited field was made from: shapes apply to the whole field, so
+        that moving a shape and applying again brings back what it had erased.
+
+    Raises
+    ------
+    ConvertFieldError
+        When there is none, or its file does not exist.
+    """
+    if not is_frame(frame):
+        raise ConvertFieldError("There is no capture; import one first.")
+    item = active_field(frame)
+    if item is None:
+        raise ConvertFieldError("There is no field yet; train a teacher first.")
+    path = item.parent if for_edits and item.role == "EDITED" and item.parent else item.path
+    if not Path(path).is_file():
+        raise ConvertFieldError(
+            f"The field's file is missing: {path}; put it back, or remove the field from the list."
+        )
+    return Path(path)
+
+
 def find_field(frame: Object, path: str) -> FieldItem | None:
-    """Return the list entry of a field file."""
+    """Return the list entry of a field file, or None."""
     return next((item for item in frame.convert_field.fields if item.path == path), None)
 
 
 def list_field(frame: Object, path: str, role: str) -> FieldItem:
-    """Add a field file to a frame's list, under a name of its own, and select it."""
+    """Add a field file to a frame's list under a new name, and select it."""
     state = frame.convert_field
     taken = {item.name for item in state.fields}
     base = {key: label for key, label, _ in ROLES}[role]

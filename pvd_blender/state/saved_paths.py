@@ -1,7 +1,7 @@
 """Paths that the add-on keeps in a `.blend`: relative in the file, absolute while it is open.
 
-Blender itself does so for its own images and volumes; properties of add-ons are left to them. A
-project that is moved as a whole finds its captures and fields again.
+Blender does so for its own images and volumes, but not for properties of add-ons. A project that is
+moved as a whole finds its captures and fields again.
 """
 
 import os
@@ -17,11 +17,11 @@ from ..scene.frame import CAPTURE
 
 ITEM_PATHS = ("path", "parent", "picture", "report")
 CHANGES = ("save_post_fail", "blend_import_post")
-"""Handlers that not every Blender from 4.2 on has."""
+"""Names of handlers that not every Blender from 4.2 on has."""
 
 
 def make_relative(blend_file: Path) -> None:
-    """Write every path as it is seen from the folder of a `.blend` file."""
+    """Make every path relative to the folder of a `.blend` file."""
     start = str(blend_file.parent)
     _change(lambda path, _owner: bpy.path.relpath(path, start=start))
     # Blender keeps these relative by itself once they are.
@@ -36,7 +36,7 @@ def make_relative(blend_file: Path) -> None:
 
 
 def make_absolute() -> None:
-    """Write every path as the whole one, those of linked objects from their library's file."""
+    """Make every path absolute, those of linked objects from their library's file."""
 
     def whole(path: str, owner: ID) -> str:
         return os.path.normpath(bpy.path.abspath(path, library=owner.library))
@@ -92,7 +92,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Stop listening; what is open keeps whole paths."""
+    """Stop listening; an open file keeps absolute paths."""
     bpy.app.handlers.save_pre.remove(_before_save)
     for handlers in _handlers():
         handlers.remove(_afterwards)

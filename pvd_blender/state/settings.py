@@ -1,4 +1,4 @@
-"""How fields are made: the settings of training and of conversion, as the panels show them."""
+"""Settings of training and of conversion, as the panels show them."""
 
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.types import PropertyGroup
@@ -24,7 +24,7 @@ STUDENTS = (
     (
         LIGHT_FIELD,
         "Light Field",
-        "R2L: a deep network that answers a whole ray in one pass; it can be rendered, but has no "
+        "R2L: a deep network that renders a whole ray in one pass; it can be rendered, but has no "
         "density",
     ),
 )
@@ -33,22 +33,22 @@ BESIDE = ((ALONE, "None", "One architecture alone"), *ARCHITECTURES)
 AUTO = "AUTO"
 PRESETS = (
     (AUTO, "Automatic", "Small on a CPU, full on a GPU"),
-    ("SMALL", "Small", "Sizes that suit a CPU"),
-    ("FULL", "Full", "The published sizes; want a GPU"),
+    ("SMALL", "Small", "Sizes for a CPU"),
+    ("FULL", "Full", "The published sizes, for a GPU"),
 )
 LIMITS = (
     ("TIME", "Time", "Stop after a time"),
     ("STEPS", "Steps", "Stop after a number of steps; repeats exactly with the same seed"),
-    ("QUALITY", "Quality", "Stop once a view is good enough, or the time is over"),
+    ("QUALITY", "Quality", "Stop once a view has this PSNR, or the time is over"),
 )
 RAY_ENCODINGS = (
-    (AUTO, "Automatic", "That of the size: a hash grid for a small light field"),
-    ("hash", "Hash Grid", "Learns many times faster; a larger file"),
+    (AUTO, "Automatic", "By the size: a hash grid for a small light field"),
+    ("hash", "Hash Grid", "Learns many times faster, with a larger file"),
     ("frequencies", "Frequencies", "Sines and cosines, as published"),
 )
 INTERVALS = (
-    ("occupied", "Occupied Cells", "Where the ray may meet something, and nowhere else"),
-    ("box", "Box", "The ray's way through the box around all that is occupied"),
+    ("occupied", "Occupied Cells", "The occupied cells along the ray alone"),
+    ("box", "Box", "The ray's path through the box around all occupied cells"),
     ("fixed", "Near and Far", "Between fixed planes, as published"),
 )
 STAGES = (
@@ -67,26 +67,26 @@ GOOD_FOR = {
     "cp": "TensoRF: lines; the smallest file",
     LIGHT_FIELD: "R2L: a ray in one pass; no density",
 }
-"""In one line of a narrow panel, what an architecture is and what it is good for."""
+"""One line for a narrow panel about each architecture: what it is and what it is good for."""
 
 
 def architecture_label(name: str) -> str:
-    """Return an architecture's name for people: ``"hash+vm"`` is a hash grid beside the other."""
+    """Return an architecture's name for people, such as ``"Hash Grid + TensoRF VM"``."""
     labels = {key: label for key, label, _ in STUDENTS}
     return " + ".join(labels.get(part, part) for part in name.split("+"))
 
 
 class _MakingSettings:
-    """Size of a field that is to be made, how long that may take, and its random numbers."""
+    """Settings that training and conversion have in common."""
 
     beside: EnumProperty(
-        name="Beside",
-        description="A second architecture beside the first: one decoder reads the features of "
-        "both, so that each can hold what the other cannot",
+        name="In Parallel",
+        description="Second architecture in parallel to the first: one decoder reads the features "
+        "of both, so that each can hold what the other cannot",
         items=BESIDE,
     )
     preset: EnumProperty(name="Size", description="Size of the field", items=PRESETS)
-    limit: EnumProperty(name="Limit", description="When the work ends", items=LIMITS)
+    limit: EnumProperty(name="Limit", description="Condition that ends the work", items=LIMITS)
     seconds: FloatProperty(
         name="Duration",
         description="Time to spend; 90s, 5min and 1h can be typed as well",
@@ -99,12 +99,12 @@ class _MakingSettings:
         unit="TIME_ABSOLUTE",
     )
     steps: IntProperty(
-        name="Steps", description="Steps to take", default=5000, min=1, soft_max=100000
+        name="Steps", description="Number of steps", default=5000, min=1, soft_max=100000
     )
     quality: FloatProperty(
         name="PSNR",
-        description="Decibel that are enough: of a teacher's validation view to its image, of a "
-        "student's view to the teacher's",
+        description="Quality in dB at which the work ends: of a teacher to a validation image, of "
+        "a student to its source field",
         default=30.0,
         min=1.0,
         max=60.0,
@@ -115,11 +115,11 @@ class _MakingSettings:
 
     @property
     def is_light(self) -> bool:
-        """Whether it is a light field, to which few of the settings apply."""
+        """True for a light field, to which few of the settings apply."""
         return self.architecture == LIGHT_FIELD
 
     def composition(self) -> str:
-        """Return the architecture with what is beside it, as the engine names it: ``"hash+vm"``."""
+        """Return the names of the architecture and of the one in parallel: ``"hash+vm"``."""
         alone = self.is_light or self.beside == ALONE
         parts = [self.architecture, *([] if alone else [self.beside])]
         return "+".join(parts)
@@ -141,7 +141,7 @@ class TeacherSettings(_MakingSettings, PropertyGroup):
 
     architecture: EnumProperty(
         name="Architecture",
-        description="What the teacher is made of",
+        description="Architecture of the teacher",
         items=ARCHITECTURES,
         default="hash",
     )
@@ -152,35 +152,35 @@ class StudentSettings(_MakingSettings, PropertyGroup):
 
     architecture: EnumProperty(
         name="Architecture",
-        description="What the student is made of",
+        description="Architecture of the student",
         items=STUDENTS,
         default="mlp",
     )
     max_size: StringProperty(
         name="Max Size",
-        description="Largest size of the field's file, such as 5MB or 800kB; the student's sizes "
-        "are chosen to fit. Empty sets no limit",
+        description="Largest size of the field's file, such as 5MB or 800kB; the student is made "
+        "to fit; empty sets no limit",
     )
     inherit: BoolProperty(
         name="Inherit Weights",
-        description="Copy the parts of the teacher that fit the student, instead of learning them",
+        description="Copy the parts of the source field that fit the student",
         default=False,
     )
     through_sparse_tensor: BoolProperty(
         name="Via Sparse Tensor",
-        description="Distil into a sparse tensor first and from that into the student, which is "
-        "the published way; straight conversion is quicker",
+        description="Convert into a sparse tensor first and from that into the student, the "
+        "published method; direct conversion is faster",
         default=False,
     )
     projection: BoolProperty(
         name="Direct Projection",
-        description="Start grids and factors from a direct projection of the teacher, instead of "
-        "noise",
+        description="Start grids and factors from a direct projection of the source field instead "
+        "of noise",
         default=True,
     )
     stages: EnumProperty(
         name="Stages",
-        description="Which of the method's stages take part",
+        description="Stages of the method that take part",
         items=STAGES,
     )
     density_constraint: BoolProperty(
@@ -190,51 +190,51 @@ class StudentSettings(_MakingSettings, PropertyGroup):
     )
     hard_poses: BoolProperty(
         name="Poses",
-        description="Look again, a little turned, from where the student did worst",
+        description="Render again, a little turned, the views with the student's largest errors",
         default=True,
     )
     hard_rays: BoolProperty(
         name="Rays",
-        description="Cast the rays again that the student did worst",
+        description="Cast again the rays with the student's largest errors",
         default=True,
     )
     hard_points: BoolProperty(
         name="Points",
-        description="Compare only the points that count most along each ray",
+        description="Compare only the points that contribute most to each ray",
         default=True,
     )
     ray_points: IntProperty(
         name="Points",
-        description="Points along each ray that the network is given",
+        description="Number of points along each ray that the network reads",
         default=16,
         min=2,
         max=256,
     )
     ray_encoding: EnumProperty(
-        name="Encoding", description="How the network is told of a point", items=RAY_ENCODINGS
+        name="Encoding", description="Encoding of the points for the network", items=RAY_ENCODINGS
     )
     ray_interval: EnumProperty(
-        name="Within", description="Where along a ray its points lie", items=INTERVALS
+        name="Within", description="Part of a ray that its points lie in", items=INTERVALS
     )
     ray_skip_empty: BoolProperty(
         name="Skip Empty",
-        description="Answer rays that meet nothing occupied as background, without the network",
+        description="Render rays without occupied cells as background, without the network",
         default=True,
     )
     ray_hard: BoolProperty(
         name="Repeat Hard",
-        description="Draw the rays again that the network did worst",
+        description="Draw again the rays with the network's largest errors",
         default=True,
     )
     ray_importance: BoolProperty(
         name="By Importance",
-        description="Learn from few of the rays in which nothing turns out to be",
+        description="Learn from only a few of the rays that show nothing",
         default=True,
     )
     fine_tune: FloatProperty(
         name="Fine-Tune",
-        description="Share of the work, at its end, that learns from the capture's images; not "
-        "when the field was edited or merged",
+        description="Fraction of the work, at its end, that learns from the capture's images; not "
+        "used for edited or merged fields",
         default=0.15,
         min=0.0,
         max=1.0,
@@ -243,12 +243,12 @@ class StudentSettings(_MakingSettings, PropertyGroup):
     report: BoolProperty(
         name="Write Report",
         description="Measure the student when it is done, and write figures, pictures and curves "
-        "on one page beside its file",
+        "on one page next to its file",
         default=True,
     )
 
     def distilling(self) -> dict:
-        """Return what only conversion has as keyword arguments of `api.convert`."""
+        """Return the settings of conversion alone as keyword arguments of `api.convert`."""
         if self.is_light:
             options = {name: getattr(self, name) for name in (*LIGHT_OPTIONS, "report")}
             encoding = None if self.ray_encoding == AUTO else self.ray_encoding

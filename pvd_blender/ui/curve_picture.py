@@ -1,32 +1,36 @@
-"""A running job's quality over its time, as a small picture."""
+"""A running job's PSNR over its progress, as a small picture."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 SIDE = 128
+"""Width and height of the picture, pixels."""
+
 MARGIN = 6
+"""Empty border on each side, pixels."""
+
 STEP = 5.0
-"""Decibel from one line of the grid to the next."""
+"""Distance of the lines of the grid, dB."""
 
 LINE = (0.35, 0.62, 1.0, 1.0)
 GRID = (0.36, 0.36, 0.36, 1.0)
 
 
 def curve_pixels(points: Sequence[tuple[float, float]]) -> np.ndarray:
-    """Draw decibel over the share of the work that is done.
+    """Draw PSNR over the fraction of the work that is done.
 
     Parameters
     ----------
     points : sequence of (float, float)
-        Share from 0 to 1, ascending, and decibel; at least one.
+        Fraction from 0 to 1, ascending, and PSNR in dB; at least one point.
 
     Returns
     -------
     (SIDE, SIDE, 4) float32 array
-        Straight alpha, rows upwards as Blender has them; lines of the grid 5 dB apart.
+        Straight alpha, rows upwards as in Blender; the lines of the grid are 5 dB apart.
     """
-    shares, values = np.array(points, np.float64).T
+    fractions, values = np.array(points, np.float64).T
     low = np.floor(values.min() / STEP) * STEP
     high = max(np.ceil(values.max() / STEP) * STEP, low + STEP)
     inside = SIDE - 1 - 2 * MARGIN
@@ -35,8 +39,8 @@ def curve_pixels(points: Sequence[tuple[float, float]]) -> np.ndarray:
         row = MARGIN + round((value - low) / (high - low) * inside)
         pixels[row, MARGIN : SIDE - MARGIN] = GRID
     columns = np.arange(inside + 1)
-    reached = columns[columns <= max(shares.max() * inside, 1)]
-    heights = np.interp(reached / inside, shares, values)
+    reached = columns[columns <= max(fractions.max() * inside, 1)]
+    heights = np.interp(reached / inside, fractions, values)
     rows = MARGIN + np.round((heights - low) / (high - low) * inside).astype(int)
     previous = rows[0]
     for column, row in zip(reached + MARGIN, rows, strict=True):

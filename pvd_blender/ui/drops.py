@@ -1,4 +1,4 @@
-"""What can be dropped into a Blender window."""
+"""Files that can be dropped into a Blender window."""
 
 from bpy.types import Context, FileHandler
 
@@ -13,7 +13,7 @@ class CONVERT_FIELD_FH_capture(FileHandler):
 
     @classmethod
     def poll_drop(cls, context: Context) -> bool:
-        """Tell whether it can be dropped here."""
+        """Return whether it can be dropped here."""
         return context.area is not None and context.area.type == "VIEW_3D"
 
 

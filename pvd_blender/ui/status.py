@@ -1,4 +1,4 @@
-"""What the panel says at its top: the engine, the running job, failures, unfinished jobs."""
+"""The top of the panel: the engine, the running job, failures, unfinished jobs."""
 
 from collections.abc import Iterator
 
@@ -11,25 +11,30 @@ from ..api.engine import OFFLINE
 from ..engine.job import State, describe_progress
 from ..export.scene_export import ExportStep
 from ..jobs.session import Session, session
-from ..preferences import ConvertFieldPreferences, engine_problem
+from ..preferences import ADD_ON, engine_problem
+from .icons import icons
+from .operators.export import CONVERT_FIELD_OT_export_scene
 
 FONT, FONT_POINTS = 0, 11.0
-"""The interface's font, and its size in Blender's own themes."""
+"""The interface's font, and its size in Blender's themes, points."""
 
 MARGIN = 88.0
-"""Pixels at a scale of 1 that a panel's borders, its tabs and the icon of a label take."""
+"""Width of a panel's borders, its tabs and the icon of a label, pixels at a scale of 1."""
 
 BOX_MARGIN = 20.0
-"""And those that a box takes."""
+"""Width of the borders of a box, pixels at a scale of 1."""
 
 BUTTON_WIDTH = 44.0
+"""Width of a button next to a text, pixels at a scale of 1."""
+
 PREVIEW_SCALE = 7.0
+"""Size of the pictures of a running job, in heights of a button."""
 
 
 def draw_wrapped(
-    layout: UILayout, context: Context, text: str, icon: str = "NONE", beside: float = 0.0
+    layout: UILayout, context: Context, text: str, icon: str = "NONE", reserved: float = 0.0
 ) -> None:
-    """Draw a sentence in as many lines as the panel's width asks for.
+    """Draw a sentence in as many lines as the panel's width needs.
 
     Parameters
     ----------
@@ -37,19 +42,19 @@ def draw_wrapped(
     context : Context
     text : str
     icon : str
-    beside : float
-        Width, in pixels at a scale of 1, that something beside the text takes.
+    reserved : float
+        Width that is kept free next to the text, pixels at a scale of 1.
     """
     scale = context.preferences.system.ui_scale
     width = context.region.width if context.region else 300 * scale
-    room = width - (MARGIN + beside) * scale
+    room = width - (MARGIN + reserved) * scale
     column = layout.column(align=True)
     for number, line in enumerate(_lines(iface_(text), room, scale)):
         column.label(text=line, icon=icon if number == 0 else "BLANK1", translate=False)
 
 
 def _lines(text: str, room: float, scale: float) -> Iterator[str]:
-    """Break a text, and words that are longer than a line, where the interface's font is full."""
+    """Break a text, and words that are longer than a line, at the width of a line."""
     blf.size(FONT, FONT_POINTS * scale)
 
     def fits(line: str) -> bool:
@@ -70,15 +75,15 @@ def _lines(text: str, room: float, scale: float) -> Iterator[str]:
 
 
 def draw_status(layout: UILayout, context: Context) -> None:
-    """Draw what needs the user's eye; nothing when all is quiet."""
+    """Draw the state of engine and jobs; nothing while there is nothing to report."""
     running = session()
     problem = engine_problem()
     if problem:
         _draw_problem(layout, context, problem)
     if running.error is not None:
         _draw_error(layout.box(), context, running)
-    if running.export is not None:
-        _draw_export(layout.box(), running.export)
+    if CONVERT_FIELD_OT_export_scene.step is not None:
+        _draw_export(layout.box(), CONVERT_FIELD_OT_export_scene.step)
     if running.busy:
         _draw_job(layout.box(), running)
         return
@@ -94,26 +99,25 @@ def draw_status(layout: UILayout, context: Context) -> None:
 def _draw_problem(layout: UILayout, context: Context, problem: str) -> None:
     box = layout.box()
     box.alert = True
-    draw_wrapped(box, context, problem, icon="ERROR", beside=BOX_MARGIN)
-    running = session()
-    if running.set_up is not None:
-        draw_wrapped(box, context, running.set_up.text, icon="SORTTIME", beside=BOX_MARGIN)
+    draw_wrapped(box, context, problem, icon="ERROR", reserved=BOX_MARGIN)
+    set_up = session().engine.set_up
+    if set_up is not None:
+        draw_wrapped(box, context, set_up.text, icon="SORTTIME", reserved=BOX_MARGIN)
         box.operator("convert_field.cancel_set_up", icon="CANCEL")
         return
     box.operator("convert_field.set_up_engine", icon="IMPORT")
     if not bpy.app.online_access:
-        draw_wrapped(box, context, OFFLINE, icon="INFO", beside=BOX_MARGIN)
+        draw_wrapped(box, context, OFFLINE, icon="INFO", reserved=BOX_MARGIN)
     box.operator(
         "preferences.addon_show", text="Open Preferences", icon="PREFERENCES"
-    ).module = ConvertFieldPreferences.bl_idname
+    ).module = ADD_ON
 
 
 def _draw_job(box: UILayout, running: Session) -> None:
     job = running.job
     box.label(text=running.task.label, icon="SORTTIME")
-    picture, curve = running.preview_icon(), running.curve_icon()
     row = box.row()
-    for icon in filter(None, (picture, curve)):
+    for icon in filter(None, (icons().picture(job.preview), icons().curve(job.curve))):
         row.template_icon(icon, scale=PREVIEW_SCALE)
     box.progress(factor=job.progress.fraction, type="BAR", text=describe_progress(job))
     row = box.row()
@@ -126,20 +130,20 @@ def _draw_job(box: UILayout, running: Session) -> None:
 
 
 def _draw_export(box: UILayout, step: ExportStep) -> None:
-    box.label(text="Export Scene as Dataset", icon="RENDER_STILL")
+    box.label(text="Export Scene", icon="RENDER_STILL")
     box.progress(factor=step.fraction, type="BAR", text=step.text)
-    box.label(text="Esc cancels", icon="CANCEL")
+    box.label(text="Press Esc to cancel", icon="CANCEL")
 
 
 def _draw_message(row: UILayout, context: Context, running: Session) -> None:
-    draw_wrapped(row, context, running.message, icon="CHECKMARK", beside=BUTTON_WIDTH)
+    draw_wrapped(row, context, running.message, icon="CHECKMARK", reserved=BUTTON_WIDTH)
     row.operator("convert_field.dismiss", text="", icon="X", emboss=False)
 
 
 def _draw_error(box: UILayout, context: Context, running: Session) -> None:
     column = box.column()
     column.alert = True
-    draw_wrapped(column, context, running.error.sentence, icon="ERROR", beside=BOX_MARGIN)
+    draw_wrapped(column, context, running.error.sentence, icon="ERROR", reserved=BOX_MARGIN)
     row = box.row()
     if running.error.log is not None:
         row.operator("convert_field.open_log", icon="TEXT")

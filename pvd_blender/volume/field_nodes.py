@@ -1,6 +1,6 @@
-"""The node group *Field Erase*: geometry nodes that take density out of a field's volume.
+"""The node group *Field Erase*: geometry nodes that remove density from a field's volume.
 
-It shows how any nodes can edit a field (Blender 5.0 and later): take the grid ``density`` of the
+Any nodes can edit a field in this way (Blender 5.0 and later): get the grid ``density`` of the
 volume, change it, store it under the same name.
 """
 
@@ -11,16 +11,16 @@ from .volume_file import DENSITY
 
 FIELD_ERASE = "Field Erase"
 FIRST_VERSION = (5, 0, 0)
-"""Blender whose nodes can change a grid."""
+"""First Blender whose nodes can change a grid."""
 
 
 def nodes_can_edit() -> bool:
-    """Tell whether this Blender's nodes can change a volume's grids."""
+    """Return whether this Blender's nodes can change a volume's grids."""
     return bpy.app.version >= FIRST_VERSION
 
 
 def add_erase_modifier(volume: Object, box: Object) -> None:
-    """Give a Volume object the modifier that erases what lies in the cube of another object."""
+    """Give a Volume object the modifier that erases its density in the cube of another object."""
     modifier = volume.modifiers.new(FIELD_ERASE, "NODES")
     modifier.node_group = field_erase()
     socket = next(
@@ -34,14 +34,14 @@ def add_erase_modifier(volume: Object, box: Object) -> None:
 
 
 def field_erase() -> NodeTree:
-    """Return the node group; it is made when the file has none."""
+    """Return the node group; a file without one gets it."""
     known = bpy.data.node_groups.get(FIELD_ERASE)
     if known is not None and known.bl_idname == "GeometryNodeTree":
         return known
     tree = bpy.data.node_groups.new(FIELD_ERASE, "GeometryNodeTree")
     tree.is_modifier = True
     tree.asset_mark()
-    tree.asset_data.description = "Take a field's density away inside an object's cube"
+    tree.asset_data.description = "Remove a field's density inside an object's cube"
     tree.interface.new_socket("Volume", in_out="INPUT", socket_type="NodeSocketGeometry")
     tree.interface.new_socket("Erase In", in_out="INPUT", socket_type="NodeSocketObject")
     tree.interface.new_socket("Volume", in_out="OUTPUT", socket_type="NodeSocketGeometry")

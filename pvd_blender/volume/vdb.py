@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..scene.errors import SceneError
+from ..errors import SceneError
 from .volume_file import import_openvdb, write_grids
 from .volume_nodes import write_density_by_nodes
 
@@ -26,19 +26,19 @@ def openvdb_module() -> ModuleType | None:
 
 
 def missing_color_note() -> str | None:
-    """Return the sentence for the user when volumes can have no colour here, else None."""
+    """Return a sentence for the user if volumes can have no colour here, or None."""
     return NO_MODULE if openvdb_module() is None else None
 
 
 def voxel_origin() -> str:
-    """Return where this Blender draws voxel i: ``"center"`` (around i) or ``"corner"``."""
+    """Return how this Blender draws voxel i: ``"center"`` for around i, ``"corner"`` for from i."""
     return "center" if bpy.app.version >= (5, 0, 0) else "corner"
 
 
 def write_vdb(path: Path, density: np.ndarray, color: np.ndarray | None, box: np.ndarray) -> None:
     """Write density, and colour where this Blender can, as fog volume grids.
 
-    Parameters are those of `volume_file.write_grids`.
+    The parameters are those of `volume_file.write_grids`.
     """
     module = openvdb_module()
     if module is None:
@@ -59,16 +59,16 @@ class StoredGrid:
     grid: Any
 
     def corners(self) -> np.ndarray:
-        """Return where voxel (0, 0, 0) and voxel (1, 1, 1) lie, (2, 3) float64."""
-        place = self.grid.transform.indexToWorld
-        return np.array([place((0, 0, 0)), place((1, 1, 1))], dtype=np.float64)
+        """Return the positions of voxel (0, 0, 0) and voxel (1, 1, 1), (2, 3) float64."""
+        position = self.grid.transform.indexToWorld
+        return np.array([position((0, 0, 0)), position((1, 1, 1))], dtype=np.float64)
 
     def cell(self) -> np.ndarray:
         """Return the sides of a voxel, (3,) float64."""
         return np.diff(self.corners(), axis=0)[0]
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return index and number, (3,) each, of the voxels between which all active ones lie."""
+        """Return the first index and the shape, (3,) each, of the block with all active voxels."""
         low, high = np.array(self.grid.evalActiveVoxelBoundingBox())
         return low, np.maximum(high - low + 1, 0)
 

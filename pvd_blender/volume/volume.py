@@ -9,14 +9,14 @@ import bpy
 import numpy as np
 from bpy.types import Material, Object
 
-from ..scene.errors import SceneError
+from ..errors import SceneError
 from ..scene.frame import frame_collection, parent_to_frame
 from . import volume_file
 from .vdb import openvdb_module, voxel_origin, write_vdb
 from .volume_file import COLOR, DENSITY, ORIGIN, volume_arrays
 
 VIEWPORT_DENSITY = 10.0
-"""How many times denser Solid mode shows a volume: surfaces thinner than a cell would be unseen."""
+"""Factor of density in Solid mode, without which surfaces thinner than a cell would not show."""
 
 
 def write_volume(npz_path: Path, folder: Path, name: str) -> Path:
@@ -25,9 +25,9 @@ def write_volume(npz_path: Path, folder: Path, name: str) -> Path:
     Parameters
     ----------
     npz_path : Path
-        As `volume_file.volume_arrays` reads it.
+        The engine's file, in the form that `volume_file.volume_arrays` reads.
     folder : Path
-        Where to write; created when missing.
+        Folder to write to; it is made if it is missing.
     name : str
         The file becomes ``<name>_<number>.vdb``. Every export takes a new number, because Blender
         keeps showing the old content of a file that is overwritten.
@@ -39,7 +39,7 @@ def write_volume(npz_path: Path, folder: Path, name: str) -> Path:
     Raises
     ------
     SceneError
-        When the file is not such a volume, or holds no density at all.
+        When the file is no such volume, or has no density at all.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = _new_file(folder, name)
@@ -60,13 +60,13 @@ def write_volume(npz_path: Path, folder: Path, name: str) -> Path:
 
 
 def writer(npz_path: Path) -> tuple[list[str], dict[str, str]] | None:
-    """Return how Blender's own Python writes the engine's volume beside it, in a process.
+    """Return the command with which Blender's own Python writes the engine's volume as `.vdb`.
 
     Returns
     -------
     tuple of list and dict, or None
-        The command, and what its environment has besides this one's; None in a build without
-        OpenVDB, where only Blender itself can write it.
+        The command and the variables that its environment needs; None in a build without OpenVDB,
+        where only Blender itself can write volumes.
     """
     module = openvdb_module()
     if module is None:
@@ -94,8 +94,8 @@ def create_volume_object(vdb_path: Path, frame: Object, name: str) -> Object:
     """Create a Volume object that shows a `.vdb` file in a capture's frame.
 
     Its material absorbs light as the field does: the extinction per dataset unit is the density.
-    With a colour grid it shines in the field's own colours and takes no light from the scene, as
-    a radiance field; without one it is a grey fog in the scene's light.
+    With a colour grid it emits the field's own colours and is not lit by the scene, as a radiance
+    field; without one it is a grey fog in the scene's light.
 
     Raises
     ------

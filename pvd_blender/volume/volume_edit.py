@@ -1,9 +1,9 @@
-"""What modifiers have made of a field's Volume object, as edits of the field.
+"""Changes of a field's Volume object by modifiers, as edits of the field.
 
 The evaluated volume is compared with the file that the engine's density was written to. Cells that
-have lost their density are erased from the field, with the haze about them that is too thin for the
-file; where a cell has more or less density than before, so has the field. What is untouched stays
-as it is, bit by bit. Density where the field has none is no edit of a field: it is counted.
+have lost their density are erased from the field, with the haze around them that is too thin for
+the file; where a cell has more or less density than before, so has the field. Everything else stays
+as it is, bit by bit. Density where the field has none is no edit of a field; it is counted.
 """
 
 import tempfile
@@ -17,32 +17,32 @@ import bpy
 import numpy as np
 from bpy.types import Depsgraph, Object
 
-from ..scene.errors import SceneError
+from ..errors import SceneError
 from ..scene.frame import view_layer_of
 from .field_nodes import nodes_can_edit
 from .vdb import StoredGrid, read_grid, voxel_origin
 from .volume_file import DENSITY, ORIGIN
 
-SAME_PLACE = 1e-5
-"""Share of a voxel that the grids of a file and of its evaluated volume may lie apart."""
+SAME_POSITION = 1e-5
+"""Largest distance of the grids of a file and of its evaluated volume, as a fraction of a voxel."""
 
 MOST_FACTORS = 24
-"""By which the density of voxels may have been multiplied, told apart from each other."""
+"""Largest number of different factors of density; more are rounded."""
 
 SAME_FACTOR = 1e-3
-"""Factors whose logarithms differ by less are one."""
+"""Difference of logarithms below which two factors count as one."""
 
 
 @dataclass(frozen=True)
 class VolumeEdits:
-    """What modifiers did.
+    """Changes of a field by modifiers.
 
     Attributes
     ----------
     edits : list of dict
         Entries of an ``edits.json``.
     added : int
-        Voxels that have density where the field has none, which no edit can give it.
+        Number of voxels with density where the field has none, which no edit can add.
     """
 
     edits: list[dict]
@@ -50,29 +50,29 @@ class VolumeEdits:
 
 
 def volume_edits(volume: Object, depsgraph: Depsgraph, folder: Path) -> VolumeEdits:
-    """Return what modifiers did to a field's volume; each edit has a grid of its own in a folder.
+    """Return the changes of a field's volume by modifiers, each with a grid of its own in a folder.
 
     Parameters
     ----------
     volume : Object
-        Shows the field as the engine wrote it.
+        The object that shows the field as the engine wrote it.
     depsgraph : Depsgraph
-        That has evaluated it.
+        The depsgraph that has evaluated it.
     folder : Path
-        For the ``.npz`` files: ``density`` in the cells that the edit is for, ``original`` and
+        Folder for the ``.npz`` files: ``density`` in the cells of the edit, ``original`` and
         ``box`` (dataset frame).
 
     Raises
     ------
     SceneError
-        The modifiers leave no grid ``density``, or its voxels lie elsewhere.
+        When the modifiers leave no grid ``density``, or one with voxels at other positions.
     """
     edited, original = _evaluated_grid(volume, depsgraph), _stored_grid(volume)
     cell = original.cell()
-    if np.abs(edited.corners() - original.corners()).max() > SAME_PLACE * cell.max():
+    if np.abs(edited.corners() - original.corners()).max() > SAME_POSITION * cell.max():
         raise SceneError(
-            f"The modifiers of '{volume.name}' move or resample its voxels; only what keeps the "
-            "voxels in place can become an edit."
+            f"The modifiers of '{volume.name}' move or resample its voxels; use modifiers that "
+            "keep the voxels in place."
         )
     first, shape = original.bounds()
     before, after = (grid.values(first, shape) for grid in (original, edited))
@@ -91,9 +91,9 @@ def volume_edits(volume: Object, depsgraph: Depsgraph, folder: Path) -> VolumeEd
 
 
 def _changes(before: np.ndarray, after: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield factors of density and the cells that they hold for; 1 is left out.
+    """Yield factors of density and the cells that they apply to, without the factor 1.
 
-    Where more than `MOST_FACTORS` of them occur, they are rounded on a logarithmic scale.
+    More than `MOST_FACTORS` factors are rounded on a logarithmic scale.
     """
     known = before > 0
     taken = known & ~(after > 0)
@@ -115,7 +115,7 @@ def _evaluated_grid(volume: Object, depsgraph: Depsgraph) -> StoredGrid:
     geometry = volume.evaluated_get(depsgraph).evaluated_geometry()
     if geometry.volume is None or DENSITY not in {g.name for g in geometry.volume.grids}:
         raise SceneError(
-            f"The modifiers of '{volume.name}' leave no grid 'density'; store what they change "
+            f"The modifiers of '{volume.name}' leave no grid 'density'; store the changed grid "
             "under that name."
         )
     with tempfile.TemporaryDirectory(prefix="convert-field-") as folder:
@@ -129,14 +129,14 @@ def _stored_grid(volume: Object) -> StoredGrid:
 
 
 def has_edit(volume: Object | None) -> bool:
-    """Tell whether a field's volume has modifiers that this Blender's nodes can edit it by."""
+    """Return whether a field's volume has modifiers, in a Blender whose nodes can edit grids."""
     shown = volume is not None and bool(volume.users_scene)
     return shown and nodes_can_edit() and len(volume.modifiers) > 0
 
 
 @contextmanager
 def evaluated(volume: Object) -> Iterator[Depsgraph]:
-    """Within, a depsgraph has evaluated a volume, even one that is switched off in the viewport."""
+    """Give a depsgraph that has evaluated a volume, even one switched off in the viewport."""
     hidden = volume.hide_viewport
     volume.hide_viewport = False
     try:

@@ -1,7 +1,7 @@
 """The engine's volume as a `.vdb` file, with numpy and OpenVDB alone.
 
-Blender's own Python also runs this file as a program, so that no window is held up meanwhile:
-``python volume_file.py ENGINE.npz NEW.vdb center``. So it imports nothing of the add-on.
+Blender's own Python also runs this file as a program, so that no window is blocked meanwhile:
+``python volume_file.py ENGINE.npz NEW.vdb center``. Therefore it imports nothing of the add-on.
 
 For cells of size h whose first cell starts at `low`, the value of voxel i belongs to the middle of
 its cell. Blender 5.0 and every other program draw it around index i, Blender before 5.0 from i to
@@ -20,11 +20,14 @@ DENSITY = "density"
 COLOR = "color"
 ORIGIN = "pvd_voxel_origin"
 MODULES = ("openvdb", "pyopenvdb")
-# Half-precision floats end at 65504, and Blender renders volumes in half precision.
 MOST_DENSITY = 65000.0
-# A ray through the whole grid at this optical depth loses a thousandth of its light: as good as
-# empty, and not worth a voxel.
+"""Largest density that is written: Blender renders volumes in half precision, up to 65504."""
+
 LEAST_DEPTH = 1e-3
+"""Optical depth of the whole grid's diagonal below which a density counts as zero.
+
+A ray loses a thousandth of its light there.
+"""
 
 
 def import_openvdb() -> ModuleType | None:
@@ -38,7 +41,7 @@ def import_openvdb() -> ModuleType | None:
 
 
 def volume_arrays(npz_path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-    """Return what a Volume object shows of the engine's volume.
+    """Return the grids of a Volume object for the engine's volume.
 
     Parameters
     ----------
@@ -49,12 +52,12 @@ def volume_arrays(npz_path: Path) -> tuple[np.ndarray, np.ndarray | None, np.nda
     Returns
     -------
     tuple of (X, Y, Z), (X, Y, Z, 3) or None, and (2, 3) arrays
-        Density, zero where it cannot be seen; linear colour; box.
+        Density, zero where it is invisible; linear colour; box.
 
     Raises
     ------
     ValueError
-        When the file is not such a volume, or holds no density at all.
+        When the file is no such volume, or has no density at all.
     """
     density, color, box = read_npz(npz_path)
     diagonal = float(np.linalg.norm(box[1] - box[0]))
@@ -148,7 +151,7 @@ def spread_color(color: np.ndarray, density: np.ndarray) -> np.ndarray:
 
 
 def _any_neighbour(filled: np.ndarray) -> np.ndarray:
-    """Tell for each cell whether it or one of its 26 neighbours is filled."""
+    """Return for each cell whether it or one of its 26 neighbours is filled."""
     out = filled
     for axis in range(3):
         padding = [(int(a == axis),) * 2 for a in range(3)]
@@ -179,7 +182,7 @@ def write_grids(
     module : module
         OpenVDB.
     path : Path
-        The `.vdb` file; it should not exist, because Blender keeps showing a file's old content.
+        The `.vdb` file; a new one, because Blender keeps showing the old content of a file.
     density : (X, Y, Z) array
         Extinction per dataset unit; zero cells become inactive and take no space.
     color : (X, Y, Z, 3) array or None
@@ -187,7 +190,8 @@ def write_grids(
     box : (2, 3) array
         Corners of the grid, dataset frame; values belong to the middles of the cells.
     origin : str
-        Where the Blender that shows it draws voxel i: ``"center"`` (around i) or ``"corner"``.
+        How the Blender that shows it draws voxel i: around i for ``"center"``, from i to i + 1
+        for ``"corner"``.
     """
     low, high = np.asarray(box, dtype=np.float64)
     cell = (high - low) / density.shape

@@ -1,8 +1,7 @@
 """A density grid through geometry nodes, for a Blender without an OpenVDB module.
 
-The grid's slices lie beside each other in one float image; a node group looks the image up at
-every voxel of a Volume Cube, and the evaluated volume is saved by Blender itself. The values
-arrive bit by bit as they were.
+The grid's slices lie next to each other in one float image; a node group samples the image at every
+voxel of a Volume Cube, and Blender saves the evaluated volume. The values stay the same bit by bit.
 """
 
 import math
@@ -12,10 +11,10 @@ import bpy
 import numpy as np
 from bpy.types import GeometryNodeTree, Image, NodeSocket
 
-from ..scene.errors import SceneError
+from ..errors import SceneError
 
-# Volume Cube needs two points on an axis.
 LEAST_CELLS = 2
+"""Smallest number of points on an axis of a Volume Cube."""
 
 
 def write_density_by_nodes(path: Path, density: np.ndarray, box: np.ndarray) -> None:
@@ -54,7 +53,7 @@ def _at_least_two_cells(
 
 
 def _columns(shape: tuple[int, ...]) -> int:
-    """Slices per row of the atlas, such that it is about as wide as high."""
+    """Return the number of slices per row of the atlas, which is then about as wide as high."""
     return max(1, min(shape[2], math.ceil(math.sqrt(shape[2] * shape[1] / shape[0]))))
 
 

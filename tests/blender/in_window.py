@@ -16,7 +16,7 @@ def in_a_window(operator, session, monkeypatch, **arguments):
     from pvd_blender.ui.operators.base import JobOperator
 
     monkeypatch.setattr(JobOperator, "wait", False)
-    monkeypatch.setattr("pvd_blender.jobs.steps.bpy", WithWindow())
+    monkeypatch.setattr("pvd_blender.api.shared.bpy", WithWindow())
     assert operator(**arguments) == {"FINISHED"}
     assert session.busy
     pump_to_the_end(session)

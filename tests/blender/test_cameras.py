@@ -15,8 +15,8 @@ for folder in (ROOT, Path(__file__).resolve().parent):
 
 import captures  # noqa: E402
 
+from pvd_blender.errors import SceneError  # noqa: E402
 from pvd_blender.scene import cameras, crop_box, frame, undistort  # noqa: E402
-from pvd_blender.scene.errors import SceneError  # noqa: E402
 
 LEGO = ROOT.parent / "shared" / "data" / "nerf_synthetic_lego_200"
 FOX = ROOT.parent / "shared" / "data" / "fox_270x480"

@@ -43,6 +43,7 @@ def test_few_or_equal_points_are_drawn_too(drawing, points):
 
 def test_a_running_job_has_a_curve_and_its_icon(api, capture, session, drawing):
     from pvd_blender.jobs import tasks
+    from pvd_blender.ui.icons import icons
 
     frame = api.import_capture(capture)
     session.start(tasks.training(frame, tasks.FieldSettings("hash", steps=200), "cpu"))
@@ -50,9 +51,8 @@ def test_a_running_job_has_a_curve_and_its_icon(api, capture, session, drawing):
         time.sleep(0.05)
     shares, decibel = np.array(session.job.curve).T
     assert (np.diff(shares) >= 0).all() and decibel[-1] > decibel[0]
-    session.curve_icon()  # without a window Blender gives icons no number
-    (icon,) = session._previews.values()
+    icons().curve(session.job.curve)  # without a window Blender gives icons no number
+    (icon,) = icons()._previews.values()
     assert tuple(icon.image_size) == (drawing.SIDE, drawing.SIDE)
     assert len(line(np.reshape(icon.image_pixels_float, (drawing.SIDE, -1, 4)), drawing)[0])
-    session.close_job()
-    assert session.curve_icon() == 0
+    assert icons().curve(session.job.curve[:2]) == 0, "two points are no curve yet"

@@ -14,8 +14,8 @@ for folder in (ROOT, Path(__file__).resolve().parent):
 
 import captures  # noqa: E402
 
+from pvd_blender.errors import SceneError  # noqa: E402
 from pvd_blender.scene import edit_shapes, frame  # noqa: E402
-from pvd_blender.scene.errors import SceneError  # noqa: E402
 
 PLACE = Matrix.LocRotScale(Vector((1, -2, 3)), Euler((0.4, -0.3, 1.1)), Vector((2, 2, 2)))
 

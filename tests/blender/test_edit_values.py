@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from mathutils import Euler, Matrix, Vector
 
+from pvd_blender.errors import SceneError
 from pvd_blender.scene import edit_shapes, frame
 from pvd_blender.scene.edit_properties import shape_of
-from pvd_blender.scene.errors import SceneError
 
 SCALE = 2.0
 PLACE = Matrix.LocRotScale(Vector((1, -2, 3)), Euler((0.4, -0.3, 1.1)), Vector((SCALE,) * 3))

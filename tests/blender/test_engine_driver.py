@@ -328,7 +328,7 @@ def test_cancel_leaves_a_checkpoint_and_resume_goes_on(tmp_path, engine_python, 
     with pytest.raises(JobCancelledError):
         job.wait()
     assert job.state is State.CANCELLED
-    assert not is_alive(job.process_id)
+    assert not is_alive(job.process.pid)
     assert job_folder.unfinished_folders(job.folder.parent) == [job.folder]
     assert not (tmp_path / "teacher.safetensors").exists(), "nothing half-written"
     again = resumed(job, engine_python, tmp_path)
@@ -340,7 +340,7 @@ def test_cancel_leaves_a_checkpoint_and_resume_goes_on(tmp_path, engine_python, 
 @posix_only
 def test_a_killed_engine_is_one_sentence(tmp_path, engine_python, capture):
     job = start_training(tmp_path, engine_python, capture)
-    os.kill(job.process_id, signal.SIGKILL)
+    os.kill(job.process.pid, signal.SIGKILL)
     with pytest.raises(ConvertFieldError, match="killed by signal 9") as failed:
         job.wait()
     assert failed.value.log is not None
@@ -352,7 +352,8 @@ import sys, time
 sys.path.insert(0, {root!r})
 import bpy
 bpy.ops.preferences.addon_enable(module="pvd_blender")
-from pvd_blender import api, tasks
+from pvd_blender import api
+from pvd_blender.jobs import tasks
 from pvd_blender.jobs.session import session
 api.configure({python!r}, "cpu", {work!r})
 frame = api.import_capture({capture!r})
@@ -360,7 +361,7 @@ session().start(tasks.training(frame, tasks.FieldSettings("hash", budget=600), "
 while session().job.progress.step == 0:
     session().pump()
     time.sleep(0.02)
-print("engine", session().job.process_id, flush=True)
+print("engine", session().job.process.pid, flush=True)
 {then}
 """
 

@@ -255,7 +255,7 @@ def test_blender_renders_no_distortion_so_its_pictures_are_written_as_of_a_pinho
     content = lens_capture(tmp_path / "capture")
     frame = api.import_capture(tmp_path / "capture")
     api.export_scene(tmp_path / "d", {"train": list(imported(frame).values())})
-    assert "5 cameras were written without the lens distortion" in session.message
+    assert "5 cameras were written without lens distortion" in session.message
     again = json.loads((tmp_path / "d" / "transforms.json").read_text())
     assert "k1" not in again and again["fl_x"] == content["fl_x"]
     file = tmp_path / "d" / again["frames"][0]["file_path"]

@@ -80,9 +80,9 @@ def test_a_failing_registration_is_raised_and_taken_back(add_on, monkeypatch):
 
 
 def test_every_button_and_setting_has_a_tooltip(add_on):
-    from pvd_blender import preferences
     from pvd_blender.state import properties
     from pvd_blender.ui.operators import CLASSES
+    from pvd_blender.ui.panels import preferences
 
     for cls in CLASSES:
         assert cls.bl_idname.startswith("convert_field.")
@@ -141,7 +141,7 @@ def test_without_a_capture_or_a_field_the_reason_is_said(api, capture):
     assert "train a teacher first" in why_not("convert")
     item = frame.convert_field.fields.add()
     item.path = "/nowhere/at.all"
-    assert "gone" in why_not("convert")
+    assert "missing" in why_not("convert")
     assert "no camera" in why_not("render")
 
 
@@ -231,7 +231,7 @@ def test_the_cameras_of_some_splits_can_be_imported_alone(api, capture):
     assert sum(item.type == "CAMERA" for item in bpy.data.objects) == 2
     frame = next(item for item in bpy.data.objects if "pvd_capture" in item)
     assert frame.convert_field.summary == "2 cameras: 1 val, 1 test"
-    with pytest.raises(api.ConvertFieldError, match="no such cameras"):
+    with pytest.raises(api.ConvertFieldError, match="no cameras of the chosen splits"):
         api.import_capture(capture, splits=())
 
 

@@ -100,10 +100,9 @@ def drawn(panel):
 
 
 def panels():
-    from pvd_blender.ui import panels, results_panel
+    from pvd_blender.ui.panels import CLASSES
 
-    classes = (*panels.CLASSES, *results_panel.CLASSES)
-    return {cls.bl_label: cls for cls in classes if issubclass(cls, bpy.types.Panel)}
+    return {cls.bl_label: cls for cls in CLASSES if issubclass(cls, bpy.types.Panel)}
 
 
 @pytest.fixture
@@ -148,12 +147,15 @@ def test_results_tell_what_is_known_of_the_selected_field(frame, tmp_path):
     item.name, item.path = "Student mlp", str(path)
     shown = drawn(panels()["Results"])
     assert {"Student mlp", "2.3 MB"} <= set(shown)
-    assert not {"PSNR", "Time", "convert_field.open_report"} & set(shown), "nothing is made up"
+    labels = {"PSNR to images", "PSNR to source", "Time", "convert_field.open_report"}
+    assert not labels & set(shown), "nothing is made up"
     item.architecture, item.psnr, item.seconds = "hash+vm", 31.26, 125.2
     item.report = "/somewhere/mlp.report.html"
     shown = set(drawn(panels()["Results"]))
     known = {"Hash Grid + TensoRF VM", "31.3 dB", "2:05 min", "convert_field.open_report"}
-    assert known <= shown
+    assert known | {"PSNR to images"} <= shown, "a teacher is compared with images"
+    item.role = "STUDENT"
+    assert "PSNR to source" in drawn(panels()["Results"])
 
 
 def test_any_two_fields_can_be_compared(frame, tmp_path):
@@ -232,8 +234,44 @@ def test_greyed_buttons_say_why_once_there_is_a_field(frame, tmp_path):
     assert any(text.startswith(rendering) for text in drawn(panels()["Results"]))
 
 
+class Page:
+    """The add-on's preferences with a layout that checks what is drawn."""
+
+    def __init__(self, found):
+        self.layout = CheckedLayout(found)
+
+    def __getattr__(self, name):
+        from pvd_blender.preferences import preferences
+
+        return getattr(preferences(), name)
+
+
+def preferences_page():
+    from pvd_blender.ui.panels.preferences import ConvertFieldPreferences
+
+    found = []
+    ConvertFieldPreferences.draw(Page(found), bpy.context)
+    return found
+
+
+def test_the_preferences_offer_to_set_up_an_engine_that_is_missing(add_on):
+    shown = preferences_page()
+    assert {"convert_field.set_up_engine", "pip_options", "set_up_libraries"} <= set(shown)
+    assert any("not set up" in text for text in shown)
+
+
+def test_the_preferences_show_what_the_check_of_this_python_and_device_found(api, tmp_path):
+    assert not any(text.startswith("Engine ") for text in preferences_page())
+    report = api.check_engine()
+    assert report in preferences_page()
+    api.configure(device="auto")
+    assert report not in preferences_page(), "that was another device"
+    api.configure(device="cpu", work_folder=tmp_path / "elsewhere")
+    assert report in preferences_page()
+
+
 def test_fields_of_every_role_have_an_icon():
     from pvd_blender.state.properties import ROLES
-    from pvd_blender.ui.panels import ROLE_ICONS
+    from pvd_blender.ui.panels.base import ROLE_ICONS
 
     assert set(ROLE_ICONS) == {key for key, _, _ in ROLES} and set(ROLE_ICONS.values()) <= ICONS

@@ -9,8 +9,8 @@ import pytest
 from mathutils import Euler, Matrix, Vector
 from test_render_engine import psnr, rendered
 
+from pvd_blender.errors import SceneError
 from pvd_blender.scene import cameras, frame, undistort
-from pvd_blender.scene.errors import SceneError
 
 WHOLE = (160, 80, 160 / (2 * math.pi), 80 / math.pi, 80.0, 40.0)
 PART = (150, 60, 40.0, 35.0, 60.0, 42.0)

@@ -184,7 +184,7 @@ def test_without_capture_camera_or_field_the_reason_is_said(api, capture, tmp_pa
         bpy.ops.render.render()
     item = frame.convert_field.fields.add()
     item.path = str(tmp_path / "gone.safetensors")
-    with pytest.raises(RuntimeError, match="gone"):
+    with pytest.raises(RuntimeError, match="is missing"):
         bpy.ops.render.render()
 
 

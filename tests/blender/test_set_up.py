@@ -67,12 +67,12 @@ def test_it_can_be_cancelled_and_leaves_nothing(add_on, online, wheel, tmp_path,
     folder = tmp_path / "environment"
     before = preferences().engine_python
     assert api.set_up_engine([str(wheel)], folder, wait=False) is None
-    assert "Making the environment" in session.set_up.text
+    assert "Making the environment" in session.engine.set_up.text
     bpy.ops.convert_field.cancel_set_up()
     deadline = time.monotonic() + 10
     while session.pump() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert session.set_up is None and "cancelled" in session.message
+    assert session.engine.set_up is None and "cancelled" in session.message
     assert not folder.exists() and preferences().engine_python == before
 
 
@@ -90,6 +90,6 @@ def test_a_folder_that_holds_something_else_is_left_alone(add_on, online, wheel,
 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "picture.txt").write_text("mine")
-    with pytest.raises(api.ConvertFieldError, match="no environment"):
+    with pytest.raises(api.ConvertFieldError, match="no Python environment"):
         api.set_up_engine([str(wheel)], tmp_path / "mine")
     assert (tmp_path / "mine" / "picture.txt").read_text() == "mine"

@@ -15,8 +15,8 @@ for folder in (ROOT, Path(__file__).resolve().parent):
 
 import captures  # noqa: E402
 
+from pvd_blender.errors import SceneError  # noqa: E402
 from pvd_blender.scene import frame, undistort  # noqa: E402
-from pvd_blender.scene.errors import SceneError  # noqa: E402
 from pvd_blender.volume import vdb, volume, volume_nodes  # noqa: E402
 from pvd_blender.volume.volume_file import MOST_DENSITY, spread_color  # noqa: E402
 

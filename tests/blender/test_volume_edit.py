@@ -150,7 +150,7 @@ def test_a_volume_that_is_switched_off_still_gives_its_edit(volume, origin, tmp_
 
 
 def test_modifiers_that_leave_no_density_are_named(volume, tmp_path):
-    from pvd_blender.scene.errors import SceneError
+    from pvd_blender.errors import SceneError
 
     tree = bpy.data.node_groups.new("Nothing", "GeometryNodeTree")
     tree.interface.new_socket("Out", in_out="OUTPUT", socket_type="NodeSocketGeometry")

@@ -38,13 +38,13 @@ class Watch:
 def watch(window: Window) -> Watch:
     """Measure all that Blender calls while a job runs: the timer, every panel, the 3D View."""
     found = Watch()
-    session = window.module("session").Session
+    session = window.module("jobs.session").Session
     found.wrap(session, "pump", "timer")
     found.wrap(session, "_take_result", "result into the scene")
-    for panel in window.module("panels").CLASSES:
+    for panel in window.module("ui.panels").CLASSES:
         if issubclass(panel, bpy.types.Panel):
             found.wrap(panel, "draw", f"panel {panel.bl_label}")
-    engine = window.module("render_engine").FieldRenderEngine
+    engine = window.module("render.render_engine").FieldRenderEngine
     for name in ("view_update", "view_draw"):
         found.wrap(engine, name, f"3D View {name}")
     return found

@@ -21,7 +21,7 @@ def steps(window: Window) -> Iterator[float]:
     window.values["width"] = window.sidebar.width
     yield from both(window, "no_engine")
     window.use_engine()
-    api, session = window.module("api"), window.module("session").session()
+    api, session = window.module("api"), window.module("jobs.session").session()
     frame = api.import_capture(window.job["capture"])
     yield from both(window, "imported")
     yield from jobs(window, api, session, frame)
@@ -34,7 +34,7 @@ def jobs(window: Window, api: object, session: object, frame: bpy.types.Object) 
     """A job with others behind it, one that was cancelled, one that failed."""
     api.train(frame, "hash", preset="small", budget=40, wait=False)
     api.convert(frame, "vm", field=_any_field(window), preset="small", wait=False)
-    yield from window.until(lambda: session.curve_icon() and session.preview_icon(), 90)
+    yield from window.until(lambda: _has_icons(window, session), 90)
     yield from both(window, "running")
     session.queue.clear()
     api.cancel()
@@ -80,7 +80,7 @@ def results(
 ) -> Iterator[float]:
     """A student with its figures, the field in the 3D View, and among objects."""
     api.convert(frame, "vm", preset="small", budget=window.job["seconds"], wait=False)
-    yield from window.until(lambda: session.curve_icon() and session.preview_icon(), 90)
+    yield from window.until(lambda: _has_icons(window, session), 90)
     window.picture("converting")
     yield from window.until(lambda: not session.busy, 300)
     assert session.error is None, session.error
@@ -136,6 +136,12 @@ def _theme(name: str) -> None:
     bpy.ops.script.execute_preset(
         filepath=str(path), menu_idname="USERPREF_MT_interface_theme_presets"
     )
+
+
+def _has_icons(window: Window, session: object) -> bool:
+    """True once the running job has a picture of its field and a curve of its quality."""
+    icons, job = window.module("ui.icons").icons(), session.job
+    return job is not None and bool(icons.curve(job.curve) and icons.picture(job.preview))
 
 
 def _any_field(window: Window) -> Path:

@@ -24,15 +24,15 @@ def steps(window: Window) -> Iterator[float]:
     scene.render.resolution_x, scene.render.resolution_y = 160, 120
     for index in range(VIEWS - 1):
         _camera(index)
-    state = window.module("session").session()
+    state, operator = window.module("jobs.session").session(), _operator(window)
     watch = blocked.Watch()
-    watch.wrap(window.module("operators.export").CLASSES[0], "_go_on", "steps")
+    watch.wrap(operator, "_go_on", "steps")
     yield from _stop(window)
     folder = window.folder / "whole"
     yield from _export(window, folder)
     started = last = time.monotonic()
     longest = 0.0
-    while state.export is not None:
+    while operator.step is not None:
         yield 0.02
         longest, last = max(longest, time.monotonic() - last), time.monotonic()
     window.values["seconds_to_export"] = last - started
@@ -46,7 +46,7 @@ def steps(window: Window) -> Iterator[float]:
     yield from _export(window, folder, wait=False)
     yield from window.until(lambda: state.error is not None, 10)
     assert "not an empty folder" in str(state.error)
-    assert state.export is None
+    assert operator.step is None
     bpy.ops.convert_field.dismiss()
     api = window.module("api")
     api.import_capture(folder, wait=False)
@@ -56,18 +56,24 @@ def steps(window: Window) -> Iterator[float]:
 
 def _stop(window: Window) -> Iterator[float]:
     """Press Esc while a camera is followed through a long animation."""
-    scene, state = bpy.context.scene, window.module("session").session()
+    scene, operator = bpy.context.scene, _operator(window)
+    state = window.module("jobs.session").session()
     camera, folder, scene.frame_end = scene.camera, window.folder / "stopped", 90_000
     yield from _export(window, folder, cameras="ANIMATION")
-    yield from window.until(lambda: state.export and state.export.fraction > 0, 120)
+    yield from window.until(lambda: operator.step and operator.step.fraction > 0, 120)
     window.picture("following")
     yield from window.key("ESC")
-    yield from window.until(lambda: state.export is None, 60)
+    yield from window.until(lambda: operator.step is None, 60)
     window.values["stopped"] = state.message
     assert "cancelled" in state.message, state.message
     assert sorted(path.name for path in window.folder.glob("*stopped*")) == []
     assert (scene.camera, scene.frame_current) == (camera, 1)
     assert bpy.context.preferences.view.render_display_type == "WINDOW"
+
+
+def _operator(window: Window) -> type:
+    """The operator that exports the scene."""
+    return window.module("ui.operators.export").CONVERT_FIELD_OT_export_scene
 
 
 def _camera(index: int) -> None:
@@ -97,6 +103,6 @@ def _export(
     yield 0.5
     with bpy.context.temp_override(**place_of(found)):
         bpy.ops.file.execute()
-    state = window.module("session").session()
+    operator = _operator(window)
     if wait:
-        yield from window.until(lambda: state.export is not None, 20)
+        yield from window.until(lambda: operator.step is not None, 20)

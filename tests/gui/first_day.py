@@ -27,15 +27,15 @@ def steps(window: Window) -> Iterator[float]:
 
 def engine(window: Window) -> Iterator[float]:
     """Name a Python, have the engine checked."""
-    session = window.module("session").session()
+    session = window.module("jobs.session").session()
     window.area.tag_redraw()
     yield 0.3
     window.picture("01_no_engine")
     window.use_engine()
     bpy.ops.convert_field.check_engine()
-    yield from window.until(lambda: session.check is None, 60)
-    assert session.engine_error is None, session.engine_error
-    assert "torch" in session.engine_report.lower(), session.engine_report
+    yield from window.until(lambda: session.engine.check is None, 60)
+    assert session.engine.error is None, session.engine.error
+    assert "torch" in session.engine.report.lower(), session.engine.report
 
 
 def import_capture(window: Window) -> Iterator[float]:
@@ -60,7 +60,7 @@ def import_capture(window: Window) -> Iterator[float]:
 
 def train(window: Window) -> Iterator[float]:
     """Train, cancel by a click, resume by a click."""
-    session = window.module("session").session()
+    session = window.module("jobs.session").session()
     scene = bpy.context.scene
     teacher = scene.convert_field.teacher
     teacher.limit, teacher.steps, teacher.preset = "STEPS", 400, "SMALL"
@@ -88,7 +88,7 @@ def train(window: Window) -> Iterator[float]:
 
 def edit(window: Window, frame: bpy.types.Object) -> Iterator[float]:
     """Add a box, undo it, add it again, apply it."""
-    session = window.module("session").session()
+    session = window.module("jobs.session").session()
     shapes = window.module("scene.edit_shapes").edit_shapes
     scene = bpy.context.scene
     yield from window.click("extract_volume")
@@ -117,7 +117,7 @@ def edit(window: Window, frame: bpy.types.Object) -> Iterator[float]:
 
 def convert(window: Window) -> Iterator[float]:
     """Convert the edited field."""
-    session = window.module("session").session()
+    session = window.module("jobs.session").session()
     values = bpy.context.scene.convert_field
     values.student.architecture = "vm"
     values.student.limit, values.student.steps, values.student.preset = "STEPS", 60, "SMALL"

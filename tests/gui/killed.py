@@ -12,7 +12,7 @@ def steps(window: Window) -> Iterator[float]:
     """Train twice, the first time to its end; write who runs; then wait to be killed."""
     yield from window.install()
     window.use_engine()
-    api, session = window.module("api"), window.module("session").session()
+    api, session = window.module("api"), window.module("jobs.session").session()
     frame = api.import_capture(window.job["capture"])
     api.train(frame, "hash", preset="small", steps=40)
     bpy.ops.wm.save_as_mainfile(filepath=str(window.folder / "killed.blend"))
@@ -23,7 +23,7 @@ def steps(window: Window) -> Iterator[float]:
     yield from window.until(lambda: session.pictures.pid, 60)
     running = {
         "blender": os.getpid(),
-        "engines": [session.job.process_id, session.pictures.pid],
+        "engines": [session.job.process.pid, session.pictures.pid],
         "step": session.job.progress.step,
     }
     ready = window.folder / "ready.json"

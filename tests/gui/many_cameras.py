@@ -12,7 +12,7 @@ def steps(window: Window) -> Iterator[float]:
     """Import it, with the time that it takes and how long it holds the window up."""
     yield from window.install()
     window.use_engine()
-    api, session = window.module("api"), window.module("session").session()
+    api, session = window.module("api"), window.module("jobs.session").session()
     watch = blocked.watch(window)
     started = time.monotonic()
     api.import_capture(window.job["capture"], wait=False)

@@ -13,7 +13,7 @@ def steps(window: Window) -> Iterator[float]:
     bpy.ops.wm.open_mainfile(filepath=str(window.folder / "killed.blend"))
     yield 1.0
     yield from window.show_tab()
-    session = window.module("session").session()
+    session = window.module("jobs.session").session()
     assert [job.label for job in session.unfinished] == ["Train Hash Grid"]
     window.picture("offered")
     yield from window.click("resume")

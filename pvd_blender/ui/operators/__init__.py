@@ -1,4 +1,4 @@
-"""The operators: each a few lines over `api`, so that scripts can do all that buttons do."""
+"""The operators: each a few lines over `api`, so that scripts can do everything that buttons do."""
 
 from . import capture, convert, edit, export, jobs, teacher
 

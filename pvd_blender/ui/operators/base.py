@@ -1,4 +1,4 @@
-"""What the operators share: reporting failures, and why a button is greyed out."""
+"""Common parts of the operators: reporting failures, and reasons for greyed-out buttons."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,7 +10,6 @@ from bpy.types import Context, Object, Operator
 
 from ...errors import ConvertFieldError
 from ...preferences import engine_problem
-from ...scene.errors import SceneError
 from ...state.properties import ConvertFieldScene, active_field, active_frame
 
 
@@ -40,19 +39,19 @@ def why_no_field(context: Context) -> str | None:
     item = active_field(frame)
     if item is None:
         return "There is no field yet; train a teacher first"
-    return None if Path(item.path).is_file() else "The selected field's file is gone"
+    return None if Path(item.path).is_file() else f"The field's file is missing: {item.path}"
 
 
 def why_no_density(context: Context) -> str | None:
     """Return why there is no field with density to work on, in one sentence, or None."""
     reason = why_no_field(context)
     if reason is None and active_field(active_frame(context)).role == "LIGHT":
-        return "A light field has no density; select the field that it learned from"
+        return "A light field has no density; select the field that it was converted from"
     return reason
 
 
 class GuardedOperator(Operator):
-    """An operator that says why it is greyed out and reports failures in one sentence."""
+    """An operator that gives a reason when it is greyed out, and reports failures."""
 
     @classmethod
     def why_not(cls, context: Context) -> str | None:
@@ -61,14 +60,14 @@ class GuardedOperator(Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        """Tell whether the operator can run; when not, its tooltip says why."""
+        """Return whether the operator can run; if not, its tooltip shows the reason."""
         reason = cls.why_not(context)
         if reason:
             cls.poll_message_set(reason)
         return reason is None
 
     def execute(self, context: Context) -> set[str]:
-        """Do it; a failure is reported and cancels the operator."""
+        """Run; a failure is reported and cancels the operator."""
         failures: list[str] = []
         with collected(failures):
             self.act(context)
@@ -77,7 +76,7 @@ class GuardedOperator(Operator):
         return {"CANCELLED"} if failures else {"FINISHED"}
 
     def act(self, context: Context) -> None:
-        """Do what the operator is for."""
+        """Do the operator's work."""
         raise NotImplementedError
 
 
@@ -86,7 +85,7 @@ class JobOperator(GuardedOperator):
 
     @property
     def wait(self) -> bool:
-        """True where nothing but waiting is possible."""
+        """True in background mode, where nothing but waiting is possible."""
         return bpy.app.background
 
     @classmethod
@@ -128,8 +127,8 @@ class DensityJobOperator(FieldJobOperator):
 
 @contextlib.contextmanager
 def collected(failures: list[str]) -> Iterator[None]:
-    """Collect the sentences of failures that the user is told of."""
+    """Collect the messages of failures that are reported to the user."""
     try:
         yield
-    except (ConvertFieldError, SceneError) as error:
+    except ConvertFieldError as error:
         failures.append(str(error))

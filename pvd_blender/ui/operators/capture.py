@@ -14,9 +14,9 @@ from ...state.settings import AUTO
 from .base import GuardedOperator, JobOperator, why_no_capture
 
 SPLITS = (
-    ("train", "Training", "The views that a teacher learns from"),
-    ("val", "Validation", "The views that settings are chosen by"),
-    ("test", "Test", "The views that fields are measured on"),
+    ("train", "Training", "Views that a teacher learns from"),
+    ("val", "Validation", "Views for choosing settings"),
+    ("test", "Test", "Views that fields are measured on"),
 )
 
 
@@ -26,9 +26,9 @@ class CONVERT_FIELD_OT_import_capture(JobOperator):
     bl_idname = "convert_field.import_capture"
     bl_label = "Import Capture"
     bl_description = (
-        "Choose a capture's folder, or the file that lists its cameras (COLMAP, NeRF-Synthetic, "
-        "instant-ngp, nerfstudio, LLFF, NSVF, DTU and others), and import its cameras with their "
-        "images"
+        "Import the cameras of a capture with their images, from its folder or from the file that "
+        "lists its cameras (COLMAP, NeRF-Synthetic, instant-ngp, nerfstudio, LLFF, NSVF, DTU and "
+        "others)"
     )
     bl_options = {"REGISTER"}
 
@@ -38,15 +38,15 @@ class CONVERT_FIELD_OT_import_capture(JobOperator):
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
     splits: EnumProperty(
         name="Cameras",
-        description="Whose cameras come into the scene; training uses the capture's files",
+        description="Splits whose cameras come into the scene; training uses the capture's files",
         items=SPLITS,
         options={"ENUM_FLAG"},
         default={"train", "val", "test"},
     )
     points: BoolProperty(
         name="Sparse Points",
-        description="Show the points that were found together with the cameras, where the capture "
-        "has some; they are not rendered",
+        description="Show the capture's sparse points in the 3D View, if it has some; they are not "
+        "rendered",
         default=True,
     )
     image_size: EnumProperty(
@@ -56,14 +56,14 @@ class CONVERT_FIELD_OT_import_capture(JobOperator):
     )
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
-        """Ask for the folder or the file; one that was dropped into the view is known."""
+        """Open the file browser, unless a file was dropped into the view."""
         if self.filepath:
             return self.execute(context)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
     def act(self, context: Context) -> None:
-        """Import what was chosen: a file that lists cameras, or else the folder."""
+        """Import the chosen file that lists cameras, or the folder."""
         api.import_capture(
             self._chosen(),
             wait=self.wait,
@@ -83,13 +83,13 @@ class CONVERT_FIELD_OT_look_through(GuardedOperator):
     """Look through a camera of the capture."""
 
     bl_idname = "convert_field.look_through"
-    bl_label = "Look Through"
+    bl_label = "Look Through Camera"
     bl_options = {"REGISTER", "UNDO"}
 
     offset: IntProperty(
         name="Offset",
-        description="0 looks through the selected camera, 1 through the next one, -1 through the "
-        "one before",
+        description="Position of the camera after the current one: 1 is the next, -1 the previous "
+        "one, 0 the selected one",
         default=0,
     )
 
@@ -98,7 +98,7 @@ class CONVERT_FIELD_OT_look_through(GuardedOperator):
         """Return the tooltip of each of the three buttons."""
         which = {-1: "the previous camera", 0: "the selected camera", 1: "the next camera"}
         chosen = which.get(properties.offset, "another camera")
-        return f"Look through {chosen}; sets the render size and pixel aspect of its image"
+        return f"Look through {chosen} and set the render size and pixel aspect of its image"
 
     @classmethod
     def why_not(cls, context: Context) -> str | None:
@@ -106,10 +106,10 @@ class CONVERT_FIELD_OT_look_through(GuardedOperator):
         return why_no_capture(context)
 
     def act(self, context: Context) -> None:
-        """Look through the camera that was meant."""
+        """Look through the selected, the next or the previous camera."""
         camera = self._camera(context)
         if camera is None:
-            raise api.ConvertFieldError("The capture has no camera to look through.")
+            raise api.ConvertFieldError("The capture has no camera; import it with cameras.")
         api.look_through(camera)
 
     def _camera(self, context: Context) -> Object | None:
@@ -137,7 +137,7 @@ class CONVERT_FIELD_OT_use_capture(GuardedOperator):
     """Work on the capture that the active object belongs to."""
 
     bl_idname = "convert_field.use_capture"
-    bl_label = "Use Capture of Active Object"
+    bl_label = "Use Active Capture"
     bl_description = "Work on the capture that the active object belongs to"
     bl_options = {"REGISTER", "UNDO"}
 
@@ -149,7 +149,7 @@ class CONVERT_FIELD_OT_use_capture(GuardedOperator):
         return None
 
     def act(self, context: Context) -> None:
-        """Choose it."""
+        """Choose the capture."""
         context.scene.convert_field.frame = frame_of(context.active_object)
 
 

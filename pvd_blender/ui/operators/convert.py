@@ -1,4 +1,4 @@
-"""Operators of the fourth step: convert a field, look at its report, render it."""
+"""Operators of the fourth step: convert a field, open its report, render it, compare it."""
 
 from pathlib import Path
 
@@ -16,7 +16,9 @@ class CONVERT_FIELD_OT_convert(DensityJobOperator):
 
     bl_idname = "convert_field.convert"
     bl_label = "Convert"
-    bl_description = "Distil the selected field into a field of another architecture"
+    bl_description = (
+        "Convert the selected field into a field of another architecture by distillation"
+    )
     bl_options = {"REGISTER"}
 
     def act(self, context: Context) -> None:
@@ -39,8 +41,8 @@ class CONVERT_FIELD_OT_open_report(GuardedOperator):
     bl_idname = "convert_field.open_report"
     bl_label = "Open Report"
     bl_description = (
-        "Show how the selected field was converted, in the web browser: quality before and after, "
-        "pictures with their errors, curves and settings"
+        "Open the report of the selected field's conversion in the web browser: quality before and "
+        "after, pictures with their errors, curves and settings"
     )
     bl_options = {"REGISTER"}
 
@@ -50,7 +52,7 @@ class CONVERT_FIELD_OT_open_report(GuardedOperator):
         item = active_field(active_frame(context))
         if item is None or not item.report:
             return "The selected field has no report"
-        return None if Path(item.report).is_file() else f"The report is gone: {item.report}"
+        return None if Path(item.report).is_file() else f"The report is missing: {item.report}"
 
     def act(self, context: Context) -> None:
         """Open it."""
@@ -64,8 +66,8 @@ class CONVERT_FIELD_OT_render(FieldJobOperator):
     bl_idname = "convert_field.render"
     bl_label = "Render Field"
     bl_description = (
-        "Render the selected field from the scene's camera at the scene's render size into an "
-        "image; an open image editor shows it"
+        "Render the selected field from the scene's camera into an image, which open image editors "
+        "show"
     )
     bl_options = {"REGISTER"}
 
@@ -80,13 +82,13 @@ class CONVERT_FIELD_OT_render(FieldJobOperator):
 
 
 class CONVERT_FIELD_OT_compare(FieldJobOperator):
-    """Show the selected field beside another one."""
+    """Show the selected field next to another one."""
 
     bl_idname = "convert_field.compare"
-    bl_label = "Compare"
+    bl_label = "Compare Fields"
     bl_description = (
         "Render the selected field and another one side by side from the scene's camera, with the "
-        "map of their difference; an open image editor shows it"
+        "map of their difference, into an image, which open image editors show"
     )
     bl_options = {"REGISTER"}
 
@@ -107,28 +109,28 @@ class CONVERT_FIELD_OT_compare(FieldJobOperator):
 
 
 def _reference(frame: Object) -> str | None:
-    """Return the file of the field that was chosen to compare with; None for the source."""
+    """Return the file of the field to compare with; None for the source field."""
     state = frame.convert_field
     chosen = state.fields.get(state.reference)
     return chosen.path if chosen is not None else None
 
 
 def _why_no_reference(frame: Object) -> str | None:
-    """Return why the selected field can be compared with nothing, or None."""
+    """Return why the selected field cannot be compared, in one sentence, or None."""
     item, reference = active_field(frame), _reference(frame)
     if reference is None and not item.parent:
-        return "The selected field was not made from another one; choose what to compare it with"
+        return "The selected field was not made from another one; choose a field to compare it with"
     return "Choose another field to compare with" if reference == item.path else None
 
 
 class CONVERT_FIELD_OT_combine_by_depth(GuardedOperator):
-    """Have renders show the field among the scene's own objects."""
+    """Combine the field with the scene's own objects in renders."""
 
     bl_idname = "convert_field.combine_by_depth"
     bl_label = "Combine with Scene"
     bl_description = (
-        "Render the field in a scene of its own and combine it with this one in the compositor: "
-        "what is nearer hides what is behind it. Replaces what the compositor has"
+        "Render the field in a scene of its own and combine it by depth with this one in the "
+        "compositor, whose nodes are replaced"
     )
     bl_options = {"REGISTER", "UNDO"}
 
@@ -136,7 +138,7 @@ class CONVERT_FIELD_OT_combine_by_depth(GuardedOperator):
     def why_not(cls, context: Context) -> str | None:
         """Return why there is nothing to combine."""
         if context.scene.render.engine == ENGINE:
-            return "Choose the engine that renders the scene's own objects, such as Cycles, first"
+            return "Choose the render engine for the scene's own objects first, such as Cycles"
         return why_no_field(context)
 
     def act(self, context: Context) -> None:

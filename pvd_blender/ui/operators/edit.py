@@ -33,15 +33,17 @@ class CONVERT_FIELD_OT_add_shape(GuardedOperator):
     bl_label = "Add Edit Shape"
     bl_options = {"REGISTER", "UNDO"}
 
-    op: EnumProperty(name="Effect", description="What the shape does", items=OPERATIONS)
-    shape: EnumProperty(name="Shape", description="The shape's form", items=SHAPES)
+    op: EnumProperty(
+        name="Effect", description="Effect of the shape on the field", items=OPERATIONS
+    )
+    shape: EnumProperty(name="Shape", description="Form of the shape", items=SHAPES)
 
     @classmethod
     def description(cls, _context: Context, properties: OperatorProperties) -> str:
         """Return the tooltip of each button."""
         effect = next(text for key, _, text in OPERATIONS if key == properties.op)
         form = next(text for key, _, text in SHAPES if key == properties.shape)
-        return f"{form}: {effect.lower()}. Move, turn and scale it as any object"
+        return f"{form}: {effect[0].lower()}{effect[1:]}; it can be moved, rotated and scaled"
 
     @classmethod
     def why_not(cls, context: Context) -> str | None:
@@ -56,17 +58,17 @@ class CONVERT_FIELD_OT_add_shape(GuardedOperator):
             return
         meshes = [item for item in context.selected_objects if item.type == "MESH"]
         if not meshes:
-            raise api.ConvertFieldError("No mesh is selected; select the closed meshes to use.")
+            raise api.ConvertFieldError("No mesh is selected; select closed meshes.")
         api.mark_meshes(frame, meshes, self.op)
 
 
 class CONVERT_FIELD_OT_remove_shape(GuardedOperator):
-    """Take a shape out of the edits."""
+    """Remove an edit shape."""
 
     bl_idname = "convert_field.remove_shape"
     bl_label = "Remove Edit Shape"
     bl_description = (
-        "Delete this box or sphere and its own target; a mesh stays in the scene and is only "
+        "Delete this box or sphere with its own target; a mesh stays in the scene and is only "
         "unmarked"
     )
     bl_options = {"REGISTER", "UNDO"}
@@ -77,7 +79,9 @@ class CONVERT_FIELD_OT_remove_shape(GuardedOperator):
         """Remove it."""
         item = bpy.data.objects.get(self.name)
         if not is_shape(item):
-            raise api.ConvertFieldError(f"There is no edit shape '{self.name}'.")
+            raise api.ConvertFieldError(
+                f"There is no edit shape '{self.name}'; choose one from the list."
+            )
         remove_shape(item)
 
 
@@ -85,10 +89,10 @@ class CONVERT_FIELD_OT_add_field_erase(GuardedOperator):
     """Give the volume of the selected field the node group Field Erase."""
 
     bl_idname = "convert_field.add_field_erase"
-    bl_label = "Erase by Nodes"
+    bl_label = "Add Erase Nodes"
     bl_description = (
-        "Give the volume of the selected field geometry nodes that erase what lies in a new box; "
-        "what any modifiers take away from a field's volume is erased when edits are applied"
+        "Give the volume of the selected field geometry nodes that erase the inside of a new box; "
+        "density that modifiers remove is erased from the field when edits are applied"
     )
     bl_options = {"REGISTER", "UNDO"}
 
@@ -96,28 +100,28 @@ class CONVERT_FIELD_OT_add_field_erase(GuardedOperator):
     def why_not(cls, context: Context) -> str | None:
         """Return why nodes cannot edit the field."""
         if not nodes_can_edit():
-            return "Nodes can edit volumes from Blender 5.0 on"
+            return "Nodes can edit volumes only in Blender 5.0 and later"
         return why_no_density(context)
 
     def act(self, context: Context) -> None:
-        """Add it, and select the box."""
+        """Add the nodes, and select the box."""
         _select_only(context, api.add_field_erase(active_frame(context)))
 
 
 class CONVERT_FIELD_OT_find_floaters(DensityJobOperator):
-    """Find what hangs in the air beside a field's large parts."""
+    """Find small parts of a field that float in the air."""
 
     bl_idname = "convert_field.find_floaters"
     bl_label = "Find Floaters"
     bl_description = (
-        "Look for small parts of the selected field that hang in the air, and show them as an edit "
+        "Find small parts of the selected field that float in the air, and show them as an edit "
         "shape that erases them when edits are applied"
     )
     bl_options = {"REGISTER"}
 
     below: FloatProperty(
         name="Smaller Than",
-        description="Parts smaller than this share of the largest one float",
+        description="Size below which a part floats, as a percentage of the largest part",
         default=1.0,
         min=0.001,
         max=100.0,
@@ -125,7 +129,7 @@ class CONVERT_FIELD_OT_find_floaters(DensityJobOperator):
     )
 
     def act(self, context: Context) -> None:
-        """Look for them."""
+        """Find them."""
         api.find_floaters(self.frame(context), self.below / 100, wait=self.wait)
 
 
@@ -135,9 +139,8 @@ class CONVERT_FIELD_OT_apply_edits(DensityJobOperator):
     bl_idname = "convert_field.apply_edits"
     bl_label = "Apply Edits"
     bl_description = (
-        "Make an edited field of the selected one with the shapes in the list, from top to "
-        "bottom; nothing is lost, and applying again after moving a shape starts from the "
-        "unedited field"
+        "Make an edited field with the shapes in the list, from top to bottom and without loss; "
+        "applying again starts from the unedited field"
     )
     bl_options = {"REGISTER"}
 
@@ -152,14 +155,13 @@ class CONVERT_FIELD_OT_apply_edits(DensityJobOperator):
 
 
 class CONVERT_FIELD_OT_merge_fields(JobOperator):
-    """Make one field of those whose volumes are selected."""
+    """Make one field of the fields whose volumes are selected."""
 
     bl_idname = "convert_field.merge_fields"
     bl_label = "Merge Fields"
     bl_description = (
-        "Make one field of those whose volumes are selected, each where its volume stands; "
-        "volumes may be moved, turned, scaled on all axes alike and copied. The merged field "
-        "belongs to the capture of the active volume"
+        "Make one field of the fields whose volumes are selected, each with the transform of its "
+        "volume, in the capture of the active volume"
     )
     bl_options = {"REGISTER"}
 
@@ -183,7 +185,7 @@ def why_no_merge(context: Context) -> str | None:
     if len(_selected_volumes(context)) < 2:
         return "Select two or more field volumes"
     if _merge_frame(context) is None:
-        return "There is no capture that the merged field could belong to; import one first"
+        return "There is no capture for the merged field; import one first"
     return None
 
 
@@ -193,12 +195,12 @@ def _selected_volumes(context: Context) -> list[Object]:
 
 
 def _merge_frame(context: Context) -> Object | None:
-    """Return the frame of the active volume's capture; of a volume without one, the panels'."""
+    """Return the frame of the active volume's capture, or else that of the panels."""
     return frame_of(context.active_object) or active_frame(context)
 
 
 def _select_only(context: Context, item: Object) -> None:
-    """Make a new object the selection, as Blender's own add operators do."""
+    """Select a new object and nothing else, as Blender's add operators do."""
     for other in context.selected_objects:
         other.select_set(False)
     context.view_layer.update()

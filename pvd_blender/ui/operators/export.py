@@ -1,4 +1,4 @@
-"""The operator that exports the scene as a dataset: in a window one picture after another."""
+"""The operator that exports the scene as a dataset, in a window one picture after another."""
 
 from pathlib import Path
 
@@ -8,20 +8,23 @@ from bpy.types import Context, Event
 
 from ... import api
 from ...errors import JobCancelledError
-from ...export.scene_export import SceneExport, Steps, export_steps
-from ...jobs.session import redraw_panels, session
+from ...export.scene_export import ExportStep, SceneExport, Steps, export_steps
+from ...jobs.session import session
+from ...jobs.windows import redraw_panels
 from .base import JobOperator, collected, why_no_job
 
-SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_A_TICK = 0.1
+"""Seconds between two calls by the timer while an export runs."""
+
 FORMATS = (
-    ("nerfstudio", "nerfstudio", "transforms.json; instant-ngp reads it, too. Holds any camera"),
+    ("nerfstudio", "nerfstudio", "transforms.json, for any camera; instant-ngp reads it as well"),
     (
         "nerf-synthetic",
         "NeRF-Synthetic",
-        "transforms_train.json and _test. All views of a file have one lens, with square pixels "
-        "and without shift",
+        "transforms_train.json and transforms_test.json; all views of a file have one lens, with "
+        "square pixels and without shift",
     ),
-    ("colmap", "COLMAP", "A sparse model in text, without points; it has no splits"),
+    ("colmap", "COLMAP", "A sparse model as text, without points and splits"),
 )
 CAMERAS = (
     ("SELECTED", "Selected", "The selected cameras"),
@@ -34,38 +37,41 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
     """Export the scene as a dataset that can be imported and trained on."""
 
     bl_idname = "convert_field.export_scene"
-    bl_label = "Export Scene as Dataset"
+    bl_label = "Export Scene"
     bl_description = (
-        "Write cameras of this scene as a NeRF dataset, with a picture from each, rendered as the "
-        "scene says: its engine, size, samples and transparency. Esc cancels and leaves nothing"
+        "Write cameras of this scene as a NeRF dataset, with a picture from each that is rendered "
+        "with the scene's settings; Esc cancels and leaves nothing"
     )
     bl_options = {"REGISTER"}
 
+    step: ExportStep | None = None
+    """Progress of the export that runs in a window; a value of the class, for the panel."""
+
     filepath: StringProperty(
         name="Folder",
-        description="The folder to make; one that exists must be empty",
+        description="New folder, or an empty one",
         subtype="FILE_PATH",
         options={"SKIP_SAVE"},
     )
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
-    format: EnumProperty(name="Format", description="What reads the dataset", items=FORMATS)
+    format: EnumProperty(name="Format", description="File format of the dataset", items=FORMATS)
     cameras: EnumProperty(
         name="Cameras",
-        description="From where the scene is seen",
+        description="Cameras that see the scene",
         items=CAMERAS,
         default="ALL",
         options={"SKIP_SAVE"},
     )
     pictures: BoolProperty(
         name="Render Pictures",
-        description="Render each view; else only the cameras are written, for pictures that are "
-        "made elsewhere",
+        description="Render each view; otherwise only the cameras are written, for pictures that "
+        "are made elsewhere",
         default=True,
     )
     test_every: IntProperty(
         name="Test Every",
-        description="Every how manieth view is kept for testing, from the first; 0 for none. "
-        "Cameras that came with a capture keep its splits",
+        description="Hold out every Nth view for testing, from the first, or none for 0; cameras "
+        "of a capture keep its splits",
         default=8,
         min=0,
     )
@@ -73,14 +79,14 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
     @classmethod
     def why_not(cls, context: Context) -> str | None:
         """Return why nothing can be exported now."""
-        if session().export is not None:
+        if cls.step is not None:
             return "The scene is being exported"
         if not any(item.type == "CAMERA" for item in context.scene.objects):
             return "The scene has no camera; add one"
         return why_no_job()
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
-        """Ask for the folder; selected cameras are what is meant, where there are some."""
+        """Open the file browser; the default is selected cameras, if there are some."""
         chosen = any(item.type == "CAMERA" for item in context.selected_objects)
         if chosen and not self.properties.is_property_set("cameras"):
             self.cameras = "SELECTED"
@@ -91,16 +97,16 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
         return {"RUNNING_MODAL"}
 
     def execute(self, context: Context) -> set[str]:
-        """Export; in a window step by step, so that it stays alive."""
+        """Export; in a window step by step, so that it is not blocked."""
         if self.wait:
             return super().execute(context)
         manager = context.window_manager
         self._steps: Steps = export_steps(context.scene, self._export())
         self._cancelled = False
-        # Pictures would else open a window of their own, again and again.
+        # Otherwise every picture would open a window of its own.
         self._display = context.preferences.view.render_display_type
         context.preferences.view.render_display_type = "NONE"
-        self._timer = manager.event_timer_add(SECONDS_BETWEEN_LOOKS, window=context.window)
+        self._timer = manager.event_timer_add(SECONDS_A_TICK, window=context.window)
         session().message, session().error = "", None
         begun = self._go_on(context)
         if begun == {"RUNNING_MODAL"}:
@@ -119,7 +125,7 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
         )
 
     def modal(self, context: Context, event: Event) -> set[str]:
-        """Go on when a picture is there; nothing else is let through, lest the scene change."""
+        """Go on when a picture is rendered; other events are held back so that the scene stays."""
         if event.type == "ESC":
             self._cancelled = True
         if event.type != "TIMER" or bpy.app.is_job_running("RENDER"):
@@ -127,7 +133,7 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
         return self._go_on(context)
 
     def cancel(self, context: Context) -> None:
-        """Leave nothing when the window goes."""
+        """Leave nothing when the window is closed."""
         self._end(context)
 
     def _export(self) -> SceneExport:
@@ -135,7 +141,7 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
         return SceneExport(folder, self.format, self.cameras, self.pictures, self.test_every)
 
     def _go_on(self, context: Context) -> set[str]:
-        """Take the next step, and start the render that it asks for."""
+        """Take the next step, and start its render."""
         failures: list[str] = []
         with collected(failures):
             try:
@@ -152,7 +158,7 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
                 session().message = str(stopped)
                 self.report({"WARNING"}, str(stopped))
                 return {"CANCELLED"}
-            session().export = step
+            CONVERT_FIELD_OT_export_scene.step = step
             redraw_panels()
             if step.render:
                 bpy.ops.render.render("INVOKE_DEFAULT", write_still=True, scene=context.scene.name)
@@ -165,7 +171,7 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
 
     def _end(self, context: Context) -> None:
         self._steps.close()
-        session().export = None
+        CONVERT_FIELD_OT_export_scene.step = None
         context.window_manager.event_timer_remove(self._timer)
         context.preferences.view.render_display_type = self._display
         redraw_panels()

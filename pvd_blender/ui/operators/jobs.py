@@ -1,4 +1,4 @@
-"""Operators on jobs and on the engine itself: cancel, resume, the log, checking the engine."""
+"""Operators for jobs and for the engine itself: cancel, resume, the log, set-up and check."""
 
 import sys
 from pathlib import Path
@@ -14,17 +14,17 @@ from ...preferences import environment_folder
 from .base import GuardedOperator, JobOperator, why_no_job
 
 DOWNLOAD = {
-    "linux": "About 3 GB: on Linux PyTorch comes with CUDA, which an NVIDIA card uses",
-    "other": "About 0.5 GB: here PyTorch comes for the CPU; Pip Options can name another build",
+    "linux": "About 3 GB: on Linux PyTorch includes CUDA for NVIDIA cards",
+    "other": "About 0.5 GB: PyTorch for the CPU; Pip Options can name another build",
 }
-"""By ``sys.platform``: how much, and which PyTorch."""
+"""Size of the download and build of PyTorch, by ``sys.platform``."""
 
 
 class CONVERT_FIELD_OT_cancel(GuardedOperator):
     """Stop the running job."""
 
     bl_idname = "convert_field.cancel"
-    bl_label = "Cancel"
+    bl_label = "Cancel Job"
     bl_description = "Stop the running job at a checkpoint; it can be resumed"
     bl_options = {"REGISTER"}
 
@@ -39,59 +39,62 @@ class CONVERT_FIELD_OT_cancel(GuardedOperator):
 
 
 class CONVERT_FIELD_OT_unqueue(GuardedOperator):
-    """Give up what waits for its turn."""
+    """Remove a job from the queue."""
 
     bl_idname = "convert_field.unqueue"
     bl_label = "Remove from Queue"
-    bl_description = "Do not do this when the running job is done"
+    bl_description = "Remove this job from the queue"
     bl_options = {"REGISTER"}
 
     index: IntProperty(
-        name="Place", description="Its place in the queue, from 0", min=0, options={"SKIP_SAVE"}
+        name="Index",
+        description="Position of the job in the queue, from 0",
+        min=0,
+        options={"SKIP_SAVE"},
     )
 
     def act(self, _context: Context) -> None:
-        """Take it out."""
+        """Remove it."""
         queue = session().queue
         if self.index >= len(queue):
-            raise api.ConvertFieldError("It is not in the queue any more.")
+            raise api.ConvertFieldError("The job is not in the queue any more.")
         del queue[self.index]
 
 
 class CONVERT_FIELD_OT_resume(JobOperator):
-    """Go on with a job that was stopped."""
+    """Resume a job that was stopped."""
 
     bl_idname = "convert_field.resume"
-    bl_label = "Resume"
-    bl_description = "Go on from the checkpoint of the job that was stopped last"
+    bl_label = "Resume Job"
+    bl_description = "Go on with this job from its checkpoint"
     bl_options = {"REGISTER"}
 
     folder: StringProperty(
-        name="Job", description="The job's folder", subtype="DIR_PATH", options={"SKIP_SAVE"}
+        name="Job", description="Folder of the job", subtype="DIR_PATH", options={"SKIP_SAVE"}
     )
 
     def act(self, _context: Context) -> None:
         """Resume."""
         unfinished = session().unfinished
         if not self.folder and not unfinished:
-            raise api.ConvertFieldError("There is no unfinished job.")
+            raise api.ConvertFieldError("There is no unfinished job; start a new one.")
         api.resume(self.folder or unfinished[0].folder, wait=self.wait)
 
 
 class CONVERT_FIELD_OT_discard(GuardedOperator):
-    """Give up a job that was stopped."""
+    """Discard a job that was stopped."""
 
     bl_idname = "convert_field.discard"
-    bl_label = "Discard"
-    bl_description = "Delete the checkpoint of the job that was stopped; it cannot be resumed then"
+    bl_label = "Discard Job"
+    bl_description = "Delete the checkpoint of this job, which cannot be resumed then"
     bl_options = {"REGISTER"}
 
     folder: StringProperty(
-        name="Job", description="The job's folder", subtype="DIR_PATH", options={"SKIP_SAVE"}
+        name="Job", description="Folder of the job", subtype="DIR_PATH", options={"SKIP_SAVE"}
     )
 
     def invoke(self, context: Context, event: Event) -> set[str]:
-        """Ask first."""
+        """Ask the user first."""
         return context.window_manager.invoke_confirm(self, event)
 
     def act(self, _context: Context) -> None:
@@ -104,7 +107,7 @@ class CONVERT_FIELD_OT_open_log(GuardedOperator):
 
     bl_idname = "convert_field.open_log"
     bl_label = "Open Log"
-    bl_description = "Show what the engine wrote in a text editor, or in the system's own"
+    bl_description = "Show the engine's log in a text editor of Blender, or in the system's"
     bl_options = {"REGISTER"}
 
     @classmethod
@@ -123,11 +126,11 @@ class CONVERT_FIELD_OT_open_log(GuardedOperator):
 
 
 class CONVERT_FIELD_OT_dismiss(GuardedOperator):
-    """Take the message of a failure away."""
+    """Dismiss a message."""
 
     bl_idname = "convert_field.dismiss"
-    bl_label = "Dismiss"
-    bl_description = "Take this message away"
+    bl_label = "Dismiss Message"
+    bl_description = "Dismiss this message"
     bl_options = {"INTERNAL"}
 
     def act(self, _context: Context) -> None:
@@ -150,25 +153,25 @@ class CONVERT_FIELD_OT_set_up_engine(GuardedOperator):
     @classmethod
     def why_not(cls, _context: Context) -> str | None:
         """Return why the engine cannot be set up now."""
-        if session().set_up is not None:
+        if session().engine.set_up is not None:
             return "The engine is being set up"
         return None if bpy.app.online_access else OFFLINE.rstrip(".")
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
-        """Say what will be downloaded and where it goes, and ask."""
+        """Show the download and its folder, and ask the user."""
         return context.window_manager.invoke_props_dialog(
             self, width=460, title="Set Up Engine", confirm_text="Download"
         )
 
     def draw(self, _context: Context) -> None:
-        """Draw what the user agrees to."""
+        """Draw the question."""
         column = self.layout.column()
         column.label(text="PyTorch, NVIDIA Warp and other libraries are downloaded:")
         column.label(text=DOWNLOAD.get(sys.platform, DOWNLOAD["other"]), icon="IMPORT")
         column.label(text=f"Into {environment_folder()}", icon="FILE_FOLDER")
 
     def act(self, _context: Context) -> None:
-        """Begin."""
+        """Start the set-up."""
         report = api.set_up_engine(wait=bpy.app.background)
         if report:
             self.report({"INFO"}, report)
@@ -179,21 +182,21 @@ class CONVERT_FIELD_OT_cancel_set_up(GuardedOperator):
 
     bl_idname = "convert_field.cancel_set_up"
     bl_label = "Cancel Set-Up"
-    bl_description = "Stop setting up the engine and take away what was made; it can be repeated"
+    bl_description = "Stop setting up the engine and delete its unfinished environment"
     bl_options = {"REGISTER"}
 
     @classmethod
     def why_not(cls, _context: Context) -> str | None:
         """Return why there is nothing to cancel."""
-        return None if session().set_up is not None else "The engine is not being set up"
+        return None if session().engine.set_up is not None else "The engine is not being set up"
 
     def act(self, _context: Context) -> None:
         """Cancel."""
-        session().set_up.cancel()
+        session().engine.set_up.cancel()
 
 
 class CONVERT_FIELD_OT_check_engine(JobOperator):
-    """Start the engine and say what it is."""
+    """Start the engine and show its versions."""
 
     bl_idname = "convert_field.check_engine"
     bl_label = "Check Engine"
@@ -204,8 +207,8 @@ class CONVERT_FIELD_OT_check_engine(JobOperator):
     def why_not(cls, _context: Context) -> str | None:
         """Return why the engine cannot be checked now."""
         if session().busy:
-            return "A job is running; the engine is there"
-        return "The engine is being checked" if session().check else why_no_job()
+            return "A job is running, so the engine works"
+        return "The engine is being checked" if session().engine.check else why_no_job()
 
     def act(self, _context: Context) -> None:
         """Check."""

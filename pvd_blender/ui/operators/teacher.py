@@ -49,11 +49,11 @@ class CONVERT_FIELD_OT_extract_volume(DensityJobOperator):
 
 
 class CONVERT_FIELD_OT_add_field(GuardedOperator):
-    """Take a field file into the list."""
+    """Add a field file to the list."""
 
     bl_idname = "convert_field.add_field"
     bl_label = "Add Field File"
-    bl_description = "Take a field file that is there already into this capture's list"
+    bl_description = "Add an existing field file to this capture's list"
     bl_options = {"REGISTER", "UNDO"}
 
     filepath: StringProperty(name="Field", subtype="FILE_PATH", options={"SKIP_SAVE"})
@@ -65,7 +65,7 @@ class CONVERT_FIELD_OT_add_field(GuardedOperator):
         return why_no_capture(context)
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
-        """Ask for the file."""
+        """Open the file browser."""
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
@@ -75,11 +75,11 @@ class CONVERT_FIELD_OT_add_field(GuardedOperator):
 
 
 class CONVERT_FIELD_OT_remove_field(GuardedOperator):
-    """Take the selected field out of the list."""
+    """Remove the selected field from the list."""
 
     bl_idname = "convert_field.remove_field"
     bl_label = "Remove Field"
-    bl_description = "Take the selected field out of the list; its file and its volume stay"
+    bl_description = "Remove the selected field from the list; its file and its volume stay"
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod

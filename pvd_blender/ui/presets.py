@@ -1,14 +1,14 @@
-"""Presets of the settings of training and of conversion, in Blender's own way."""
+"""Presets of the settings of training and of conversion."""
 
 from bl_operators.presets import AddPresetBase
 from bl_ui.utils import PresetPanel
 from bpy.types import Operator, Panel
 
-from .settings import StudentSettings, TeacherSettings
+from ..state.settings import StudentSettings, TeacherSettings
 
 
 def _values(settings: type) -> list[str]:
-    """Return what a preset remembers: every setting, those of base classes too."""
+    """Return the data paths of every setting, those of base classes included."""
     names = [name for base in reversed(settings.__mro__) for name in _annotations(base)]
     return [f"settings.{name}" for name in dict.fromkeys(names)]
 
@@ -36,11 +36,11 @@ class CONVERT_FIELD_PT_student_presets(PresetPanel, Panel):
 
 
 class CONVERT_FIELD_OT_add_teacher_preset(AddPresetBase, Operator):
-    """Keep the settings of training as a preset, or remove a preset."""
+    """Save the settings of training as a preset, or remove a preset."""
 
     bl_idname = "convert_field.add_teacher_preset"
     bl_label = "Add Teacher Preset"
-    bl_description = "Keep the settings of training as a preset, or remove a preset"
+    bl_description = "Save the settings of training as a preset, or remove a preset"
     preset_menu = "CONVERT_FIELD_PT_teacher_presets"
     preset_subdir = "convert_field/teacher"
     preset_defines = ["settings = bpy.context.scene.convert_field.teacher"]
@@ -48,11 +48,11 @@ class CONVERT_FIELD_OT_add_teacher_preset(AddPresetBase, Operator):
 
 
 class CONVERT_FIELD_OT_add_student_preset(AddPresetBase, Operator):
-    """Keep the settings of conversion as a preset, or remove a preset."""
+    """Save the settings of conversion as a preset, or remove a preset."""
 
     bl_idname = "convert_field.add_student_preset"
     bl_label = "Add Conversion Preset"
-    bl_description = "Keep the settings of conversion as a preset, or remove a preset"
+    bl_description = "Save the settings of conversion as a preset, or remove a preset"
     preset_menu = "CONVERT_FIELD_PT_student_presets"
     preset_subdir = "convert_field/student"
     preset_defines = ["settings = bpy.context.scene.convert_field.student"]

@@ -1,38 +1,41 @@
-"""The sub-panel *Results*: what the selected field is, looks like, and can be compared with."""
+"""The last sub-panel, *Results*: the selected field's figures, picture and comparison."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from bpy.types import Context, Panel, UILayout
 
-from ..engine.job import describe_seconds
-from ..jobs.session import session
-from ..state.properties import (
+from ...engine.job import describe_seconds
+from ...state.properties import (
     NO_MEASURE,
     ConvertFieldObject,
     ConvertFieldScene,
     FieldItem,
     active_field,
     active_frame,
+    compared_with,
 )
-from ..state.settings import architecture_label
-from .operators.base import why_no_field
-from .operators.convert import why_no_camera
-from .panels import StepPanel, draw_reason
+from ...state.settings import architecture_label
+from ..icons import icons
+from ..operators.base import why_no_field
+from ..operators.convert import why_no_camera
+from .base import StepPanel, draw_reason
 
 PICTURE_SCALE = 6.0
-NAME_SHARE = 0.4
-"""Of the panel's width, as Blender's own property split has it."""
+"""Size of the field's picture, in heights of a button."""
+
+NAME_FRACTION = 0.4
+"""Width of the names as a fraction of the panel's, as in Blender's property split."""
 
 
 class CONVERT_FIELD_PT_results(StepPanel, Panel):
-    """Last step: look at the selected field, measure it, render it."""
+    """Last step: view the selected field, measure it, render it."""
 
     bl_label = "Results"
     bl_order = 4
 
     def draw_step(self, layout: UILayout, context: Context, _values: ConvertFieldScene) -> None:
-        """Draw it."""
+        """Draw the step."""
         frame = active_frame(context)
         item = active_field(frame)
         if item is not None:
@@ -44,12 +47,12 @@ class CONVERT_FIELD_PT_results(StepPanel, Panel):
 
 
 def _draw_field(layout: UILayout, item: FieldItem) -> None:
-    icon = session().picture_icon(item.picture)
+    icon = icons().picture(item.picture)
     if icon:
         layout.template_icon(icon, scale=PICTURE_SCALE)
     column = layout.column(align=True)
     for name, value in facts(item):
-        row = column.split(factor=NAME_SHARE)
+        row = column.split(factor=NAME_FRACTION)
         label = row.row()
         label.alignment = "RIGHT"
         label.label(text=name)
@@ -57,12 +60,12 @@ def _draw_field(layout: UILayout, item: FieldItem) -> None:
 
 
 def facts(item: FieldItem) -> Iterator[tuple[str, str]]:
-    """Yield what is known of a field: names and values for people."""
+    """Yield the known facts about a field: their names and values for people."""
     yield "Field", item.name
     if item.architecture:
         yield "Architecture", architecture_label(item.architecture)
     if item.psnr != NO_MEASURE:
-        yield "PSNR", f"{item.psnr:.1f} dB"
+        yield f"PSNR to {compared_with(item.role)}", f"{item.psnr:.1f} dB"
     path = Path(item.path)
     if path.is_file():
         yield "Size", describe_size(path.stat().st_size)

@@ -1,11 +1,11 @@
-"""What happens when a file is opened: nothing of the old file's state stays on show."""
+"""Opening a file: messages of the file before go, its unfinished jobs are looked up."""
 
 import bpy
 from bpy.app.handlers import persistent
 
-from ..jobs.session import session
 from ..scene.frame import NAME
-from .properties import active_frame
+from ..state.properties import active_frame
+from .session import session
 
 
 @persistent

@@ -1,4 +1,4 @@
-"""What the functions of `api` share: doing a task, and finding what it is done on."""
+"""Common parts of the api: doing a task, finding its capture, its field and its device."""
 
 from pathlib import Path
 
@@ -6,18 +6,21 @@ import bpy
 from bpy.types import Object
 
 from ..errors import ConvertFieldError
+from ..jobs.session import session
+from ..jobs.tasks import Task
 from ..preferences import engine_settings
 from ..scene.frame import frame_of, is_frame
-from .session import session
-from .tasks import Task, source_field
+from ..state.properties import source_field
 
 
 def do(task: Task, wait: bool) -> object:
-    """Do a task and return its value; or start it and return None."""
+    """Do a task and return its value; without waiting, start it and return None."""
     if wait:
         return session().run(task)
     if bpy.app.background:
-        raise ConvertFieldError("In background mode Blender can only wait for a job.")
+        raise ConvertFieldError(
+            "In background mode Blender cannot start a job without waiting; leave out wait=False."
+        )
     session().start(task)
     return None
 
@@ -36,5 +39,5 @@ def owner(frame: Object | None) -> Object:
 
 
 def source(frame: Object, field: str | Path | None) -> Path:
-    """Return a field's file: the one that is named, else the one that is selected."""
+    """Return a field's file: the given one, or that of the selected field."""
     return Path(field) if field else source_field(owner(frame))

@@ -1,0 +1,25 @@
+"""Tasks for the engine: one function for each step of the user."""
+
+from .capturing import importing
+from .converting import DistillSettings, converting
+from .editing import editing, finding_floaters, merging
+from .making import FieldSettings
+from .task import Task, capture_folder
+from .training import training
+from .viewing import comparing, extracting, rendering
+
+__all__ = [
+    "DistillSettings",
+    "FieldSettings",
+    "Task",
+    "capture_folder",
+    "comparing",
+    "converting",
+    "editing",
+    "extracting",
+    "finding_floaters",
+    "importing",
+    "merging",
+    "rendering",
+    "training",
+]

@@ -1,0 +1,100 @@
+"""Tasks that change fields: applying edits, finding floaters, merging."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from bpy.types import Object
+
+from ...errors import ConvertFieldError
+from ...scene.cameras import WORK_FOLDER
+from ...scene.edit_shapes import collect_edits
+from ...scene.frame import NAME
+from ...state.properties import find_field
+from ...volume.volume_edit import VolumeEdits, evaluated, has_edit, volume_edits
+from .task import Task, client_notes
+
+ADDED = "Modifiers add density in {} voxels where the field has none; that is left out"
+
+
+def editing(
+    frame: Object, source: Path, edits: Sequence[dict] | None = None, device: str = "auto",
+    volume_resolution: int | None = None,
+) -> Task:  # fmt: skip
+    """Return the task that applies edits to a field.
+
+    Without `edits`, these are the edit shapes in the scene and the changes by nodes.
+    """
+    note, content = "", list(edits or ())
+    if edits is None:
+        by_nodes = _node_edits(frame, source)
+        content = collect_edits(frame) + by_nodes.edits
+        note = ADDED.format(by_nodes.added) if by_nodes.added else ""
+    if not content:
+        raise ConvertFieldError("There is no edit shape; add one first.")
+    return Task(
+        "Apply edits",
+        frame[NAME],
+        "edit",
+        {"field": str(source), "device": device},
+        outputs={"out": "edited.safetensors"},
+        inputs={"edits": content},
+        client=client_notes(frame, volume_resolution) | {"note": note},
+    )
+
+
+def _node_edits(frame: Object, source: Path) -> VolumeEdits:
+    """Return the changes by the modifiers of a field's Volume object."""
+    item = find_field(frame, str(source))
+    volume = item.volume if item else None
+    if not has_edit(volume):
+        return VolumeEdits([], 0)
+    folder = Path(frame[WORK_FOLDER]) / "grids"
+    folder.mkdir(parents=True, exist_ok=True)
+    with evaluated(volume) as depsgraph:
+        return volume_edits(volume, depsgraph, folder)
+
+
+def finding_floaters(frame: Object, source: Path, below: float, device: str) -> Task:
+    """Return the task that finds small parts of a field that float in the air."""
+    return Task(
+        "Find floaters",
+        frame[NAME],
+        "floaters",
+        {"field": str(source), "below": below, "device": device},
+        outputs={"out": "floaters.npz"},
+        client=client_notes(frame),
+    )
+
+
+def merging(
+    frame: Object,
+    parts: Sequence[tuple[Path, np.ndarray]],
+    device: str,
+    volume_resolution: int | None = None,
+    replaces: Sequence[str] = (),
+) -> Task:
+    """Return the task that makes one field of several.
+
+    Parameters
+    ----------
+    frame : Object
+        Frame that the merged field is in.
+    parts : sequence of (Path, (4, 4) array)
+        Field files, and the matrices from their dataset frames into that of `frame`.
+    device : str
+    volume_resolution : int, optional
+    replaces : sequence of str
+        Names of the Volume objects that are hidden once the merged field has a volume.
+    """
+    if len(parts) < 2:
+        raise ConvertFieldError("Merging takes at least two fields; select two or more volumes.")
+    return Task(
+        "Merge fields",
+        frame[NAME],
+        "merge",
+        {"fields": [str(path) for path, _ in parts], "device": device},
+        outputs={"out": "merged.safetensors"},
+        inputs={"placements": [np.asarray(matrix).tolist() for _, matrix in parts]},
+        client=client_notes(frame, volume_resolution) | {"replaces": list(replaces)},
+    )

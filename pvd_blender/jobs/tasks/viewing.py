@@ -1,0 +1,58 @@
+"""Tasks that show fields: as a volume, from a camera, next to another field."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bpy.types import Object, Scene
+
+from ...engine.job_folder import safe_name
+from ...scene.cameras import camera_to_dict
+from ...scene.frame import NAME
+from .task import Task, client_notes
+
+
+def extracting(
+    frame: Object, source: Path, resolution: int, device: str, replaces: Sequence[str] = ()
+) -> Task:
+    """Return the task that samples a field's density and colour for a Volume object.
+
+    `replaces` names the Volume objects that are hidden once it is there.
+    """
+    return Task(
+        "Extract volume",
+        frame[NAME],
+        "volume",
+        {"field": str(source), "resolution": resolution, "device": device},
+        outputs={"out": "volume.npz"},
+        client=client_notes(frame) | {"replaces": list(replaces)},
+    )
+
+
+def rendering(frame: Object, source: Path, scene: Scene, camera: Object, device: str) -> Task:
+    """Return the task that renders a field from a camera of the scene."""
+    entry = camera_to_dict(camera, scene, frame) | {"name": safe_name(camera.name)}
+    return Task(
+        f"Render from {camera.name}",
+        frame[NAME],
+        "render",
+        {"field": str(source), "device": device},
+        outputs={"out": "pictures"},
+        inputs={"cameras": {"cameras": [entry]}},
+        client=client_notes(frame) | {"picture": f"{entry['name']}.png", "camera": camera.name},
+    )
+
+
+def comparing(
+    frame: Object, source: Path, reference: Path, scene: Scene, camera: Object, device: str
+) -> Task:
+    """Return the task that renders two fields side by side from a camera of the scene."""
+    entry = camera_to_dict(camera, scene, frame) | {"name": safe_name(camera.name)}
+    return Task(
+        f"Compare from {camera.name}",
+        frame[NAME],
+        "compare",
+        {"field": str(source), "reference": str(reference), "device": device},
+        outputs={"out": "pictures"},
+        inputs={"cameras": {"cameras": [entry]}},
+        client=client_notes(frame) | {"picture": f"{entry['name']}.png", "camera": camera.name},
+    )

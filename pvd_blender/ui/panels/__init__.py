@@ -1,0 +1,14 @@
+"""The panels: those of the tab *Convert Field*, in the order in which they are used, and others."""
+
+from . import capture, convert, edit, main, preferences, render, results, teacher
+
+CLASSES = (
+    *preferences.CLASSES,
+    *main.CLASSES,
+    *capture.CLASSES,
+    *teacher.CLASSES,
+    *edit.CLASSES,
+    *convert.CLASSES,
+    *results.CLASSES,
+    *render.CLASSES,
+)

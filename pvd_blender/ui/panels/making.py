@@ -1,0 +1,32 @@
+"""Settings that training and conversion have in common."""
+
+from bpy.types import Context, UILayout
+
+from ...state.settings import GOOD_FOR, StudentSettings, TeacherSettings
+from ..status import draw_wrapped
+
+
+def draw_making(
+    layout: UILayout, context: Context, settings: TeacherSettings | StudentSettings
+) -> None:
+    """Draw the architecture, its size, and the limit of the work."""
+    column = layout.column()
+    column.prop(settings, "architecture")
+    draw_wrapped(column, context, GOOD_FOR[settings.architecture], icon="INFO")
+    column.prop(settings, "preset")
+    row = column.row()
+    row.prop(settings, "limit", expand=True)
+    if settings.limit == "STEPS":
+        column.prop(settings, "steps")
+    elif settings.limit == "TIME":
+        column.prop(settings, "seconds")
+    else:
+        column.prop(settings, "quality")
+        column.prop(settings, "seconds", text="At Most")
+
+
+def draw_making_options(body: UILayout, settings: TeacherSettings | StudentSettings) -> None:
+    """Draw the settings that few people change."""
+    if not settings.is_light:
+        body.prop(settings, "beside")
+    body.prop(settings, "seed")
