@@ -23,7 +23,7 @@ GUI_RUN ?=
 GUI_OUT ?= gui_output
 FUZZ_OUT ?= fuzz_output
 
-.PHONY: demo test test-engine test-blender test-blenders test-gui fuzz lint addon setup clean
+.PHONY: demo test test-engine test-blender test-blenders test-gui fuzz lint addon options setup clean
 
 demo: setup  ## Make a capture, train, edit and convert it inside Blender; leaves a folder
 	PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $(BLENDER_PYTHON) examples/demo.py --out $(OUT)
@@ -43,7 +43,10 @@ lint: $(ENGINE)/.ready
 	$(ENGINE_PYTHON) -m ruff check .
 	$(ENGINE_PYTHON) -m pyright --pythonpath $(ENGINE_PYTHON)
 
-addon: $(BLENDER)/.ready  ## The extension zip, checked by Blender's own validator
+options: $(ENGINE)/.ready  ## The table of the engine's options that the add-on reads
+	$(ENGINE_PYTHON) -m pvd_engine.verbs.option_table pvd_blender/state/engine_options.json
+
+addon: $(BLENDER)/.ready options  ## The extension zip, checked by Blender's own validator
 	rm -rf dist && $(BLENDER_PYTHON) build_addon.py --out dist
 
 # The add-on, installed from its zip, in every Blender at hand; 5.2 needs python3.13, too.

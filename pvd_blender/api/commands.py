@@ -9,10 +9,11 @@ import bpy
 
 from .. import api
 from ..preferences import DEVICES
-from ..state.settings import ARCHITECTURES, LIGHT_FIELD
+from ..state.engine_options import AUTO, TARGETS, TRAINABLE, is_light, menu
 
 COMMAND = "convert_field"
-NAMES = f"{', '.join(key for key, _, _ in ARCHITECTURES)}, or several joined by +"
+TEACHERS = f"{', '.join(name for name, _, _ in TRAINABLE)}, or several joined by +"
+STUDENTS = f"{', '.join(name for name, _, _ in TARGETS)}, or several joined by +"
 _handles: list[object] = []
 
 
@@ -44,7 +45,7 @@ def _convert(values: argparse.Namespace) -> None:
     limits = {"budget": values.budget, "steps": values.steps, "seed": values.seed}
     teacher = api.train(frame, values.teacher, preset=values.preset, **limits)
     student = api.convert(frame, values.to, preset=values.preset, **limits)
-    shown = teacher if values.to == LIGHT_FIELD else student
+    shown = teacher if is_light(values.to) else student
     api.extract_volume(frame, shown, resolution=values.resolution)
     _save(values.save)
 
@@ -93,18 +94,19 @@ def _parser() -> argparse.ArgumentParser:
         help="train a teacher, convert it into a student, save a .blend file",
     )
     convert.add_argument("capture", type=Path, help="folder, or the file that lists its cameras")
-    convert.add_argument("--teacher", default="hash", help=f"{NAMES}; default: hash")
-    convert.add_argument("--to", default="mlp", help=f"{NAMES}, or {LIGHT_FIELD}; default: mlp")
-    convert.add_argument("--preset", choices=("small", "full"), help="default: by device")
+    convert.add_argument("--teacher", default="hash", help=f"{TEACHERS}; default: hash")
+    convert.add_argument("--to", default="mlp", help=f"{STUDENTS}; default: mlp")
+    presets = [name for name, _, _ in menu("train", "preset") if name != AUTO]
+    presets = [name for name, _, _ in menu("train", "preset") if name != AUTO]
+    convert.add_argument("--preset", choices=presets, help="default: by device")
     limit = convert.add_mutually_exclusive_group()
     limit.add_argument("--budget", type=float, help="seconds for each of the two")
     limit.add_argument("--steps", type=int, help="steps for each of the two")
-    convert.add_argument("--seed", type=int, default=0)
+    convert.add_argument("--seed", type=int)
     convert.add_argument(
         "--resolution",
         type=int,
-        default=128,
-        help="voxels along the longest side of the volume; default: 128",
+        help="voxels along the longest side of the volume",
     )
     convert.add_argument("--save", type=Path, required=True, help="the .blend to write")
     convert.set_defaults(action=_convert)

@@ -113,7 +113,7 @@ def add_field_erase(
 
 def find_floaters(
     frame: Object,
-    below: float = 0.01,
+    below: float | None = None,
     field: str | Path | None = None,
     *,
     wait: bool = True,
@@ -123,7 +123,7 @@ def find_floaters(
     Parameters
     ----------
     frame : Object
-    below : float
+    below : float, optional
         Size below which a part floats, as a fraction of the largest part.
     field : path, optional
         Without it, the selected field, or the field that an edited one was made from.

@@ -58,7 +58,7 @@ def remove_field(frame: Object, field: str | Path | None = None) -> None:
 
 
 def extract_volume(
-    frame: Object, field: str | Path | None = None, resolution: int = 128, wait: bool = True
+    frame: Object, field: str | Path | None = None, resolution: int | None = None, wait: bool = True
 ) -> Object | None:
     """Show a field as a Volume object with a Principled Volume material.
 
@@ -66,7 +66,7 @@ def extract_volume(
     ----------
     frame : Object
     field : path, optional
-    resolution : int
+    resolution : int, optional
         Voxels along the longest side of the capture's box.
     wait : bool
 

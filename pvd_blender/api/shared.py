@@ -1,5 +1,6 @@
 """Common parts of the api: doing a task, finding its capture, its field and its device."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import bpy
@@ -23,6 +24,11 @@ def do(task: Task, wait: bool) -> object:
         )
     session().start(task)
     return None
+
+
+def chosen(options: Mapping[str, object]) -> dict[str, object]:
+    """Return the options that were given, without those that are None."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def chosen_device() -> str:

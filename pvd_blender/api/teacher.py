@@ -6,7 +6,7 @@ from bpy.types import Object
 
 from ..jobs import tasks
 from ..jobs.tasks import FieldSettings
-from .shared import chosen_device, do, owner
+from .shared import chosen, chosen_device, do, owner
 
 
 def train(
@@ -16,10 +16,11 @@ def train(
     preset: str | None = None,
     budget: float | None = None,
     steps: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     until_psnr: float | None = None,
     volume_resolution: int | None = None,
     wait: bool = True,
+    **options: object,
 ) -> Path | None:
     """Train a teacher from the capture's images.
 
@@ -35,17 +36,21 @@ def train(
         Time limit, seconds.
     steps : int, optional
         Number of steps, instead of the budget.
-    seed : int
+    seed : int, optional
+        Seed of all random numbers.
     until_psnr : float, optional
         PSNR to a validation image, in dB, at which training ends even before the budget is spent.
     volume_resolution : int, optional
         Voxels along the longest side of the box; extracts the volume of the new field as well.
     wait : bool
+    **options
+        Further options of the engine's ``train``, by name.
 
     Returns
     -------
     Path or None
         The field's file.
     """
-    settings = FieldSettings(arch, preset, budget, steps, seed, until_psnr)
+    named = {"preset": preset, "steps": steps, "seed": seed, "until_psnr": until_psnr}
+    settings = FieldSettings(arch, budget, chosen(named) | options)
     return do(tasks.training(owner(frame), settings, chosen_device(), volume_resolution), wait)

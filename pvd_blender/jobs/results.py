@@ -14,9 +14,9 @@ from ..scene.crop_box import create_crop_box
 from ..scene.floaters import show_floaters
 from ..scene.frame import NAME, create_frame
 from ..scene.sparse_points import import_points
+from ..state.engine_options import AUTO, is_light, menu
 from ..state.properties import (
     NO_MEASURE,
-    SCENES,
     FieldItem,
     compared_with,
     find_field,
@@ -24,7 +24,6 @@ from ..state.properties import (
     frame_state,
     list_field,
 )
-from ..state.settings import AUTO, LIGHT_FIELD
 from ..volume.vdb import missing_color_note
 from ..volume.volume import create_volume_object, write_volume, writer
 from .tasks import Task, extracting
@@ -112,7 +111,7 @@ def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
 
 
 def _scene_found(scene: dict) -> str:
-    labels = {kind: label for kind, label, _ in SCENES}
+    labels = {kind: label for kind, label, _ in menu("train", "scene")}
     return f"{labels[scene['kind']]}: {scene['reason']}"
 
 
@@ -120,8 +119,8 @@ def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outco
     def finish_one(request: Request, folder: Path, result: dict) -> Outcome:
         frame = _frame_of(request)
         path = request.arguments["out"]
-        is_light = request.arguments.get("to") == LIGHT_FIELD
-        item = find_field(frame, path) or list_field(frame, path, "LIGHT" if is_light else role)
+        kind = "LIGHT" if is_light(request.arguments.get("to", "")) else role
+        item = find_field(frame, path) or list_field(frame, path, kind)
         item.parent = request.arguments.get("field", "")
         item.architecture = request.arguments.get("to") or request.arguments.get("arch") or ""
         item.seconds = float(result["outputs"].get("seconds", NO_MEASURE))

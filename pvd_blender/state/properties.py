@@ -20,7 +20,8 @@ from ..scene import edit_properties
 from ..scene.edit_properties import OPERATIONS, EditShape
 from ..scene.frame import frame_of, is_frame
 from . import settings
-from .settings import AUTO, StudentSettings, TeacherSettings
+from .engine_options import AUTO, option_property
+from .settings import StudentSettings, TeacherSettings
 
 ROLES = (
     ("TEACHER", "Teacher", "Trained from the capture's images"),
@@ -46,21 +47,7 @@ IMAGE_SIZES = (
 )
 
 AUTO_SCENE = "auto"
-SCENES = (
-    (AUTO_SCENE, "Automatic", "Found from the cameras and the images"),
-    ("object", "Object", "Everything is in the crop box; nothing is learned outside it"),
-    (
-        "forward_facing",
-        "Forward-Facing",
-        "Seen from one side only; detail is finest close to the cameras",
-    ),
-    (
-        "unbounded",
-        "Unbounded",
-        "The crop box in detail, and its surroundings, coarser with distance",
-    ),
-)
-"""Kinds of scene, by the engine's names."""
+"""The kind of scene that is found from the capture."""
 
 
 class FieldItem(PropertyGroup):
@@ -121,11 +108,7 @@ class ConvertFieldObject(PropertyGroup):
         description="Field to compare the selected one with; when empty, the one that it was "
         "made from",
     )
-    scene: EnumProperty(
-        name="Scene",
-        description="Kind of scene in the capture, which decides where a teacher can have detail",
-        items=SCENES,
-    )
+    scene: option_property("train", "scene")
     scene_found: StringProperty(
         name="Found", description="Kind of scene that Automatic found, with the reason"
     )
@@ -170,14 +153,7 @@ class ConvertFieldScene(PropertyGroup):
         description="Effect of a new shape on the field inside it",
         items=OPERATIONS,
     )
-    volume_resolution: IntProperty(
-        name="Resolution",
-        description="Voxels along the longest side of the capture's box",
-        default=128,
-        min=8,
-        soft_max=512,
-        max=2048,
-    )
+    volume_resolution: option_property("volume", "resolution", min=8, soft_max=512)
     live_edits: BoolProperty(
         name="Show Edits",
         description="Render the selected field with the edit shapes as they are now, before they "

@@ -100,66 +100,69 @@ class ConvertArguments(MakingArguments):
     given, by what the teacher's training divided them by."""
 
     preset: Annotated[LightPreset | None, Shown("Size", PRESETS, AUTOMATIC_PRESET)] = None
-    """Size of the student; small on a CPU and full on a GPU when not given. Light fields have R2L's
+    """Size of the field. Small on a CPU and full on a GPU when not given; light fields have R2L's
     sizes, too, by their names."""
 
     inherit: Annotated[bool, Shown("Inherit Weights")] = False
-    """Copy the parameters that teacher and student share by name and shape."""
+    """Copy the parameters that source field and student share by name and shape."""
 
     through: Through | None = None
-    """Architecture to distil into first, and from that on into the student: the published way to
+    """Architecture to distil into first, and from that on into the student. The published way to
     edit."""
 
     max_size: Annotated[str | None, Shown("Max Size")] = None
-    """Largest field file, such as 5MB; the student's sizes are chosen to fit it."""
+    """Largest size of the field's file, such as 5MB or 800kB; the student is made to fit."""
 
     projection: Annotated[bool, Shown("Direct Projection")] = True
-    """Start grids and factors from a direct projection of the teacher instead of noise."""
+    """Start grids and factors from a direct projection of the source field instead of noise."""
 
     stages: StageChoice = "123"
-    """PVD's stages that take part: 1 features, 2 density and colour of points, 3 rendered rays."""
+    """Stages of the method that take part: 1 features, 2 density and colour of points, 3 rendered
+    rays."""
 
     density_constraint: Annotated[bool, Shown("Density Constraint")] = True
-    """Compare log-densities only within PVD's range of -2 to 7."""
+    """Compare densities only within the range in which a difference is visible. These are
+    log-densities from -2 to 7, as in PVD."""
 
     hard_poses: Annotated[bool, Shown("Hard Poses")] = True
-    """Render again, slightly turned, from the poses where the student was worst (PVD-AL)."""
+    """Render again, a little turned, the views with the student's largest errors (PVD-AL)."""
 
     hard_rays: Annotated[bool, Shown("Hard Rays")] = True
-    """Cast the worst rays again (PVD-AL)."""
+    """Cast again the rays with the student's largest errors (PVD-AL)."""
 
     hard_points: Annotated[bool, Shown("Hard Points")] = True
-    """Compare only the points that weigh most along each ray (PVD-AL)."""
+    """Compare only the points that contribute most to each ray (PVD-AL)."""
 
     ray_points: Annotated[int, Between(2, 256), Shown("Points")] = 16
-    """Points along each ray that a light field is given."""
+    """Number of points along each ray that a light field reads."""
 
     ray_encoding: RayEncoding | None = None
-    """Encoding of these points: frequencies, as published, or a hash grid, which learns many times
-    faster; that of the preset when not given: hash for small."""
+    """Encoding of these points for the network. Frequencies are as published, a hash grid learns
+    many times faster; that of the preset when not given: hash for small."""
 
     ray_interval: Interval = "occupied"
-    """Part of a ray on which these points lie: its occupied cells alone, its way through the box
+    """Part of a ray that these points lie in. Its occupied cells alone, its way through the box
     around all that is occupied, or between fixed near and far planes, as published."""
 
     ray_skip_empty: Annotated[bool, Shown("Skip Empty")] = True
-    """Render rays that meet no occupied cell as background, without the network."""
+    """Render rays without occupied cells as background, without the network."""
 
     ray_hard: Annotated[bool, Shown("Repeat Hard")] = True
-    """Draw the hardest rays again."""
+    """Draw again the rays with the network's largest errors."""
 
     ray_importance: Annotated[bool, Shown("By Importance")] = True
-    """Learn from few of the rays that turn out to be empty."""
+    """Learn from only a few of the rays that show nothing."""
 
     ray_pool: Annotated[int, Between(1 << 10, 1 << 31)] = 1 << 20
     """Rays of the teacher that are kept at a time, 32 bytes each."""
 
     fine_tune: Annotated[float, Between(0, 1), Shown("Fine-Tune")] = 0.15
-    """Fraction of the budget, at its end, in which a light field learns from the images of
-    --capture; not where its teacher is edited or merged."""
+    """Fraction of the work, at its end, in which a light field learns from the capture's images.
+    Not used where the source field is edited or merged; needs --capture."""
 
     report: Annotated[bool, Shown("Write Report")] = True
-    """Write a report next to the field, OUT.report.json and OUT.report.html; needs --capture."""
+    """Measure the student when it is done, and write figures, pictures and curves next to its file.
+    They are OUT.report.json and OUT.report.html; needs --capture."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

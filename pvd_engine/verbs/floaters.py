@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from tyro.conf import Positional
 
 from ..errors import UserError
 from ..jobs.job import Job
 from ..jobs.verb import Verb
-from .option_kinds import ComputingArguments, FieldPath, Resolution, check_suffix
+from .option_kinds import ComputingArguments, FieldPath, Resolution, Shown, check_suffix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,8 @@ class FloatersArguments(ComputingArguments):
     out: Path
     """The file to write; ends in .npz."""
 
-    below: float = 0.01
-    """Parts of fewer cells than this fraction of the largest part's are floaters."""
+    below: Annotated[float, Shown("Smaller Than")] = 0.01
+    """Size below which a part floats, as a fraction of the largest part's cells."""
 
     resolution: Resolution = 128
     """Cells along the longest side of the field's box."""

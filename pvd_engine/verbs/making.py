@@ -26,8 +26,8 @@ class MakingArguments(ComputingArguments):
     """Steps to take, instead of a time."""
 
     until_psnr: Annotated[Decibel | None, Shown("PSNR")] = None
-    """Stop earlier, once the PSNR of a held-out view reaches this many decibel: to its image in
-    training, to the teacher's picture in a conversion."""
+    """PSNR in dB at which the work ends earlier: of a teacher to a validation image, of a student
+    to its source field."""
 
     seed: Annotated[Seed, Shown("Seed")] = 0
     """Seed of all random numbers."""

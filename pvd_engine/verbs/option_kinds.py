@@ -53,7 +53,7 @@ Corners = tuple[float, float, float, float, float, float]
 Downscale = Annotated[int, Between(1, MAX_DOWNSCALE)]
 Seed = Annotated[int, Between(0, 2**63 - 1)]
 Decibel = Annotated[float, Between(1, 60)]
-Resolution = Annotated[int, Between(1, 2048)]
+Resolution = Annotated[int, Between(1, 2048), Shown("Resolution")]
 
 _NAMES = ", ".join(RADIANCE_FIELDS)
 

@@ -3,8 +3,8 @@
     python -m pvd_engine.verbs.option_table pvd_blender/state/engine_options.json
 
 The add-on imports nothing of the engine. This file gives it the names, labels, bounds, defaults and
-tooltips of what train and convert take, and the architectures, so that each stands once, here in
-the engine::
+tooltips of the options that its settings show, and the architectures, so that each stands once,
+here in the engine::
 
     {"architectures": {NAME: {"label", "description", "good_for", "target_only"}},
      "options": {VERB: {NAME: {"type", "label", "tooltip", "default", "bounds", "choices"}}}}
@@ -25,10 +25,17 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from ..fields.registry import RADIANCE_FIELDS, TARGETS_ONLY
 from ..files.atomic import write_json
 from .convert import ConvertArguments
+from .floaters import FloatersArguments
 from .option_kinds import Between, Shown, note_of
 from .train import TrainArguments
+from .volume import VolumeArguments
 
-VERBS: dict[str, Any] = {"train": TrainArguments, "convert": ConvertArguments}
+VERBS: dict[str, Any] = {
+    "train": TrainArguments,
+    "convert": ConvertArguments,
+    "volume": VolumeArguments,
+    "floaters": FloatersArguments,
+}
 """The verbs whose options the add-on's settings show."""
 
 

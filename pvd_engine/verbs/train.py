@@ -20,7 +20,26 @@ from .option_kinds import (
     Shown,
 )
 
-SceneChoice = Literal["auto", "object", "forward_facing", "unbounded"]
+SceneChoice = Annotated[
+    Literal["auto", "object", "forward_facing", "unbounded"],
+    Shown(
+        "Scene",
+        (
+            ("auto", "Automatic", "Found from the cameras and the images"),
+            ("object", "Object", "Everything is in the crop box; nothing is learned outside it"),
+            (
+                "forward_facing",
+                "Forward-Facing",
+                "Seen from one side only; detail is finest close to the cameras",
+            ),
+            (
+                "unbounded",
+                "Unbounded",
+                "The crop box in detail, and its surroundings, coarser with distance",
+            ),
+        ),
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +60,7 @@ class TrainArguments(MakingArguments):
     arch: Architecture = "hash"
 
     preset: Annotated[Preset | None, Shown("Size", PRESETS, AUTOMATIC_PRESET)] = None
-    """Size of the field; small on a CPU and full on a GPU when not given."""
+    """Size of the field. Small on a CPU and full on a GPU when not given."""
 
     downscale: Downscale | None = None
     """Divide width and height of the capture's images by this, averaging their pixels. When not
@@ -49,9 +68,9 @@ class TrainArguments(MakingArguments):
     GPU."""
 
     scene: SceneChoice = "auto"
-    """What the capture shows: an object inside its box, a forward_facing scene, seen from one side,
-    or an unbounded one, with surroundings beyond its box; pvd info shows what auto takes, and
-    why."""
+    """Kind of scene in the capture, which decides where a field can have detail. An object is all
+    inside its box, a forward_facing scene is seen from one side, an unbounded one has surroundings
+    beyond its box; pvd info shows what auto takes, and why."""
 
     crop: Corners | None = None
     """Corners x0 y0 z0 x1 y1 z1 of a box in the dataset frame, instead of the one that the capture

@@ -23,7 +23,7 @@ class VolumeArguments(FieldArguments):
     """The file to write; ends in .npz."""
 
     resolution: Resolution = 128
-    """Cells along the longest side of the scene's box, or of the crop box."""
+    """Voxels along the longest side of the capture's box, or of --crop."""
 
     crop: Corners | None = None
     """Only this part: the corners x0 y0 z0 x1 y1 z1 of a box in the dataset frame."""

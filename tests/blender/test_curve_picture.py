@@ -46,7 +46,7 @@ def test_a_running_job_has_a_curve_and_its_icon(api, capture, session, drawing):
     from pvd_blender.ui.icons import icons
 
     frame = api.import_capture(capture)
-    session.start(tasks.training(frame, tasks.FieldSettings("hash", steps=200), "cpu"))
+    session.start(tasks.training(frame, tasks.FieldSettings("hash", options={"steps": 200}), "cpu"))
     while session.pump() and len(session.job.curve) < 4:
         time.sleep(0.05)
     shares, decibel = np.array(session.job.curve).T

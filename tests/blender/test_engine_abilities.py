@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import webbrowser
-from dataclasses import asdict
 from pathlib import Path
 
 import bpy
@@ -77,55 +76,58 @@ def request_of(item):
 # Architectures and options ----------------------------------------------------------------------
 
 
-def test_the_panels_offer_the_engines_architectures_and_its_defaults(add_on, engine_python):
-    from pvd_blender.jobs.tasks import DistillSettings
-    from pvd_blender.state.settings import ALONE, AUTO
+def test_the_panels_offer_the_engines_operations_and_options(add_on, engine_python):
+    from pvd_blender.state.engine_options import ARCHITECTURES, AUTO, TABLE, changed_options
+    from pvd_blender.state.settings import ALONE
 
     told = json.loads(
         run_python(
             engine_python,
             "-c",
-            "import json, typing, dataclasses as d, pvd_engine\n"
-            "from pvd_engine.fields.architectures import LIGHT_FIELD, PRESETS\n"
+            "import json, pvd_engine\n"
             "from pvd_engine.edit.edit_list import OPERATIONS\n"
-            "from pvd_engine.jobs import arguments as a\n"
-            "defaults = {f.name: f.default for f in d.fields(a.ConvertArguments)\n"
-            "            if f.default is not d.MISSING}\n"
-            "kinds = (a.StageChoice, a.Interval, a.RayEncoding)\n"
-            "choices = [typing.get_args(kind) for kind in kinds]\n"
-            "print(json.dumps([list(PRESETS), LIGHT_FIELD, list(OPERATIONS), choices, defaults,\n"
-            "                  pvd_engine.__file__], default=str))",
+            "print(json.dumps([list(OPERATIONS), pvd_engine.__file__]))",
         )
     )
-    architectures, light_field, operations, (stages, intervals, encodings), defaults, where = told
+    operations, where = told
     assert Path(where).is_relative_to(ROOT)
 
     def offered(group, name):
         return [item.identifier for item in group.bl_rna.properties[name].enum_items]
 
     values = settings()
-    assert sorted(offered(values.teacher, "architecture")) == sorted(architectures)
-    assert sorted(offered(values.student, "architecture")) == sorted([*architectures, light_field])
+    trainable = [name for name, entry in ARCHITECTURES.items() if not entry["target_only"]]
+    assert offered(values.teacher, "architecture") == trainable
+    assert offered(values.student, "architecture") == list(ARCHITECTURES)
     for making in (values.teacher, values.student):
-        assert sorted(offered(making, "beside")) == sorted([ALONE, *architectures])
-    assert sorted(offered(values.student, "ray_interval")) == sorted(intervals)
-    assert sorted(offered(values.student, "ray_encoding")) == sorted([AUTO, *encodings])
-    assert sorted(offered(values.student, "stages")) == sorted(stages)
+        assert offered(making, "beside") == [ALONE, *trainable]
     assert sorted(offered(values, "edit_operation")) == sorted(operations)
+    for name, entry in TABLE["options"]["convert"].items():
+        chosen = [AUTO if value is None else value for value, _, _ in entry["choices"]]
+        if chosen:
+            assert offered(values.student, name) == chosen
     image_sizes = bpy.types.Object.bl_rna.properties["convert_field"].fixed_type.properties
-    assert (image_sizes["downscale"].default, defaults["downscale"]) == (AUTO, None)
-    own = asdict(DistillSettings())
-    assert own == {name: defaults[name] for name in own}
-    offers = values.student.distilling()
-    values.student.architecture = light_field
-    assert own == offers | values.student.distilling()
+    assert image_sizes["downscale"].default == AUTO
+    assert changed_options("convert", values.student.distilling()) == {}
+    values.student.architecture = "light_field"
+    assert changed_options("convert", values.student.distilling()) == {}
+
+
+def test_only_options_that_differ_from_the_engines_defaults_are_sent(add_on):
+    from pvd_blender.errors import ConvertFieldError
+    from pvd_blender.state.engine_options import changed_options
+
+    given = {"stages": "23", "hard_rays": True, "ray_points": 16, "seed": 3}
+    assert changed_options("convert", given) == {"stages": "23", "seed": 3}
+    with pytest.raises(ConvertFieldError, match="no option 'stage'"):
+        changed_options("convert", {"stage": "23"})
 
 
 def test_a_composition_is_trained_and_converted_by_the_buttons(frame, engine, monkeypatch):
     values = settings()
     values.show_volume = False
     for making in (values.teacher, values.student):
-        making.preset, making.limit, making.steps = "SMALL", "STEPS", 2
+        making.preset, making.limit, making.steps = "small", "STEPS", 2
     values.teacher.architecture, values.teacher.beside = "hash", "cp"
     OPERATORS.train()
     trained = newest(frame)
@@ -159,7 +161,7 @@ def test_a_light_field_is_made_and_rendered_and_nothing_else(frame, engine, api)
     values = settings()
     student = values.student
     student.architecture, student.beside, student.max_size = "light_field", "vm", "1MB"
-    student.preset, student.limit, student.steps = "SMALL", "STEPS", 2
+    student.preset, student.limit, student.steps = "small", "STEPS", 2
     student.ray_points, student.report = 4, False
     OPERATORS.convert()
     made = newest(frame)

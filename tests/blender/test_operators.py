@@ -166,7 +166,9 @@ def test_cancelling_goes_on_with_what_waits(api, capture, session):
     from pvd_blender.jobs import tasks
 
     frame = api.import_capture(capture)
-    session.start(tasks.training(frame, tasks.FieldSettings("hash", steps=100000), "cpu"))
+    session.start(
+        tasks.training(frame, tasks.FieldSettings("hash", options={"steps": 100000}), "cpu")
+    )
     session.start(tasks.importing(capture))
     api.cancel()
     pump_to_the_end(session)
@@ -385,7 +387,7 @@ def by_buttons(capture):
     OPERATORS.import_capture(filepath=str(capture))
     values = settings()
     for making in (values.teacher, values.student):
-        making.preset, making.limit = "SMALL", "STEPS"
+        making.preset, making.limit = "small", "STEPS"
     values.teacher.steps, values.student.steps, values.volume_resolution = 40, 12, 24
     values.student.architecture = "hash"
     OPERATORS.train()
@@ -447,7 +449,11 @@ def test_a_result_comes_to_its_capture_after_renaming_and_reopening(
     frame = api.import_capture(capture)
     path = tmp_path / "saved.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
-    session.start(tasks.training(frame, tasks.FieldSettings("hash", "small", steps=20), "cpu"))
+    session.start(
+        tasks.training(
+            frame, tasks.FieldSettings("hash", options={"preset": "small", "steps": 20}), "cpu"
+        )
+    )
     bpy.ops.wm.open_mainfile(filepath=str(path))
     settings().frame.name = "renamed"
     pump_to_the_end(session)
@@ -459,7 +465,11 @@ def test_a_result_without_its_capture_says_where_it_is(api, capture, session):
     from pvd_blender.jobs import tasks
 
     frame = api.import_capture(capture)
-    session.start(tasks.training(frame, tasks.FieldSettings("hash", "small", steps=2), "cpu"))
+    session.start(
+        tasks.training(
+            frame, tasks.FieldSettings("hash", options={"preset": "small", "steps": 2}), "cpu"
+        )
+    )
     bpy.ops.wm.read_homefile(use_empty=True)
     pump_to_the_end(session)
     assert "no longer in this file" in str(session.error)
@@ -472,7 +482,11 @@ def test_a_cancelled_job_is_offered_and_resumed(api, capture, session):
     from pvd_blender.jobs import tasks
 
     frame = api.import_capture(capture)
-    session.start(tasks.training(frame, tasks.FieldSettings("hash", "small", steps=40), "cpu"))
+    session.start(
+        tasks.training(
+            frame, tasks.FieldSettings("hash", options={"preset": "small", "steps": 40}), "cpu"
+        )
+    )
     while session.job.progress.step < 2:
         session.pump()
         time.sleep(0.02)
@@ -493,7 +507,11 @@ def test_a_cancelled_job_can_be_discarded(api, capture, session):
     from pvd_blender.jobs import tasks
 
     frame = api.import_capture(capture)
-    session.start(tasks.training(frame, tasks.FieldSettings("hash", "small", steps=40), "cpu"))
+    session.start(
+        tasks.training(
+            frame, tasks.FieldSettings("hash", options={"preset": "small", "steps": 40}), "cpu"
+        )
+    )
     while session.job.progress.step < 2:
         session.pump()
         time.sleep(0.02)

@@ -134,10 +134,10 @@ def test_what_few_people_change_is_folded_away(frame, panel, fold):
 
 
 def test_each_architecture_is_described_in_one_line():
-    from pvd_blender.state.settings import GOOD_FOR, STUDENTS
+    from pvd_blender.state.engine_options import ARCHITECTURES
 
-    assert set(GOOD_FOR) == {key for key, _, _ in STUDENTS}
-    assert max(map(len, GOOD_FOR.values())) < 36, "it fits a narrow panel"
+    lines = [entry["good_for"] for entry in ARCHITECTURES.values()]
+    assert max(map(len, lines)) < 36, "it fits a narrow panel"
 
 
 def test_results_tell_what_is_known_of_the_selected_field(frame, tmp_path):
@@ -180,9 +180,9 @@ def test_any_two_fields_can_be_compared(frame, tmp_path):
 def test_the_end_of_the_work_is_asked_for_by_its_kind(frame, limit):
     teacher = bpy.context.scene.convert_field.teacher
     teacher.limit = limit
-    names = set(drawn(panels()["Teacher"])) & {"seconds", "steps", "quality"}
+    names = set(drawn(panels()["Teacher"])) & {"seconds", "steps", "until_psnr"}
     given = {name for name, value in teacher.making().items() if value is not None}
-    assert names == {"TIME": {"seconds"}, "STEPS": {"steps"}}.get(limit, {"seconds", "quality"})
+    assert names == {"TIME": {"seconds"}, "STEPS": {"steps"}}.get(limit, {"seconds", "until_psnr"})
     expected = {"TIME": {"budget"}, "STEPS": {"steps"}}.get(limit, {"budget", "until_psnr"})
     assert given & {"budget", "steps", "until_psnr"} == expected
 

@@ -63,7 +63,7 @@ def train(window: Window) -> Iterator[float]:
     session = window.module("jobs.session").session()
     scene = bpy.context.scene
     teacher = scene.convert_field.teacher
-    teacher.limit, teacher.steps, teacher.preset = "STEPS", 400, "SMALL"
+    teacher.limit, teacher.steps, teacher.preset = "STEPS", 400, "small"
     yield from window.click("train")
     yield from window.until(lambda: session.busy and session.job.progress.step > 10, 120)
     window.picture("03_training")
@@ -120,7 +120,7 @@ def convert(window: Window) -> Iterator[float]:
     session = window.module("jobs.session").session()
     values = bpy.context.scene.convert_field
     values.student.architecture = "vm"
-    values.student.limit, values.student.steps, values.student.preset = "STEPS", 60, "SMALL"
+    values.student.limit, values.student.steps, values.student.preset = "STEPS", 60, "small"
     yield from window.click("convert(")
     yield from window.until(lambda: session.busy and session.job.progress.step > 5, 120)
     window.picture("07_converting")

@@ -1,7 +1,7 @@
 """Tasks for the engine: one function for each step of the user."""
 
 from .capturing import importing
-from .converting import DistillSettings, converting
+from .converting import converting
 from .editing import editing, finding_floaters, merging
 from .making import FieldSettings
 from .task import Task, capture_folder
@@ -9,7 +9,6 @@ from .training import training
 from .viewing import comparing, extracting, rendering
 
 __all__ = [
-    "DistillSettings",
     "FieldSettings",
     "Task",
     "capture_folder",

@@ -55,7 +55,7 @@ def _node_edits(frame: Object, source: Path) -> VolumeEdits:
         return volume_edits(volume, depsgraph, folder)
 
 
-def finding_floaters(frame: Object, source: Path, below: float, device: str) -> Task:
+def finding_floaters(frame: Object, source: Path, below: float | None, device: str) -> Task:
     """Return the task that finds small parts of a field that float in the air."""
     return Task(
         "Find floaters",

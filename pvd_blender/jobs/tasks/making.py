@@ -1,9 +1,11 @@
-"""Settings of a new field: its architecture, its size, and the limit of the work."""
+"""Settings of a new field: its architecture, the limit of the work, and the engine's options."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ...engine.job_folder import safe_name
 from ...errors import ConvertFieldError
+from ...state.engine_options import changed_options
 
 
 @dataclass(frozen=True)
@@ -14,35 +16,30 @@ class FieldSettings:
     ----------
     architecture : str
         Name of an architecture, or several names joined by +: ``"hash"``, ``"hash+vm"``.
-    preset : str or None
-        ``"small"`` or ``"full"``; None leaves it to the engine: small on a CPU, full on a GPU.
     budget : float or None
         Time limit, seconds.
-    steps : int or None
-        Number of steps, instead of the budget.
-    seed : int
-    until_psnr : float or None
-        PSNR in dB at which the work ends, even before the budget is spent.
+    options : mapping of str to JSON value
+        The engine's options, by name.
     """
 
     architecture: str
-    preset: str | None = None
     budget: float | None = None
-    steps: int | None = None
-    seed: int = 0
-    until_psnr: float | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
 
-    def arguments(self) -> dict:
-        """Return the engine's arguments except the architecture, whose option differs by verb."""
-        if self.budget is not None and self.steps is not None:
-            raise ConvertFieldError("Give a budget or a number of steps, not both.")
-        return {
-            "preset": self.preset,
-            "budget": None if self.budget is None else f"{self.budget:g}s",
-            "steps": self.steps,
-            "seed": self.seed,
-            "until_psnr": self.until_psnr,
-        }
+    def arguments(self, verb: str) -> dict:
+        """Return the arguments of a verb except the architecture, whose option differs by verb.
+
+        Raises
+        ------
+        ConvertFieldError
+            When the verb has no such option, or a budget and a number of steps are given.
+        """
+        arguments = changed_options(verb, self.options)
+        if self.budget is not None:
+            if "steps" in arguments:
+                raise ConvertFieldError("Give a budget or a number of steps, not both.")
+            arguments["budget"] = f"{self.budget:g}s"
+        return arguments
 
     def file_name(self) -> str:
         """Return the name of the field's file."""

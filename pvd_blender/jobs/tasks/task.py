@@ -12,8 +12,8 @@ from bpy.types import Object
 
 from ...engine.job_folder import Request, next_folder, read_request, safe_name, write_request
 from ...errors import ConvertFieldError
+from ...state.engine_options import AUTO
 from ...state.properties import frame_state
-from ...state.settings import AUTO
 from ...version import VERSION
 
 

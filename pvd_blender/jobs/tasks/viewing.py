@@ -12,7 +12,7 @@ from .task import Task, client_notes
 
 
 def extracting(
-    frame: Object, source: Path, resolution: int, device: str, replaces: Sequence[str] = ()
+    frame: Object, source: Path, resolution: int | None, device: str, replaces: Sequence[str] = ()
 ) -> Task:
     """Return the task that samples a field's density and colour for a Volume object.
 

@@ -9,8 +9,8 @@ from bpy.types import Context, Event, Object
 from ... import api
 from ...scene.cameras import dataset_camera
 from ...scene.frame import frame_of
+from ...state.engine_options import AUTO
 from ...state.properties import IMAGE_SIZES, active_frame
-from ...state.settings import AUTO
 from .base import GuardedOperator, JobOperator, why_no_capture
 
 SPLITS = (

@@ -1,13 +1,14 @@
 """Operators of the third step: edit shapes, applying them, and merging fields."""
 
 import bpy
-from bpy.props import EnumProperty, FloatProperty, StringProperty
+from bpy.props import EnumProperty, StringProperty
 from bpy.types import Context, Object, OperatorProperties
 
 from ... import api
 from ...scene.edit_properties import OPERATIONS
 from ...scene.edit_shapes import is_shape, remove_shape
 from ...scene.frame import frame_of
+from ...state.engine_options import option_property
 from ...state.properties import active_frame
 from ...volume.field_nodes import nodes_can_edit
 from .base import (
@@ -119,18 +120,11 @@ class CONVERT_FIELD_OT_find_floaters(DensityJobOperator):
     )
     bl_options = {"REGISTER"}
 
-    below: FloatProperty(
-        name="Smaller Than",
-        description="Size below which a part floats, as a percentage of the largest part",
-        default=1.0,
-        min=0.001,
-        max=100.0,
-        subtype="PERCENTAGE",
-    )
+    below: option_property("floaters", "below", min=0.00001, max=1.0, subtype="FACTOR", precision=4)
 
     def act(self, context: Context) -> None:
         """Find them."""
-        api.find_floaters(self.frame(context), self.below / 100, wait=self.wait)
+        api.find_floaters(self.frame(context), self.below, wait=self.wait)
 
 
 class CONVERT_FIELD_OT_apply_edits(DensityJobOperator):

@@ -46,8 +46,9 @@ def _draw_distillation(body: UILayout, student: StudentSettings) -> None:
     for name in ("hard_poses", "hard_rays", "hard_points"):
         column.prop(student, name)
     column = body.column(heading="Method")
-    for name in ("projection", "density_constraint", "inherit", "through_sparse_tensor"):
+    for name in ("projection", "density_constraint", "inherit"):
         column.prop(student, name)
+    body.prop(student, "through")
     body.prop(student, "report")
 
 

@@ -2,7 +2,8 @@
 
 from bpy.types import Context, UILayout
 
-from ...state.settings import GOOD_FOR, StudentSettings, TeacherSettings
+from ...state.engine_options import ARCHITECTURES
+from ...state.settings import StudentSettings, TeacherSettings
 from ..status import draw_wrapped
 
 
@@ -12,7 +13,7 @@ def draw_making(
     """Draw the architecture, its size, and the limit of the work."""
     column = layout.column()
     column.prop(settings, "architecture")
-    draw_wrapped(column, context, GOOD_FOR[settings.architecture], icon="INFO")
+    draw_wrapped(column, context, ARCHITECTURES[settings.architecture]["good_for"], icon="INFO")
     column.prop(settings, "preset")
     row = column.row()
     row.prop(settings, "limit", expand=True)
@@ -21,7 +22,7 @@ def draw_making(
     elif settings.limit == "TIME":
         column.prop(settings, "seconds")
     else:
-        column.prop(settings, "quality")
+        column.prop(settings, "until_psnr")
         column.prop(settings, "seconds", text="At Most")
 
 

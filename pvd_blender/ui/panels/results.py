@@ -6,6 +6,7 @@ from pathlib import Path
 from bpy.types import Context, Panel, UILayout
 
 from ...engine.job import describe_seconds
+from ...state.engine_options import architecture_label
 from ...state.properties import (
     NO_MEASURE,
     ConvertFieldObject,
@@ -15,7 +16,6 @@ from ...state.properties import (
     active_frame,
     compared_with,
 )
-from ...state.settings import architecture_label
 from ..icons import icons
 from ..operators.base import why_no_field
 from ..operators.convert import why_no_camera
