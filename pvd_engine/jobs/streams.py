@@ -38,11 +38,6 @@ class Terminal:
         _write(self.err, text)
 
 
-def plain_terminal() -> Terminal:
-    """The process's own standard output and error."""
-    return Terminal(sys.stdout, sys.stderr)
-
-
 @contextlib.contextmanager
 def prints_to_log(log: Path) -> Iterator[Terminal]:
     """Within, file descriptors 1 and 2 are the log; the yielded terminal has the real ones.

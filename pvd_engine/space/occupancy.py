@@ -60,10 +60,6 @@ class OccupancyGrid(nn.Module):
         """Cells along each axis."""
         return self.binary.shape[0]
 
-    def occupied_fraction(self) -> float:
-        """Share of cells that may hold density."""
-        return float(self.binary.float().mean())
-
     def occupied_cells(self) -> Tensor:
         """Flat cells (N,) int64 that may hold density."""
         return self.binary.view(-1).nonzero().view(-1)
