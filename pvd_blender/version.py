@@ -1,4 +1,4 @@
-"""The add-on's version, as its manifest says it."""
+"""The add-on's version, read from its manifest."""
 
 import tomllib
 from pathlib import Path
@@ -7,7 +7,7 @@ from pathlib import Path
 def _manifest_version() -> str:
     package = Path(__file__).parent
     manifest = package / "blender_manifest.toml"
-    if not manifest.is_file():  # in the source tree it lies beside the package
+    if not manifest.is_file():  # in the source tree it lies next to the package
         manifest = package.parent / "blender_manifest.toml"
     return tomllib.loads(manifest.read_text(encoding="utf-8"))["version"]
 

@@ -18,7 +18,7 @@ from .environment import EngineSettings, server_command
 from .process import EngineProcess, read_tail, start_engine
 
 POLL_SECONDS = 0.01
-"""Seconds between two looks for the answer to a request."""
+"""Seconds between two checks for the answer to a request."""
 
 SECONDS_TO_GIVE_UP = 5.0
 """Seconds that the engine has to stop a picture that is not wanted any more."""

@@ -190,7 +190,7 @@ def _written(
     if reference is not None:
         content["frame"] = file_frame(reference)
     task = Task(
-        "Export scene",
+        "Export Scene",
         export.folder.name,
         "rewrite",
         {"to": export.format, "out": str(hidden)},

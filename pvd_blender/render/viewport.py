@@ -21,7 +21,7 @@ COARSER = (8, 4, 2, 1)
 """Sizes of the pixels of one picture after another, in pixels of the view."""
 
 TICK_SECONDS = 0.04
-"""Seconds between two looks for a new picture."""
+"""Seconds between two checks for a new picture."""
 
 
 @dataclass(frozen=True)

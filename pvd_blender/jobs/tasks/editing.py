@@ -33,7 +33,7 @@ def editing(
     if not content:
         raise ConvertFieldError("There is no edit shape; add one first.")
     return Task(
-        "Apply edits",
+        "Apply Edits",
         frame[NAME],
         "edit",
         {"field": str(source), "device": device},
@@ -58,7 +58,7 @@ def _node_edits(frame: Object, source: Path) -> VolumeEdits:
 def finding_floaters(frame: Object, source: Path, below: float | None, device: str) -> Task:
     """Return the task that finds small parts of a field that float in the air."""
     return Task(
-        "Find floaters",
+        "Find Floaters",
         frame[NAME],
         "floaters",
         {"field": str(source), "below": below, "device": device},
@@ -90,7 +90,7 @@ def merging(
     if len(parts) < 2:
         raise ConvertFieldError("Merging takes at least two fields; select two or more volumes.")
     return Task(
-        "Merge fields",
+        "Merge Fields",
         frame[NAME],
         "merge",
         {"fields": [str(path) for path, _ in parts], "device": device},

@@ -19,7 +19,7 @@ def extracting(
     `replaces` names the Volume objects that are hidden once it is there.
     """
     return Task(
-        "Extract volume",
+        "Extract Volume",
         frame[NAME],
         "volume",
         {"field": str(source), "resolution": resolution, "device": device},
