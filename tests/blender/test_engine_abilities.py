@@ -86,15 +86,15 @@ def test_the_panels_offer_the_engines_architectures_and_its_defaults(add_on, eng
             engine_python,
             "-c",
             "import json, typing, dataclasses as d, pvd_engine\n"
-            "from pvd_engine.fields.architectures import LIGHT_FIELD, PRESETS\n"
+            "from pvd_engine.fields.registry import LIGHT_FIELD, RADIANCE_FIELDS\n"
             "from pvd_engine.edit.edit_list import OPERATIONS\n"
-            "from pvd_engine.jobs import arguments as a\n"
+            "from pvd_engine.verbs import convert as a\n"
             "defaults = {f.name: f.default for f in d.fields(a.ConvertArguments)\n"
             "            if f.default is not d.MISSING}\n"
             "kinds = (a.StageChoice, a.Interval, a.RayEncoding)\n"
-            "choices = [typing.get_args(kind) for kind in kinds]\n"
-            "print(json.dumps([list(PRESETS), LIGHT_FIELD, list(OPERATIONS), choices, defaults,\n"
-            "                  pvd_engine.__file__], default=str))",
+            "choices = [typing.get_args(typing.get_args(kind)[0]) for kind in kinds]\n"
+            "print(json.dumps([list(RADIANCE_FIELDS), LIGHT_FIELD, list(OPERATIONS), choices,\n"
+            "                  defaults, pvd_engine.__file__], default=str))",
         )
     )
     architectures, light_field, operations, (stages, intervals, encodings), defaults, where = told
