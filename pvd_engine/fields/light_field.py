@@ -246,7 +246,7 @@ KIND = FieldKind("light_field", LightField, light_field_state, light_field_from_
 
 ARCHITECTURE = Architecture(
     label="Light Field",
-    description="R2L: a deep network that answers a whole ray in one pass; it can be rendered, but "
+    description="R2L: a deep network that renders a whole ray in one pass; it can be rendered, but "
     "has no density",
     good_for="R2L: a ray in one pass; no density",
     presets={

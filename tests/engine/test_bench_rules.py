@@ -14,7 +14,7 @@ from pvd_engine.bench.measure import held_out
 from pvd_engine.bench.plan import Plan
 from pvd_engine.bench.speed import format_table, median_share, reached
 from pvd_engine.data.readers import open_capture
-from pvd_engine.fields.architectures import PRESETS
+from pvd_engine.fields.registry import RADIANCE_FIELDS
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_networks_are_not_projected_and_every_grid_is():
     chosen = ablation.default_trials("hash")
     assert ("mlp", "no projection") not in chosen
     assert {v for t, v in chosen if t == "mlp"} == set(ablation.VARIANTS) - {"no projection"}
-    for name in set(PRESETS) - {"hash", "mlp"}:
+    for name in set(RADIANCE_FIELDS) - {"hash", "mlp"}:
         assert [v for t, v in chosen if t == name] == ["default", "no projection"]
 
 

@@ -3,11 +3,13 @@
 import pytest
 from short_teachers import TEACHER_STEPS, make_teachers, run_convert
 
-from pvd_engine.fields.architectures import PRESETS
 from pvd_engine.fields.header import read_header
+from pvd_engine.fields.registry import RADIANCE_FIELDS
 from pvd_engine.fields.storage import content_hash
 
-PAIRS = [pair for name in PRESETS if name != "hash" for pair in (("hash", name), (name, "hash"))]
+PAIRS = [
+    pair for name in RADIANCE_FIELDS if name != "hash" for pair in (("hash", name), (name, "hash"))
+]
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from pvd_engine.errors import UserError
-from pvd_engine.fields.architectures import PRESETS, architecture, make_field
+from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.decoders import make_decoder
-from pvd_engine.fields.encoders import make_encoder
 from pvd_engine.fields.encoders.factored import OUTSIDE_LOG_DENSITY, occupied_box
+from pvd_engine.fields.encoders.make import make_encoder
 from pvd_engine.kernels.factors import plane_rows
 from pvd_engine.space.space_map import BoxMap
 
@@ -42,7 +42,7 @@ def test_vm_full_has_pvds_parameter_count():
 
 
 def test_vm_at_its_full_resolution_holds_that_many_factors():
-    encoder = make_encoder(PRESETS["vm"]["small"]["encoder"], 16)
+    encoder = make_encoder(architecture("vm", "small")["encoder"], 16)
     encoder.resample(160, everywhere)
     assert encoder.size == (160, 160, 160)
     tables = sum(table.numel() for table in encoder.tables().values())
@@ -51,7 +51,7 @@ def test_vm_at_its_full_resolution_holds_that_many_factors():
 
 def test_cp_full_has_tensorfs_lines():
     """96 + 288 products of three lines of 500 vertices."""
-    encoder = make_encoder(PRESETS["cp"]["full"]["encoder"], 16)
+    encoder = make_encoder(architecture("cp", "full")["encoder"], 16)
     encoder.resample(500, everywhere)
     assert sum(table.numel() for table in encoder.tables().values()) == 3 * 500 * (96 + 288)
 

@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pvd_engine.errors import UserError
-from pvd_engine.fields.architectures import DECODERS, PRESETS, architecture, make_field
+from pvd_engine.fields.architectures import DECODERS, architecture, make_field
 from pvd_engine.fields.decoders import spherical_harmonics
 from pvd_engine.fields.header import read_header
+from pvd_engine.fields.registry import RADIANCE_FIELDS
 from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs.info import describe_field
@@ -66,7 +67,7 @@ def test_a_network_starts_as_thin_fog_and_a_student_does_not(name):
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", RADIANCE_FIELDS)
 def test_a_saved_field_answers_as_before(tmp_path, name, decoder):
     field = some_field(name, decoder=decoder)
     field.occupancy.binary[::2] = 0
@@ -83,7 +84,7 @@ def test_a_saved_field_answers_as_before(tmp_path, name, decoder):
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", RADIANCE_FIELDS)
 def test_no_points_give_no_answers(name, decoder):
     field = some_field(name, decoder=decoder)
     density, color = field(torch.empty(0, 3), torch.empty(0, 3))

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from pvd_engine.errors import UserError
-from pvd_engine.fields.architectures import PRESETS, architecture, make_field
+from pvd_engine.fields.architectures import architecture, make_field
+from pvd_engine.fields.registry import RADIANCE_FIELDS
 from pvd_engine.fields.sizing import fit, scaled
 from pvd_engine.fields.storage import save_field
 from pvd_engine.space.occupancy import OccupancyGrid
@@ -47,7 +48,7 @@ def with_a_ball(spec):
     return make_field(spec, BoxMap(BOX), occupancy)
 
 
-@pytest.mark.parametrize("name", [*PRESETS, "hash+vm"])
+@pytest.mark.parametrize("name", [*RADIANCE_FIELDS, "hash+vm"])
 def test_a_field_that_fits_is_at_most_as_large_as_asked_and_not_much_smaller(tmp_path, name):
     spec = architecture(name, "small")
     whole = with_a_ball(spec)
@@ -71,8 +72,8 @@ def test_sizes_that_nothing_fits_are_refused_with_the_smallest_possible():
         fit(architecture("mlp", "small"), 1000, with_a_ball)
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_smaller_shares_never_make_larger_sizes(name):
+@pytest.mark.parametrize("name", RADIANCE_FIELDS)
+def test_smaller_fractions_never_make_larger_sizes(name):
     spec = architecture(name, "full")
     sizes = [scaled(spec, 0.7**i)["encoder"] for i in range(20)]
     for larger, smaller in itertools.pairwise(sizes):

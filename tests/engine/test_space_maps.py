@@ -12,6 +12,7 @@ from pvd_engine.data.capture import Camera
 from pvd_engine.exchange.onnx_file import write_onnx
 from pvd_engine.fields.architectures import architecture, light_field, make_field
 from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
+from pvd_engine.fields.registry import RADIANCE_FIELDS
 from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.render.render import render_image, render_rays
 from pvd_engine.space.contracted_map import ContractedMap
@@ -202,7 +203,7 @@ def test_places_along_rays_lie_in_occupied_cells(kind):
 
 
 @EVERY
-@pytest.mark.parametrize("name", ["hash", "mlp", "sparse_tensor", "vm", "cp"])
+@pytest.mark.parametrize("name", RADIANCE_FIELDS)
 def test_every_architecture_is_saved_and_read_in_every_frame(kind, name, tmp_path):
     torch.manual_seed(0)
     field = make_field(architecture(name, "small"), FRAMES[kind]()).eval()
