@@ -13,7 +13,7 @@ from typing import Any
 
 from ..data.capture import Camera
 from ..fields.light_field import LightField
-from ..fields.storage import load_any_field
+from ..fields.storage import load_any_field, load_light_field
 from ..files.atomic import write_json
 from ..jobs.job import Job
 from ..render.render import render_image
@@ -86,8 +86,7 @@ def run(plan: Plan, job: Job) -> dict[str, Any]:
 
 def answering_every_ray(path: Path, device: str) -> LightField:
     """A light field that sends rays through its network that meet nothing, too."""
-    field = load_any_field(path, device)
-    assert isinstance(field, LightField)
+    field = load_light_field(path, device)
     field.skip_empty = False
     return field
 

@@ -40,7 +40,7 @@ class FeatureMatch(nn.Module):
 
 @torch.no_grad()
 def match_features(teacher: Field, student: RadianceField, points: Tensor) -> FeatureMatch | None:
-    """How features of student and teacher are compared; None where the teacher has none to learn.
+    """Return how features of both are compared; None where the teacher has none to learn.
 
     Parameters
     ----------
@@ -54,6 +54,6 @@ def match_features(teacher: Field, student: RadianceField, points: Tensor) -> Fe
         return None
     features = teacher.features(points)
     deviation = features[:, 1:].std(dim=0).clamp(min=1e-3)
-    width = None if own == decoder else student.decoder.input_width - 1
-    lasting = own == decoder or own["type"] != "sh"
+    width = None if own == decoder else student.width - 1
+    lasting = own == decoder or student.harmonics_degree is None
     return FeatureMatch(deviation, width, lasting).to(student.device)

@@ -1,4 +1,4 @@
-"""The rays that were hardest when they were last seen, for a share of each batch."""
+"""The rays that were hardest when they were last seen, for a fraction of each batch."""
 
 import torch
 from torch import Tensor
@@ -12,35 +12,25 @@ class HardRays:
     Parameters
     ----------
     share : float
-        Hard rays in a batch, as a share of its other rays, and what is kept of a batch while
-        there are free places. None are drawn before all places are filled.
+        Hard rays in a batch, as a fraction of its other rays, and how many of a batch are kept
+        while there are free places. None are drawn before all places are filled.
     places : int
         Rays that are kept.
     columns : int
         Values of a ray: origin, direction, and what else belongs to it.
-    memory : dict of str to Tensor
-        Where the table lives: in what a checkpoint keeps.
     device : torch.device
+
+    Attributes
+    ----------
+    table : (places, columns) float32
+    filled : int
+        Places that hold a ray, the first ones.
     """
 
-    def __init__(
-        self,
-        share: float,
-        places: int,
-        columns: int,
-        memory: dict[str, Tensor],
-        device: torch.device,
-    ) -> None:
+    def __init__(self, share: float, places: int, columns: int, device: torch.device) -> None:
         self.share = share
-        self.memory = memory
-        if "hard_rays" not in memory:
-            memory["hard_rays"] = torch.zeros((places, columns), device=device)
-            memory["hard_count"] = torch.tensor(0)
-
-    @property
-    def table(self) -> Tensor:
-        """(places, columns) float32."""
-        return self.memory["hard_rays"]
+        self.table = torch.zeros((places, columns), device=device)
+        self.filled = 0
 
     def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random hard rays for a batch of other rays.
@@ -51,8 +41,7 @@ class HardRays:
             Their places, for `learn`.
         rows : (H, columns) float32
         """
-        full = int(self.memory["hard_count"]) == len(self.table)
-        count = round(self.share * batch) if full else 0
+        count = round(self.share * batch) if self.filled == len(self.table) else 0
         slots = torch.randperm(len(self.table), generator=generator)[:count].to(self.table.device)
         return slots, self.table[slots]
 
@@ -68,8 +57,16 @@ class HardRays:
         errors : (N,) float32
         """
         if len(slots) == 0:
-            filled = int(self.memory["hard_count"])
-            stop = min(filled + round(self.share * len(errors)), len(self.table))
-            slots = torch.arange(filled, stop, device=self.table.device)
-            self.memory["hard_count"] = torch.tensor(stop)
+            stop = min(self.filled + round(self.share * len(errors)), len(self.table))
+            slots = torch.arange(self.filled, stop, device=self.table.device)
+            self.filled = stop
         self.table[slots] = rows[errors.topk(len(slots)).indices]
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the table and how many of its places are filled."""
+        return {"table": self.table, "filled": torch.tensor(self.filled)}
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Take what `state` returned."""
+        self.table.copy_(tensors["table"])
+        self.filled = int(tensors["filled"])

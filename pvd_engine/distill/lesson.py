@@ -8,8 +8,7 @@ from ..data.capture import Camera, Capture, View
 from ..data.geometry.poses import PoseDistribution
 from ..edit.merged_viewpoints import known_viewpoints
 from ..errors import UserError
-from ..fields.base import Field
-from ..fields.light_field import AnyField
+from ..fields.base import Field, Renderable
 from ..measure.image_metrics import psnr
 from ..render.render import render_image
 from ..space.rays import CameraBatch
@@ -65,7 +64,7 @@ def goal(until_psnr: float | None, teacher: Field, camera: Camera) -> Goal | Non
     return Goal(until_psnr, camera, render_image(teacher, camera).over(1.0))
 
 
-def likeness(student: AnyField, teacher: Field, camera: Camera) -> float:
+def likeness(student: Renderable, teacher: Renderable, camera: Camera) -> float:
     """PSNR of a student's picture to its teacher's, on white."""
     picture, expected = (render_image(field, camera).over(1.0) for field in (student, teacher))
     return psnr(picture, expected)

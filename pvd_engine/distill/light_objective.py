@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..fields.base import Field
+from ..fields.base import Renderable
 from ..fields.light_field import LightField
-from ..render.render import render_rays
 from ..space.rays import Rays
 from ..train.loop import Training
 from ..train.pixels import PixelTable
@@ -76,6 +75,12 @@ class LightRecipe:
     fine_tune: float = 0.15
 
 
+def hard_rays(device: torch.device) -> HardRays:
+    """Return a table for the hardest rays of a light field's training (R2L)."""
+    places = HARD_BATCHES * BATCH[device.type]
+    return HardRays(HARD_SHARE, places, HARD_COLUMNS, device)
+
+
 class LightObjective:
     """Squared error of colour and alpha of rays.
 
@@ -85,10 +90,11 @@ class LightObjective:
     ----------
     training : Training
         Of the light field.
-    teacher : Field
+    teacher : Renderable
     source : RaySource
-    pool : RayPool
     recipe : LightRecipe
+    hard : HardRays or None
+        The hardest rays, from `hard_rays`, where they are drawn again.
     pixels : PixelTable or None
         The images to fine-tune on.
     has_alpha : bool
@@ -98,27 +104,22 @@ class LightObjective:
     def __init__(
         self,
         training: Training[LightField],
-        teacher: Field,
+        teacher: Renderable,
         source: RaySource,
-        pool: RayPool,
         recipe: LightRecipe,
+        hard: HardRays | None,
         pixels: PixelTable | None,
         has_alpha: bool,
     ) -> None:
         self.training = training
         self.teacher = teacher
         self.source = source
-        self.pool = pool
         self.recipe = recipe
+        self.hard = hard
         self.pixels = pixels
         self.has_alpha = has_alpha
+        self.pool = RayPool(recipe.pool, training.field.device)
         self.batch = BATCH[training.field.device.type]
-        self.hard = None
-        if recipe.hard_rays:
-            places = HARD_BATCHES * self.batch
-            self.hard = HardRays(
-                HARD_SHARE, places, HARD_COLUMNS, training.memory, training.field.device
-            )
         self.since = time.monotonic()
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
@@ -190,8 +191,7 @@ class LightObjective:
             if field.skip_empty:
                 met = field.meets(rays)
                 rays = Rays(*(part[met] for part in rays))
-            middle = torch.full((len(rays.origins),), 0.5, device=field.device)
-            seen, _ = render_rays(self.teacher, rays, middle)
+            seen = self.teacher.render(rays)
             colors = torch.cat((seen.color, seen.alpha[:, None]), dim=1)
             if self.recipe.importance:
                 chance = torch.rand(len(colors), generator=generator).to(field.device)

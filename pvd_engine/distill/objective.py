@@ -5,16 +5,17 @@ progressive volume distillation", 2023, section 3: first the features of block 1
 colour at the same points, then the rendered colour of rays.
 """
 
+import functools
 import math
 
 import torch
 from torch import Tensor
 
-from ..fields.base import Field
+from ..fields.base import TRAINING_HIDDEN, Field
 from ..fields.radiance_field import RadianceField
 from ..kernels.compositing import Composited, composite
 from ..kernels.marching import PackedSamples
-from ..render.render import TRAINING_HIDDEN, sample_positions, visible_samples
+from ..space.rays import sample_positions
 from ..train.loop import Training
 from .feature_match import FeatureMatch
 from .ray_source import RaySource
@@ -66,7 +67,7 @@ class DistillObjective:
         drawn = self.source.draw(int(self.training.rays), step, self.training.generator)
         count = len(drawn.pose)
         jitter = torch.rand(count, generator=self.training.generator).to(student.device)
-        samples = visible_samples(teacher, drawn.rays, jitter, TRAINING_HIDDEN)
+        samples = teacher.visible_samples(drawn.rays, jitter, TRAINING_HIDDEN)
         self.training.aim(len(samples.t), self.samples_per_step)
         points, directions = sample_positions(drawn.rays, samples)
         with torch.no_grad():
@@ -76,40 +77,45 @@ class DistillObjective:
         unit = teacher.space.log_unit(points)
         features = student.features(points)
         report = {"stage": float(stage)}
-        loss = features.sum() * 0
-        if len(samples.t) == 0:  # all rays miss: nothing to learn from them, and no mean to take
-            return loss, report
-        if stage == 1:
-            chosen = torch.ones_like(density)
-            log_density = features[:, 0] - student.space.log_unit(points)
-            loss = loss + self._feature_loss(features, known, chosen)
-            return loss + self._density_loss(log_density, density, unit, chosen), report
-        student_density, student_color = student.decode(points, directions, features)
-        result = composite(student_density, student_color, samples, teacher.step)
+        if len(samples.t) == 0:
+            # All rays miss: a sum over no samples, and an optimiser that just lets momentum fade.
+            return features.sum(), report
+        student_density = student.density_from(points, features)
         chosen = torch.ones_like(density)
+        if stage == 1:
+            losses = [
+                *self._feature_losses(stage, features, known, chosen),
+                self._density_loss(student_density, density, unit, chosen),
+            ]
+            return functools.reduce(torch.add, losses), report
+        student_color = student.color_from(directions, features)
+        result = composite(student_density, student_color, samples, teacher.step)
         if recipe.hard_points:
             chosen = most_counting(target, samples) | most_counting(result, samples)
             chosen = chosen.to(density.dtype)
-        if "1" in recipe.stages and self.features is not None and self.features.lasting:
-            loss = loss + self._feature_loss(features, known, chosen)
+        losses = self._feature_losses(stage, features, known, chosen)
         if "2" in recipe.stages:
             weight = ((target.weights.detach() + 0.01) * chosen)[:, None]
             error = (student_color - color).square() * weight
-            loss = loss + recipe.color * error.sum() / (3 * weight.sum()).clamp(min=1e-6)
-            loss = loss + self._density_loss(student_density, density, unit, chosen)
+            losses.append(recipe.color * error.sum() / (3 * weight.sum()).clamp(min=1e-6))
+            losses.append(self._density_loss(student_density, density, unit, chosen))
         background = torch.rand((count, 3), generator=self.training.generator).to(student.device)
         errors = (_over(result, background) - _over(target, background)).square().mean(dim=-1)
         self.source.learn(drawn, errors.detach())
         if stage == 3:
             rendered = errors.mean()
             report["psnr_to_teacher"] = -10 * math.log10(float(rendered.detach()) + 1e-10)
-            loss = loss + recipe.rendered * rendered
-        return loss, report
+            losses.append(recipe.rendered * rendered)
+        return functools.reduce(torch.add, losses), report
 
-    def _feature_loss(self, features: Tensor, known: Tensor, chosen: Tensor) -> Tensor:
-        if self.features is None:
-            return features.sum() * 0
-        return self.recipe.features * _mean(self.features.error(features, known), chosen)
+    def _feature_losses(
+        self, stage: int, features: Tensor, known: Tensor, chosen: Tensor
+    ) -> list[Tensor]:
+        """Stage 1's loss, where it is compared in this stage."""
+        match = self.features
+        if match is None or "1" not in self.recipe.stages or not (stage == 1 or match.lasting):
+            return []
+        return [self.recipe.features * _mean(match.error(features, known), chosen)]
 
     def _density_loss(
         self, student: Tensor, teacher: Tensor, unit: Tensor | float, chosen: Tensor

@@ -5,6 +5,7 @@ and then its decoder, before a single ray is cast. A sparse grid just takes them
 """
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from ..data.geometry.poses import PoseDistribution
 from ..fields.base import Field
-from ..fields.decoders import ShDecoder, spherical_harmonics
+from ..fields.decoders import spherical_harmonics
 from ..fields.radiance_field import RadianceField
 from ..train.loop import FINAL_RATE
 from ..train.optimizer import FieldOptimizer
@@ -45,6 +46,21 @@ LOGIT_LIMIT = 6.0
 AT_ONCE = 1 << 16
 
 
+@dataclass
+class Start:
+    """Whether a student began from a direct projection of its teacher; a checkpoint keeps it."""
+
+    projected: bool = False
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the answer as a tensor."""
+        return {"projected": torch.tensor(self.projected)}
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Take what `state` returned."""
+        self.projected = bool(tensors["projected"])
+
+
 def project(
     student: RadianceField, teacher: Field, poses: PoseDistribution, seed: int, seconds: float
 ) -> bool:
@@ -68,18 +84,15 @@ def project(
         False when the student's encoder is a network, which has no values in space to begin from,
         or when the teacher shows nothing.
     """
+    if student.projection == "none":
+        return False
     visible = visible_points(teacher, poses, RAYS, seed)
     if len(visible) < 2:
         return False
     target = ProjectedFeatures(student, teacher, poses, visible, seed)
-    start = student.encoder.begin_projection(
-        lambda places: target(student.space.from_cube(places)),
-        lambda places: student.occupancy.contains(student.space.from_cube(places)),
-    )
-    if start == "none":
-        return False
+    student.begin_projection(target)
     points = torch.cat((visible, points_in_cells(teacher, CELL_POINTS, seed)))
-    if start == "fit":
+    if student.projection == "fit":
         fit_encoder(student, points, target(points), seed, time.monotonic() + seconds)
     if target.for_network:
         teach_decoder(student, target, points, seed)
@@ -103,13 +116,12 @@ def fit_encoder(
     deadline : float
         Value of the monotonic clock at which to stop.
     """
-    places = student.space.to_cube(points)
     scale = wanted.std(dim=0).clamp(min=1e-2)
-    optimizer = FieldOptimizer(student.encoder.parameter_groups())
+    optimizer = FieldOptimizer(student.feature_groups())
     generator = torch.Generator().manual_seed(seed)
     for step in range(STEPS):
-        chosen = torch.randint(len(places), (BATCH,), generator=generator).to(points.device)
-        errors = (student.encoder(places[chosen]) - wanted[chosen]) / scale
+        chosen = torch.randint(len(points), (BATCH,), generator=generator).to(points.device)
+        errors = (student.features(points[chosen]) - wanted[chosen]) / scale
         optimizer.step(errors.square().mean(), FINAL_RATE ** (step / STEPS))
         if time.monotonic() > deadline:
             break
@@ -132,15 +144,15 @@ def teach_decoder(
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        features = student.features(points)[:, 1:]
+        features = student.features(points)
         origins = target.origins[torch.randint(VIEWS, (len(points),), generator=generator)]
         directions = torch.nn.functional.normalize(points - origins, dim=-1)
         _, color = target.teacher(points, directions)
-    parameters = list(student.decoder.parameters())
+    parameters = student.color_parameters()
     optimizer = torch.optim.Adam(parameters, lr=DECODER_RATE, betas=(0.9, 0.99))
     for _ in range(DECODER_STEPS):
         chosen = torch.randint(len(points), (DECODER_BATCH,), generator=generator).to(points.device)
-        read = student.decoder(features[chosen], directions[chosen])
+        read = student.color_from(directions[chosen], features[chosen])
         optimizer.zero_grad()
         (read - color[chosen]).square().mean().backward()
         optimizer.step()
@@ -185,16 +197,15 @@ class ProjectedFeatures:
         self.teacher = teacher
         self.occupied = student.occupancy.contains
         self.space = student.space
-        self.degree = BARE_DEGREE if teacher.decoder_form is None else None
-        self.for_network = not isinstance(student.decoder, ShDecoder)
-        if isinstance(student.decoder, ShDecoder):
-            self.degree = student.decoder.degree
+        self.for_network = student.harmonics_degree is None
+        bare = self.for_network and teacher.decoder_form is None
+        self.degree = BARE_DEGREE if bare else student.harmonics_degree
         cameras = poses.sample(VIEWS, np.random.default_rng(seed))
         origins = np.stack([camera.camera_to_world[:3, 3] for camera in cameras])
         self.origins = torch.from_numpy(origins).float().to(teacher.device)
         self.mean = self.components = torch.empty(0)
         if self.for_network:
-            self._find_components(visible, student.decoder.input_width - 1)
+            self._find_components(visible, student.width - 1)
 
     @torch.no_grad()
     def _find_components(self, visible: Tensor, count: int) -> None:

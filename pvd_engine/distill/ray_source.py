@@ -1,15 +1,14 @@
-"""Where distillation looks: the capture's cameras, random ones like them, and what was hard."""
+"""The rays of distillation: from the capture's cameras, from random ones like them, hard ones."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.capture import Camera
 from ..data.geometry.poses import PoseDistribution
 from ..space.rays import CameraBatch, Rays, random_rays
+from .hard_poses import HardPoses
 from .hard_rays import HardRays
 
 POSES = 128
@@ -19,10 +18,7 @@ RENEW_EVERY = 16
 """Steps for which random cameras serve."""
 
 HARD_SHARE = 0.1
-"""Of the random cameras, and of a step's rays, that are looked at again (PVD-AL)."""
-
-HARD_TURN = np.pi / 20
-"""A hard camera is turned by up to this about each of its axes (PVD-AL)."""
+"""Fraction of the random cameras, and of a step's rays, that are hard ones again (PVD-AL)."""
 
 HARD_RAYS = 1 << 14
 """Hard rays that are kept."""
@@ -38,9 +34,9 @@ class DrawnRays(NamedTuple):
     ----------
     rays : Rays
         N of them, dataset frame.
-    pose : (N,) int64 tensor
-        The random camera of each, or -1.
-    slots : (H,) int64 tensor
+    pose : (N,) int64
+        The random camera of each; -1 for the capture's cameras and for hard rays.
+    slots : (H,) int64
         Places among the hard rays that the last H rays come from.
     """
 
@@ -63,8 +59,6 @@ class RaySource:
     hard_poses, hard_rays : bool
         PVD-AL: take a tenth of the random cameras from the worst of the last ones, a little
         turned; add a tenth of rays from those that were worst when they were cast.
-    memory : dict of str to Tensor
-        What is known of hard cameras and rays; a checkpoint keeps it.
     """
 
     def __init__(
@@ -73,21 +67,22 @@ class RaySource:
         cameras: CameraBatch | None,
         device: torch.device,
         seed: int,
-        hard_poses: bool,
-        hard_rays: bool,
-        memory: dict[str, Tensor],
+        hard_poses: bool = False,
+        hard_rays: bool = False,
     ) -> None:
         self.poses = poses
         self.cameras = cameras
         self.device = device
         self.seed = seed
-        self.hard_poses = hard_poses
-        self.hard_rays = (
-            HardRays(HARD_SHARE, HARD_RAYS, RAY_COLUMNS, memory, device) if hard_rays else None
-        )
-        self.memory = memory
+        self.hard_poses = HardPoses(HARD_SHARE, POSES, device) if hard_poses else None
+        self.hard_rays = HardRays(HARD_SHARE, HARD_RAYS, RAY_COLUMNS, device) if hard_rays else None
         self.period = -1
         self.random_cameras: CameraBatch
+
+    def parts(self) -> dict[str, HardPoses | HardRays]:
+        """Return what a resumed training needs, by name."""
+        parts = {"hard_poses": self.hard_poses, "hard_rays": self.hard_rays}
+        return {name: part for name, part in parts.items() if part is not None}
 
     def draw(self, count: int, step: int, generator: torch.Generator) -> DrawnRays:
         """`count` random rays and the hard ones: poses by the step, pixels by the generator."""
@@ -115,52 +110,19 @@ class RaySource:
         errors : (N,) float32
             Of each ray's colour.
         """
-        if self.hard_poses:
+        if self.hard_poses is not None:
             random = drawn.pose >= 0
-            sums = self.memory["pose_errors"]
-            sums[0].index_add_(0, drawn.pose[random], errors[random])
-            sums[1].index_add_(0, drawn.pose[random], torch.ones_like(errors[random]))
+            self.hard_poses.learn(drawn.pose[random], errors[random])
         if self.hard_rays is not None:
             self.hard_rays.learn(drawn.slots, torch.cat(drawn.rays, dim=1), errors)
 
     def _renew(self, step: int) -> None:
-        """New random cameras; those of an interrupted period come back from the memory."""
+        """Take new random cameras, or go on with those of an interrupted period."""
         self.period = step // RENEW_EVERY
         random = np.random.default_rng((self.seed, self.period))
         cameras = self.poses.sample(POSES, random)
-        if self.hard_poses:
-            cameras = self._with_hard(cameras, step, random)
+        if self.hard_poses is not None:
+            begins = step % RENEW_EVERY == 0
+            choose = self.hard_poses.begin_period if begins else self.hard_poses.resume_period
+            cameras = choose(cameras, random)
         self.random_cameras = CameraBatch.from_cameras(cameras, self.device)
-
-    def _with_hard(
-        self, cameras: list[Camera], step: int, random: np.random.Generator
-    ) -> list[Camera]:
-        kept = self.memory.get("poses")
-        if kept is not None and step % RENEW_EVERY == 0:
-            total, count = self.memory["pose_errors"].cpu().numpy()
-            worst = np.argsort(-total / np.maximum(count, 1))[: round(HARD_SHARE * POSES)]
-            for place, index in enumerate(worst):
-                matrix = kept[int(index)].cpu().numpy() @ _small_turn(random)
-                cameras[place] = replace(cameras[place], camera_to_world=matrix)
-        elif kept is not None:
-            cameras = [
-                replace(camera, camera_to_world=matrix)
-                for camera, matrix in zip(cameras, kept.cpu().numpy(), strict=True)
-            ]
-            return cameras
-        matrices = np.stack([camera.camera_to_world for camera in cameras])
-        self.memory["poses"] = torch.from_numpy(matrices)
-        self.memory["pose_errors"] = torch.zeros((2, POSES), device=self.device)
-        return cameras
-
-
-def _small_turn(random: np.random.Generator) -> np.ndarray:
-    """A random rotation (4, 4) by up to `HARD_TURN` about x, y and z of a camera."""
-    matrix = np.eye(4)
-    for axis, angle in enumerate(random.uniform(-HARD_TURN, HARD_TURN, size=3)):
-        a, b = (axis + 1) % 3, (axis + 2) % 3
-        turn = np.eye(4)
-        turn[[a, b], [a, b]] = np.cos(angle)
-        turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
-        matrix = matrix @ turn
-    return matrix

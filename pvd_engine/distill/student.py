@@ -18,7 +18,7 @@ def make_student(spec: dict[str, Any], teacher: Field) -> RadianceField:
     occupancy = copy.deepcopy(teacher.occupancy).cpu()
     student = make_field(spec, occupancy.space, occupancy)
     student.occupancy.values[student.occupancy.binary == 0] = -1
-    student.encoder.start_dense()
+    student.start_dense()
     return student
 
 

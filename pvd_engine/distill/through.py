@@ -4,16 +4,15 @@ from dataclasses import replace
 
 import torch
 
-from ..edit.edited_field import EditedField, edited_occupancy
+from ..edit.edited_field import EditedField, edited_occupancy, sharply_cut
 from ..fields.architectures import architecture
-from ..fields.encoders.sparse_tensor import SparseTensorEncoder
 from ..fields.radiance_field import RadianceField
 from ..fields.storage import load_field, save_field
 from ..jobs.budget import Budget
 from ..jobs.job import Job
 from .lesson import Lesson
 from .student import make_student
-from .teach import begin, distil
+from .teach import teach
 
 
 def through_sparse_tensor(
@@ -32,14 +31,12 @@ def through_sparse_tensor(
     if path.is_file():
         return replace(lesson, teacher=load_field(path, lesson.teacher.device))
     # Edits that move or tint have no tensors to be made in: the bridge learns their outcome.
-    edited = lesson.teacher
-    edited = edited if isinstance(edited, EditedField) and edited.only_cuts else None
+    edited = sharply_cut(lesson.teacher)
     base = lesson.teacher if edited is None else edited.base
     torch.manual_seed(seed)
     bridge = make_student(architecture("sparse_tensor", preset), base).to(base.device)
     unedited = replace(lesson, teacher=base)
-    training = begin(bridge, unedited, budget, seed, job, checkpoint="sparse_tensor")
-    distil(training, unedited, budget, job)
+    teach(bridge, unedited, budget, seed, job, checkpoint="sparse_tensor")
     if edited is not None:
         carve(bridge, edited)
     save_field(path, bridge)
@@ -48,7 +45,5 @@ def through_sparse_tensor(
 
 def carve(field: RadianceField, edited: EditedField) -> None:
     """Drop the values of a sparse tensor where the edits of another field leave nothing."""
-    if not isinstance(field.encoder, SparseTensorEncoder):
-        raise TypeError("only a sparse tensor can be carved")
-    field.encoder.keep_vertices(lambda points: edited.mask(field.space.from_cube(points)))
+    field.keep_vertices(edited.mask)
     field.occupancy = edited_occupancy(field.occupancy, list(edited.edit_lists))  # type: ignore[arg-type]

@@ -134,6 +134,11 @@ class EditedField(Layer):
         return self.shown.classify(low, high)
 
 
+def sharply_cut(field: Field) -> EditedField | None:
+    """Return a field whose edits are a mask of 0 and 1 (`only_cuts`); None for any other field."""
+    return field if isinstance(field, EditedField) and field.only_cuts else None
+
+
 def layered(base: Field, lists: Sequence[Sequence[Edit]], occupancy: OccupancyGrid | None) -> Layer:
     """The layers that show a field after lists of edits; the last has the given occupancy.
 

@@ -1,36 +1,65 @@
-"""The interface that everything else sees of a field."""
+"""The contract of fields: what everything outside this folder may ask of them.
 
+`Renderable` gives the colours of rays, `Field` density and colour at points as well, and `Learner`
+can be optimised.
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..kernels.compositing import Composited, composite, transmittance
+from ..kernels.marching import PackedSamples, select
 from ..space.occupancy import OccupancyGrid
+from ..space.rays import Rays, sample_positions
 from ..space.space_map import SpaceMap
+from .encoders.base import ParameterGroup
+
+HIDDEN = 1e-4
+"""Samples with less transmittance before them than this are hidden: they are not evaluated."""
+
+TRAINING_HIDDEN = 1e-2
+"""The same in training, where samples that hardly count cost as much as others."""
+
+POINTS_AT_ONCE = 1 << 17
+"""Points a field evaluates at a time where no gradient is wanted; bounds the memory."""
 
 
-class Field(nn.Module):
-    """A volume of density and colour in the dataset frame.
+@dataclass(frozen=True)
+class RayColors:
+    """The colours of N rays.
 
-    Every radiance field is *block 1 then block 2* (Fang et al., "One is All: Bridging the gap
-    between neural radiance field architectures with progressive volume distillation", 2023,
-    section 3): `features` is block 1, `decode` block 2. Training, distillation, rendering, editing
-    and export use nothing but this class.
+    Attributes
+    ----------
+    color : (N, 3) float32
+        In the field's colour space, premultiplied by alpha.
+    alpha : (N,) float32
+    depth : (N,) float32
+        Expected distance times alpha, dataset units; 0 from a field that knows no distances.
+    """
+
+    color: Tensor
+    alpha: Tensor
+    depth: Tensor
+
+
+class Renderable(nn.Module):
+    """Anything that can be looked at along rays of the dataset frame.
 
     Parameters
     ----------
     occupancy : OccupancyGrid
-        Which cells of the field's box may hold density.
-    step : float
-        Ray-marching step, dataset units, where the map of space does not stretch lengths.
+        Cells of the map of space that may hold something.
     header : dict
         JSON-able description: architecture, colour space, provenance.
     """
 
-    def __init__(self, occupancy: OccupancyGrid, step: float, header: dict[str, Any]) -> None:
+    def __init__(self, occupancy: OccupancyGrid, header: dict[str, Any]) -> None:
         super().__init__()
         self.occupancy = occupancy
-        self.step = step
         self.header = header
 
     @property
@@ -45,8 +74,55 @@ class Field(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the field's tensors live."""
+        """The device of the field's tensors."""
         return self.box.device
+
+    def render(self, rays: Rays) -> RayColors:
+        """Return the colours of rays as a picture shows them; without gradient."""
+        raise NotImplementedError
+
+    def taught_from(self, positions: np.ndarray) -> np.ndarray:
+        """Return whether a camera may stand at each position; elsewhere pictures are guesses.
+
+        Parameters
+        ----------
+        positions : (N, 3) float64
+            Dataset frame.
+
+        Returns
+        -------
+        (N,) bool
+        """
+        return np.ones(len(positions), bool)
+
+    def with_density(self) -> "Field | None":
+        """Return the field itself where it has density, else None.
+
+        Edits, merging, volumes and distillation need density.
+        """
+        return None
+
+
+class Field(Renderable):
+    """A volume of density and colour in the dataset frame.
+
+    Every radiance field is *block 1 then block 2* (Fang et al., "One is All: Bridging the gap
+    between neural radiance field architectures with progressive volume distillation", 2023,
+    section 3): `features` is block 1, `decode` block 2.
+
+    Parameters
+    ----------
+    occupancy : OccupancyGrid
+        Cells of the map of space that may hold density.
+    step : float
+        Ray-marching step, dataset units, where the map of space does not stretch lengths.
+    header : dict
+        JSON-able description: architecture, colour space, provenance.
+    """
+
+    def __init__(self, occupancy: OccupancyGrid, step: float, header: dict[str, Any]) -> None:
+        super().__init__(occupancy, header)
+        self.step = step
 
     @property
     def decoder_form(self) -> dict[str, Any] | None:
@@ -64,6 +140,7 @@ class Field(nn.Module):
         Returns
         -------
         (N, F) float32
+            F is 0 for a field that has no features of its own.
         """
         raise NotImplementedError
 
@@ -75,7 +152,7 @@ class Field(nn.Module):
         points, directions : (N, 3) float32
             Dataset frame; directions are unit vectors along the ray.
         features : (N, F) float32
-            What `features` gave for the points.
+            Of the points, from `features`.
 
         Returns
         -------
@@ -93,3 +170,83 @@ class Field(nn.Module):
     def forward(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """Log-density (N,) and colour (N, 3) at points seen along directions."""
         return self.decode(points, directions, self.features(points))
+
+    def with_density(self) -> "Field":
+        """Return the field itself."""
+        return self
+
+    @torch.no_grad()
+    def render(self, rays: Rays) -> RayColors:
+        """March through occupied cells, drop hidden samples and composite."""
+        middle = torch.full((len(rays.origins),), 0.5, device=self.device)
+        result, _ = self.march(rays, middle)
+        return RayColors(result.color, result.alpha, result.depth)
+
+    def march(
+        self, rays: Rays, jitter: Tensor, hidden: float = HIDDEN
+    ) -> tuple[Composited, PackedSamples]:
+        """Composite the visible samples of rays; differentiable in the field's parameters.
+
+        Parameters
+        ----------
+        rays : Rays
+            Dataset frame, R of them.
+        jitter : (R,) float32
+            Start of each ray in its first step, [0, 1); 0.5 for a picture.
+        hidden : float
+            Transmittance under which a sample is dropped.
+        """
+        samples = self.visible_samples(rays, jitter, hidden)
+        density, color = self._shaded(*sample_positions(rays, samples))
+        return composite(density, color, samples, self.step), samples
+
+    @torch.no_grad()
+    def visible_samples(self, rays: Rays, jitter: Tensor, hidden: float = HIDDEN) -> PackedSamples:
+        """Return the samples of rays that lie in occupied cells and are not hidden behind others.
+
+        Parameters
+        ----------
+        rays : Rays
+            Dataset frame, R of them.
+        jitter : (R,) float32
+            Start of each ray in its first step, [0, 1).
+        hidden : float
+            Transmittance under which a sample is dropped.
+        """
+        samples = self.space.march(rays, self.occupancy.binary, self.step, jitter)
+        if len(samples.t) == 0:
+            return samples
+        points, _ = sample_positions(rays, samples)
+        density = torch.cat([self.log_density(part) for part in points.split(POINTS_AT_ONCE)])
+        return select(samples, transmittance(density, samples, self.step) > hidden)
+
+    def _shaded(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward`, a portion at a time where nothing is kept for gradients."""
+        if torch.is_grad_enabled() or len(points) <= POINTS_AT_ONCE:
+            return self(points, directions)
+        portions = zip(points.split(POINTS_AT_ONCE), directions.split(POINTS_AT_ONCE), strict=True)
+        density, color = zip(*(self(*portion) for portion in portions), strict=True)
+        return torch.cat(density), torch.cat(color)
+
+
+class Learner(Renderable):
+    """A field that an optimisation changes; `state_dict` and `load_state_dict` are its state."""
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """Return all that is optimised, by the way it is."""
+        raise NotImplementedError
+
+    def refine(self, fraction: float) -> bool:
+        """Go from coarse to fine.
+
+        Parameters
+        ----------
+        fraction : float
+            Fraction of the budget that is spent, 0 to 1.
+
+        Returns
+        -------
+        bool
+            True when parameters were replaced, so that an optimiser must start again.
+        """
+        return False

@@ -61,9 +61,12 @@ class Decoder(nn.Module):
     ----------
     input_width : int
         Features it needs from the encoder, the log-density included.
+    harmonics_degree : int or None
+        Degree of the spherical harmonics whose coefficients it takes; None for a network.
     """
 
     input_width: int
+    harmonics_degree: int | None = None
 
     def forward(self, features: Tensor, directions: Tensor) -> Tensor:
         """Colour (N, 3) in [0, 1] from features (N, input_width - 1), directions (N, 3)."""
@@ -111,7 +114,7 @@ class ShDecoder(Decoder):
 
     def __init__(self, degree: int = 2) -> None:
         super().__init__()
-        self.degree = degree
+        self.degree = self.harmonics_degree = degree
         self.input_width = 1 + 3 * (degree + 1) ** 2
 
     def forward(self, features: Tensor, directions: Tensor) -> Tensor:

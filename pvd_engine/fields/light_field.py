@@ -8,13 +8,15 @@ on any background, as a radiance field does.
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..data.geometry.poses import PoseDistribution
 from ..kernels.marching import through_box
 from ..space.occupancy import OccupancyGrid
 from ..space.rays import Rays
-from .base import Field
+from .base import Learner, RayColors
 from .encoders.base import ParameterGroup, muon_groups
 from .point_encodings import make_point_encoding
 from .precision import ROWS, matmul_precision, pad_rows
@@ -68,7 +70,7 @@ class ResidualBlock(nn.Module):
         return x + self.second(torch.relu(self.first(x)))
 
 
-class LightField(nn.Module):
+class LightField(Learner):
     """Rays of the dataset frame -> premultiplied colour and alpha.
 
     Parameters
@@ -82,39 +84,22 @@ class LightField(nn.Module):
     occupancy : OccupancyGrid
         From `bordered_occupancy`.
     reach : Reach
-
-    Attributes
-    ----------
-    header : dict
-        JSON-able description: architecture, colour space, provenance.
     """
 
     inner_box: Tensor
 
     def __init__(self, spec: dict[str, Any], occupancy: OccupancyGrid, reach: Reach) -> None:
-        super().__init__()
+        super().__init__(occupancy, {"architecture": spec, "color_space": "srgb"})
         network, ray = spec["network"], spec["ray"]
         width, depth = network["width"], network["depth"]
         self.points = ray["points"]
         self.interval, self.skip_empty = ray["interval"], ray["skip_empty"]
-        self.occupancy = occupancy
         self.reach = reach
         self.register_buffer("inner_box", torch.tensor(reach.inner_box), persistent=False)
-        self.header: dict[str, Any] = {"architecture": spec, "color_space": "srgb"}
         self.encoding = make_point_encoding(ray["encoding"])
         self.head = nn.Linear(self.points * self.encoding.width, width)
         self.body = nn.Sequential(*(ResidualBlock(width) for _ in range((depth - 2) // 2)))
         self.tail = nn.Linear(width, CHANNELS)
-
-    @property
-    def box(self) -> Tensor:
-        """(2, 3) float32: corners of the scene, dataset frame."""
-        return self.occupancy.box
-
-    @property
-    def device(self) -> torch.device:
-        """Where the field's tensors live."""
-        return self.box.device
 
     def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
         """Premultiplied colour and alpha (N, 4) of rays, given as (N, 3) each, in float32."""
@@ -123,14 +108,19 @@ class LightField(nn.Module):
         return answer * self.meets(rays)[:, None] if self.skip_empty else answer
 
     @torch.no_grad()
-    def render(self, rays: Rays) -> Tensor:
+    def render(self, rays: Rays) -> RayColors:
         """As `forward`, but in bf16 where that pays and without work for rays that meet nothing."""
-        if not self.skip_empty:
-            return self.answer(self.ray_points(rays))
-        met = self.meets(rays).nonzero().view(-1)
-        answer = torch.zeros((len(rays.origins), CHANNELS), device=self.device)
-        answer[met] = self.answer(self.ray_points(Rays(*(part[met] for part in rays))))
-        return answer
+        if self.skip_empty:
+            answer = torch.zeros((len(rays.origins), CHANNELS), device=self.device)
+            met = self.meets(rays).nonzero().view(-1)
+            answer[met] = self.answer(self.ray_points(Rays(*(part[met] for part in rays))))
+        else:
+            answer = self.answer(self.ray_points(rays))
+        return RayColors(answer[:, :3], answer[:, 3], torch.zeros_like(answer[:, 3]))
+
+    def taught_from(self, positions: np.ndarray) -> np.ndarray:
+        """Return whether positions (N, 3) lie in the region of the cameras it was taught from."""
+        return PoseDistribution.from_json(self.reach.region).contains(positions)
 
     def answer(self, points: Tensor) -> Tensor:
         """Colour and alpha (N, 4) of the points of each ray, (N, P, 3), as `ray_points` gives."""
@@ -194,18 +184,10 @@ class LightField(nn.Module):
         networks = muon_groups(self.head, self.body, self.tail)
         return [*networks, *self.encoding.parameter_groups()]
 
-    def refine(self, fraction: float) -> bool:
-        """Nothing goes from coarse to fine here."""
-        return False
-
     def flops(self) -> int:
         """Of one ray through the network: two for each weight, as R2L counts them."""
         layers = (module for module in self.modules() if isinstance(module, nn.Linear))
         return 2 * sum(layer.weight.numel() for layer in layers)
-
-
-AnyField = Field | LightField
-"""What can be rendered."""
 
 
 @torch.no_grad()

@@ -1,13 +1,14 @@
 """An encoder and a decoder in the frame of a dataset."""
 
+from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..space.occupancy import OccupancyGrid
-from .base import Field
+from .base import Field, Learner
 from .decoders import make_decoder
-from .encoders.base import ParameterGroup
+from .encoders.base import ParameterGroup, Projection
 from .encoders.make import make_encoder
 from .precision import pad_rows
 from .state import (
@@ -20,7 +21,7 @@ from .state import (
 )
 
 
-class RadianceField(Field):
+class RadianceField(Field, Learner):
     """Block 1 (encoder) then block 2 (decoder).
 
     Parameters
@@ -37,15 +38,44 @@ class RadianceField(Field):
         self.decoder = make_decoder(spec["decoder"])
         self.encoder = make_encoder(spec["encoder"], width=self.decoder.input_width)
 
+    @property
+    def width(self) -> int:
+        """Number of features: the log-density and those that make the colour."""
+        return self.decoder.input_width
+
+    @property
+    def harmonics_degree(self) -> int | None:
+        """Degree of the spherical harmonics whose coefficients the colour features are.
+
+        None where a network reads them, which can learn to read anything.
+        """
+        return self.decoder.harmonics_degree
+
+    @property
+    def projection(self) -> Projection:
+        """How block 1 can start from known features; see `Encoder.projection`."""
+        return self.encoder.projection
+
+    @property
+    def cpu_samples(self) -> int:
+        """Visible samples that a step of training on a CPU aims at."""
+        return self.encoder.cpu_samples
+
     def features(self, points: Tensor) -> Tensor:
         """Block 1 at points (N, 3), dataset frame: (N, F)."""
         return self.encoder(pad_rows(self.space.to_cube(points)))[: len(points)]
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """Block 2: log-density (N,) per dataset unit and colour (N, 3)."""
-        log_density = features[:, 0] - self.space.log_unit(points)
-        color = self.decoder(pad_rows(features[:, 1:]), pad_rows(directions))
-        return log_density, color[: len(points)]
+        return self.density_from(points, features), self.color_from(directions, features)
+
+    def density_from(self, points: Tensor, features: Tensor) -> Tensor:
+        """Log extinction per dataset unit (N,) from the features (N, F) of points (N, 3)."""
+        return features[:, 0] - self.space.log_unit(points)
+
+    def color_from(self, directions: Tensor, features: Tensor) -> Tensor:
+        """Colour (N, 3) along directions (N, 3) from features (N, F)."""
+        return self.decoder(pad_rows(features[:, 1:]), pad_rows(directions))[: len(features)]
 
     def log_density(self, points: Tensor) -> Tensor:
         """Log extinction per dataset unit (N,) at points (N, 3)."""
@@ -53,14 +83,55 @@ class RadianceField(Field):
         return density[: len(points)] - self.space.log_unit(points)
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """The encoder's groups and the decoder's."""
-        return [*self.encoder.parameter_groups(), *self.encoder.network_groups(self.decoder)]
+        """Return block 1's groups and block 2's."""
+        return [*self.feature_groups(), *self.encoder.network_groups(self.decoder)]
+
+    def feature_groups(self) -> list[ParameterGroup]:
+        """Return block 1's groups alone."""
+        return self.encoder.parameter_groups()
+
+    def color_parameters(self) -> list[nn.Parameter]:
+        """Return block 2's parameters alone."""
+        return list(self.decoder.parameters())
 
     def refine(self, fraction: float) -> bool:
         """Let the encoder go from coarse to fine; True when parameters were replaced."""
-        return self.encoder.refine(
-            fraction, lambda points: self.occupancy.contains(self.space.from_cube(points))
+        return self.encoder.refine(fraction, self._occupied)
+
+    def start_dense(self) -> None:
+        """Start from a density of about 1 instead of thin fog; see `Encoder.start_dense`."""
+        self.encoder.start_dense()
+
+    def begin_projection(self, target: Callable[[Tensor], Tensor]) -> None:
+        """Make block 1 ready to start from known features, as `projection` says.
+
+        Parameters
+        ----------
+        target : callable
+            (N, 3) points, dataset frame -> (N, F) features that are wanted.
+        """
+        self.encoder.begin_projection(
+            lambda places: target(self.space.from_cube(places)), self._occupied
         )
+
+    def keep_vertices(self, kept: Callable[[Tensor], Tensor]) -> None:
+        """Drop the values of all vertices of block 1 but some.
+
+        Parameters
+        ----------
+        kept : callable
+            (M, 3) points, dataset frame -> (M,) bool.
+
+        Raises
+        ------
+        TypeError
+            The encoder has no values at vertices.
+        """
+        self.encoder.keep_vertices(lambda places: kept(self.space.from_cube(places)))
+
+    def _occupied(self, places: Tensor) -> Tensor:
+        """Whether the field may hold density at points (N, 3) of the cube: (N,) bool."""
+        return self.occupancy.contains(self.space.from_cube(places))
 
 
 def radiance_field_state(field: RadianceField) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -31,9 +31,9 @@ from safetensors.torch import save_file
 from ..errors import UserError
 from ..files.atomic import write_atomic
 from . import light_field, radiance_field
-from .base import Field
+from .base import Field, Renderable
 from .header import encode_header, opened
-from .light_field import AnyField
+from .light_field import LightField
 from .state import (
     STATE_FAULTS,
     UnknownKindError,
@@ -76,14 +76,14 @@ def stored_bytes(field: Field) -> int:
     return sum(tensor.nbytes for tensor in tensors.values()) + HEADER_BYTES
 
 
-def save_field(path: Path, field: AnyField) -> None:
+def save_field(path: Path, field: Renderable) -> None:
     """Write a field file, whole or not at all.
 
     Parameters
     ----------
     path : Path
         Ends in ``.safetensors``.
-    field : AnyField
+    field : Renderable
 
     Raises
     ------
@@ -96,7 +96,7 @@ def save_field(path: Path, field: AnyField) -> None:
     write_atomic(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
 
 
-def load_any_field(path: Path, device: torch.device | str = "cpu") -> AnyField:
+def load_any_field(path: Path, device: torch.device | str = "cpu") -> Renderable:
     """Read a field file of any kind, to be rendered.
 
     Raises
@@ -129,10 +129,26 @@ def load_field(path: Path, device: torch.device | str = "cpu") -> Field:
     UserError
         As `load_any_field`, and for a light field.
     """
-    field = load_any_field(path, device)
-    if not isinstance(field, Field):
+    field = load_any_field(path, device).with_density()
+    if field is None:
         raise UserError(
             f"'{path}' is a light field, which has no density: it can be rendered, measured and "
             "exported, but not edited, merged, converted or made a volume; take its teacher."
+        )
+    return field
+
+
+def load_light_field(path: Path, device: torch.device | str = "cpu") -> LightField:
+    """Read a file of a light field.
+
+    Raises
+    ------
+    UserError
+        As `load_any_field`, and for a field of another kind.
+    """
+    field = load_any_field(path, device)
+    if not isinstance(field, LightField):
+        raise UserError(
+            f"'{path}' is no light field; convert it into one with --to light_field first."
         )
     return field

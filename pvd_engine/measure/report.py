@@ -40,8 +40,8 @@ import torch
 
 from ..data.capture import Capture
 from ..data.splits import evenly_spaced
+from ..fields.base import Renderable
 from ..fields.header import read_header
-from ..fields.light_field import AnyField
 from ..fields.storage import load_any_field
 from ..files.atomic import write_bytes, write_json
 from ..jobs.fraction import fraction_reporter
@@ -197,7 +197,7 @@ def _notes(
     return notes
 
 
-def describe(path: Path, field: AnyField) -> dict[str, Any]:
+def describe(path: Path, field: Renderable) -> dict[str, Any]:
     """A field and its file, as ``teacher`` and ``student`` in the report."""
     header = read_header(path)
     return {

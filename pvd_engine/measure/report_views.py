@@ -9,7 +9,7 @@ from ..data.capture import Capture, View
 from ..data.images.downscale import view_on_white
 from ..data.images.masks import load_mask
 from ..errors import UserError
-from ..fields.light_field import AnyField
+from ..fields.base import Renderable
 from ..render.render import render_image
 from .image_metrics import SSIM_WINDOW, leaves_something, psnr, ssim
 from .pictures import ViewPictures
@@ -44,8 +44,8 @@ def affordable(views: Sequence[View], device: str) -> int:
 
 
 def measure(
-    teacher: AnyField,
-    student: AnyField,
+    teacher: Renderable,
+    student: Renderable,
     views: Sequence[View],
     notes: list[str],
     progress: Callable[[float], None],
@@ -54,7 +54,7 @@ def measure(
 
     Parameters
     ----------
-    teacher, student : AnyField
+    teacher, student : Renderable
     views : sequence of View
     notes : list of str
         Receives a sentence for each image that cannot be read.
@@ -68,7 +68,7 @@ def measure(
     view : ViewPictures
     """
 
-    def picture(field: AnyField, view: View, before: int) -> np.ndarray:
+    def picture(field: Renderable, view: View, before: int) -> np.ndarray:
         def report(share: float) -> None:
             progress((before + share) / (2 * len(views)))
 

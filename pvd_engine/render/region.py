@@ -5,20 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..data.capture import View
-from ..data.geometry.poses import PoseDistribution
-from ..fields.light_field import AnyField, LightField
+from ..fields.base import Renderable
 
 
-def views_outside(field: AnyField, views: Sequence[View]) -> list[str]:
-    """Names of the views whose camera stands where a light field was not taught.
-
-    Fields with density can be looked at from anywhere, so for them there are none.
-    """
-    if not isinstance(field, LightField) or not views:
+def views_outside(field: Renderable, views: Sequence[View]) -> list[str]:
+    """Names of the views whose camera stands where a field was not taught; see `taught_from`."""
+    if not views:
         return []
-    region = PoseDistribution.from_json(field.reach.region)
-    inside = region.contains(np.stack([view.camera.camera_to_world[:3, 3] for view in views]))
-    return [view.name for view, known in zip(views, inside, strict=True) if not known]
+    known = field.taught_from(np.stack([view.camera.camera_to_world[:3, 3] for view in views]))
+    return [view.name for view, is_known in zip(views, known, strict=True) if not is_known]
 
 
 def outside_warnings(outside: Sequence[str], views: Sequence[View]) -> list[str]:

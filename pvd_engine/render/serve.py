@@ -29,7 +29,7 @@ from ..data.formats.cameras_json import camera_from_dict
 from ..edit.edited_field import EditedField
 from ..edit.edits_json import parse_edits
 from ..errors import Cancelled, UserError
-from ..fields.light_field import AnyField, LightField
+from ..fields.base import Renderable
 from ..fields.storage import load_any_field
 from ..files.atomic import write_atomic
 from .region import outside_warnings, views_outside
@@ -91,11 +91,11 @@ class Shelf:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._file: tuple[Path, int, int] | None = None
-        self._base: AnyField | None = None
+        self._base: Renderable | None = None
         self._edits: Any = None
-        self._shown: AnyField | None = None
+        self._shown: Renderable | None = None
 
-    def field(self, path: Path, edits: Any) -> AnyField:
+    def field(self, path: Path, edits: Any) -> Renderable:
         """A field file with edits, loaded anew only where something has changed.
 
         Raises
@@ -115,10 +115,11 @@ class Shelf:
         return self._shown
 
 
-def _edited(base: AnyField, edits: Any, folder: Path) -> AnyField:
-    if isinstance(base, LightField):
+def _edited(base: Renderable, edits: Any, folder: Path) -> EditedField:
+    field = base.with_density()
+    if field is None:
         raise UserError("A light field cannot be edited; edit the field that it learned from.")
-    return EditedField(base, parse_edits(edits, folder, "edits")).to(base.device)
+    return EditedField(field, parse_edits(edits, folder, "edits")).to(base.device)
 
 
 def serve(

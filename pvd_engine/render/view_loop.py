@@ -4,19 +4,19 @@ import time
 from collections.abc import Iterator, Sequence
 
 from ..data.capture import View
-from ..fields.light_field import AnyField
+from ..fields.base import Renderable
 from ..jobs.job import Job
 from .render import RenderedImage, render_image
 
 
 def render_views(
-    field: AnyField, views: Sequence[View], job: Job
+    field: Renderable, views: Sequence[View], job: Job
 ) -> Iterator[tuple[View, RenderedImage]]:
     """Render views in order; progress counts pixels, so that large views weigh more.
 
     Parameters
     ----------
-    field : AnyField
+    field : Renderable
     views : sequence of View
     job : Job
 

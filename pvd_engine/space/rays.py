@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 
 from ..data.capture import Camera
+from ..kernels.marching import PackedSamples
 from .lenses import MODELS, NONE, coefficient_rows, lens_directions
 
 
@@ -144,6 +145,13 @@ def generate_rays(cameras: CameraBatch, camera_index: torch.Tensor, pixels: torc
     directions = (cameras.rotations[camera_index] @ in_camera[:, :, None])[:, :, 0]
     directions /= torch.linalg.vector_norm(directions, dim=1, keepdim=True)
     return Rays(cameras.positions[camera_index], directions.to(torch.float32))
+
+
+def sample_positions(rays: Rays, samples: PackedSamples) -> tuple[torch.Tensor, torch.Tensor]:
+    """Points (S, 3) and directions (S, 3) of packed samples."""
+    directions = rays.directions.index_select(0, samples.ray_index)
+    origins = rays.origins.index_select(0, samples.ray_index)
+    return torch.addcmul(origins, directions, samples.t[:, None]), directions
 
 
 def image_pixels(width: int, height: int, device: torch.device | str = "cpu") -> torch.Tensor:

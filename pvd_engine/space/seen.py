@@ -3,9 +3,8 @@
 import torch
 from torch import nn
 
-from ..render.render import sample_positions
 from .occupancy import OccupancyGrid
-from .rays import CameraBatch, Rays, random_rays
+from .rays import CameraBatch, Rays, random_rays, sample_positions
 
 RAYS = 1 << 15
 """Many for each cell of a cross-section of the grid, even where few cameras look."""

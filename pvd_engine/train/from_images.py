@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from ..data.capture import Capture
+from ..fields.base import TRAINING_HIDDEN
 from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
 from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
-from ..render.render import TRAINING_HIDDEN, render_rays
 from ..space.seen import exclude_unseen
 from ..space.space_map import BoxMap
 from .distortion import distortion
@@ -49,7 +49,7 @@ class ImageObjective:
         self.training = training
         self.pixels = pixels
         on_cpu = training.field.device.type == "cpu"
-        self.target_samples = training.field.encoder.cpu_samples if on_cpu else CUDA_SAMPLES
+        self.target_samples = training.field.cpu_samples if on_cpu else CUDA_SAMPLES
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
         """Loss of one batch of rays, and its PSNR."""
@@ -60,7 +60,7 @@ class ImageObjective:
         rays, rgba = self.pixels.draw(count, generator)
         device = rgba.device
         jitter = torch.rand(count, generator=generator).to(device)
-        result, samples = render_rays(field, rays, jitter, TRAINING_HIDDEN)
+        result, samples = field.march(rays, jitter, TRAINING_HIDDEN)
         alpha = rgba[:, 3:]
         background = torch.rand((count, 3), generator=generator).to(device)
         target = rgba[:, :3] * alpha + background * (1 - alpha)

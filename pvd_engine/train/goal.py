@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data.capture import Camera
-from ..fields.light_field import AnyField
+from ..fields.base import Renderable
 from ..measure.image_metrics import psnr
 from ..render.render import render_image
 
@@ -30,7 +30,7 @@ class Goal:
     expected: np.ndarray
     counts: np.ndarray | None = None
 
-    def reached(self, field: AnyField) -> bool:
+    def reached(self, field: Renderable) -> bool:
         """Whether a field is good enough now."""
         picture = render_image(field, self.camera).over(1.0)
         return psnr(picture, self.expected, self.counts) >= self.psnr

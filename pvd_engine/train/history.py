@@ -1,8 +1,12 @@
 """The curve of an optimisation: loss and PSNR over time, in a few hundred points."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from typing import Any
+
+import torch
+from torch import Tensor
 
 LIMIT = 300
 """Points of a curve; when there are more, neighbours become one."""
@@ -92,18 +96,29 @@ class History:
         names = ("step", "seconds", "stage", "loss", "psnr")
         return {name: [asdict(point)[name] for point in self.points] for name in names}
 
-    def to_json(self) -> dict[str, Any]:
-        """For a checkpoint's header."""
-        return {"stride": self.stride, "points": [astuple(point) for point in self.points]}
+    def state(self) -> dict[str, Tensor]:
+        """Return the curve for a checkpoint: a row of float64 for each point, NaN for None."""
+        rows = [[math.nan if v is None else v for v in astuple(point)] for point in self.points]
+        columns = len(fields(Point))
+        return {
+            "points": torch.tensor(rows, dtype=torch.float64).view(-1, columns),
+            "stride": torch.tensor(self.stride),
+        }
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "History":
-        """The inverse of `to_json`; a loss that JSON could not hold is infinite."""
-        points = [Point(*values) for values in data["points"]]
-        lost = float("inf")
-        return cls(
-            [replace(p, loss=lost if p.loss is None else p.loss) for p in points], data["stride"]
-        )
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Take what `state` returned."""
+        self.stride = int(tensors["stride"])
+        self.points = [
+            Point(
+                int(step),
+                seconds,
+                None if math.isnan(stage) else int(stage),
+                loss,
+                None if math.isnan(psnr) else psnr,
+                int(steps),
+            )
+            for step, seconds, stage, loss, psnr, steps in tensors["points"].tolist()
+        ]
 
 
 def joined(first: Point, second: Point) -> Point:

@@ -4,15 +4,14 @@ import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import Cancelled
+from ..errors import Cancelled, UserError
+from ..fields.base import Learner
 from ..fields.encoders.base import ParameterGroup
-from ..fields.light_field import LightField
-from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
 from ..jobs.checkpoint import load_checkpoint, save_checkpoint
 from ..jobs.job import Job
@@ -36,17 +35,32 @@ FINAL_RATE = 0.1
 """The learning rate falls exponentially to this share of its start."""
 
 
-Learner = TypeVar("Learner", RadianceField, LightField)
+CHECKPOINT_LAYOUT = 2
+"""Number of the checkpoints' layout, raised when they hold their parts in another way."""
+
+SomeLearner = TypeVar("SomeLearner", bound=Learner)
+
+
+class Part(Protocol):
+    """A part of a training that a resumed one needs, as an optimiser is."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that it has learned so far, by name."""
+        ...
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Take what `state` returned; the tensors may be on another device."""
+        ...
 
 
 @dataclasses.dataclass
-class Training(Generic[Learner]):
+class Training(Generic[SomeLearner]):
     """All that an interrupted optimisation needs to go on.
 
     Attributes
     ----------
-    field : RadianceField or LightField
-        What is being optimised.
+    field : Learner
+        The field that is optimised.
     optimizer : FieldOptimizer
     generator : torch.Generator
         Source of all randomness that goes on from step to step.
@@ -62,12 +76,12 @@ class Training(Generic[Learner]):
     history : History
         Loss and PSNR so far.
     beside : nn.Module or None
-        What is learned beside the field and dropped with the training.
-    memory : dict of str to Tensor
-        What else a resumed training must know.
+        A network that learns next to the field and is dropped with the training.
+    parts : dict of str to Part
+        Everything else that a resumed training needs, by its name in checkpoints.
     """
 
-    field: Learner
+    field: SomeLearner
     optimizer: FieldOptimizer
     generator: torch.Generator
     seed: int
@@ -75,23 +89,23 @@ class Training(Generic[Learner]):
     step: int = 0
     elapsed: float = 0.0
     rays: float = 256.0
-    recent: dict[str, float] = dataclasses.field(default_factory=dict)
     history: History = dataclasses.field(default_factory=History)
     beside: nn.Module | None = None
-    memory: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    parts: dict[str, Part] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def start(
         cls,
-        learner: Learner,
+        field: SomeLearner,
         seed: int,
         checkpoint: str = "latest",
         beside: nn.Module | None = None,
-    ) -> "Training[Learner]":
+        parts: dict[str, Part] | None = None,
+    ) -> "Training[SomeLearner]":
         """Begin at step 0."""
-        optimizer = FieldOptimizer(_groups(learner, beside))
+        optimizer = FieldOptimizer(_groups(field, beside))
         generator = torch.Generator().manual_seed(seed)
-        return cls(learner, optimizer, generator, seed, checkpoint, beside=beside)
+        return cls(field, optimizer, generator, seed, checkpoint, beside=beside, parts=parts or {})
 
     def _path(self, job: Job) -> Path:
         return job.checkpoints / f"{self.checkpoint}.safetensors"
@@ -102,36 +116,75 @@ class Training(Generic[Learner]):
 
     def save(self, job: Job) -> None:
         """Write a checkpoint into the job folder."""
-        tensors = {f"field.{k}": v for k, v in self.field.state_dict().items()}
-        tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.state().items()}
-        tensors |= {f"memory.{k}": v for k, v in self.memory.items()}
+        states = {
+            "field": self.field.state_dict(),
+            "optimizer": self.optimizer.state(),
+            "generator": {"state": self.generator.get_state()},
+            "history": self.history.state(),
+            **{name: part.state() for name, part in self.parts.items()},
+        }
         if self.beside is not None:
-            tensors |= {f"beside.{k}": v for k, v in self.beside.state_dict().items()}
-        tensors["generator"] = self.generator.get_state()
-        header = {"step": self.step, "elapsed": self.elapsed, "rays": self.rays}
-        header["history"] = self.history.to_json()
+            states["beside"] = self.beside.state_dict()
+        tensors = {
+            f"{part}.{name}": tensor
+            for part, state in states.items()
+            for name, tensor in state.items()
+        }
+        header = {
+            "layout": CHECKPOINT_LAYOUT,
+            "step": self.step,
+            "elapsed": self.elapsed,
+            "rays": self.rays,
+        }
         save_checkpoint(self._path(job), tensors, header)
 
     def resume(self, job: Job) -> bool:
-        """Go on from the job folder's checkpoint; False when there is none."""
-        loaded = load_checkpoint(self._path(job))
+        """Go on from the job folder's checkpoint.
+
+        Returns
+        -------
+        bool
+            False when there is none, or one of another version; the job then warns that the
+            training starts again.
+
+        Raises
+        ------
+        UserError
+            The checkpoint is damaged, or of another training.
+        """
+        path = self._path(job)
+        loaded = load_checkpoint(path)
         if loaded is None:
             return False
         tensors, header = loaded
+        if header.get("layout") != CHECKPOINT_LAYOUT:
+            job.warn(["The checkpoint was made by another version of PVD, so work starts again."])
+            return False
+        try:
+            self._load(tensors)
+            self.step, self.elapsed, self.rays = header["step"], header["elapsed"], header["rays"]
+        except (LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise UserError(
+                f"The checkpoint '{path}' does not fit this training; start again with --restart."
+            ) from error
+        return True
 
-        def part(prefix: str) -> dict[str, Tensor]:
+    def _load(self, tensors: dict[str, Tensor]) -> None:
+        """Take the tensors of a checkpoint."""
+
+        def state_of(part: str) -> dict[str, Tensor]:
+            prefix = f"{part}."
             return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
 
-        self.field.load_state_dict(part("field."))
+        self.field.load_state_dict(state_of("field"))
         if self.beside is not None:
-            self.beside.load_state_dict(part("beside."))
-        self.memory.update({k: v.to(self.field.device) for k, v in part("memory.").items()})
-        self.renew_optimizer()
-        self.optimizer.load_state(part("optimizer."))
-        self.generator.set_state(tensors["generator"])
-        self.step, self.elapsed, self.rays = header["step"], header["elapsed"], header["rays"]
-        self.history = History.from_json(header["history"])
-        return True
+            self.beside.load_state_dict(state_of("beside"))
+        self.renew_optimizer()  # the field may have other parameters now
+        self.optimizer.load_state(state_of("optimizer"))
+        self.generator.set_state(tensors["generator.state"])
+        self.history.load_state(state_of("history"))
+        for name, part in self.parts.items():
+            part.load_state(state_of(name))
 
     def aim(self, samples: int, wanted: int) -> None:
         """Choose the next step's rays so that about `wanted` of their samples are visible.
@@ -146,7 +199,7 @@ class Training(Generic[Learner]):
         self.rays = min(max(rays, self.rays / 2, MIN_RAYS), self.rays * 2, MAX_RAYS)
 
 
-def _groups(field: RadianceField | LightField, beside: nn.Module | None) -> list[ParameterGroup]:
+def _groups(field: Learner, beside: nn.Module | None) -> list[ParameterGroup]:
     groups = field.parameter_groups()
     parameters = [] if beside is None else list(beside.parameters())
     return [*groups, ParameterGroup(parameters, learning_rate=1e-2)] if parameters else groups
@@ -189,6 +242,7 @@ def optimise(
     start = time.monotonic() - training.elapsed
     reported = saved = time.monotonic()
     first_step, first_elapsed = training.step, training.elapsed
+    shown: dict[str, float] = {}  # running means of the metrics
     while not budget.done(training.step, training.elapsed):
         fraction = budget.fraction(training.step, training.elapsed)
         if training.field.refine(fraction):
@@ -197,8 +251,7 @@ def optimise(
         training.optimizer.step(loss, learning_rate_scale(training.step, fraction))
         training.step += 1
         for name, value in metrics.items():
-            old = training.recent.get(name, value)
-            training.recent[name] = 0.9 * old + 0.1 * value
+            shown[name] = 0.9 * shown.get(name, value) + 0.1 * value
         now = time.monotonic()
         training.elapsed = now - start
         training.history.add(training.step, training.elapsed, loss.item(), metrics)
@@ -216,7 +269,7 @@ def optimise(
                 unit="step",
                 seconds_left=training.elapsed * (1 - done) / max(done, 1e-6),
                 doing=None,
-                **training.recent,
+                **shown,
             )
         if now - saved > CHECKPOINT_SECONDS:
             saved = now

@@ -8,7 +8,7 @@ from PIL import Image
 from ..data.capture import Camera, View
 from ..data.images.downscale import scaled_camera, view_on_white
 from ..data.images.masks import load_mask
-from ..fields.light_field import AnyField
+from ..fields.base import Renderable
 from ..jobs.job import Job
 from ..measure.image_metrics import psnr
 from ..render.render import render_image
@@ -28,7 +28,7 @@ class Preview:
     ----------
     view : View
         With or without an image.
-    field : AnyField
+    field : Renderable
     job : Job
 
     Attributes
@@ -41,7 +41,7 @@ class Preview:
         The pixels that are measured, where not all are.
     """
 
-    def __init__(self, view: View, field: AnyField, job: Job) -> None:
+    def __init__(self, view: View, field: Renderable, job: Job) -> None:
         self.view = view
         self.field = field
         self.job = job

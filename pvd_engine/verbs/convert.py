@@ -251,7 +251,7 @@ def _radiance_field(
     import torch
 
     from ..distill.student import inherit, make_student
-    from ..distill.teach import begin, distil
+    from ..distill.teach import teach
     from ..distill.through import through_sparse_tensor
     from ..fields.architectures import architecture, default_preset
     from ..fields.sizing import fit
@@ -270,13 +270,11 @@ def _radiance_field(
     torch.manual_seed(seed)
     student = make_student(spec, lesson.teacher).to(device)
     inherited = inherit(student, lesson.teacher) if arguments.inherit else []
-    training = begin(student, lesson, budget, seed, job)
-    report = distil(training, lesson, budget, job, arguments.until_psnr)
+    training, report = teach(student, lesson, budget, seed, job, arguments.until_psnr)
     return training, {
         "preset": preset,
         "through": arguments.through,
         "inherited": inherited,
-        "projected": "projected" in training.memory,
         **report,
     }
 
@@ -285,13 +283,37 @@ def _light_field(
     arguments: ConvertArguments, lesson: "Lesson", job: Job
 ) -> tuple["Training", dict[str, Any]]:
     """Teach a light field."""
-    from ..distill.light import make_light_field
+    from ..distill.light import teach_light_field
+    from ..distill.light_objective import LightRecipe
+    from ..fields.architectures import default_preset, light_field
+    from ..fields.header import read_header
+    from ..measure.report import alteration
 
     defaults = {field.name: field.default for field in fields(arguments)}
     for name in NOT_OF_LIGHT_FIELDS:
         if getattr(arguments, name) != defaults[name]:
             raise UserError(f"{option_name(name)} means nothing for a light field; leave it out.")
-    return make_light_field(arguments, lesson, job)
+    preset = arguments.preset or default_preset(lesson.teacher.device)
+    spec = light_field(
+        preset,
+        arguments.ray_points,
+        arguments.ray_interval,
+        arguments.ray_skip_empty,
+        arguments.ray_encoding,
+    )
+    # The images do not show what an edited or merged teacher shows.
+    altered = alteration(read_header(arguments.field)) is not None
+    recipe = LightRecipe(
+        arguments.ray_pool,
+        arguments.ray_hard,
+        arguments.ray_importance,
+        0.0 if altered else arguments.fine_tune,
+    )
+    budget = Budget.parse(arguments.budget, arguments.steps)
+    training, report = teach_light_field(
+        spec, lesson, recipe, budget, arguments.seed, job, arguments.until_psnr
+    )
+    return training, {"preset": preset, **report}
 
 
 def _write_report(

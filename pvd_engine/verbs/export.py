@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from tyro.conf import Positional
 
-from ..errors import UserError
 from ..jobs.job import Job
 from ..jobs.verb import Verb
 from .option_kinds import CheckedArguments, FieldPath, check_suffix
@@ -46,16 +45,9 @@ def run(arguments: ExportArguments, job: Job) -> dict[str, Any]:
     """
     from .. import edit  # noqa: F401, lets edited and merged fields be loaded
     from ..exchange.onnx_file import write_onnx
-    from ..fields.light_field import LightField
-    from ..fields.storage import load_any_field
+    from ..fields.storage import load_light_field
 
-    field = load_any_field(arguments.field)
-    if not isinstance(field, LightField):
-        raise UserError(
-            f"'{arguments.field}' is no light field, and only light fields are exported to ONNX; "
-            "convert it with --to light_field first."
-        )
-    write_onnx(field, arguments.out)
+    write_onnx(load_light_field(arguments.field), arguments.out)
     return {
         "out": str(arguments.out),
         "to": arguments.to,

@@ -5,15 +5,9 @@ import pytest
 import torch
 
 from pvd_engine.data.geometry.poses import PoseDistribution
+from pvd_engine.distill.hard_poses import HARD_TURN
 from pvd_engine.distill.objective import HARD_POINTS, HARD_POINTS_ALPHA, most_counting
-from pvd_engine.distill.ray_source import (
-    HARD_RAYS,
-    HARD_SHARE,
-    HARD_TURN,
-    POSES,
-    RENEW_EVERY,
-    RaySource,
-)
+from pvd_engine.distill.ray_source import HARD_RAYS, HARD_SHARE, POSES, RENEW_EVERY, RaySource
 from pvd_engine.kernels.compositing import Composited
 from pvd_engine.kernels.marching import PackedSamples
 
@@ -28,8 +22,8 @@ def poses():
     )
 
 
-def ray_source(poses, memory, hard_poses=False, hard_rays=False):
-    return RaySource(poses, None, torch.device("cpu"), 5, hard_poses, hard_rays, memory)
+def ray_source(poses, hard_poses=False, hard_rays=False):
+    return RaySource(poses, None, torch.device("cpu"), 5, hard_poses, hard_rays)
 
 
 def generator(seed=0):
@@ -37,8 +31,7 @@ def generator(seed=0):
 
 
 def test_the_hardest_cameras_come_again_a_little_turned(poses):
-    memory = {}
-    source = ray_source(poses, memory, hard_poses=True)
+    source = ray_source(poses, hard_poses=True)
     hard = torch.arange(7, 7 + WORST)
     for step in range(RENEW_EVERY):
         drawn = source.draw(4000, step, generator(step))
@@ -59,7 +52,7 @@ def test_the_hardest_cameras_come_again_a_little_turned(poses):
 
 
 def test_without_it_cameras_depend_on_the_step_alone(poses):
-    first, second = ray_source(poses, {}), ray_source(poses, {})
+    first, second = ray_source(poses), ray_source(poses)
     drawn = first.draw(100, 0, generator())
     first.learn(drawn, torch.rand(100))
     first.draw(10, RENEW_EVERY, generator())
@@ -68,11 +61,11 @@ def test_without_it_cameras_depend_on_the_step_alone(poses):
 
 
 def test_the_worst_rays_are_cast_again_once_there_are_enough(poses):
-    memory = {}
-    source = ray_source(poses, memory, hard_rays=True)
+    source = ray_source(poses, hard_rays=True)
+    table = source.hard_rays.table
     count, step = 4000, 0
     kept = []
-    while "hard_count" not in memory or int(memory["hard_count"]) < HARD_RAYS:
+    while source.hard_rays.filled < HARD_RAYS:
         drawn = source.draw(count, step, generator(step))
         assert len(drawn.slots) == 0 and len(drawn.pose) == count
         errors = torch.rand(count, generator=generator(step + 1))
@@ -81,29 +74,30 @@ def test_the_worst_rays_are_cast_again_once_there_are_enough(poses):
         worst = errors.topk(share).indices
         kept.extend(torch.cat(drawn.rays, dim=1)[worst].tolist())
         step += 1
-    assert torch.allclose(memory["hard_rays"], torch.tensor(kept))
+    assert torch.allclose(table, torch.tensor(kept))
     drawn = source.draw(count, step, generator(step))
     extra = round(HARD_SHARE * count)
     assert len(drawn.pose) == count + extra
     rays = torch.cat(drawn.rays, dim=1)
-    assert torch.equal(rays[count:], memory["hard_rays"][drawn.slots])
+    assert torch.equal(rays[count:], table[drawn.slots])
     errors = torch.zeros(count + extra)
     errors[:extra] = 1.0
     source.learn(drawn, errors)
-    assert {tuple(r) for r in memory["hard_rays"][drawn.slots].tolist()} == {
+    assert {tuple(r) for r in table[drawn.slots].tolist()} == {
         tuple(r) for r in rays[:extra].tolist()
     }
 
 
-def test_an_interrupted_choice_goes_on_as_it_would_have(poses):
-    memory = {}
-    source = ray_source(poses, memory, hard_poses=True, hard_rays=True)
-    for step in range(RENEW_EVERY + 3):
+@pytest.mark.parametrize("done", [0, RENEW_EVERY, RENEW_EVERY + 3])
+def test_an_interrupted_choice_goes_on_as_it_would_have(poses, done):
+    source = ray_source(poses, hard_poses=True, hard_rays=True)
+    for step in range(done):
         drawn = source.draw(500, step, generator(step))
         source.learn(drawn, torch.rand(500, generator=generator(step)))
-    kept = {name: tensor.clone() for name, tensor in memory.items()}
-    resumed = ray_source(poses, kept, hard_poses=True, hard_rays=True)
-    for step in range(RENEW_EVERY + 3, 3 * RENEW_EVERY):
+    resumed = ray_source(poses, hard_poses=True, hard_rays=True)
+    for name, part in source.parts().items():
+        resumed.parts()[name].load_state({k: v.clone() for k, v in part.state().items()})
+    for step in range(done, 3 * RENEW_EVERY):
         drawn = [s.draw(500, step, generator(step)) for s in (source, resumed)]
         assert torch.equal(drawn[0].rays.origins, drawn[1].rays.origins)
         assert torch.equal(drawn[0].rays.directions, drawn[1].rays.directions)

@@ -4,16 +4,23 @@ import json
 
 import pytest
 import torch
+from analytic_field import AnalyticField, gaussian_blob
 from short_teachers import make_teachers, run_convert
 from stopping_job import StoppingJob
 
+from pvd_engine.data.geometry.poses import PoseDistribution
 from pvd_engine.data.readers import open_capture
 from pvd_engine.distill.feature_match import match_features
+from pvd_engine.distill.objective import DistillObjective
+from pvd_engine.distill.ray_source import RaySource
 from pvd_engine.distill.recipe import Recipe
+from pvd_engine.distill.student import make_student
 from pvd_engine.errors import Cancelled, UserError
+from pvd_engine.fields.architectures import architecture
 from pvd_engine.fields.storage import load_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.render.render import render_image
+from pvd_engine.train.loop import Training
 from pvd_engine.verbs import edit as apply
 from pvd_engine.verbs.edit import EditArguments
 
@@ -156,3 +163,23 @@ def test_the_density_constraint_is_no_part_of_rendering(folder):
         field.encoder.output.weight[0] = -10.0
     image = render_image(field, open_capture(folder / "ball").views[0].camera)
     assert image.alpha.max() < 0.02
+
+
+def test_a_step_whose_rays_all_miss_has_a_loss_of_zero_that_moves_nothing():
+    camera = {"width": 32, "height": 24, "fx": 30.0, "fy": 30.0, "cx": 16.0, "cy": 12.0}
+    poses = PoseDistribution(
+        [0.0, 0.0, 0.0], 0.1, [2.0, 3.0], [0.0, 1.0], [0.0, 6.28], [0.0, 0.0, 1.0], camera
+    )
+    teacher = AnalyticField(gaussian_blob(60.0, 0.25))
+    student = make_student(architecture("hash", "small"), teacher)
+    teacher.occupancy.binary.zero_()
+    training = Training.start(student, 0)
+    source = RaySource(poses, None, student.device, 0)
+    features = match_features(teacher, student, torch.rand(50, 3))
+    objective = DistillObjective(training, teacher, source, Recipe(), features, 1 << 10)
+    before = [parameter.clone() for parameter in student.parameters()]
+    for fraction in (0.0, 0.1, 1.0):
+        loss, report = objective(0, fraction)
+        training.optimizer.step(loss, 1.0)
+        assert loss.item() == 0 and "psnr_to_teacher" not in report
+    assert all(torch.equal(a, b) for a, b in zip(before, student.parameters(), strict=True))

@@ -13,9 +13,9 @@ def numbered(first, count):
     return torch.arange(first, first + count, dtype=torch.float32)[:, None].expand(count, 3)
 
 
-def full(memory):
+def full():
     """A table filled batch by batch, a fifth of ten each; the later in a batch, the worse."""
-    hard = HardRays(0.2, PLACES, 3, memory, CPU)
+    hard = HardRays(0.2, PLACES, 3, CPU)
     generator = torch.Generator().manual_seed(0)
     for batch in range(PLACES // 2):
         slots, rows = hard.draw(10, generator)
@@ -25,14 +25,14 @@ def full(memory):
 
 
 def test_the_worst_of_each_batch_fill_the_places():
-    hard, _ = full({})
+    hard, _ = full()
     assert sorted(hard.table[:, 0].tolist()) == [
         10.0 * batch + place for batch in range(PLACES // 2) for place in (8, 9)
     ]
 
 
 def test_the_worst_of_a_batch_take_the_places_of_those_drawn_for_it():
-    hard, generator = full({})
+    hard, generator = full()
     slots, rows = hard.draw(10, generator)
     assert torch.equal(rows, hard.table[slots]) and len(rows) == 2
     before = set(hard.table[:, 0].tolist())
@@ -44,11 +44,11 @@ def test_the_worst_of_a_batch_take_the_places_of_those_drawn_for_it():
 
 
 def test_what_is_known_goes_on_from_a_checkpoint():
-    memory = {}
-    hard, generator = full(memory)
+    hard, generator = full()
     state = generator.get_state()
     expected = hard.draw(10, generator)
-    resumed = HardRays(0.2, PLACES, 3, {k: v.clone() for k, v in memory.items()}, CPU)
+    resumed = HardRays(0.2, PLACES, 3, CPU)
+    resumed.load_state({k: v.clone() for k, v in hard.state().items()})
     generator.set_state(state)
     for ours, theirs in zip(resumed.draw(10, generator), expected, strict=True):
         assert torch.equal(ours, theirs)

@@ -128,7 +128,10 @@ def test_rendering_answers_as_the_network_does(skip_empty):
     field, rays = some_light_field(scattered(), skip_empty=skip_empty), some_rays(200)
     with torch.no_grad():
         exact = field(*rays)
-        assert torch.allclose(field.render(rays), exact, atol=0.02)
+        seen = field.render(rays)
+        shown = torch.cat((seen.color, seen.alpha[:, None]), dim=1)
+        assert torch.allclose(shown, exact, atol=0.02)
+        assert (seen.depth == 0).all(), "a light field knows no distances"
         empty = ~field.meets(rays)
     assert empty.any() and (exact[empty] == 0).all() == skip_empty
     assert (exact[~empty] > 0).all()

@@ -1,6 +1,5 @@
 """Curves, error maps and the history behind them, against formulas of their own."""
 
-import json
 import math
 import re
 import xml.etree.ElementTree as ET
@@ -8,7 +7,6 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from pvd_engine.files.atomic import json_text
 from pvd_engine.measure.curves import Axis, line_plot, linear_ticks, log_ticks, stage_spans
 from pvd_engine.measure.page import number, page
 from pvd_engine.measure.pictures import ERROR_SCALE, INFERNO, error_map, inferno, smaller
@@ -50,13 +48,24 @@ def test_no_point_of_a_history_mixes_stages():
 
 def test_a_history_goes_through_a_checkpoint_unchanged():
     history = filled(700)
-    restored = History.from_json(json.loads(json_text(history.to_json())))
+    restored = History()
+    restored.load_state(history.state())
     for step in range(701, 900):
         for each in (history, restored):
             each.add(step, step * 0.5, 1.0, {"train_psnr": 20.0})
     assert restored.curves() == history.curves()
-    history.add(900, 450.0, math.nan, {})
-    assert math.isinf(History.from_json(json.loads(json_text(history.to_json()))).points[-1].loss)
+    for stage, lost in enumerate((math.nan, math.inf)):
+        history.add(900 + stage, 450.0, lost, {"stage": float(stage)})
+    restored.load_state(history.state())
+    not_a_number, infinite = restored.points[-2:]
+    assert math.isnan(not_a_number.loss) and math.isinf(infinite.loss)
+    assert (infinite.stage, infinite.psnr) == (1, None)
+
+
+def test_an_empty_history_goes_through_a_checkpoint():
+    restored = filled(3)
+    restored.load_state(History().state())
+    assert restored.points == []
 
 
 def points_of(svg):

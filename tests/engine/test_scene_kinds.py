@@ -20,7 +20,7 @@ from pvd_engine.errors import UserError
 from pvd_engine.fields.storage import load_any_field, load_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.measure.image_metrics import psnr
-from pvd_engine.render.render import render_image, render_rays
+from pvd_engine.render.render import render_image
 from pvd_engine.space.maps import make_map
 from pvd_engine.space.rays import Rays
 from pvd_engine.verbs import edit as apply
@@ -148,7 +148,7 @@ def wall_seen(field, count=64):
     generator = torch.Generator().manual_seed(0)
     origins = torch.nn.functional.normalize(torch.randn((count, 3), generator=generator), dim=-1)
     directions = -origins
-    result, _ = render_rays(field, Rays(origins * 2.5, directions), torch.full((count,), 0.5))
+    result, _ = field.march(Rays(origins * 2.5, directions), torch.full((count,), 0.5))
     wanted = torch.from_numpy(wall_color(directions.double().numpy())).float()
     return float((result.color - wanted).abs().mean()), float(result.alpha.min())
 

@@ -14,7 +14,7 @@ from pvd_engine.fields.architectures import architecture, light_field, make_fiel
 from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
 from pvd_engine.fields.registry import RADIANCE_FIELDS
 from pvd_engine.fields.storage import load_field, save_field
-from pvd_engine.render.render import render_image, render_rays
+from pvd_engine.render.render import render_image
 from pvd_engine.space.contracted_map import ContractedMap
 from pvd_engine.space.maps import make_map
 from pvd_engine.space.ndc_map import NdcMap
@@ -162,7 +162,7 @@ def test_opacity_is_that_of_the_density_in_dataset_units(kind):
     )
     thickness = 2.0 * torch.exp(-(apart**2) / 0.08) * math.sqrt(2 * math.pi * 0.04)
     jitter = torch.full((3,), 0.5)
-    result, _ = render_rays(field, Rays(origins, directions), jitter)
+    result, _ = field.march(Rays(origins, directions), jitter)
     assert torch.allclose(result.alpha, 1 - torch.exp(-thickness), atol=3e-3)
 
 
@@ -172,7 +172,7 @@ def test_what_is_far_outside_the_box_is_rendered(kind):
     field.occupancy = OccupancyGrid(FRAMES[kind](), 32)
     field.step = 0.005
     rays = Rays(torch.tensor([[1.0, 0.0, 2.0]]), torch.tensor([[0.0, 0.0, -1.0]]))
-    result, _ = render_rays(field, rays, torch.full((1,), 0.5))
+    result, _ = field.march(rays, torch.full((1,), 0.5))
     assert float(result.alpha) > 0.99
     assert 60 < float(result.depth) < 75
 
@@ -267,9 +267,9 @@ def test_a_picture_of_an_unbounded_field_is_the_same_from_its_parts_of_rays():
     matrix[2, 3] = 6.0
     picture = render_image(field, Camera(matrix, 5, 4, 8.0, 8.0, 2.5, 2.0))
     rays = rays_about(7)
-    together, _ = render_rays(field, rays, torch.full((7,), 0.5))
+    together, _ = field.march(rays, torch.full((7,), 0.5))
     for i in range(7):
         one = Rays(rays.origins[i : i + 1], rays.directions[i : i + 1])
-        alone, _ = render_rays(field, one, torch.full((1,), 0.5))
+        alone, _ = field.march(one, torch.full((1,), 0.5))
         assert torch.allclose(alone.alpha[0], together.alpha[i], atol=1e-6)
     assert picture.alpha.max() > 0.2

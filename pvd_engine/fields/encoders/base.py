@@ -38,6 +38,11 @@ def muon_groups(*networks: nn.Module) -> list[ParameterGroup]:
     return [group for group in groups if group.parameters]
 
 
+Projection = Literal["none", "fit", "take"]
+"""How an encoder starts from known features: not at all, fitted to them at points, or it takes them
+at its vertices."""
+
+
 class Encoder(nn.Module):
     """Block 1: points of the cube [-1, 1]^3, to features.
 
@@ -51,11 +56,16 @@ class Encoder(nn.Module):
         Visible samples that a step of training on a CPU aims at.
     start_log_density : float
         About what a new encoder's log-density is, per engine unit.
+    projection : str
+        ``"none"`` for a network, which has no values in space to start from; ``"fit"`` where
+        `begin_projection` makes ready to be fitted to features at points; ``"take"`` where it
+        takes them itself.
     """
 
     width: int
     cpu_samples: int = 1 << 15
     start_log_density: float = 0.0
+    projection: Projection = "none"
 
     def forward(self, points: Tensor) -> Tensor:
         """Features (N, width) float32 of points (N, 3) float32 in [-1, 1]."""
@@ -100,8 +110,8 @@ class Encoder(nn.Module):
 
     def begin_projection(
         self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
-    ) -> Literal["none", "fit", "done"]:
-        """Make ready to start from known features instead of noise.
+    ) -> None:
+        """Make ready to start from known features instead of noise, as `projection` says.
 
         Parameters
         ----------
@@ -109,11 +119,19 @@ class Encoder(nn.Module):
             (N, 3) points of the cube -> (N, width) features that are wanted.
         occupied : callable
             (N, 3) points of the cube -> (N,) bool, whether the field may hold density there.
-
-        Returns
-        -------
-        str
-            ``"none"`` when there is no such start, ``"fit"`` when the encoder is to be fitted to
-            features at points, ``"done"`` when it has taken them already.
         """
-        return "none"
+
+    def keep_vertices(self, kept: Callable[[Tensor], Tensor]) -> None:
+        """Drop the values of all vertices but some.
+
+        Parameters
+        ----------
+        kept : callable
+            (M, 3) points of the cube -> (M,) bool.
+
+        Raises
+        ------
+        TypeError
+            The encoder has no values at vertices.
+        """
+        raise TypeError(f"{type(self).__name__} has no values at vertices")

@@ -2,13 +2,11 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from .base import Encoder, ParameterGroup
-from .sparse_tensor import SparseTensorEncoder
 
 
 class CompositionEncoder(Encoder):
@@ -30,6 +28,9 @@ class CompositionEncoder(Encoder):
         self.parts = nn.ModuleList(parts)
         self.width = parts[0].width
         self.cpu_samples = min(part.cpu_samples for part in parts)
+        # Parts that take all of the features themselves would leave nothing to the others.
+        fitted = any(part.projection == "fit" for part in parts)
+        self.projection = "fit" if fitted else "none"
         starts = [part.start_log_density for part in parts]
         self.start_log_density = min(starts)
         # A sum of thin fogs would be so thin that pictures teach it nothing.
@@ -64,8 +65,8 @@ class CompositionEncoder(Encoder):
 
     def begin_projection(
         self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
-    ) -> Literal["none", "fit", "done"]:
-        """Fit all parts together, where one of them can be."""
-        parts = [part for part in self._encoders() if not isinstance(part, SparseTensorEncoder)]
-        starts = [part.begin_projection(target, occupied) for part in parts]
-        return "fit" if "fit" in starts else "none"
+    ) -> None:
+        """Make the parts ready that can be fitted; all are fitted together."""
+        for part in self._encoders():
+            if part.projection == "fit":
+                part.begin_projection(target, occupied)

@@ -4,7 +4,7 @@ Chen et al., "TensoRF: tensorial radiance fields", 2022, sections 4 and 5.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,7 @@ class FactoredEncoder(CoarseToFineEncoder):
     reached: Tensor
     stages = STAGES
     start_log_density = START_LOG_DENSITY
+    projection = "fit"
 
     def __init__(self, width: int, resolution: int) -> None:
         super().__init__()
@@ -109,10 +110,9 @@ class FactoredEncoder(CoarseToFineEncoder):
 
     def begin_projection(
         self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
-    ) -> Literal["none", "fit", "done"]:
-        """Fit at full resolution."""
+    ) -> None:
+        """Go to full resolution."""
         self.resample(self.target_resolution, occupied)
-        return "fit"
 
     @torch.no_grad()
     def resample(self, resolution: int, occupied: Callable[[Tensor], Tensor]) -> None:

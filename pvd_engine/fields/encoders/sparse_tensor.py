@@ -1,7 +1,7 @@
 """A sparse voxel grid (Plenoxels, Fridovich-Keil et al. 2022): only occupied voxels hold values."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +53,7 @@ class SparseTensorEncoder(CoarseToFineEncoder):
     links: Tensor
     empty: Tensor
     stages = STAGES
+    projection = "take"
 
     def __init__(self, width: int, resolution: int) -> None:
         super().__init__()
@@ -97,11 +98,10 @@ class SparseTensorEncoder(CoarseToFineEncoder):
 
     def begin_projection(
         self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
-    ) -> Literal["none", "fit", "done"]:
+    ) -> None:
         """At full resolution, each vertex takes what is wanted there."""
         self.resample(self.target_resolution, occupied)
         self.values.data.copy_(target(self._points(self.vertices, self.resolution)))
-        return "done"
 
     @torch.no_grad()
     def resample(self, resolution: int, occupied: Callable[[Tensor], Tensor]) -> None:
@@ -123,13 +123,7 @@ class SparseTensorEncoder(CoarseToFineEncoder):
 
     @torch.no_grad()
     def keep_vertices(self, kept: Callable[[Tensor], Tensor]) -> None:
-        """Drop the values of all vertices but some.
-
-        Parameters
-        ----------
-        kept : callable
-            (M, 3) points of the cube -> (M,) bool.
-        """
+        """Drop rows of the table."""
         chosen = kept(self._points(self.vertices, self.resolution))
         self.values = nn.Parameter(self.values[chosen])
         self.vertices = self.vertices[chosen]
