@@ -2,41 +2,23 @@
 
     python docs/draw_layers.py
 
-The drawing is made from the sources: the text of a box is the first line of the folder's own
-docstring, and a line stands for the imports of a folder's files. A test compares the file with what
-this script draws.
+The drawing is made from the sources: the layers and the imports are those that the import test
+walks (`tests.layers`), and the text of a box is the first line of the folder's own docstring. A test
+compares the file with what this script draws.
 """
 
 import ast
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 ROOT = Path(__file__).resolve().parent.parent
-ENGINE = ROOT / "pvd_engine"
+sys.path.insert(0, str(ROOT))
+
+from tests.layers import ENGINE, imports_of
+
+PACKAGE = ROOT / "pvd_engine"
 PICTURE = ROOT / "docs" / "images" / "layers.svg"
-
-COMMAND_LINE = "cli"
-"""The layer of the files that lie in no folder."""
-
-LAYERS = (
-    COMMAND_LINE,
-    "bench",
-    "verbs",
-    "distill",
-    "train",
-    "measure",
-    "render",
-    "exchange",
-    "edit",
-    "fields",
-    "space",
-    "data",
-    "jobs",
-    "kernels",
-    "files",
-)
-"""Folders of the engine, top to bottom. Imports go down."""
 
 ROW = 42
 BOX_HEIGHT = 32
@@ -73,45 +55,27 @@ STYLE = """
 """
 
 
-def imports(package: Path = ENGINE) -> set[tuple[str, str]]:
-    """Return the pairs of layers of which the first imports the second.
+def drawn_layers() -> tuple[str, ...]:
+    """Return the folders of the engine, top to bottom, below the command line's file."""
+    names = (name for layer in ENGINE for name in layer)
+    return tuple(name for name in names if name == "cli" or name and (PACKAGE / name).is_dir())
 
-    Imports inside functions count. Files that lie in no folder and are imported from below, such as
-    the errors, belong to no layer.
 
-    Parameters
-    ----------
-    package : Path
-        The engine's folder.
-    """
+def drawn_imports(layers: tuple[str, ...]) -> set[tuple[str, str]]:
+    """Return the pairs of layers of which the first imports the second."""
     pairs = set()
-    for path in package.rglob("*.py"):
-        inside = path.relative_to(package).parts
-        layer = inside[0] if len(inside) > 1 else COMMAND_LINE
-        for target in _imported(path, [package.name, *inside[:-1]]):
-            if (package / target).is_dir() and target != layer:
-                pairs.add((layer, target))
-    return pairs
+    for one in imports_of(PACKAGE):
+        importer, imported = (f"{name}.".split(".")[1] for name in (one.importer, one.imported))
+        if one.imported.startswith(f"{PACKAGE.name}.") and importer != imported:
+            pairs.add((importer, imported))
+    return {pair for pair in pairs if set(pair) <= set(layers)}
 
 
-def _imported(path: Path, folders: list[str]) -> Iterator[str]:
-    """Yield the folders of the engine, or files beside them, that a file imports."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            start = folders[: len(folders) + 1 - node.level] if node.level else []
-            module = [*start, *(node.module.split(".") if node.module else [])]
-            names = [module] if len(module) > 1 else [[*module, name.name] for name in node.names]
-        elif isinstance(node, ast.Import):
-            names = [name.name.split(".") for name in node.names]
-        else:
-            continue
-        yield from (name[1] for name in names if name[0] == folders[0] and len(name) > 1)
-
-
-def describe(layer: str, package: Path = ENGINE) -> str:
+def describe(layer: str) -> str:
     """Return the first line of a layer's docstring, without its full stop."""
-    file = package / ("cli.py" if layer == COMMAND_LINE else f"{layer}/__init__.py")
-    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    file = PACKAGE / layer / "__init__.py"
+    source = file if file.is_file() else PACKAGE / f"{layer}.py"
+    docstring = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
     return docstring.split("\n", 1)[0].replace("``", "").rstrip(".")
 
 
@@ -135,7 +99,7 @@ def draw(layers: tuple[str, ...], pairs: set[tuple[str, str]], texts: dict[str, 
     importing = [layer for layer in reversed(layers) if any(pair[0] == layer for pair in pairs)]
     right = MARGIN + BOX_WIDTH
     column = {layer: right + COLUMN * (place + 1) for place, layer in enumerate(importing)}
-    width = max(column.values()) + MARGIN
+    width = max(column.values(), default=right) + MARGIN
     height = middle[layers[-1]] + BOX_HEIGHT // 2 + MARGIN + 28
 
     parts = [f'<rect class="ground" width="{width}" height="{height}" rx="6"/>']
@@ -193,7 +157,8 @@ def _box(layer: str, text: str, middle: int) -> list[str]:
 
 def drawing() -> str:
     """Return the drawing of the engine as it is now."""
-    return draw(LAYERS, imports(), {layer: describe(layer) for layer in LAYERS})
+    layers = drawn_layers()
+    return draw(layers, drawn_imports(layers), {layer: describe(layer) for layer in layers})
 
 
 if __name__ == "__main__":
