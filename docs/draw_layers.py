@@ -1,33 +1,39 @@
 """Draw the layers of the engine and every import between them: ``docs/images/layers.svg``.
 
-    python docs/draw_layers.py
+    python -m docs.draw_layers
 
-The drawing is made from the sources: the layers and the imports are those that the import test
-walks (`tests.layers`), and the text of a box is the first line of the folder's own docstring. A test
+The drawing is made from the sources: the layers and the imports are those of the import test
+(`tests.layers`), and the text of a box is the first line of the folder's own docstring. A test
 compares the file with what this script draws.
 """
 
 import ast
-import sys
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from tests.layers import ENGINE, imports_of
 
+ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "pvd_engine"
 PICTURE = ROOT / "docs" / "images" / "layers.svg"
 
 ROW = 42
-BOX_HEIGHT = 32
-BOX_WIDTH = 500
+"""Pixels from the top of one box to the top of the next."""
+
+BOX_WIDTH, BOX_HEIGHT = 500, 32
+"""Pixels of a box's sides."""
+
 NAME_WIDTH = 98
+"""Pixels from the start of a folder's name to the start of its text."""
+
 COLUMN = 26
+"""Pixels between the vertical lines."""
+
 MARGIN = 20
+"""Pixels around everything."""
+
 OFFSET = 7
-"""Pixels from a row's middle to the line that leaves its box, above, and those that enter, below."""
+"""Pixels from a row's middle up to the line that leaves its box, and down to those that enter."""
 
 STYLE = """
   .ground { fill: #ffffff; }
@@ -58,7 +64,11 @@ STYLE = """
 def drawn_layers() -> tuple[str, ...]:
     """Return the folders of the engine, top to bottom, below the command line's file."""
     names = (name for layer in ENGINE for name in layer)
-    return tuple(name for name in names if name == "cli" or name and (PACKAGE / name).is_dir())
+    return tuple(name for name in names if name == "cli" or _is_folder(name))
+
+
+def _is_folder(name: str) -> bool:
+    return bool(name) and (PACKAGE / name).is_dir()
 
 
 def drawn_imports(layers: tuple[str, ...]) -> set[tuple[str, str]]:

@@ -110,7 +110,7 @@ def test_the_verb_answers_on_the_command_line(add_module, ball, monkeypatch, cap
     add_module("pvd_engine/verbs/count.py", sys.modules["pvd_engine.verbs"])
     line = block_of("pvd_engine/verbs/table.py").strip()
     source = Path(table.__file__).read_text(encoding="utf-8")
-    edited, places = re.subn(r"\n( +)volume,\n", rf"\n\1volume,\n\1{line}\n", source)
+    edited, places = re.subn(r"\n( +)volume,\n", rf"\n\1volume,\n\1{line},\n", source)
     assert places == 2, "the table imports the modules and lists them"
     scope = {"__name__": table.__name__, "__package__": table.__package__}
     exec(compile(edited, table.__file__, "exec"), scope)
