@@ -4,10 +4,10 @@
 
 Run it in Blender's environment. It renders the demo's excavator and a blue one separately and
 trains a field of each. Then it turns, scales and moves the blue volume next to the other, as an
-artist would, and merges the two fields. The renders of the merged field are compared with pictures
-by Cycles of both machines, and those of each field with pictures of its machine alone, from the
-same cameras. It leaves ``merge.blend``, the fields, ``metrics.json`` and ``contact_sheet.png`` in the
-output folder.
+artist would, and merges the two fields. The renders of the merged field are compared with
+pictures by Cycles of both machines, and those of each field with pictures of its machine alone,
+from the same cameras. It leaves ``merge.blend``, the fields, ``metrics.json`` and
+``contact_sheet.png`` in the output folder.
 """
 
 import argparse

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from docs import list_options
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FOLDERS = ("pvd_engine", "pvd_blender", "examples", "tests")
@@ -57,3 +59,9 @@ def test_modules_that_the_pages_name_exist():
         for name in re.findall(r"`([\w/-]+/[\w-]+\.py)`", text):
             places = (ROOT / name, *(ROOT / folder / name for folder in FOLDERS))
             assert any(place.is_file() for place in places), (page.name, name)
+
+
+def test_the_page_for_script_writers_lists_the_options_of_convert():
+    shown = list_options.PAGE.read_text(encoding="utf-8")
+    assert shown == list_options.page(), "run python -m docs.list_options"
+    assert all(f"| `{name}` |" in shown for name in ("max_size", "stages", "fine_tune"))
