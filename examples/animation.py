@@ -1,4 +1,4 @@
-"""A camera flies around a field: an animation by the render engine PVD Field.
+"""Render a turntable of a field with the render engine PVD Field.
 
 blender --background --python examples/animation.py -- lego --field lego.safetensors --out frames
 """
@@ -20,8 +20,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("capture", type=Path, help="a capture's folder or transforms.json")
     parser.add_argument("--field", type=Path, required=True, help="a field of that capture")
-    parser.add_argument("--frames", type=int, default=48, help="of one turn")
-    parser.add_argument("--size", type=int, default=400, help="pixels of a frame's sides")
+    parser.add_argument("--frames", type=int, default=48, help="frames of one turn")
+    parser.add_argument(
+        "--size", type=int, default=400, help="width and height of a frame in pixels"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     values = parse(parser)
     out = values.out.absolute()
@@ -43,7 +45,7 @@ def main() -> None:
 
 
 def turntable(scene: bpy.types.Scene, middle: Vector, size: float, frames: int) -> None:
-    """Have a new camera circle a point once, looking at it from a little above."""
+    """Make a new camera circle a point once, and look at it from slightly above."""
     pivot = bpy.data.objects.new("Pivot", None)
     pivot.location = middle
     camera = bpy.data.objects.new("Turntable", bpy.data.cameras.new("Turntable"))
@@ -61,7 +63,7 @@ def turntable(scene: bpy.types.Scene, middle: Vector, size: float, frames: int) 
 
 
 def linear(item: bpy.types.Object) -> None:
-    """Have an object turn evenly; where Blender keeps the curves differs between versions."""
+    """Make an object turn evenly; Blender's versions keep the curves in different places."""
     action = item.animation_data.action
     if hasattr(action, "fcurves"):
         curves = action.fcurves

@@ -1,4 +1,4 @@
-"""Every capture in a folder becomes a field of an architecture; one that fails stops none.
+"""Train and convert every capture in a folder; a failure does not stop the others.
 
 blender --background --python examples/batch.py -- captures --to vm --budget 120 --out fields
 """
@@ -15,7 +15,7 @@ from script_api import add_on_api, parse
 
 
 def main() -> None:
-    """Train and convert one capture after the other; list what came of each."""
+    """Train and convert one capture after the other, and print each result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("captures", type=Path, help="a folder with a folder for each capture")
     parser.add_argument("--to", default="vm", help="architecture to convert to")

@@ -1,4 +1,4 @@
-"""Lay pictures out in rows with a caption under each: the demo's contact sheet.
+"""Arrange pictures in rows with a caption under each, for the contact sheet of the demo.
 
 Run in the engine's environment: ``python contact_sheet.py sheet.json sheet.png``. The JSON file
 holds ``{"columns": [title, ...], "rows": [[{"image": path, "caption": text}, ...], ...]}``;

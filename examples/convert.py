@@ -1,4 +1,4 @@
-"""A capture becomes a field, and that another one: without a window.
+"""Train a field from a capture, convert it and save a .blend file, without a window.
 
 blender --background --python examples/convert.py -- lego --to vm --budget 120 --save lego.blend
 """
@@ -21,7 +21,9 @@ def main() -> None:
     parser.add_argument("--to", default="mlp", help="architecture to convert to")
     parser.add_argument("--budget", type=float, help="seconds for each")
     parser.add_argument("--steps", type=int, help="steps for each, instead of seconds")
-    parser.add_argument("--resolution", type=int, default=128, help="of the volume")
+    parser.add_argument(
+        "--resolution", type=int, default=128, help="voxels along the longest side of the volume"
+    )
     parser.add_argument("--save", type=Path, required=True, help="the .blend to write")
     values = parse(parser)
     api = add_on_api(values.save.absolute().parent / "work")

@@ -1,4 +1,4 @@
-"""PSNR over the pixels that something covers, so that an empty background does not count.
+"""Measure the PSNR over the covered pixels, so that empty background does not count.
 
 ``python covered_psnr.py PICTURES TRUTH [WITHOUT]`` compares the test views of two folders where the
 truth's alpha is above 0 and, with the third folder, that one's is 0; it prints one JSON object.

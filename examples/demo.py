@@ -1,11 +1,11 @@
-"""The demo: a scene becomes a capture, a field, an edited field, a field of another kind.
+"""The demo: from a scene to a capture, a field, an edited field and a converted field.
 
 ``make demo`` runs it in Blender's own environment with the engine as a separate program:
 
     PVD_ENGINE_PYTHON=<engine's python> python examples/demo.py --out demo_output
 
-Everything goes through the add-on's operators; only the comparisons at the end call the engine's
-command line. It leaves ``demo.blend``, the volume, the fields, ``metrics.json`` and
+All steps use the add-on's operators; only the comparisons at the end call the engine's command
+line. It leaves ``demo.blend``, the volume, the fields, ``metrics.json`` and
 ``contact_sheet.png`` in the output folder.
 """
 
@@ -38,7 +38,7 @@ SHOWN_VIEW = "test/test_002"
 
 
 class Clock:
-    """Says what is being done, and how long each step took."""
+    """Print each step and the time that it took."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -53,7 +53,7 @@ class Clock:
 
 
 def make_captures(folder: Path) -> tuple[Path, Path]:
-    """Render the scene as a capture, and its test views once more without the bucket."""
+    """Render the scene as a capture, and its test views again without the bucket."""
     bpy.ops.wm.read_homefile(use_empty=True)
     scene = demo_scene.build_scene()
     cameras = sphere_cameras(
@@ -74,7 +74,7 @@ def make_captures(folder: Path) -> tuple[Path, Path]:
 
 
 def render_capture(scene: bpy.types.Scene, folder: Path, cameras: dict, side: int) -> Path:
-    """Export a scene as square pictures on transparent ground; an older capture is replaced."""
+    """Export a scene as square pictures on a transparent background, over any older capture."""
     from pvd_blender import api
 
     shutil.rmtree(folder, ignore_errors=True)
@@ -89,7 +89,7 @@ def render_capture(scene: bpy.types.Scene, folder: Path, cameras: dict, side: in
 
 @contextlib.contextmanager
 def output_into(log: Path):
-    """Send what Cycles prints, several lines a picture, into a file."""
+    """Write the output of Cycles, several lines for each picture, into a file."""
     sys.stdout.flush()
     terminal = os.dup(1)
     with log.open("wb") as file:
@@ -109,7 +109,7 @@ def import_capture(capture: Path) -> bpy.types.Object:
 
 
 def newest_field(frame: bpy.types.Object) -> Path:
-    """Return the file of the field that was made last."""
+    """Return the file of the newest field."""
     state = frame.convert_field
     return Path(state.fields[state.active_field].path)
 
@@ -149,7 +149,7 @@ def convert_to_mlp(frame: bpy.types.Object) -> Path:
 
 
 def render_through_operator(frame: bpy.types.Object, picture: Path) -> None:
-    """Render the selected field from a dataset camera into an image, and save that."""
+    """Render the selected field from a dataset camera into an image, and save the image."""
     camera = next(item for item in frame.children_recursive if item.name.startswith(SHOWN_VIEW))
     bpy.context.scene.camera = camera
     bpy.context.view_layer.objects.active = camera
@@ -169,7 +169,7 @@ def engine(*arguments: str) -> dict:
 
 
 def measure(field: Path, capture: Path, pictures: Path) -> dict:
-    """PSNR and SSIM of a field against the test images of a capture; renders them, too."""
+    """Measure a field against the test images of a capture, and render its pictures."""
     result = engine("eval", str(field), "--capture", str(capture), "--split", "test")
     engine(
         "render", str(field), "--capture", str(capture), "--split", "test", "--out", str(pictures)
@@ -178,7 +178,7 @@ def measure(field: Path, capture: Path, pictures: Path) -> dict:
 
 
 def leaked_alpha(pictures: Path, full: Path, without: Path) -> dict:
-    """Alpha of renders along rays that only the bucket covered."""
+    """Measure the alpha of renders along the rays that only the bucket covered."""
     command = [os.environ["PVD_ENGINE_PYTHON"], str(HERE / "leaked_alpha.py")]
     done = subprocess.run(
         [*command, str(pictures), str(full), str(without)],
@@ -190,7 +190,7 @@ def leaked_alpha(pictures: Path, full: Path, without: Path) -> dict:
 
 
 def write_sheet(out: Path, captures: tuple[Path, Path], metrics: dict) -> None:
-    """Lay the pictures of one test view side by side."""
+    """Write a sheet with the pictures of one test view."""
     full, without = captures
 
     def entry(image: Path, field: str | None = None) -> dict:
@@ -209,7 +209,7 @@ def write_sheet(out: Path, captures: tuple[Path, Path], metrics: dict) -> None:
 
 
 def draw_sheet(out: Path, columns: list[str], rows: list[list[dict]]) -> None:
-    """Lay pictures with captions out in rows: ``contact_sheet.png`` in the output folder."""
+    """Write ``contact_sheet.png``, rows of pictures with captions, into the output folder."""
     sheet = {"columns": columns, "rows": rows}
     (out / "contact_sheet.json").write_text(json.dumps(sheet, indent=1), encoding="utf-8")
     command = [os.environ["PVD_ENGINE_PYTHON"], str(HERE / "contact_sheet.py")]
@@ -218,7 +218,7 @@ def draw_sheet(out: Path, columns: list[str], rows: list[list[dict]]) -> None:
 
 
 def run_demo(out: Path) -> dict:
-    """Run all steps and return what was measured."""
+    """Run all steps and return the measures."""
     from pvd_blender import api
 
     clock = Clock()
@@ -252,7 +252,7 @@ def run_demo(out: Path) -> dict:
 
 
 def measure_all(fields: dict[str, Path], captures: tuple[Path, Path], pictures: Path) -> dict:
-    """Each field against the truth that it should look like."""
+    """Measure each field against its truth."""
     full, without = captures
     whole = ("teacher", "student_unedited")
     metrics = {
@@ -297,7 +297,7 @@ def main() -> None:
         leak = f"  mean {alpha['mean']:.4f}, max {alpha['max']:.4f}" if alpha else ""
         size = entry["size"] / 1e6
         print(f"{name:<18}{entry['psnr']:>8.2f}{entry['ssim']:>8.3f}{size:>8.2f}{leak}")
-    print(f"\n{metrics['seconds']['in all']:.0f} s in all; everything is in {out}")
+    print(f"\n{metrics['seconds']['in all']:.0f} s in total; the results are in {out}")
 
 
 if __name__ == "__main__":

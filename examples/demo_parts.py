@@ -58,14 +58,14 @@ def picture(name: str, pixels: np.ndarray) -> Image:
 
 
 def hazard_stripes(size: int = 256, stripes: int = 5) -> np.ndarray:
-    """Diagonal stripes, black on yellow, that repeat without a seam."""
+    """Return diagonal stripes, black on yellow, that repeat without a seam."""
     y, x = np.mgrid[0:size, 0:size] / size
     dark = ((x + y) * stripes) % 1.0 < 0.5
     return np.where(dark[..., None], (0.06, 0.06, 0.07), (0.98, 0.76, 0.08))
 
 
 def paving(size: int = 256, rows: int = 8, seed: int = 3) -> np.ndarray:
-    """Paving stones in running bond, each of its own shade, with joints and a little grain."""
+    """Return paving stones in running bond, in different shades, with joints and a little grain."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:size, 0:size] / size * rows
     row = y.astype(int)
@@ -82,7 +82,7 @@ def paving(size: int = 256, rows: int = 8, seed: int = 3) -> np.ndarray:
 
 
 class Kit:
-    """Adds solids to one collection.
+    """Builder of solids in one collection.
 
     Parameters
     ----------

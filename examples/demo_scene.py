@@ -58,7 +58,7 @@ class Paints:
 
     @classmethod
     def mix(cls) -> "Paints":
-        """Make them."""
+        """Make the materials."""
         return cls(
             yellow=paint("Yellow paint", (0.83, 0.41, 0.02), 0.38, coat=0.25),
             red=paint("Red paint", (0.55, 0.035, 0.02), 0.35),
@@ -116,7 +116,7 @@ def light(scene: Scene) -> None:
 
 
 def _render_quickly(scene: Scene) -> None:
-    """Few bounces and adaptive samples: made for many small pictures on a small CPU."""
+    """Set few bounces and adaptive samples, for many small pictures on a small CPU."""
     scene.render.engine = "CYCLES"
     cycles = scene.cycles
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 4, 2, 3
@@ -126,7 +126,7 @@ def _render_quickly(scene: Scene) -> None:
 
 
 def show_bucket(visible: bool) -> None:
-    """Put the bucket into renders and the viewport, or take it out."""
+    """Show or hide the bucket in renders and in the viewport."""
     bucket = bpy.data.collections["Bucket"]
     bucket.hide_render = bucket.hide_viewport = not visible
 
@@ -237,7 +237,7 @@ def _stick(kit: Kit, paints: Paints) -> None:
 
 
 def _bucket(kit: Kit, paints: Paints) -> None:
-    """The bucket opens towards the machine; its bracket ends just below the stick."""
+    """Build the bucket, which opens towards the machine, with its bracket just below the stick."""
     center, radius, wall = Vector((0.9, 0.285)), 0.175, 0.022
     low, high = ARM - 0.19, ARM + 0.19
     angles = [math.radians(a) for a in range(-105, 106, 10)]
@@ -266,7 +266,7 @@ def _bucket(kit: Kit, paints: Paints) -> None:
 
 
 def _lights(scene: Scene, collection: Collection) -> None:
-    """A bright sky and a soft sun behind the machine, so that the bucket shades nothing else."""
+    """Add a bright sky, and a soft sun behind the machine: the bucket shades no other part."""
     world = bpy.data.worlds.new("Sky")
     if bpy.app.version < (5, 0, 0):
         world.use_nodes = True

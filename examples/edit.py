@@ -1,4 +1,4 @@
-"""A field is edited by script: a box is erased, a sphere is tinted, and the rest is converted.
+"""Edit a field by script: erase a box, tint a sphere, convert the result.
 
 blender --background --python examples/edit.py -- lego --field teacher.safetensors --out edited
 """
@@ -15,11 +15,13 @@ from script_api import add_on_api, parse
 
 
 def main() -> None:
-    """Put shapes into a capture, apply them, convert, and render before and after."""
+    """Add shapes to a capture, apply them, convert, and render before and after."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("capture", type=Path, help="a capture's folder or transforms.json")
     parser.add_argument("--field", type=Path, required=True, help="a field of that capture")
-    parser.add_argument("--steps", type=int, help="of the conversion; three minutes without")
+    parser.add_argument(
+        "--steps", type=int, help="steps of the conversion, instead of three minutes"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for pictures and fields")
     values = parse(parser)
     out = values.out.absolute()

@@ -1,4 +1,4 @@
-"""Alpha that renders still have where only a part that was erased had covered the picture.
+"""Measure the alpha that renders still have where only the erased part covered the picture.
 
 ``python leaked_alpha.py RENDERS TRUTH TRUTH_WITHOUT_THE_PART`` prints one JSON object.
 """

@@ -1,12 +1,13 @@
-"""Two captures, two fields, one merged field: measured against the truth of both scenes together.
+"""Merge the fields of two captures, and measure the result against both scenes together.
 
     PVD_ENGINE_PYTHON=<engine's python> python examples/merge.py --out merge_output
 
-in Blender's environment. The demo's excavator and a blue one are rendered and trained each by
-itself. Then the blue one's volume is turned, scaled and moved beside the other's, as an artist
-would, and the two become one field. Its renders are compared with Cycles' of both machines in one
-scene, and so are those of each field alone with its machine alone, from the same cameras. It leaves
-``merge.blend``, the fields, ``metrics.json`` and ``contact_sheet.png`` in the output folder.
+Run it in Blender's environment. It renders the demo's excavator and a blue one separately and
+trains a field of each. Then it turns, scales and moves the blue volume next to the other, as an
+artist would, and merges the two fields. The renders of the merged field are compared with
+pictures by Cycles of both machines, and those of each field with pictures of its machine alone,
+from the same cameras. It leaves ``merge.blend``, the fields, ``metrics.json`` and
+``contact_sheet.png`` in the output folder.
 """
 
 import argparse
@@ -40,19 +41,19 @@ SHOWN_VIEW = "test_002"
 
 TURN, SCALE = math.radians(140), 0.85
 DISTANCES = {"apart": 2.8, "close": 1.6}
-"""From one machine's middle to the other's; a machine is about 2 long."""
+"""Distances between the middles of the machines; a machine is about 2 long."""
 
 SLEW = math.radians(-50)
 TURNTABLE = Vector((-0.14, 0.0, 0.0))
 STANDING = ("Ground", "Track", "Tread", "Wheel", "Hub", "Undercarriage")
-"""Parts that do not turn with the cabin."""
+"""Names of the parts that do not turn with the cabin."""
 
 WITHIN = 1.0
-"""Merging is right when it costs less than this, in dB."""
+"""PSNR in dB that merging may cost."""
 
 
 def place(distance: float) -> Matrix:
-    """Where the blue machine stands in the other's scene: it keeps standing on the ground."""
+    """Return the transform of the blue machine in the other's scene, on the ground."""
     foot = Vector((*demo_scene.CENTER[:2], 0.0))
     move = Matrix.Translation(foot + Vector((0.3, distance, 0.0)))
     return move @ Matrix.Rotation(TURN, 4, "Z") @ Matrix.Scale(SCALE, 4) @ Matrix.Translation(-foot)
@@ -65,7 +66,7 @@ def new_scene() -> Scene:
 
 
 def build_blue(scene: Scene) -> list[Object]:
-    """Build the other machine: in other colours, and with its cabin turned."""
+    """Build the other machine, in other colours and with its cabin turned."""
     paints = replace(
         demo_scene.Paints.mix(),
         yellow=paint("Blue paint", (0.03, 0.17, 0.52), 0.38, coat=0.25),
@@ -87,7 +88,7 @@ def transform(items: list[Object], matrix: Matrix) -> None:
 
 
 def build_blue_alone() -> Scene:
-    """Build the blue machine's scene, in the light that falls on it in the other's."""
+    """Build the scene of the blue machine, in the light that falls on it in the other's scene."""
     scene = new_scene()
     build_blue(scene)
     demo_scene.light(scene)
@@ -110,7 +111,7 @@ def own_capture(scene: Scene, folder: Path) -> Path:
 
 
 def shared_capture(scene: Scene, folder: Path, seen_from: Matrix | None = None) -> Path:
-    """Render the views of both: from twice as far, at twice the resolution.
+    """Render the views of both machines, from twice as far at twice the resolution.
 
     A machine is then about as many pixels wide as in its own capture. `seen_from` brings the
     cameras into the scene's own frame, where that is another.
@@ -146,7 +147,7 @@ def _capture(
 
 
 def make_captures(folder: Path) -> dict[str, Path]:
-    """Render each machine's own capture, and the views of both: each machine alone, and both."""
+    """Render the captures: each machine's own, and the shared views of each alone and of both."""
     new_scene()
     scene = demo_scene.build_scene()
     captures = {"yellow": own_capture(scene, folder / "yellow")}
@@ -162,7 +163,7 @@ def make_captures(folder: Path) -> dict[str, Path]:
 
 
 def train(capture: Path, seconds: float) -> tuple[Object, Path, Object]:
-    """Import a capture, train its field and show that: the frame, the field and the volume."""
+    """Import a capture and train its field; return the frame, the field and the volume."""
     from pvd_blender import api
 
     frame = api.import_capture(capture)
@@ -171,7 +172,7 @@ def train(capture: Path, seconds: float) -> tuple[Object, Path, Object]:
 
 
 def merge(yellow: tuple, blue: tuple, where: Matrix) -> Path:
-    """Put the blue volume where it belongs, and make one field of the two volumes."""
+    """Move the blue volume to its position, and merge the two volumes into one field."""
     from pvd_blender import api
 
     frame, _, volume = yellow
@@ -180,7 +181,7 @@ def merge(yellow: tuple, blue: tuple, where: Matrix) -> Path:
 
 
 def covered_psnr(*folders: Path) -> float:
-    """PSNR over the pixels that something covers."""
+    """Return the PSNR over the covered pixels."""
     command = [os.environ["PVD_ENGINE_PYTHON"], str(HERE / "covered_psnr.py")]
     done = subprocess.run(
         [*command, *map(str, folders)], stdout=subprocess.PIPE, text=True, check=True
@@ -189,7 +190,7 @@ def covered_psnr(*folders: Path) -> float:
 
 
 def measure_all(captures: dict[str, Path], fields: dict[str, Path], pictures: Path) -> dict:
-    """Each field against its truth, from its own test views and from the views of both."""
+    """Measure each field against its truth, from its own test views and from the shared views."""
 
     def entry(field: str, capture: str) -> dict:
         folder = pictures / capture.replace(", ", "_").replace(" ", "_")
@@ -222,12 +223,12 @@ def measure_all(captures: dict[str, Path], fields: dict[str, Path], pictures: Pa
 
 
 def added(*decibels: float) -> float:
-    """PSNR of a picture that has the errors of several pictures, each in another place."""
+    """Return the PSNR of a picture that has the errors of several pictures at other positions."""
     return -10 * math.log10(sum(10 ** (-value / 10) for value in decibels))
 
 
 def write_sheet(out: Path, captures: dict[str, Path], results: dict) -> None:
-    """One row for each distance: the truth, the merged field, and the two alone."""
+    """Write a sheet with a row per distance: the truth, the merged field, and the two alone."""
 
     def entry(folder: Path, caption: str) -> dict:
         return {"image": str(folder / "test" / f"{SHOWN_VIEW}.png"), "caption": caption}
@@ -251,7 +252,7 @@ def write_sheet(out: Path, captures: dict[str, Path], results: dict) -> None:
 
 
 def run(out: Path, seconds: float) -> dict:
-    """Run all steps and return what was measured."""
+    """Run all steps and return the measures."""
     from pvd_blender import api
 
     clock = Clock()
@@ -283,7 +284,7 @@ def run(out: Path, seconds: float) -> dict:
 
 
 def print_table(results: dict) -> None:
-    """Print what was measured."""
+    """Print the table of measures."""
     print(f"\n{'field':<28}{'PSNR':>8}{'SSIM':>8}{'covered':>9}")
     for name, row in results["own views"].items():
         _print_row(f"{name}, its own views", row)
@@ -291,13 +292,13 @@ def print_table(results: dict) -> None:
         print(f"views of both, {name}")
         for key in ("yellow", "blue", "merged"):
             _print_row(f"  {key}" if key == "merged" else f"  {key} alone", rows[key])
-        print(f"{'  errors of the two, added':<28}{rows['added']:>8.2f}")
+        print(f"{'  errors of both, added':<28}{rows['added']:>8.2f}")
         light = ", ".join(f"{key} {value:.1f}" for key, value in rows["light"].items())
         verdict = "within" if rows["lost"] <= WITHIN else "NOT within"
         print(
             f"  merged is {verdict} {WITHIN:g} dB of the worse of the two ({-rows['lost']:+.2f} dB)"
         )
-        print(f"  the truths themselves, alone against together, in dB: {light}")
+        print(f"  PSNR between the truths, alone against together, in dB: {light}")
 
 
 def _print_row(name: str, row: dict) -> None:
@@ -309,7 +310,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("merge_output"), help="output folder")
     parser.add_argument(
-        "--seconds", type=float, default=TEACHER_SECONDS, help="to train each field for"
+        "--seconds", type=float, default=TEACHER_SECONDS, help="seconds of training for each field"
     )
     arguments = parser.parse_args()
     out = arguments.out.resolve()
@@ -322,7 +323,7 @@ def main() -> None:
     results["seconds"]["in all"] = round(time.monotonic() - start, 1)
     (out / "metrics.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
     print_table(results)
-    print(f"\n{results['seconds']['in all']:.0f} s in all; everything is in {out}")
+    print(f"\n{results['seconds']['in all']:.0f} s in total; the results are in {out}")
 
 
 if __name__ == "__main__":

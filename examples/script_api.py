@@ -1,4 +1,4 @@
-"""What the example scripts share: the add-on's api, and the words after ``--``.
+"""Helpers of the example scripts: the add-on's api, and the arguments after ``--``.
 
 A script runs in Blender, ``blender --background --python examples/convert.py -- lego --to vm``, or
 in an environment with the bpy wheel, ``python examples/convert.py lego --to vm``.
@@ -17,15 +17,15 @@ EXTENSION = "bl_ext.user_default.convert_field"
 
 
 def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Parse a script's own words: those after ``--`` where Blender has words before it."""
+    """Parse a script's own arguments: those after ``--``, if Blender has arguments before it."""
     words = sys.argv[1:]
     return parser.parse_args(words[words.index("--") + 1 :] if "--" in words else words)
 
 
 def add_on_api(work_folder: Path | None = None) -> ModuleType:
-    """Return the add-on's api: of the installed extension, or of this folder's sources.
+    """Return the api of the installed extension, or of the add-on in this repository.
 
-    The engine's Python is that of the preferences, or PVD_ENGINE_PYTHON of the environment.
+    The engine's Python is the one in the preferences, or the environment's PVD_ENGINE_PYTHON.
     """
     name = EXTENSION
     if name not in bpy.context.preferences.addons:

@@ -1,1 +1,1 @@
-"""Benchmarks: slow, honest measurements that print tables and save JSON."""
+"""Benchmarks: slow, honest measurements."""

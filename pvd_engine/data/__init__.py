@@ -1,1 +1,1 @@
-"""Readers: files of a dataset -> Capture."""
+"""Captures: formats, cameras, images, writers."""

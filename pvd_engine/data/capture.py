@@ -1,6 +1,6 @@
 """The one form in which every dataset reaches the engine: cameras, images, splits, bounds, frame.
 
-Conventions (see ``docs/conventions.md``): camera-to-world 4x4, OpenGL axes (x right, y up, looking
+Conventions (see ``docs/design/space.md``): camera-to-world 4x4, OpenGL axes (x right, y up, looking
 down -z), float64; pixel origin at the image's top-left corner, so that the centre of the first
 pixel is (0.5, 0.5).
 """

@@ -1,4 +1,7 @@
-"""Edited and merged fields: regions, masks, placements. Importing it lets field files hold them."""
+"""Edited and merged fields: regions, masks, placements.
+
+Importing this package lets field files hold edited and merged fields.
+"""
 
 from ..fields.state import register_kind
 from . import edited_field, merged_field

@@ -1,1 +1,1 @@
-"""Files of other programs."""
+"""Fields in the formats of other programs."""

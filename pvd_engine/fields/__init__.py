@@ -1,1 +1,1 @@
-"""Radiance fields: encoders (block 1), decoders (block 2), presets, storage."""
+"""Radiance fields: encoders, decoders, field files."""

@@ -1,1 +1,1 @@
-"""Files: whole or not there when written, checked when read."""
+"""Files: written whole or not at all, checked when read."""

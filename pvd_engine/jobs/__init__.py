@@ -1,1 +1,1 @@
-"""The job folder, events, cancel and resume."""
+"""The job folder: events, budget, checkpoints, cancel."""

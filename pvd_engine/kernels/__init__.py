@@ -1,1 +1,1 @@
-"""The hot loops: a plain-torch reference and one Warp source for CPU and CUDA."""
+"""The hot loops: plain torch as reference, and Warp."""

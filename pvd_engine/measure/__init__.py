@@ -1,1 +1,1 @@
-"""Image quality: PSNR and SSIM."""
+"""PSNR, SSIM, comparisons and the report page."""

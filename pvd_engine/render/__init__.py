@@ -1,3 +1,3 @@
-"""Rays, occupancy, marching and compositing: fields of every kind -> pictures."""
+"""Pictures of any field."""
 
 from .. import edit  # noqa: F401, lets edited and merged fields be loaded

@@ -1,1 +1,1 @@
-"""The dataset frame and the cube that fields compute in: lenses, rays, maps of space, occupancy."""
+"""Lenses, rays, maps of space and the occupancy grid."""

@@ -1,1 +1,1 @@
-"""A field from images."""
+"""A field from images; the loop that distillation shares."""

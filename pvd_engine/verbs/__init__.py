@@ -1,1 +1,1 @@
-"""The verbs of the engine, one file a verb."""
+"""The verbs, one file each: what people and Blender ask for."""
