@@ -10,7 +10,8 @@ from engine_process import REPOSITORY
 from PIL import Image
 from stopping_job import StoppingJob
 
-from pvd_engine.bench import ablation, bench, plain_nerf, speed
+from pvd_engine.bench import ablation, plain_nerf, speed
+from pvd_engine.bench import verb as bench
 from pvd_engine.bench.child import peak_memory, run_child
 from pvd_engine.bench.matrix import format_table
 from pvd_engine.bench.matrix_picture import picture_size
