@@ -122,7 +122,7 @@ def draw(layers: tuple[str, ...], pairs: set[tuple[str, str]], texts: dict[str, 
         parts += _leaving(right, column[layer], middle[layer], [middle[name] for name in targets])
     for layer in layers:
         parts += _box(layer, texts[layer], middle[layer])
-    note = "A line leaves a folder and has a dot for each folder that it imports; upward is red."
+    note = "A line leaves a folder and has a dot for each folder that it imports. Up would be red."
     parts.append(f'<text class="text" x="{MARGIN}" y="{height - MARGIN}">{note}</text>')
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '

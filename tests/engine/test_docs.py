@@ -1,11 +1,14 @@
 """Links of the docs lead somewhere, and pages that the sources name exist."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from docs import list_options
+from pvd_engine.cli import VERBS
+from pvd_engine.verbs.option_kinds import option_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -65,3 +68,12 @@ def test_the_page_for_script_writers_lists_the_options_of_convert():
     shown = list_options.PAGE.read_text(encoding="utf-8")
     assert shown == list_options.page(), "run python -m docs.list_options"
     assert all(f"| `{name}` |" in shown for name in ("max_size", "stages", "fine_tune"))
+
+
+def test_the_command_lines_of_the_readme_name_every_verb_and_options_that_exist():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^ {4}pvd (\w+)(.*)$", text, flags=re.MULTILINE)
+    assert {verb for verb, _ in shown} == set(VERBS)
+    for verb, words in shown:
+        options = {option_name(field.name) for field in fields(VERBS[verb].arguments)}
+        assert set(re.findall(r"--[\w-]+", words.split("#")[0])) <= options, verb
