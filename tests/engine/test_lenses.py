@@ -11,7 +11,7 @@ from pvd_engine.data.capture import Camera
 from pvd_engine.data.formats.cameras_json import camera_from_dict, camera_to_dict
 from pvd_engine.data.formats.colmap import lens_camera
 from pvd_engine.data.formats.colmap_model import CAMERA_MODELS, ColmapCamera
-from pvd_engine.data.geometry.intrinsics import COEFFICIENTS
+from pvd_engine.data.geometry.lens_models import COEFFICIENTS
 from pvd_engine.data.geometry.projection import project
 from pvd_engine.space.lenses import MODELS
 from pvd_engine.space.rays import CameraBatch, generate_rays, image_pixels

@@ -55,7 +55,8 @@ from ...files.atomic import write_json
 from ...files.json_input import pose, positive_number, read_json_object, shortened, text_value
 from ..capture import SPLITS, Camera, Capture, Frame, View
 from ..geometry.bounds import find_box
-from ..geometry.intrinsics import COEFFICIENTS, MAX_SIDE, coefficient, focal_length, principal_point
+from ..geometry.intrinsics import MAX_SIDE, coefficient, focal_length, principal_point
+from ..geometry.lens_models import COEFFICIENTS
 from ..geometry.scene import find_scene
 from .frame_fields import read_frame_fields
 
