@@ -23,6 +23,21 @@ ENGINE = (
 )
 """Folders and modules of the engine, the highest layer first; "" is the package itself."""
 
+ADD_ON = (
+    ("registration", ""),
+    ("ui",),
+    ("api",),
+    ("export", "render"),
+    ("jobs",),
+    ("state",),
+    ("volume",),
+    ("scene",),
+    ("preferences",),
+    ("engine",),
+    ("errors", "version"),
+)
+"""The same of the add-on."""
+
 
 @dataclass(frozen=True)
 class Import:

@@ -45,7 +45,7 @@ class CameraBatch:
     models : (C,) int64 tensor
         Of `lenses.MODELS`.
     distortion : (C, K) float64 tensor
-        In the order of `COEFFICIENTS` of `data/geometry/intrinsics.py`, padded with zeros.
+        In the order of `COEFFICIENTS` of `data/geometry/lens_models.py`, padded with zeros.
     present : frozenset of int
         The models that occur, known without asking the device.
     """

@@ -13,6 +13,7 @@ from . import (
     render,
     rewrite,
     train,
+    undistort,
     volume,
 )
 
@@ -31,5 +32,6 @@ VERBS: Verbs = {
         compare,
         eval,
         export,
+        undistort,
     )
 }

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.layers import ENGINE, graph, imports_of, upward
+from tests.layers import ADD_ON, ENGINE, graph, imports_of, upward
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("pvd_engine", "pvd_blender")
 
 
-def test_imports_of_the_engine_point_down():
-    assert upward(ROOT / "pvd_engine", ENGINE) == []
+@pytest.mark.parametrize(("package", "layers"), zip(PACKAGES, (ENGINE, ADD_ON), strict=True))
+def test_imports_point_down(package, layers):
+    assert upward(ROOT / package, layers) == []
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -27,7 +27,8 @@ A *camera* is an object with
 ``cameras.json``, which ``pvd render --cameras`` and ``pvd rewrite --cameras`` read, is
 ``{"cameras": [camera, ...]}`` where each camera also has a ``name``: the path of its picture below
 the output folder, without a suffix, and unique; and perhaps a ``split``, ``"test"`` where it has
-none. Beside ``cameras`` may stand ``frame``, as a capture has it below.
+none. ``pvd undistort --camera`` reads one of these. Beside ``cameras`` may stand ``frame``, as a
+capture has it below.
 
 A *capture* is an object with
 
@@ -55,7 +56,8 @@ from ...files.atomic import write_json
 from ...files.json_input import pose, positive_number, read_json_object, shortened, text_value
 from ..capture import SPLITS, Camera, Capture, Frame, View
 from ..geometry.bounds import find_box
-from ..geometry.intrinsics import COEFFICIENTS, MAX_SIDE, coefficient, focal_length, principal_point
+from ..geometry.intrinsics import MAX_SIDE, coefficient, focal_length, principal_point
+from ..geometry.lens_models import COEFFICIENTS
 from ..geometry.scene import find_scene
 from .frame_fields import read_frame_fields
 

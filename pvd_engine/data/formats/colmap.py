@@ -19,13 +19,13 @@ from ...files.images import SUFFIXES, read_header
 from ...files.json_input import shortened, text_value
 from ..capture import Camera, Capture, Frame, View
 from ..geometry.intrinsics import (
-    COEFFICIENTS,
     MAX_SIDE,
     coefficient,
     focal_length,
     principal_point,
     whole_sphere,
 )
+from ..geometry.lens_models import COEFFICIENTS
 from ..geometry.point_bounds import find_box_with_points
 from ..geometry.points import SparsePoints
 from ..images.downscale import scaled_camera

@@ -17,6 +17,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...files.json_input import finite_number, positive_number, text_value
+from .lens_models import COEFFICIENTS
 
 MAX_SIDE = 65536
 
@@ -27,24 +28,6 @@ OTHER_MODELS = {"FISHEYE624": "rad_tan_thin_prism_fisheye", "EQUIRECTANGULAR": "
 
 _KNOWN_MODELS = (*PERSPECTIVE_MODELS, *FISHEYE_MODELS, *OTHER_MODELS)
 _FTHETA = tuple(f"ftheta_p{power}" for power in range(5))
-
-COEFFICIENTS = {
-    "none": (),
-    "opencv": ("k1", "k2", "p1", "p2", "k3", "k4"),
-    "opencv_fisheye": ("k1", "k2", "k3", "k4"),
-    "full_opencv": ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
-    "fov": ("omega",),
-    "thin_prism_fisheye": ("k1", "k2", "p1", "p2", "k3", "k4", "sx1", "sy1"),
-    "rad_tan_thin_prism_fisheye": (
-        *("k0", "k1", "k2", "k3", "k4", "k5"),
-        *("p0", "p1", "s0", "s1", "s2", "s3"),
-    ),
-    "division": ("k",),
-    "eucm": ("alpha", "beta"),
-    "ftheta": ("a0", "a2", "a3", "a4"),
-    "equirectangular": (),
-}
-"""Distortion coefficients of each `Camera.distortion_model`, in COLMAP's order."""
 
 MORE_THAN_THE_SPHERE = 1 + 1e-3
 """Of a panorama's angles over the whole circle, from where on they are a mistake."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..capture import Camera
-from ..geometry.intrinsics import COEFFICIENTS, whole_sphere
+from ..geometry.intrinsics import whole_sphere
+from ..geometry.lens_models import COEFFICIENTS
 
 _COLMAP_MODELS = {
     "none": "PINHOLE",
