@@ -9,8 +9,7 @@ import torch
 from scipy.ndimage import label
 from torch import Tensor
 
-from ..kernels.launch import use_warp
-from .mesh_inside import TorchMeshQuery
+from ..kernels.mesh_inside import MeshQuery, mesh_query
 from .mesh_shape import closed_mesh
 from .regions import INSIDE, MIXED, OUTSIDE, Region, boxes_apart, verdicts
 
@@ -21,15 +20,6 @@ TABLE_MARGIN = 1e-3
 """Part of a cell by which it is enlarged before it is tested, to be safe from rounding."""
 
 
-def mesh_query(vertices: Tensor, triangles: Tensor) -> Any:
-    """The fastest query object at hand: Warp's where it serves, else the reference."""
-    if use_warp(vertices.device):
-        from .mesh_inside_warp import WarpMeshQuery
-
-        return WarpMeshQuery(vertices, triangles)
-    return TorchMeshQuery(vertices, triangles)
-
-
 class SideTable:
     """Cells over a mesh's bounds that lie wholly on one side of it, for a quick first answer.
 
@@ -38,12 +28,12 @@ class SideTable:
 
     Parameters
     ----------
-    query : TorchMeshQuery or WarpMeshQuery
+    query : MeshQuery
     low, high : (3,) float32
         Bounds of the mesh, in the frame of the query.
     """
 
-    def __init__(self, query: Any, low: Tensor, high: Tensor) -> None:
+    def __init__(self, query: MeshQuery, low: Tensor, high: Tensor) -> None:
         self.low, self.size = low, (high - low) / TABLE_CELLS
         axis = torch.arange(TABLE_CELLS, device=low.device)
         cells = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(-1, 3)
@@ -94,7 +84,7 @@ class MeshRegion(Region):
         self.register_buffer("triangles", torch.from_numpy(triangles))
         self.register_buffer("bounds", torch.tensor(bounds, dtype=torch.float32))
         self.register_buffer("center", torch.tensor(bounds.mean(axis=0), dtype=torch.float32))
-        self._query: tuple[Any, SideTable] | None = None
+        self._query: tuple[MeshQuery, SideTable] | None = None
         self._query_device: torch.device | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -102,7 +92,7 @@ class MeshRegion(Region):
         return {**self.__dict__, "_query": None, "_query_device": None}
 
     @property
-    def query(self) -> tuple[Any, SideTable]:
+    def query(self) -> tuple[MeshQuery, SideTable]:
         """Query object and table in the mesh's own unit frame, on the device of the tensors."""
         if self._query is None or self._query_device != self.vertices.device:
             query = mesh_query(self._local(self.vertices), self.triangles)

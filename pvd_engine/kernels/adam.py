@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .launch import launch, use_warp
+from .launch import use_warp
 
 
 def adam_step_sparse(
@@ -24,20 +24,20 @@ def adam_step_sparse(
     epsilon: float,
     step: int,
 ) -> None:
-    """One Adam step, in place, of the rows that have a gradient.
+    """Take one Adam step, in place, on the rows that have a gradient.
 
     Parameters
     ----------
     parameter, gradient, mean, square : (N, ...) float32, contiguous
-        Values, their gradient, and its running mean and mean square; a row is all that one index
-        of the first axis selects.
+        Values, their gradient, and its running mean and mean square; a row is what one index of
+        the first axis selects.
     learning_rate : float
     betas : (float, float)
         Decay of the two running means.
     epsilon : float
         Added to the denominator.
     step : int
-        Number of this step, from 1, for the correction of the means' bias.
+        Number of this step, from 1; it corrects the bias of the means.
     """
     run = adam_step_sparse_warp if use_warp(parameter.device) else adam_step_sparse_reference
     run(parameter, gradient, mean, square, learning_rate, betas, epsilon, step)
@@ -76,28 +76,22 @@ def adam_step_sparse_warp(
     step: int,
 ) -> None:
     """`adam_step_sparse` by the Warp kernel."""
-    from .sources import adam as source
+    from .sources.adam import CONSTANT_COLUMNS, step_kernel
 
     beta1, beta2 = betas
     rows = len(parameter)
     columns = parameter.numel() // max(rows, 1)
-    constant = columns if columns in source.CONSTANT_COLUMNS else 0
-    launch(
-        source.step_kernel(constant),
+    step_kernel(columns if columns in CONSTANT_COLUMNS else 0).launch(
         rows,
-        [
-            columns,
-            parameter.detach(),
-            gradient,
-            mean,
-            square,
-            learning_rate / (1 - beta1**step),
-            beta1,
-            beta2,
-            1 / math.sqrt(1 - beta2**step),
-            epsilon,
-        ],
-        parameter.device,
+        parameter=parameter.detach().view(rows, columns),
+        gradient=gradient.view(rows, columns),
+        mean=mean.view(rows, columns),
+        square=square.view(rows, columns),
+        rate=learning_rate / (1 - beta1**step),
+        beta1=beta1,
+        beta2=beta2,
+        root=1 / math.sqrt(1 - beta2**step),
+        epsilon=epsilon,
     )
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .launch import launch, split, use_warp
+from .launch import Part, split, use_warp
 from .marching import PackedSamples
 
 LARGEST_LOG_DENSITY = 15.0
@@ -31,7 +31,7 @@ class Composited:
     depth : (R,) float32
         Weighted sum of the distances; divided by alpha it is the expected distance.
     weights : (S,) float32
-        Each sample's share in its ray.
+        Each sample's fraction of its ray.
     """
 
     color: Tensor
@@ -52,7 +52,7 @@ def composite(
     color : (S, 3) float32
     samples : PackedSamples
     step : float
-        Length each sample stands for, where `samples.log_stretch` says nothing else.
+        Length that a sample stands for, before `samples.log_stretch`.
     """
     run = composite_warp if use_warp(color.device) else composite_reference
     return run(_per_step(log_density, samples), color, samples, step)
@@ -60,7 +60,7 @@ def composite(
 
 @torch.no_grad()
 def transmittance(log_density: Tensor, samples: PackedSamples, step: float) -> Tensor:
-    """Share of light (S,) that reaches each sample from its ray's origin; no gradient."""
+    """Fraction of light (S,) that reaches each sample from its ray's origin; no gradient."""
     run = transmittance_warp if use_warp(log_density.device) else transmittance_reference
     return run(_per_step(log_density, samples), samples, step)
 
@@ -119,11 +119,17 @@ def composite_warp(
 
 def transmittance_warp(log_density: Tensor, samples: PackedSamples, step: float) -> Tensor:
     """`transmittance` by the Warp kernel."""
-    from .sources.compositing import transmittance_kernel
+    from .sources.compositing import transmittance as kernel
 
     thickness = _thickness(log_density, step)
     reaching = torch.empty_like(thickness)
-    _run(transmittance_kernel(), [samples.offsets, torch.exp(-thickness), reaching], samples)
+    kernel.launch(
+        samples.rays,
+        _parts(samples),
+        offsets=samples.offsets,
+        passing=torch.exp(-thickness),
+        reaching=reaching,
+    )
     return reaching
 
 
@@ -132,10 +138,9 @@ def _thickness(log_density: Tensor, step: float) -> Tensor:
     return log_density.detach().clamp(max=LARGEST_LOG_DENSITY).exp_().mul_(step).contiguous()
 
 
-def _run(kernel: Any, arguments: list, samples: PackedSamples) -> None:
-    # Rays differ in samples, so parts are small.
-    parts = split(samples.rays, grain=256, parts_per_thread=4)
-    launch(kernel, samples.rays, arguments, samples.t.device, parts)
+def _parts(samples: PackedSamples) -> list[Part]:
+    """Ranges of rays, which are small because rays differ in samples."""
+    return split(samples.rays, grain=256, parts_per_thread=4)
 
 
 class _Composite(torch.autograd.Function):
@@ -143,42 +148,54 @@ class _Composite(torch.autograd.Function):
     def forward(
         ctx: Any, log_density: Tensor, color: Tensor, samples: PackedSamples, step: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        from .sources.compositing import forward_kernel
+        from .sources.compositing import composite_forward
 
         thickness = _thickness(log_density, step)
         opacity = torch.expm1(-thickness).neg_()
         color = color.detach().contiguous()
         weights = torch.empty_like(thickness)
         rays = samples.rays
-        sums = (color.new_empty((rays, 3)), color.new_empty(rays), color.new_empty(rays))
-        _run(
-            forward_kernel(), [samples.offsets, samples.t, opacity, color, weights, *sums], samples
+        ray_color = color.new_empty((rays, 3))
+        ray_alpha, ray_depth = color.new_empty(rays), color.new_empty(rays)
+        composite_forward.launch(
+            rays,
+            _parts(samples),
+            offsets=samples.offsets,
+            t=samples.t,
+            opacity=opacity,
+            color=color,
+            weights=weights,
+            ray_color=ray_color,
+            ray_alpha=ray_alpha,
+            ray_depth=ray_depth,
         )
         ctx.save_for_backward(thickness, opacity, color, weights)
         ctx.samples = samples
-        return *sums, weights
+        return ray_color, ray_alpha, ray_depth, weights
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        from .sources.compositing import backward_kernel
+        from .sources.compositing import composite_backward
 
         thickness, opacity, color, weights = ctx.saved_tensors
         samples = ctx.samples
         of_thickness = torch.empty_like(thickness)
         of_color = torch.empty_like(color)
-        _run(
-            backward_kernel(),
-            [
-                samples.offsets,
-                samples.t,
-                opacity,
-                color,
-                weights,
-                *(gradient.contiguous() for gradient in gradients),
-                of_thickness,
-                of_color,
-            ],
-            samples,
+        of_ray_color, of_ray_alpha, of_ray_depth, of_weights = (g.contiguous() for g in gradients)
+        composite_backward.launch(
+            samples.rays,
+            _parts(samples),
+            offsets=samples.offsets,
+            t=samples.t,
+            opacity=opacity,
+            color=color,
+            weights=weights,
+            of_ray_color=of_ray_color,
+            of_ray_alpha=of_ray_alpha,
+            of_ray_depth=of_ray_depth,
+            of_weights=of_weights,
+            of_thickness=of_thickness,
+            of_color=of_color,
         )
         return of_thickness.mul_(thickness), of_color, None, None

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .launch import launch, split, use_warp
+from .launch import split, use_warp
 from .marching import CANDIDATES, PackedSamples
-from .ray_places import spread
+from .ray_positions import spread
 
 FARTHEST = 1e3
 """Radii of a ray at which it ends."""
@@ -108,7 +108,7 @@ def march_contracted(
 def _occupied(
     origins: Tensor, directions: Tensor, t: Tensor, ray: Tensor, occupancy: Tensor
 ) -> Tensor:
-    """Whether the places at distances t along rays are in occupied cells."""
+    """Whether the positions at distances t along rays are in occupied cells."""
     contracted = contract(origins[ray] + t[..., None] * directions[ray])
     limit = torch.tensor(occupancy.shape, device=t.device)
     cell = ((contracted + 2) * (limit / 4)).long().clamp(min=0).minimum(limit - 1)
@@ -155,40 +155,53 @@ def march_contracted_warp(
     jitter: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As `march_contracted_reference`, by the Warp kernel."""
-    from .sources.contracted import march
+    from .sources.contracted import march_contracted as march
 
-    device = origins.device
     count = len(origins)
-    offsets = torch.zeros(count + 1, dtype=torch.int64, device=device)
-    shared = [
-        *(x.contiguous() for x in (origins, directions, jitter, *rays, occupancy)),
-        *occupancy.shape,
-        step,
-    ]
     parts = split(count, grain=256, parts_per_thread=8)
-    launch(march, count, [*shared, 0, offsets[1:], offsets[:0], jitter[:0]], device, parts)
+    shared = {
+        "origins": origins.contiguous(),
+        "directions": directions.contiguous(),
+        "jitter": jitter.contiguous(),
+        "nearest": rays.nearest.contiguous(),
+        "radii": rays.radius.contiguous(),
+        "starts": rays.start.contiguous(),
+        "ends": rays.end.contiguous(),
+        "occupancy": occupancy.contiguous(),
+        "step": step,
+    }
+    offsets = torch.zeros(count + 1, dtype=torch.int64, device=origins.device)
+    none = {"ray_index": offsets[:0], "coordinates": jitter[:0]}
+    march.launch(count, parts, fill=0, offsets=offsets, **none, **shared)
     offsets = offsets.cumsum(0)
     samples = int(offsets[-1])
-    ray_index = torch.empty(samples, dtype=torch.int64, device=device)
-    coordinate = torch.empty(samples, dtype=torch.float32, device=device)
-    launch(march, count, [*shared, 1, offsets, ray_index, coordinate], device, parts)
-    return ray_index, coordinate, offsets
+    ray_index, coordinates = offsets.new_empty(samples), jitter.new_empty(samples)
+    march.launch(
+        count,
+        parts,
+        fill=1,
+        offsets=offsets,
+        ray_index=ray_index,
+        coordinates=coordinates,
+        **shared,
+    )
+    return ray_index, coordinates, offsets
 
 
 @torch.no_grad()
-def places_contracted(
-    origins: Tensor, directions: Tensor, occupancy: Tensor, looks: int, shares: Tensor
+def positions_contracted(
+    origins: Tensor, directions: Tensor, occupancy: Tensor, probes: int, fractions: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Places at given shares of the occupied parts of each ray's way through all of space.
+    """Return positions at fractions of the occupied parts of each ray's way through all of space.
 
-    Parameters and results are those of `ray_places.ray_places`, in the frame in which the cube has
-    half side 1. The parts are equal in the ray's coordinate.
+    Parameters and results are those of `ray_positions.ray_positions`, in the frame in which the
+    cube has half side 1. The parts are equal in the ray's coordinate.
     """
     rays = RayCoordinate.of(origins, directions)
     index = torch.arange(origins.shape[0], device=origins.device)[:, None]
     length = (rays.end - rays.start)[:, None]
-    parts = torch.arange(looks, device=origins.device)
-    t = rays.distances(rays.start[:, None] + length * ((parts + 0.5) / looks), index)
+    parts = torch.arange(probes, device=origins.device)
+    t = rays.distances(rays.start[:, None] + length * ((parts + 0.5) / probes), index)
     occupied = _occupied(origins, directions, t, index, occupancy)
-    within, met = spread(occupied, shares)
+    within, met = spread(occupied, fractions)
     return rays.distances(rays.start[:, None] + length * within, index), met

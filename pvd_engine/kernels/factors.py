@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .launch import Part, launch, use_warp
+from .launch import Part, use_warp
 from .memory import POOL
 
 MODES = ((0, 1, 2), (0, 2, 1), (1, 2, 0))
@@ -134,42 +134,53 @@ def line_products_warp(points01: Tensor, lines: Tensor, size: Size) -> Tensor:
 class _PlaneProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, points: Tensor, planes: Tensor, lines: Tensor, size: Size) -> Tensor:
-        from .sources.factors import planes_forward_kernel
+        from .sources.factors import plane_products_forward
 
         points = points.to(torch.float32).contiguous()
         planes, lines = planes.detach().contiguous(), lines.detach().contiguous()
-        products = POOL.empty((len(points), 3 * planes.shape[1]), points.device)
-        arguments = [points, *size, planes, lines, products, planes, lines]
-        items = 3 * len(points)
-        launch(planes_forward_kernel(), items, _sized(arguments, planes), points.device)
+        count, channels = len(points), planes.shape[1]
+        products = POOL.empty((count, 3, channels), points.device)
+        plane_products_forward.launch(
+            3 * count, points=points, planes=planes, lines=lines, products=products, **_sizes(size)
+        )
         ctx.save_for_backward(points, planes, lines)
         ctx.size = size
-        return products
+        return products.view(count, 3 * channels)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor, None]:
-        from .sources.factors import planes_backward_kernel
+        from .sources.factors import plane_products_backward
 
         points, planes, lines = ctx.saved_tensors
-        products = gradients[0].to(torch.float32).contiguous()
+        count, channels = len(points), planes.shape[1]
+        products = gradients[0].to(torch.float32).contiguous().view(count, 3, channels)
         of_planes = POOL.empty(planes.shape, points.device).zero_()
         of_lines = torch.zeros_like(lines)
-        arguments = [points, *ctx.size, planes, lines, products, of_planes, of_lines]
-        _launch_backward(planes_backward_kernel(), 3, _sized(arguments, planes), points.device)
+        plane_products_backward.launch(
+            *_backward_work(3, points, channels),
+            points=points,
+            planes=planes,
+            lines=lines,
+            products=products,
+            of_planes=of_planes,
+            of_lines=of_lines,
+            **_sizes(ctx.size),
+        )
         return None, of_planes, of_lines, None
 
 
 class _LineProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, points: Tensor, lines: Tensor, size: Size) -> Tensor:
-        from .sources.factors import lines_forward_kernel
+        from .sources.factors import line_products_forward
 
         points = points.to(torch.float32).contiguous()
         lines = lines.detach().contiguous()
         products = POOL.empty((len(points), lines.shape[1]), points.device)
-        arguments = [points, *size, lines, lines, products, lines, lines]
-        launch(lines_forward_kernel(), len(points), _sized(arguments, lines), points.device)
+        line_products_forward.launch(
+            len(points), points=points, lines=lines, products=products, **_sizes(size)
+        )
         ctx.save_for_backward(points, lines)
         ctx.size = size
         return products
@@ -177,29 +188,34 @@ class _LineProducts(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, None]:
-        from .sources.factors import lines_backward_kernel
+        from .sources.factors import line_products_backward
 
         points, lines = ctx.saved_tensors
-        products = gradients[0].to(torch.float32).contiguous()
         of_lines = torch.zeros_like(lines)
-        arguments = [points, *ctx.size, lines, lines, products, of_lines, of_lines]
-        _launch_backward(lines_backward_kernel(), 1, _sized(arguments, lines), points.device)
+        line_products_backward.launch(
+            *_backward_work(1, points, lines.shape[1]),
+            points=points,
+            lines=lines,
+            products=gradients[0].to(torch.float32).contiguous(),
+            of_lines=of_lines,
+            **_sizes(ctx.size),
+        )
         return None, of_lines, None
 
 
-def _sized(arguments: list[Any], table: Tensor) -> list[Any]:
-    """The kernels' arguments: numbers of points and channels come first."""
-    return [len(arguments[0]), table.shape[1], *arguments]
+def _sizes(size: Size) -> dict[str, Any]:
+    """Return the kernels' arguments of the size."""
+    return dict(zip(("size_x", "size_y", "size_z"), size, strict=True))
 
 
-def _launch_backward(kernel: Any, modes: int, arguments: list[Any], device: torch.device) -> None:
-    """Points as work items on CUDA; on the CPU parts of the channels, which no threads share."""
+def _backward_work(modes: int, points: Tensor, channels: int) -> tuple[int, list[Part]]:
+    """Number of work items, and the ranges of them that threads take.
+
+    Items are points on CUDA; on the CPU they are parts of the channels, which no threads share.
+    """
     from .sources.factors import CHANNELS_A_PART
 
-    count, channels = arguments[:2]
-    if device.type == "cuda":
-        launch(kernel, modes * count, arguments, device)
-    elif count:
-        items = modes * -(-channels // CHANNELS_A_PART)
-        parts: list[Part] = [(item, item + 1) for item in range(items)]
-        launch(kernel, items, arguments, device, parts)
+    if points.device.type == "cuda":
+        return modes * len(points), []
+    items = modes * -(-channels // CHANNELS_A_PART) if len(points) else 0
+    return items, [(item, item + 1) for item in range(items)]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .launch import Part, launch, thread_count, use_warp
+from .launch import Part, thread_count, use_warp
 from .memory import POOL
 
 PRIMES = (1, 2654435761, 805459861)
@@ -108,17 +108,25 @@ class HashGridLayout:
         return tuple(r**3 <= n for r, n in zip(self.resolutions, self.sizes, strict=True))
 
     @cached_property
-    def _on_device(self) -> dict[torch.device, tuple[Tensor, ...]]:
+    def _on_device(self) -> dict[torch.device, dict[str, Tensor]]:
         return {}
 
-    def tensors(self, device: torch.device) -> tuple[Tensor, ...]:
-        """Scales, resolutions, sizes, offsets, dense: each (levels,), for the kernels."""
+    def tensors(self, device: torch.device) -> dict[str, Tensor]:
+        """Return the kernels' arguments that describe the levels, each (levels,)."""
         if device not in self._on_device:
-            integers = (self.resolutions, self.sizes, self.offsets, self.dense)
-            self._on_device[device] = (
-                torch.tensor(self.scales, dtype=torch.float32, device=device),
-                *(torch.tensor(v, dtype=torch.int32, device=device) for v in integers),
-            )
+            integers = {
+                "resolutions": self.resolutions,
+                "sizes": self.sizes,
+                "offsets": self.offsets,
+                "is_dense": self.dense,
+            }
+            self._on_device[device] = {
+                "scales": torch.tensor(self.scales, dtype=torch.float32, device=device),
+                **{
+                    k: torch.tensor(v, dtype=torch.int32, device=device)
+                    for k, v in integers.items()
+                },
+            }
         return self._on_device[device]
 
 
@@ -191,11 +199,11 @@ class _HashEncode(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, points: Tensor, table: Tensor, layout: HashGridLayout) -> Tensor:
         points = points.to(torch.float32).contiguous()
-        encoded = POOL.empty((layout.width, len(points)), points.device)
+        encoded = POOL.empty((layout.levels, layout.features, len(points)), points.device)
         _run(points, table.detach().contiguous(), encoded, layout, backward=False)
         ctx.save_for_backward(points)
         ctx.layout = layout
-        return encoded.t()
+        return encoded.view(layout.width, len(points)).t()
 
     @staticmethod
     @once_differentiable
@@ -205,6 +213,7 @@ class _HashEncode(torch.autograd.Function):
         (points,) = ctx.saved_tensors
         layout = ctx.layout
         encoded = gradients[0].to(torch.float32).t().contiguous()
+        encoded = encoded.view(layout.levels, layout.features, len(points))
         table = POOL.empty((layout.rows, layout.features), points.device).zero_()
         _run(points, table, encoded, layout, backward=True)
         return None, table, None
@@ -213,17 +222,17 @@ class _HashEncode(torch.autograd.Function):
 def _run(
     points: Tensor, table: Tensor, encoded: Tensor, layout: HashGridLayout, backward: bool
 ) -> None:
-    from .sources import hash_grid as source
+    from .sources.hash_grid import backward_kernel, forward_kernel
 
-    kernel = source.backward_kernel if backward else source.forward_kernel
+    kernel = (backward_kernel if backward else forward_kernel)(layout.features)
     count = len(points)
-    parts = _parts(layout.levels, count, backward)
-    launch(
-        kernel(layout.features),
+    kernel.launch(
         layout.levels * count,
-        [count, points, table, encoded, *layout.tensors(points.device)],
-        points.device,
-        parts,
+        _parts(layout.levels, count, backward),
+        points=points,
+        table=table,
+        encoded=encoded,
+        **layout.tensors(points.device),
     )
 
 

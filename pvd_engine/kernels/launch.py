@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 REFERENCE_VARIABLE = "PVD_KERNELS"
 """Environment variable; the value "reference" turns the Warp kernels off."""
@@ -96,38 +95,34 @@ def split(count: int, grain: int = 1024, parts_per_thread: int = 2) -> list[Part
     return list(itertools.pairwise(bounds))
 
 
-def launch(
+def run(
     kernel: Any,
     count: int,
-    arguments: Sequence[Tensor | int | float],
+    arguments: Sequence[Any],
     device: torch.device,
     parts: Sequence[Part] | None = None,
 ) -> None:
-    """Run `kernel` over `count` work items.
+    """Run a Warp kernel over work items.
 
     Parameters
     ----------
     kernel : warp.Kernel
-        Takes `first`, `last`, `stride` (see `sources`), then `arguments`.
+        Takes `first`, `last`, `stride`, then `arguments`: thread t works on the items from
+        `first + t * stride` up to the next thread's.
     count : int
-        Work items; none is no launch.
+        Work items, at least one.
     arguments : sequence
-        Numbers as they are; tensors, which must be contiguous, as flat arrays of their element.
+        As Warp takes them.
     device : torch.device
-        Where all tensors are.
+        Where all arrays are.
     parts : sequence of (first, last), optional
-        CPU only: ranges that may run at the same time as they write disjoint memory, heaviest
-        first. Without it the items are taken to be independent, and cut evenly.
+        As `declare.Kernel.launch` takes them.
     """
-    if count == 0:
-        return
-    warp_available()  # starts it quietly
     import warp
 
-    packed = [_pack(value, device) for value in arguments]
     if device.type == "cuda":
         stream = warp.stream_from_torch(torch.cuda.current_stream(device))
-        warp.launch(kernel, dim=count, inputs=[0, count, 1, *packed], stream=stream)
+        warp.launch(kernel, dim=count, inputs=[0, count, 1, *arguments], stream=stream)
         return
     _load(kernel)
     pending = list(reversed(split(count) if parts is None else parts))
@@ -139,7 +134,7 @@ def launch(
                 first, last = pending.pop()
             except IndexError:
                 return
-            inputs = [first, last, last - first, *packed]
+            inputs = [first, last, last - first, *arguments]
             warp.launch(kernel, dim=1, inputs=inputs, device="cpu", record_tape=False)
 
     helpers = _start(work, min(thread_count(), len(pending)) - 1)
@@ -151,7 +146,7 @@ def launch(
 
 
 def _start(work: Any, helpers: int) -> list[Future]:
-    """Run `work` in so many threads beside the calling one."""
+    """Run `work` in parallel in so many more threads."""
     if helpers <= 0:
         return []
     pool = _thread_pool(thread_count(), os.getpid())
@@ -162,30 +157,6 @@ def _start(work: Any, helpers: int) -> list[Future]:
 def _thread_pool(threads: int, process: int) -> ThreadPoolExecutor:
     """The helper threads; a forked process, whose threads are gone, gets its own."""
     return ThreadPoolExecutor(threads, thread_name_prefix="pvd-kernel")
-
-
-def _pack(value: Tensor | int | float, device: torch.device) -> Any:
-    """A kernel argument: a flat Warp array over the tensor's memory, or the number itself."""
-    if not isinstance(value, Tensor):
-        return value
-    import warp
-
-    if not value.is_contiguous():
-        raise ValueError("kernels take contiguous tensors")
-    return warp.array(
-        ptr=value.data_ptr(),
-        shape=(value.numel(),),
-        dtype=_element(value.dtype),
-        device="cpu" if device.type == "cpu" else str(value.device),
-    )
-
-
-@cache
-def _element(dtype: torch.dtype) -> Any:
-    """Warp's scalar type for a torch one."""
-    import warp
-
-    return warp.dtype_from_torch(dtype)
 
 
 _LOADING = threading.Lock()

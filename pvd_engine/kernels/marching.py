@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .launch import launch, split, use_warp
+from .launch import split, use_warp
 
 TINY = 1e-12
 """A direction's component below this is taken as parallel to the faces."""
 
 CANDIDATES = 1 << 21
-"""Candidates the reference looks at together."""
+"""Candidates that the reference tests together."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def march_rays(
     step : float
         Distance between candidates.
     jitter : (R,) float32
-        In [0, 1): shifts a ray's candidates by that share of a step.
+        In [0, 1): shifts a ray's candidates by that fraction of a step.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def march_rays_reference(
     step: float,
     jitter: Tensor,
 ) -> PackedSamples:
-    """`march_rays` in plain torch operations, which look at every candidate."""
+    """`march_rays` in plain torch operations, which test every candidate."""
     near, far = through_box(origins, directions, box)
     longest = float((far - near).clamp(min=0).max()) if len(near) else 0.0
     candidates = int(longest / step) + 2
@@ -158,30 +158,33 @@ def march_rays_warp(
     jitter: Tensor,
 ) -> PackedSamples:
     """`march_rays` by the Warp kernel, which crosses an empty cell in one move."""
-    from .sources.marching import BLOCK, RUNS, gather_blocks, march
+    from .sources.marching import BLOCK, RUNS, gather_blocks
+    from .sources.marching import march_rays as march
 
     device = origins.device
     rays = len(origins)
+    # Rays differ much in work, so parts are small.
+    parts = split(rays, grain=256, parts_per_thread=8)
     occupancy = occupancy.contiguous()
     block_counts = [-(-cells // int(BLOCK)) for cells in occupancy.shape]
     blocks = torch.empty(math.prod(block_counts), dtype=torch.uint8, device=device)
-    launch(gather_blocks, len(blocks), [occupancy, *occupancy.shape, blocks], device)
-    runs = torch.empty((rays, int(RUNS), 2), dtype=torch.int32, device=device)
+    gather_blocks.launch(len(blocks), occupancy=occupancy, blocks=blocks)
+    shared = {
+        "origins": origins.contiguous(),
+        "directions": directions.contiguous(),
+        "jitter": jitter.contiguous(),
+        "occupancy": occupancy,
+        "blocks": blocks,
+        "box": box.contiguous(),
+        "scales": _cell_scale(occupancy, box),
+        "step": step,
+        "runs": torch.empty((rays, int(RUNS), 2), dtype=torch.int32, device=device),
+    }
     offsets = torch.zeros(rays + 1, dtype=torch.int64, device=device)
-    shared = [
-        *(x.contiguous() for x in (origins, directions, jitter, occupancy)),
-        *occupancy.shape,
-        blocks,
-        box.contiguous(),
-        _cell_scale(occupancy, box),
-        step,
-    ]
-    # Rays differ much in work, so parts are small.
-    parts = split(rays, grain=256, parts_per_thread=8)
-    launch(march, rays, [*shared, 0, runs, offsets[1:], offsets[:0], jitter[:0]], device, parts)
+    none = {"ray_index": offsets[:0], "distances": jitter[:0]}
+    march.launch(rays, parts, fill=0, offsets=offsets, **none, **shared)
     offsets = offsets.cumsum(0)
     samples = int(offsets[-1])
-    ray_index = torch.empty(samples, dtype=torch.int64, device=device)
-    t = torch.empty(samples, dtype=torch.float32, device=device)
-    launch(march, rays, [*shared, 1, runs, offsets, ray_index, t], device, parts)
+    ray_index, t = offsets.new_empty(samples), jitter.new_empty(samples)
+    march.launch(rays, parts, fill=1, offsets=offsets, ray_index=ray_index, distances=t, **shared)
     return PackedSamples(ray_index, t, offsets)

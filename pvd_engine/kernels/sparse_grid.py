@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .launch import launch, split, use_warp
+from .launch import split, use_warp
 from .memory import POOL
 
 
@@ -67,28 +67,21 @@ def sparse_sample_warp(points01: Tensor, links: Tensor, values: Tensor, empty: T
 class _SparseSample(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, points: Tensor, links: Tensor, values: Tensor, empty: Tensor) -> Tensor:
-        from .sources.sparse_grid import forward_kernel
+        from .sources.sparse_grid import sparse_grid_forward
 
         count, channels = len(points), values.shape[1]
         points = points.to(torch.float32).contiguous()
         save = ctx.needs_input_grad[2]
         rows = torch.empty((count if save else 0, 8), dtype=torch.int32, device=points.device)
         sampled = POOL.empty((count, channels), points.device)
-        launch(
-            forward_kernel(),
+        sparse_grid_forward.launch(
             count,
-            [
-                channels,
-                points,
-                links.contiguous(),
-                *links.shape,
-                values.detach().contiguous(),
-                empty.contiguous(),
-                sampled,
-                int(save),
-                rows,
-            ],
-            points.device,
+            points=points,
+            links=links.contiguous(),
+            values=values.detach().contiguous(),
+            empty=empty.contiguous(),
+            sampled=sampled,
+            rows=rows,
         )
         ctx.save_for_backward(points, rows)
         ctx.shape = values.shape
@@ -100,26 +93,23 @@ class _SparseSample(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor | None, None]:
         if not ctx.needs_input_grad[2]:
             return None, None, None, None
-        from .sources.sparse_grid import backward_kernel
+        from .sources.sparse_grid import sparse_grid_backward
 
         points, rows = ctx.saved_tensors
         of_values = POOL.empty(ctx.shape, points.device).zero_()
         # On CUDA a work item is a point. On the CPU it is a row of the values, and each thread
         # goes through all points for the rows that are its own.
         on_cpu = points.device.type == "cpu"
-        launch(
-            backward_kernel(),
+        size_x, size_y, size_z = ctx.resolution
+        sparse_grid_backward.launch(
             (ctx.shape[0] if len(points) else 0) if on_cpu else len(points),
-            [
-                len(points),
-                ctx.shape[1],
-                points,
-                *ctx.resolution,
-                rows,
-                gradients[0].to(torch.float32).contiguous(),
-                of_values,
-            ],
-            points.device,
             split(ctx.shape[0], parts_per_thread=2),
+            points=points,
+            size_x=size_x,
+            size_y=size_y,
+            size_z=size_z,
+            rows=rows,
+            gradient=gradients[0].to(torch.float32).contiguous(),
+            of_values=of_values,
         )
         return None, None, of_values, None

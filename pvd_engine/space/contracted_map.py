@@ -8,7 +8,7 @@ cube, stays where it is inside, and goes to (2 - 1/|x|) x/|x| outside.
 import torch
 from torch import Tensor
 
-from ..kernels.contracted import contract, expand, march_contracted, places_contracted
+from ..kernels.contracted import contract, expand, march_contracted, positions_contracted
 from ..kernels.marching import PackedSamples
 from .rays import Rays
 from .space_map import SpaceMap
@@ -76,7 +76,7 @@ class ContractedMap(SpaceMap):
         self, rays: Rays, occupancy: Tensor, looks: int, shares: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Parts of each ray's own contraction."""
-        distances, met = places_contracted(
+        distances, met = positions_contracted(
             self._to_unit(rays.origins), rays.directions, occupancy, looks, shares
         )
         return distances * self.half_side, met

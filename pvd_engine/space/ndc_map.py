@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.marching import PackedSamples, march_rays
-from ..kernels.ray_places import ray_places
+from ..kernels.ray_positions import ray_positions
 from .rays import Rays
 from .space_map import SpaceMap
 
@@ -129,7 +129,9 @@ class NdcMap(SpaceMap):
     ) -> tuple[Tensor, Tensor]:
         """Parts of the line that each ray is."""
         line = _Line(self, rays)
-        along, met = ray_places(line.origins, line.directions, occupancy, self.cube, looks, shares)
+        along, met = ray_positions(
+            line.origins, line.directions, occupancy, self.cube, looks, shares
+        )
         ray = torch.arange(along.shape[0], device=along.device)[:, None].expand(along.shape)
         return line.distances(along, ray), met
 

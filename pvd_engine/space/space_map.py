@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..kernels.marching import PackedSamples, march_rays
-from ..kernels.ray_places import ray_places
+from ..kernels.ray_positions import ray_positions
 from .rays import Rays
 
 
@@ -111,7 +111,7 @@ class SpaceMap(nn.Module):
     def places(
         self, rays: Rays, occupancy: Tensor, looks: int, shares: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Places at shares of the occupied parts of each ray's way, as `ray_places` says."""
+        """Places at shares of the occupied parts of each ray's way, as `ray_positions` says."""
         raise NotImplementedError
 
     def to_json(self) -> dict[str, Any]:
@@ -169,4 +169,4 @@ class BoxMap(SpaceMap):
         self, rays: Rays, occupancy: Tensor, looks: int, shares: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Between where rays enter and leave the box."""
-        return ray_places(*rays, occupancy, self.box, looks, shares)
+        return ray_positions(*rays, occupancy, self.box, looks, shares)

@@ -6,11 +6,11 @@ import torch
 from analytic_field import uniform_points
 from edit_shapes import CUBE_FACES, cube, joined, torus, turned
 
-from pvd_engine.edit import mesh_region
-from pvd_engine.edit.mesh_inside import TorchMeshQuery, winding_number
 from pvd_engine.edit.mesh_region import MeshRegion
 from pvd_engine.edit.regions import InvalidRegionError
+from pvd_engine.kernels import mesh_inside
 from pvd_engine.kernels.launch import warp_available
+from pvd_engine.kernels.mesh_inside import ReferenceMeshQuery, WarpMeshQuery, winding_number
 
 needs_warp = pytest.mark.skipif(not warp_available(), reason="Warp is not installed")
 
@@ -18,7 +18,7 @@ needs_warp = pytest.mark.skipif(not warp_available(), reason="Warp is not instal
 @pytest.fixture(params=["reference", pytest.param("warp", marks=needs_warp)])
 def kernels(request, monkeypatch):
     """Each test runs with either implementation."""
-    monkeypatch.setattr(mesh_region, "use_warp", lambda device: request.param == "warp")
+    monkeypatch.setattr(mesh_inside, "use_warp", lambda device: request.param == "warp")
 
 
 def moved(scale: float, center: tuple) -> np.ndarray:
@@ -87,13 +87,11 @@ def test_faces_that_share_no_vertices_but_touch_are_closed():
 @needs_warp
 @pytest.mark.parametrize("shape", ["torus", "turned cube"])
 def test_warp_answers_as_the_reference(shape):
-    from pvd_engine.edit.mesh_inside_warp import WarpMeshQuery
-
     mesh = (
         torus(rings=24, sides=12) if shape == "torus" else cube(turned(0.7, (0.5,) * 3, (0,) * 3))
     )
     region = MeshRegion(*mesh)
-    reference = TorchMeshQuery(region.vertices, region.triangles)
+    reference = ReferenceMeshQuery(region.vertices, region.triangles)
     fast = WarpMeshQuery(region.vertices, region.triangles)
     points = uniform_points(8000)
     number = winding_number(points, region.vertices[region.triangles])

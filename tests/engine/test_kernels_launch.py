@@ -88,7 +88,7 @@ def every_kernel():
         factors,
         hash_grid,
         marching,
-        ray_places,
+        ray_positions,
         sparse_grid,
     )
 
@@ -106,7 +106,7 @@ def every_kernel():
         compositing.backward_kernel(),
         compositing.transmittance_kernel(),
         marching.march,
-        ray_places.ray_places,
+        ray_positions.ray_positions,
     ]
 
 

@@ -4,17 +4,12 @@ Work items are rows. Rows go in blocks: one without any gradient is only read, a
 updated in vector registers with the untouched rows masked out.
 """
 
-# Warp reads annotations as values, and kernels in a language of its own, unknown to type checkers.
-# pyright: basic, reportInvalidTypeForm=false, reportOperatorIssue=false, reportReturnType=false
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
-# pyright: reportIndexIssue=false, reportFunctionMemberAccess=false
+# Annotations are values here, unknown to type checkers.
+# pyright: reportInvalidTypeForm=false, reportCallIssue=false
 
 from functools import cache
-from typing import Any
 
-import warp as wp
-
-from .arrays import Floats
+from ..declare import Kernel, Size, float32, kernel
 
 STEP = """
 #if defined(__CUDA_ARCH__)
@@ -58,17 +53,21 @@ CONSTANT_COLUMNS = (1, 2, 4, 8)
 
 
 @cache
-def step_kernel(columns: int) -> Any:
-    """The kernel for rows of `columns` numbers (0: any number, given when it is launched)."""
+def step_kernel(columns: int) -> Kernel:
+    """Declare the kernel for rows of `columns` numbers (0: any number)."""
 
-    def body(
+    @kernel(
+        STEP.replace("COLUMNS", str(columns) if columns else "columns"),
+        name=f"adam_step_{columns}",
+    )
+    def adam_step(
         begin: int,
         end: int,
-        columns: int,
-        parameter: Floats,
-        gradient: Floats,
-        mean: Floats,
-        square: Floats,
+        columns: Size,
+        parameter: float32("rows", "columns"),
+        gradient: float32("rows", "columns"),
+        mean: float32("rows", "columns"),
+        square: float32("rows", "columns"),
         rate: float,
         beta1: float,
         beta2: float,
@@ -76,41 +75,4 @@ def step_kernel(columns: int) -> Any:
         epsilon: float,
     ): ...
 
-    body.__name__ = body.__qualname__ = f"adam_rows_{columns}"
-    snippet = STEP.replace("COLUMNS", str(columns) if columns else "columns")
-    rows = wp.func_native(snippet)(body)
-
-    def kernel(
-        first: int,
-        last: int,
-        stride: int,
-        columns: int,
-        parameter: Floats,
-        gradient: Floats,
-        mean: Floats,
-        square: Floats,
-        rate: float,
-        beta1: float,
-        beta2: float,
-        root: float,
-        epsilon: float,
-    ):
-        begin = first + wp.tid() * stride
-        end = wp.min(begin + stride, last)
-        rows(
-            begin,
-            end,
-            columns,
-            parameter,
-            gradient,
-            mean,
-            square,
-            rate,
-            beta1,
-            beta2,
-            root,
-            epsilon,
-        )
-
-    kernel.__name__ = kernel.__qualname__ = f"adam_step_{columns}"
-    return wp.kernel(kernel, enable_backward=False, module="unique")
+    return adam_step

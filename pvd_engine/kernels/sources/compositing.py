@@ -1,16 +1,9 @@
 """Warp source of compositing, forward and backward; work items are rays."""
 
-# Warp reads annotations as values, and kernels in a language of its own, unknown to type checkers.
-# pyright: basic, reportInvalidTypeForm=false, reportOperatorIssue=false, reportReturnType=false
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
-# pyright: reportIndexIssue=false, reportFunctionMemberAccess=false
+# Annotations are values here, unknown to type checkers.
+# pyright: reportInvalidTypeForm=false, reportCallIssue=false
 
-from functools import cache
-from typing import Any
-
-import warp as wp
-
-from .arrays import Floats, Longs
+from ..declare import float32, int64, kernel
 
 FORWARD = """
     for (int ray = begin; ray < end; ++ray) {
@@ -72,129 +65,47 @@ TRANSMITTANCE = """
 """
 
 
-@cache
-def forward_kernel() -> Any:
-    """Weights of the samples and sums of the rays, from opacities."""
-
-    @wp.func_native(FORWARD)
-    def composite_rays(
-        begin: int,
-        end: int,
-        offsets: Longs,
-        t: Floats,
-        opacity: Floats,
-        color: Floats,
-        weights: Floats,
-        ray_color: Floats,
-        ray_alpha: Floats,
-        ray_depth: Floats,
-    ): ...
-
-    @wp.kernel(enable_backward=False, module="unique")
-    def composite_forward(
-        first: int,
-        last: int,
-        stride: int,
-        offsets: Longs,
-        t: Floats,
-        opacity: Floats,
-        color: Floats,
-        weights: Floats,
-        ray_color: Floats,
-        ray_alpha: Floats,
-        ray_depth: Floats,
-    ):
-        begin = first + wp.tid() * stride
-        end = wp.min(begin + stride, last)
-        composite_rays(
-            begin, end, offsets, t, opacity, color, weights, ray_color, ray_alpha, ray_depth
-        )
-
-    return composite_forward
+@kernel(FORWARD)
+def composite_forward(
+    begin: int,
+    end: int,
+    offsets: int64("rays + 1"),
+    t: float32("samples"),
+    opacity: float32("samples"),
+    color: float32("samples", 3),
+    weights: float32("samples"),
+    ray_color: float32("rays", 3),
+    ray_alpha: float32("rays"),
+    ray_depth: float32("rays"),
+):
+    """Compute weights of the samples and sums of the rays, from opacities."""
 
 
-@cache
-def backward_kernel() -> Any:
-    """Gradients of each sample's optical thickness and colour."""
-
-    @wp.func_native(BACKWARD)
-    def differentiate_rays(
-        begin: int,
-        end: int,
-        offsets: Longs,
-        t: Floats,
-        opacity: Floats,
-        color: Floats,
-        weights: Floats,
-        of_ray_color: Floats,
-        of_ray_alpha: Floats,
-        of_ray_depth: Floats,
-        of_weights: Floats,
-        of_thickness: Floats,
-        of_color: Floats,
-    ): ...
-
-    @wp.kernel(enable_backward=False, module="unique")
-    def composite_backward(
-        first: int,
-        last: int,
-        stride: int,
-        offsets: Longs,
-        t: Floats,
-        opacity: Floats,
-        color: Floats,
-        weights: Floats,
-        of_ray_color: Floats,
-        of_ray_alpha: Floats,
-        of_ray_depth: Floats,
-        of_weights: Floats,
-        of_thickness: Floats,
-        of_color: Floats,
-    ):
-        begin = first + wp.tid() * stride
-        end = wp.min(begin + stride, last)
-        differentiate_rays(
-            begin,
-            end,
-            offsets,
-            t,
-            opacity,
-            color,
-            weights,
-            of_ray_color,
-            of_ray_alpha,
-            of_ray_depth,
-            of_weights,
-            of_thickness,
-            of_color,
-        )
-
-    return composite_backward
+@kernel(BACKWARD)
+def composite_backward(
+    begin: int,
+    end: int,
+    offsets: int64("rays + 1"),
+    t: float32("samples"),
+    opacity: float32("samples"),
+    color: float32("samples", 3),
+    weights: float32("samples"),
+    of_ray_color: float32("rays", 3),
+    of_ray_alpha: float32("rays"),
+    of_ray_depth: float32("rays"),
+    of_weights: float32("samples"),
+    of_thickness: float32("samples"),
+    of_color: float32("samples", 3),
+):
+    """Compute gradients of each sample's optical thickness and colour."""
 
 
-@cache
-def transmittance_kernel() -> Any:
-    """Light that reaches each sample, from the share that each lets pass."""
-
-    @wp.func_native(TRANSMITTANCE)
-    def attenuate_rays(
-        begin: int,
-        end: int,
-        offsets: Longs,
-        passing: Floats,
-        reaching: Floats,
-    ): ...
-
-    @wp.kernel(enable_backward=False, module="unique")
-    def transmittance(
-        first: int,
-        last: int,
-        stride: int,
-        offsets: Longs,
-        passing: Floats,
-        reaching: Floats,
-    ):
-        begin = first + wp.tid() * stride
-        attenuate_rays(begin, wp.min(begin + stride, last), offsets, passing, reaching)
-
-    return transmittance
+@kernel(TRANSMITTANCE)
+def transmittance(
+    begin: int,
+    end: int,
+    offsets: int64("rays + 1"),
+    passing: float32("samples"),
+    reaching: float32("samples"),
+):
+    """Compute the light that reaches each sample, from the fraction that each lets pass."""

@@ -14,9 +14,7 @@ number that the reference computes.
 
 import warp as wp
 
-from .arrays import Bytes, Floats, Longs
-
-wp.set_module_options({"fuse_fp": False, "enable_backward": False})
+from ..declare import Size, float32, int64, kernel, uint8
 
 
 @wp.func
@@ -25,45 +23,43 @@ def contracted_cell(position: float, scale: float, cells: int) -> int:
     return wp.clamp(int((position * scale + 2.0) * (float(cells) / 4.0)), 0, cells - 1)
 
 
-@wp.kernel
-def march(
-    first: int,
-    last: int,
-    stride: int,
-    origins: Floats,
-    directions: Floats,
-    jitter: Floats,
-    nearest: Floats,
-    radii: Floats,
-    starts: Floats,
-    ends: Floats,
-    occupancy: Bytes,
-    cells_x: int,
-    cells_y: int,
-    cells_z: int,
+@kernel(fused=False)
+def march_contracted(
+    begin: int,
+    end: int,
+    origins: float32("rays", 3),
+    directions: float32("rays", 3),
+    jitter: float32("rays"),
+    nearest: float32("rays"),
+    radii: float32("rays"),
+    starts: float32("rays"),
+    ends: float32("rays"),
+    occupancy: uint8("cells_x", "cells_y", "cells_z"),
+    cells_x: Size,
+    cells_y: Size,
+    cells_z: Size,
     step: float,
     fill: int,
-    counts: Longs,
-    ray_index: Longs,
-    coordinates: Floats,
+    offsets: int64("rays + 1"),
+    ray_index: int64("samples"),
+    coordinates: float32("samples"),
 ):
-    """Count a ray's samples (fill 0), or write them (fill 1).
+    """Count each ray's samples in `offsets`, behind its own entry (fill 0), or write them (fill 1).
 
-    When filling, `counts` holds the place of each ray's first sample.
+    When filling, `offsets` holds the index of each ray's first sample.
     """
-    begin = first + wp.tid() * stride
-    for ray in range(begin, wp.min(begin + stride, last)):
+    for ray in range(begin, end):
         origin = wp.vec3(origins[3 * ray], origins[3 * ray + 1], origins[3 * ray + 2])
         direction = wp.vec3(directions[3 * ray], directions[3 * ray + 1], directions[3 * ray + 2])
         radius = radii[ray]
-        place = wp.int64(0)
+        sample = wp.int64(0)
         stop = wp.int64(0x7FFFFFFFFFFFFFFF)
         if fill != 0:
-            place = counts[ray]
-            stop = counts[ray + 1]
+            sample = offsets[ray]
+            stop = offsets[ray + 1]
         k = int(0)
         coordinate = starts[ray] + (float(k) + jitter[ray]) * step
-        while coordinate < ends[ray] and place < stop:
+        while coordinate < ends[ray] and sample < stop:
             size = wp.abs(coordinate)
             reach = float(coordinate)
             if size > radius:
@@ -81,10 +77,10 @@ def march(
             index += contracted_cell(z, scale, cells_z)
             if occupancy[index] != wp.uint8(0):
                 if fill != 0:
-                    ray_index[place] = wp.int64(ray)
-                    coordinates[place] = coordinate
-                place += wp.int64(1)
+                    ray_index[sample] = wp.int64(ray)
+                    coordinates[sample] = coordinate
+                sample += wp.int64(1)
             k += 1
             coordinate = starts[ray] + (float(k) + jitter[ray]) * step
         if fill == 0:
-            counts[ray] = place
+            offsets[ray + 1] = sample

@@ -1,16 +1,9 @@
 """Warp source of products of interpolated factors: planes times lines, and lines alone."""
 
-# Warp reads annotations as values, and kernels in a language of its own, unknown to type checkers.
-# pyright: basic, reportInvalidTypeForm=false, reportOperatorIssue=false, reportReturnType=false
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
-# pyright: reportIndexIssue=false, reportFunctionMemberAccess=false
+# Annotations are values here, unknown to type checkers.
+# pyright: reportInvalidTypeForm=false, reportCallIssue=false
 
-from functools import cache
-from typing import Any
-
-import warp as wp
-
-from .arrays import Floats
+from ..declare import Size, float32, kernel
 
 CHANNELS_A_PART = 16
 """Gradients are made for this many channels at once: a line of cache. On the CPU, threads own
@@ -43,7 +36,7 @@ PLACE = """
     const int size[3] = {size_x, size_y, size_z};
     int cell[3];
     float f[3], g[3];
-    auto place = [&](int i) {
+    auto locate = [&](int i) {
         for (int axis = 0; axis < 3; ++axis) {
             float x = points.data[3 * (size_t)i + axis];
             x = x > 0.0f ? x : 0.0f;
@@ -65,7 +58,7 @@ OFFSETS = """
 """
 
 CORNERS = """
-            place(i);
+            locate(i);
             const size_t p0 = (plane_row + (size_t)cell[a] * size[b] + cell[b]) * channels;
             const size_t p1 = p0 + channels, p2 = p0 + (size_t)size[b] * channels;
             const size_t p3 = p2 + channels;
@@ -132,7 +125,7 @@ PLANES_BACKWARD = (
 )
 
 LINE_ROWS = """
-            place(i);
+            locate(i);
             const size_t x0 = (size_t)cell[0] * channels, x1 = x0 + channels;
             const size_t y0 = ((size_t)size[0] + cell[1]) * channels, y1 = y0 + channels;
             const size_t z0 = ((size_t)size[0] + size[1] + cell[2]) * channels, z1 = z0 + channels;
@@ -189,87 +182,73 @@ LINES_BACKWARD = (
 )
 
 
-@cache
-def planes_forward_kernel() -> Any:
-    """Products of planes and lines; work items are points, mode by mode."""
-    return _kernel("plane_products_forward", PLANES_FORWARD)
+@kernel(PLANES_FORWARD)
+def plane_products_forward(
+    begin: int,
+    end: int,
+    count: Size,
+    channels: Size,
+    points: float32("count", 3),
+    size_x: int,
+    size_y: int,
+    size_z: int,
+    planes: float32("plane_rows", "channels"),
+    lines: float32("line_rows", "channels"),
+    products: float32("count", 3, "channels"),
+):
+    """Compute products of planes and lines; work items are points, mode by mode."""
 
 
-@cache
-def planes_backward_kernel() -> Any:
-    """Gradients of planes and lines.
+@kernel(PLANES_BACKWARD)
+def plane_products_backward(
+    begin: int,
+    end: int,
+    count: Size,
+    channels: Size,
+    points: float32("count", 3),
+    size_x: int,
+    size_y: int,
+    size_z: int,
+    planes: float32("plane_rows", "channels"),
+    lines: float32("line_rows", "channels"),
+    products: float32("count", 3, "channels"),
+    of_planes: float32("plane_rows", "channels"),
+    of_lines: float32("line_rows", "channels"),
+):
+    """Add gradients of planes and lines, from the gradient of their products.
 
     Work items are points, mode by mode, on CUDA; on the CPU parts of the channels of a mode.
     """
-    return _kernel("plane_products_backward", PLANES_BACKWARD)
 
 
-@cache
-def lines_forward_kernel() -> Any:
-    """Products of three lines; work items are points."""
-    return _kernel("line_products_forward", LINES_FORWARD)
+@kernel(LINES_FORWARD)
+def line_products_forward(
+    begin: int,
+    end: int,
+    count: Size,
+    channels: Size,
+    points: float32("count", 3),
+    size_x: int,
+    size_y: int,
+    size_z: int,
+    lines: float32("line_rows", "channels"),
+    products: float32("count", "channels"),
+):
+    """Compute products of three lines; work items are points."""
 
 
-@cache
-def lines_backward_kernel() -> Any:
-    """Gradients of lines; work items are points on CUDA, parts of the channels on the CPU."""
-    return _kernel("line_products_backward", LINES_BACKWARD)
-
-
-def _kernel(name: str, snippet: str) -> Any:
-    """The kernel around a native inner loop; all four take the same arguments."""
-
-    def body(
-        begin: int,
-        end: int,
-        count: int,
-        channels: int,
-        points: Floats,
-        size_x: int,
-        size_y: int,
-        size_z: int,
-        planes: Floats,
-        lines: Floats,
-        products: Floats,
-        of_planes: Floats,
-        of_lines: Floats,
-    ): ...
-
-    body.__name__ = body.__qualname__ = f"{name}_body"
-    multiply = wp.func_native(snippet)(body)
-
-    def kernel(
-        first: int,
-        last: int,
-        stride: int,
-        count: int,
-        channels: int,
-        points: Floats,
-        size_x: int,
-        size_y: int,
-        size_z: int,
-        planes: Floats,
-        lines: Floats,
-        products: Floats,
-        of_planes: Floats,
-        of_lines: Floats,
-    ):
-        begin = first + wp.tid() * stride
-        multiply(
-            begin,
-            wp.min(begin + stride, last),
-            count,
-            channels,
-            points,
-            size_x,
-            size_y,
-            size_z,
-            planes,
-            lines,
-            products,
-            of_planes,
-            of_lines,
-        )
-
-    kernel.__name__ = kernel.__qualname__ = name
-    return wp.kernel(kernel, enable_backward=False, module="unique")
+@kernel(LINES_BACKWARD)
+def line_products_backward(
+    begin: int,
+    end: int,
+    count: Size,
+    channels: Size,
+    points: float32("count", 3),
+    size_x: int,
+    size_y: int,
+    size_z: int,
+    lines: float32("line_rows", "channels"),
+    products: float32("count", "channels"),
+    of_lines: float32("line_rows", "channels"),
+):
+    """Add gradients of lines; work items are points on CUDA, parts of the channels on the CPU."""

@@ -5,17 +5,12 @@ the cache, and indices and weights of a block of points are computed in vector r
 the table is touched one entry at a time, which beats the processor's gather instructions.
 """
 
-# Warp reads annotations as values, and kernels in a language of its own, unknown to type checkers.
-# pyright: basic, reportInvalidTypeForm=false, reportOperatorIssue=false, reportReturnType=false
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
-# pyright: reportIndexIssue=false, reportFunctionMemberAccess=false
+# Annotations are values here, unknown to type checkers.
+# pyright: reportInvalidTypeForm=false, reportCallIssue=false
 
 from functools import cache
-from typing import Any
 
-import warp as wp
-
-from .arrays import Floats, Integers
+from ..declare import Kernel, Size, float32, int32, kernel
 
 PREAMBLE = """
 #if defined(__CUDA_ARCH__)
@@ -117,68 +112,36 @@ BACKWARD = (
 
 
 @cache
-def forward_kernel(features: int) -> Any:
-    """Encode: reads `table`, writes `encoded`, both flat."""
-    return _kernel("hash_grid_forward", FORWARD, features)
+def forward_kernel(features: int) -> Kernel:
+    """Declare the encoding: reads `table`, writes `encoded`."""
+    return _declare("hash_grid_forward", FORWARD, features)
 
 
 @cache
-def backward_kernel(features: int) -> Any:
-    """Gradient: reads `encoded` (the gradient of the encoding), adds to `table` (of the table).
+def backward_kernel(features: int) -> Kernel:
+    """Declare the gradient: reads that of the encoding, `encoded`, and adds to `table` its own.
 
     On the CPU no two threads may work on the same level at once.
     """
-    return _kernel("hash_grid_backward", BACKWARD, features)
+    return _declare("hash_grid_backward", BACKWARD, features)
 
 
-def _kernel(name: str, snippet: str, features: int) -> Any:
-    """The kernel around a native inner loop, specialised for the number of features."""
+def _declare(name: str, native: str, features: int) -> Kernel:
+    """Declare a kernel for this number of features."""
 
-    def body(
+    @kernel(native.replace("FEATURES", str(features)), name=f"{name}_{features}")
+    def hash_grid(
         begin: int,
         end: int,
-        count: int,
-        points: Floats,
-        table: Floats,
-        encoded: Floats,
-        scales: Floats,
-        resolutions: Integers,
-        sizes: Integers,
-        offsets: Integers,
-        is_dense: Integers,
+        count: Size,
+        points: float32("count", 3),
+        table: float32("rows", features),
+        encoded: float32("levels", features, "count"),
+        scales: float32("levels"),
+        resolutions: int32("levels"),
+        sizes: int32("levels"),
+        offsets: int32("levels"),
+        is_dense: int32("levels"),
     ): ...
 
-    body.__name__ = body.__qualname__ = f"{name}_body_{features}"
-    levels_of_points = wp.func_native(snippet.replace("FEATURES", str(features)))(body)
-
-    def kernel(
-        first: int,
-        last: int,
-        stride: int,
-        count: int,
-        points: Floats,
-        table: Floats,
-        encoded: Floats,
-        scales: Floats,
-        resolutions: Integers,
-        sizes: Integers,
-        offsets: Integers,
-        is_dense: Integers,
-    ):
-        begin = first + wp.tid() * stride
-        levels_of_points(
-            begin,
-            wp.min(begin + stride, last),
-            count,
-            points,
-            table,
-            encoded,
-            scales,
-            resolutions,
-            sizes,
-            offsets,
-            is_dense,
-        )
-
-    kernel.__name__ = kernel.__qualname__ = f"{name}_{features}"
-    return wp.kernel(kernel, enable_backward=False, module="unique")
+    return hash_grid

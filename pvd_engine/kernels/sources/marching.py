@@ -16,12 +16,10 @@ number that the reference computes.
 
 import warp as wp
 
-from .arrays import Bytes, Floats, Integers, Longs
-
-wp.set_module_options({"fuse_fp": False, "enable_backward": False})
+from ..declare import Size, float32, int32, int64, kernel, uint8
 
 MARGIN = wp.constant(1.0e-5)
-"""Share of the distances involved by which a skip ends early, against rounding."""
+"""Fraction of the distances involved by which a skip ends early, against rounding."""
 
 TINY = wp.constant(1.0e-12)
 
@@ -80,7 +78,7 @@ def last_in_block(cell: int, direction: float) -> int:
     return all;
 """)
 def any_in_box(
-    occupancy: Bytes,
+    occupancy: wp.array[wp.uint8],
     x0: int,
     x1: int,
     y0: int,
@@ -94,22 +92,20 @@ def any_in_box(
     ...
 
 
-@wp.kernel
+@kernel()
 def gather_blocks(
-    first: int,
-    last: int,
-    stride: int,
-    occupancy: Bytes,
-    cells_x: int,
-    cells_y: int,
-    cells_z: int,
-    blocks: Bytes,
+    begin: int,
+    end: int,
+    occupancy: uint8("cells_x", "cells_y", "cells_z"),
+    cells_x: Size,
+    cells_y: Size,
+    cells_z: Size,
+    blocks: uint8("blocks"),
 ):
-    """Whether any cell of each block is occupied; work items are blocks."""
-    begin = first + wp.tid() * stride
+    """Find out whether any cell of each block is occupied; work items are blocks."""
     along_y = blocks_along(cells_y)
     along_z = blocks_along(cells_z)
-    for block in range(begin, wp.min(begin + stride, last)):
+    for block in range(begin, end):
         x0 = block / (along_y * along_z) * BLOCK
         y0 = (block / along_z) % along_y * BLOCK
         z0 = block % along_z * BLOCK
@@ -137,9 +133,9 @@ def next_occupied(
     per_step: float,
     origin: wp.vec3,
     direction: wp.vec3,
-    occupancy: Bytes,
+    occupancy: wp.array[wp.uint8],
     cells: wp.vec3i,
-    blocks: Bytes,
+    blocks: wp.array[wp.uint8],
     low: wp.vec3,
     scale: wp.vec3,
     face_start: wp.vec3,
@@ -177,32 +173,31 @@ def next_occupied(
     return wp.vec2i(-1, -1)
 
 
-@wp.kernel
-def march(
-    first: int,
-    last: int,
-    stride: int,
-    origins: Floats,
-    directions: Floats,
-    jitter: Floats,
-    occupancy: Bytes,
-    cells_x: int,
-    cells_y: int,
-    cells_z: int,
-    blocks: Bytes,
-    box: Floats,
-    scales: Floats,
+@kernel(fused=False)
+def march_rays(
+    begin: int,
+    end: int,
+    origins: float32("rays", 3),
+    directions: float32("rays", 3),
+    jitter: float32("rays"),
+    occupancy: uint8("cells_x", "cells_y", "cells_z"),
+    cells_x: Size,
+    cells_y: Size,
+    cells_z: Size,
+    blocks: uint8("blocks"),
+    box: float32(2, 3),
+    scales: float32(3),
     step: float,
     fill: int,
-    runs: Integers,
-    counts: Longs,
-    ray_index: Longs,
-    distances: Floats,
+    runs: int32("rays", RUNS, 2),
+    offsets: int64("rays + 1"),
+    ray_index: int64("samples"),
+    distances: float32("samples"),
 ):
-    """Count a ray's samples (fill 0), or write them (fill 1).
+    """Count each ray's samples in `offsets`, behind its own entry (fill 0), or write them (fill 1).
 
     Counting notes the first `RUNS` runs of successive candidates in `runs`, so that filling
-    marches only through what is behind them. When filling, `counts` holds the place of each ray's
+    marches only through what is behind them. When filling, `offsets` holds the index of each ray's
     first sample.
     """
     low = wp.vec3(box[0], box[1], box[2])
@@ -210,8 +205,7 @@ def march(
     scale = wp.vec3(scales[0], scales[1], scales[2])
     cells = wp.vec3i(cells_x, cells_y, cells_z)
     per_step = 1.0 / step
-    begin = first + wp.tid() * stride
-    for ray in range(begin, wp.min(begin + stride, last)):
+    for ray in range(begin, end):
         origin = wp.vec3(origins[3 * ray], origins[3 * ray + 1], origins[3 * ray + 2])
         direction = wp.vec3(directions[3 * ray], directions[3 * ray + 1], directions[3 * ray + 2])
         offset = jitter[ray]
@@ -235,25 +229,25 @@ def march(
                 face_start[axis] = (low[axis] - origin[axis]) * factor - margin
                 if factor > 0.0:
                     face_start[axis] = face_start[axis] + face_growth[axis]
-        place = wp.int64(0)
+        sample = wp.int64(0)
         stop = wp.int64(0x7FFFFFFFFFFFFFFF)
         k = int(0)
         if fill != 0:
-            place = counts[ray]
-            stop = counts[ray + 1]
+            sample = offsets[ray]
+            stop = offsets[ray + 1]
             for run in range(RUNS):
                 start_of_run = runs[2 * (RUNS * ray + run)]
                 end_of_run = runs[2 * (RUNS * ray + run) + 1]
-                if place < stop and start_of_run < end_of_run:
+                if sample < stop and start_of_run < end_of_run:
                     for i in range(start_of_run, end_of_run):
-                        ray_index[place] = wp.int64(ray)
-                        distances[place] = near + (float(i) + offset) * step
-                        place += wp.int64(1)
+                        ray_index[sample] = wp.int64(ray)
+                        distances[sample] = near + (float(i) + offset) * step
+                        sample += wp.int64(1)
                     k = end_of_run
         noted = int(0)
         start = int(0)
         end = int(0)
-        while place < stop and k >= 0:
+        while sample < stop and k >= 0:
             found = next_occupied(
                 k,
                 near,
@@ -282,14 +276,14 @@ def march(
                     start = found[0]
                 end = found[1]
                 if k >= 0:
-                    place += wp.int64(end - found[0])
+                    sample += wp.int64(end - found[0])
             elif k >= 0:
                 for i in range(found[0], found[1]):
-                    ray_index[place] = wp.int64(ray)
-                    distances[place] = near + (float(i) + offset) * step
-                    place += wp.int64(1)
+                    ray_index[sample] = wp.int64(ray)
+                    distances[sample] = near + (float(i) + offset) * step
+                    sample += wp.int64(1)
         if fill == 0:
-            counts[ray] = place
+            offsets[ray + 1] = sample
             if noted < RUNS:
                 runs[2 * (RUNS * ray + noted)] = 0
                 runs[2 * (RUNS * ray + noted) + 1] = 0

@@ -1,16 +1,9 @@
 """Warp source of sparse-grid interpolation, forward and backward."""
 
-# Warp reads annotations as values, and kernels in a language of its own, unknown to type checkers.
-# pyright: basic, reportInvalidTypeForm=false, reportOperatorIssue=false, reportReturnType=false
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
-# pyright: reportIndexIssue=false, reportFunctionMemberAccess=false
+# Annotations are values here, unknown to type checkers.
+# pyright: reportInvalidTypeForm=false, reportCallIssue=false
 
-from functools import cache
-from typing import Any
-
-import warp as wp
-
-from .arrays import Floats, Integers
+from ..declare import Size, float32, int32, kernel
 
 WEIGHTS = """
             const float* p = points.data + 3 * (size_t)i;
@@ -42,7 +35,7 @@ FORWARD = (
                 const size_t along_x = (k & 1) ? (size_t)size_y * size_z : 0;
                 const size_t along_y = (k & 2) ? (size_t)size_z : 0;
                 const wp::int32 row = corner[along_x + along_y + (k >> 2)];
-                if (save)
+                if (saved)
                     rows.data[8 * (size_t)i + k] = row;
                 const float* __restrict__ v =
                     row < 0 ? empty.data : values.data + (size_t)row * channels;
@@ -92,111 +85,37 @@ BACKWARD = (
 )
 
 
-@cache
-def forward_kernel() -> Any:
-    """Interpolate; work items are points. Writes the corners' links to `rows` where `save`."""
-
-    @wp.func_native(FORWARD)
-    def sample_points(
-        begin: int,
-        end: int,
-        channels: int,
-        points: Floats,
-        links: Integers,
-        size_x: int,
-        size_y: int,
-        size_z: int,
-        values: Floats,
-        empty: Floats,
-        sampled: Floats,
-        save: int,
-        rows: Integers,
-    ): ...
-
-    @wp.kernel(enable_backward=False, module="unique")
-    def sparse_grid_forward(
-        first: int,
-        last: int,
-        stride: int,
-        channels: int,
-        points: Floats,
-        links: Integers,
-        size_x: int,
-        size_y: int,
-        size_z: int,
-        values: Floats,
-        empty: Floats,
-        sampled: Floats,
-        save: int,
-        rows: Integers,
-    ):
-        begin = first + wp.tid() * stride
-        sample_points(
-            begin,
-            wp.min(begin + stride, last),
-            channels,
-            points,
-            links,
-            size_x,
-            size_y,
-            size_z,
-            values,
-            empty,
-            sampled,
-            save,
-            rows,
-        )
-
-    return sparse_grid_forward
+@kernel(FORWARD)
+def sparse_grid_forward(
+    begin: int,
+    end: int,
+    channels: Size,
+    points: float32("count", 3),
+    links: int32("size_x", "size_y", "size_z"),
+    size_x: Size,
+    size_y: Size,
+    size_z: Size,
+    values: float32("values", "channels"),
+    empty: float32("channels"),
+    sampled: float32("count", "channels"),
+    saved: Size,
+    rows: int32("saved", 8),
+):
+    """Interpolate, and write the corners' links to `rows` unless it is empty; items are points."""
 
 
-@cache
-def backward_kernel() -> Any:
-    """Gradient of the values; work items are points on CUDA and rows of values on the CPU."""
-
-    @wp.func_native(BACKWARD)
-    def scatter_points(
-        begin: int,
-        end: int,
-        count: int,
-        channels: int,
-        points: Floats,
-        size_x: int,
-        size_y: int,
-        size_z: int,
-        rows: Integers,
-        gradient: Floats,
-        of_values: Floats,
-    ): ...
-
-    @wp.kernel(enable_backward=False, module="unique")
-    def sparse_grid_backward(
-        first: int,
-        last: int,
-        stride: int,
-        count: int,
-        channels: int,
-        points: Floats,
-        size_x: int,
-        size_y: int,
-        size_z: int,
-        rows: Integers,
-        gradient: Floats,
-        of_values: Floats,
-    ):
-        begin = first + wp.tid() * stride
-        scatter_points(
-            begin,
-            wp.min(begin + stride, last),
-            count,
-            channels,
-            points,
-            size_x,
-            size_y,
-            size_z,
-            rows,
-            gradient,
-            of_values,
-        )
-
-    return sparse_grid_backward
+@kernel(BACKWARD)
+def sparse_grid_backward(
+    begin: int,
+    end: int,
+    count: Size,
+    channels: Size,
+    points: float32("count", 3),
+    size_x: int,
+    size_y: int,
+    size_z: int,
+    rows: int32("count", 8),
+    gradient: float32("count", "channels"),
+    of_values: float32("values", "channels"),
+):
+    """Add the gradient of the values; work items are points on CUDA, rows of values on the CPU."""

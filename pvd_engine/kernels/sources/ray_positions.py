@@ -1,6 +1,6 @@
-"""Warp source of the places along rays where an occupancy grid may hold density.
+"""Warp source of the positions along rays where an occupancy grid may hold density.
 
-Work items are rays. Products and sums are not fused, so that a place is the same number that the
+Work items are rays. Products and sums are not fused, so that a position is the same number that the
 reference computes.
 """
 
@@ -14,26 +14,24 @@ reference computes.
 
 import warp as wp
 
-from .arrays import Bytes, Floats, Integers
-
-wp.set_module_options({"fuse_fp": False, "enable_backward": False})
+from ..declare import Size, float32, int32, kernel, uint8
 
 
 @wp.func
 def occupied_part(
     part: int,
-    looks: int,
+    probes: int,
     enter: float,
     length: float,
     origin: wp.vec3,
     direction: wp.vec3,
-    occupancy: Bytes,
+    occupancy: wp.array[wp.uint8],
     cells: wp.vec3i,
     low: wp.vec3,
     size: wp.vec3,
 ) -> bool:
     """Whether the cell in the middle of a part of a ray's way is occupied."""
-    t = enter + length * ((float(part) + 0.5) / float(looks))
+    t = enter + length * ((float(part) + 0.5) / float(probes))
     index = int(0)
     for axis in range(3):
         along = (origin[axis] + direction[axis] * t - low[axis]) / size[axis]
@@ -42,62 +40,62 @@ def occupied_part(
     return occupancy[index] != wp.uint8(0)
 
 
-@wp.kernel
-def ray_places(
-    first: int,
-    last: int,
-    stride: int,
-    origins: Floats,
-    directions: Floats,
-    enters: Floats,
-    leaves: Floats,
-    occupancy: Bytes,
-    cells_x: int,
-    cells_y: int,
-    cells_z: int,
-    box: Floats,
-    looks: int,
-    places: int,
-    shares: Floats,
-    counts: Integers,
-    distances: Floats,
+@kernel(fused=False)
+def ray_positions(
+    begin: int,
+    end: int,
+    origins: float32("rays", 3),
+    directions: float32("rays", 3),
+    enters: float32("rays"),
+    leaves: float32("rays"),
+    occupancy: uint8("cells_x", "cells_y", "cells_z"),
+    cells_x: Size,
+    cells_y: Size,
+    cells_z: Size,
+    box: float32(2, 3),
+    probes: int,
+    positions: Size,
+    fractions: float32("rays", "positions"),
+    counts: int32("rays"),
+    distances: float32("rays", "positions"),
 ):
-    """Count a ray's occupied parts, and walk through them by shares, which ascend.
+    """Count a ray's occupied parts, and walk through them by fractions, which ascend.
 
-    Without places it is enough to know whether there is one.
+    Without positions it is enough to know whether there is one.
     """
     low = wp.vec3(box[0], box[1], box[2])
     size = wp.vec3(box[3], box[4], box[5]) - low
     cells = wp.vec3i(cells_x, cells_y, cells_z)
-    begin = first + wp.tid() * stride
-    for ray in range(begin, wp.min(begin + stride, last)):
+    for ray in range(begin, end):
         origin = wp.vec3(origins[3 * ray], origins[3 * ray + 1], origins[3 * ray + 2])
         direction = wp.vec3(directions[3 * ray], directions[3 * ray + 1], directions[3 * ray + 2])
         enter = enters[ray]
         length = leaves[ray] - enter
         occupied = int(0)
         part = int(0)
-        while length > 0.0 and part < looks and (places > 0 or occupied == 0):
+        while length > 0.0 and part < probes and (positions > 0 or occupied == 0):
             if occupied_part(
-                part, looks, enter, length, origin, direction, occupancy, cells, low, size
+                part, probes, enter, length, origin, direction, occupancy, cells, low, size
             ):
                 occupied += 1
             part += 1
         counts[ray] = occupied
         if occupied == 0:
-            for place in range(places):
-                distances[ray * places + place] = enter + length * shares[ray * places + place]
-        elif places > 0:
+            for position in range(positions):
+                at = ray * positions + position
+                distances[at] = enter + length * fractions[at]
+        elif positions > 0:
             before = int(-1)  # occupied parts passed, and where the last of them is
             part = int(-1)
-            for place in range(places):
-                wanted = shares[ray * places + place] * float(occupied)
+            for position in range(positions):
+                at = ray * positions + position
+                wanted = fractions[at] * float(occupied)
                 number = wp.min(int(wanted), occupied - 1)
                 while before < number:
                     part += 1
                     if occupied_part(
-                        part, looks, enter, length, origin, direction, occupancy, cells, low, size
+                        part, probes, enter, length, origin, direction, occupancy, cells, low, size
                     ):
                         before += 1
                 within = float(part) + (wanted - float(number))
-                distances[ray * places + place] = enter + length * (within / float(looks))
+                distances[at] = enter + length * (within / float(probes))

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from pvd_engine.kernels.marching import through_box
-from pvd_engine.kernels.ray_places import ray_places_reference, ray_places_warp
+from pvd_engine.kernels.ray_positions import ray_positions_reference, ray_positions_warp
 
-BOTH = pytest.mark.parametrize("find", [ray_places_warp, ray_places_reference])
+BOTH = pytest.mark.parametrize("find", [ray_positions_warp, ray_positions_reference])
 UNIT_BOX = torch.tensor([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
 
 
@@ -40,7 +40,7 @@ def test_fast_kernel_finds_the_places_of_the_reference(shape, share, count):
     shares = torch.rand((500, count)).sort(dim=1).values
     found = [
         places(find, *rays, occupancy, box, 64, shares)
-        for find in (ray_places_warp, ray_places_reference)
+        for find in (ray_positions_warp, ray_positions_reference)
     ]
     assert torch.equal(found[0][1], found[1][1])
     assert torch.equal(found[0][0], found[1][0])

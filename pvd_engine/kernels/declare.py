@@ -1,0 +1,286 @@
+"""Declares kernels: a signature stands once, and every launch is checked against it.
+
+A declaration is a function whose annotations say what each argument is::
+
+    @kernel(native="for (int i = begin; i < end; ++i) out.data[i] = factor * points.data[3 * i];")
+    def first_coordinates(
+        begin: int,
+        end: int,
+        factor: float,
+        points: float32("count", 3),
+        out: float32("count"),
+    ): ...
+
+
+    first_coordinates.launch(len(points), factor=2.0, points=points, out=out)
+
+The body works on the items from `begin` up to, but without, `end`. Its other arguments are tensors,
+which it sees as flat arrays; numbers; and sizes (`Size`), which are read from the shapes.
+"""
+
+import inspect
+import linecache
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .launch import Part, run, warp_available
+
+WRAPPER = """
+def {name}(first, last, stride, {arguments}):
+    begin = first + wp.tid() * stride
+    body(begin, wp.min(begin + stride, last), {arguments})
+"""
+"""Source of the Warp kernel around a body; thread t works on `stride` items, or up to `last`."""
+
+
+class Size(int):
+    """Annotates an argument whose value is the size of that name in the tensors' shapes."""
+
+
+@dataclass(frozen=True)
+class Array:
+    """A tensor argument.
+
+    Attributes
+    ----------
+    dtype : torch.dtype
+    shape : tuple of (str or int, int)
+        Of each axis, a name or number, and how much longer the axis is: ("rays", 1) for "rays + 1".
+    """
+
+    dtype: torch.dtype
+    shape: tuple[tuple[str | int, int], ...]
+
+    def __str__(self) -> str:
+        return _described(self.dtype, [f"{n} + {more}" if more else n for n, more in self.shape])
+
+
+def float32(*shape: str | int) -> Any:
+    """Annotate a tensor of `shape`: numbers, names, or a name and a number as in "rays + 1"."""
+    return _array(torch.float32, shape)
+
+
+def int32(*shape: str | int) -> Any:
+    """Annotate a tensor as `float32` does."""
+    return _array(torch.int32, shape)
+
+
+def int64(*shape: str | int) -> Any:
+    """Annotate a tensor as `float32` does."""
+    return _array(torch.int64, shape)
+
+
+def uint8(*shape: str | int) -> Any:
+    """Annotate a tensor as `float32` does."""
+    return _array(torch.uint8, shape)
+
+
+def _array(dtype: torch.dtype, shape: tuple[str | int, ...]) -> Array:
+    axes: list[tuple[str | int, int]] = []
+    for size in shape:
+        if isinstance(size, str):
+            name, _, more = size.partition("+")
+            axes.append((name.strip(), int(more or 0)))
+        else:
+            axes.append((int(size), 0))
+    return Array(dtype, tuple(axes))
+
+
+def kernel(
+    native: str | None = None, *, name: str | None = None, fused: bool = True
+) -> Callable[[Callable[..., Any]], "Kernel"]:
+    """Declare the decorated function as a kernel.
+
+    Parameters
+    ----------
+    native : str, optional
+        Body in C++; without it the function has one in Warp's language.
+    name : str, optional
+        Name of the kernel, where it is not the function's.
+    fused : bool
+        Whether the compiler may fuse a product and a sum, which rounds once instead of twice.
+    """
+    return lambda declaration: Kernel(declaration, native, name or declaration.__name__, fused)
+
+
+class Kernel:
+    """A kernel with its arguments, as `kernel` declares it.
+
+    Parameters
+    ----------
+    declaration : function
+        Takes `begin`, `end` and the annotated arguments.
+    native : str or None
+    name : str
+    fused : bool
+    """
+
+    def __init__(
+        self, declaration: Callable[..., Any], native: str | None, name: str, fused: bool
+    ) -> None:
+        self.name = name
+        self._declaration = declaration
+        self._native = native
+        self._fused = fused
+        self._warp: Any = None
+        arguments = inspect.get_annotations(declaration)
+        del arguments["begin"], arguments["end"]
+        self._arguments = arguments
+        self._arrays = {key: kind for key, kind in arguments.items() if isinstance(kind, Array)}
+        self._given = {key for key, kind in arguments.items() if kind is not Size}
+        sizes = {size for array in self._arrays.values() for size, _ in array.shape}
+        # A number in a shape stands for itself, so that all sizes are looked up alike.
+        self._numbers: dict[str | int, int] = {n: n for n in sizes if isinstance(n, int)}
+
+    def launch(self, items: int, parts: Sequence[Part] | None = None, **arguments: Any) -> None:
+        """Run the kernel over work items, on the device of its tensors.
+
+        Parameters
+        ----------
+        items : int
+            Number of work items; none is no launch.
+        parts : sequence of (first, last), optional
+            CPU only: ranges of items that may run at the same time as they write disjoint memory,
+            heaviest first. Without it items are taken to be independent, and cut evenly.
+        **arguments : Tensor, int or float
+            All arguments of the declaration but its sizes. Tensors are contiguous.
+
+        Raises
+        ------
+        TypeError
+            If an argument is missing, not declared, no tensor, or of another element type.
+        ValueError
+            If a tensor has another shape, is not contiguous, or is not where the others are.
+        """
+        sizes = self._checked_sizes(arguments)
+        if items == 0:
+            return
+        warp_available()  # starts it quietly
+        device = arguments[next(iter(self._arrays))].device
+        packed = []
+        for key, kind in self._arguments.items():
+            if kind is Size:
+                packed.append(sizes[key])
+            elif isinstance(kind, Array):
+                packed.append(_flat(arguments[key], device))
+            else:
+                packed.append(arguments[key])
+        run(self.warp, items, packed, device, parts)
+
+    def _checked_sizes(self, arguments: dict[str, Any]) -> dict[str | int, int]:
+        """Check all arguments but numbers, which Warp checks; return the sizes by their names."""
+        if arguments.keys() != self._given:
+            raise TypeError(self._wrong_names(arguments.keys()))
+        sizes = self._numbers.copy()
+        device = None
+        for key, array in self._arrays.items():
+            tensor = arguments[key]
+            if not isinstance(tensor, Tensor) or tensor.dtype is not array.dtype:
+                raise TypeError(self._mismatch(key, tensor, sizes))
+            shape = tensor.shape
+            if len(shape) != len(array.shape):
+                raise ValueError(self._mismatch(key, tensor, sizes))
+            for (name, more), length in zip(array.shape, shape, strict=True):
+                if sizes.setdefault(name, length - more) != length - more:
+                    raise ValueError(self._mismatch(key, tensor, sizes))
+            if not tensor.is_contiguous():
+                raise ValueError(f"Kernel {self.name}: {key} must be contiguous.")
+            if device is None:
+                device = tensor.get_device()
+            elif tensor.get_device() != device:
+                raise ValueError(f"Kernel {self.name}: {key} must be where the other tensors are.")
+        return sizes
+
+    def _wrong_names(self, names: Any) -> str:
+        missing, unknown = self._given - names, names - self._given
+        parts = [f"lacks {', '.join(sorted(missing))}"] if missing else []
+        parts += [f"has no argument {', '.join(sorted(unknown))}"] if unknown else []
+        return f"Kernel {self.name} {' and '.join(parts)}."
+
+    def _mismatch(self, key: str, value: Any, sizes: dict[str | int, int]) -> str:
+        """Tell what a tensor must be, with the sizes that the tensors before it have."""
+        array = self._arrays[key]
+        found = type(value).__name__
+        if isinstance(value, Tensor):
+            found = _described(value.dtype, value.shape)
+        known = [f"{n} is {sizes[n]}" for n, _ in array.shape if isinstance(n, str) and n in sizes]
+        where = f", where {', '.join(known)}" if known else ""
+        return f"Kernel {self.name}: {key} must be {array}{where}; it is {found}."
+
+    @property
+    def warp(self) -> Any:
+        """The Warp kernel, made on first use."""
+        with _MAKING:
+            if self._warp is None:
+                self._warp = self._make()
+        return self._warp
+
+    def _make(self) -> Any:
+        """Make the Warp kernel: a wrapper that calls the body with each thread's range of items."""
+        import warp as wp
+
+        types = {key: _warp_type(kind) for key, kind in self._arguments.items()}
+        body = self._declaration
+        body.__name__ = body.__qualname__ = f"{self.name}_body"
+        body.__annotations__ = {"begin": int, "end": int, **types}
+        decorate = wp.func if self._native is None else wp.func_native(self._native)
+        scope = {"wp": wp, "body": decorate(body), "__name__": body.__module__}
+        source = WRAPPER.format(name=self.name, arguments=", ".join(types))
+        # Warp reads the source of a kernel as a debugger does, through the cache of lines.
+        file = f"<kernel {self.name}>"
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        exec(compile(source, file, "exec"), scope)
+        wrapper: Any = scope[self.name]
+        wrapper.__annotations__ = {"first": int, "last": int, "stride": int, **types}
+        options = {"fuse_fp": self._fused}
+        return wp.kernel(wrapper, enable_backward=False, module="unique", module_options=options)
+
+
+_MAKING = threading.Lock()
+
+
+def _described(dtype: torch.dtype, shape: Sequence[Any]) -> str:
+    return f"{str(dtype).removeprefix('torch.')} ({', '.join(map(str, shape))})"
+
+
+def _warp_type(kind: Any) -> Any:
+    """Warp's type of an argument that is annotated by `kind`."""
+    import warp as wp
+
+    if isinstance(kind, Array):
+        return wp.array(dtype=_element(kind.dtype))
+    return int if kind is Size else kind
+
+
+def _flat(tensor: Tensor, device: torch.device) -> Any:
+    """Return a flat Warp array over the tensor's memory."""
+    import warp as wp
+
+    return wp.array(
+        ptr=tensor.data_ptr(),
+        shape=tensor.numel(),
+        dtype=_element(tensor.dtype),
+        device=_warp_device(device),
+    )
+
+
+@cache
+def _element(dtype: torch.dtype) -> Any:
+    """Warp's scalar type for a torch one."""
+    import warp as wp
+
+    return wp.dtype_from_torch(dtype)
+
+
+@cache
+def _warp_device(device: torch.device) -> Any:
+    """Warp's device for a torch one."""
+    import warp as wp
+
+    return wp.device_from_torch(device)
