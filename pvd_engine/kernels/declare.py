@@ -23,7 +23,6 @@ import linecache
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
@@ -133,7 +132,12 @@ class Kernel:
         del arguments["begin"], arguments["end"]
         self._arguments = arguments
         self._arrays = {key: kind for key, kind in arguments.items() if isinstance(kind, Array)}
-        self._given = {key for key, kind in arguments.items() if kind is not Size}
+        self._scalars = {
+            key: (int, float) if kind is float else int
+            for key, kind in arguments.items()
+            if kind is not Size and key not in self._arrays
+        }
+        self._given = self._arrays.keys() | self._scalars.keys()
         sizes = {size for array in self._arrays.values() for size, _ in array.shape}
         # A number in a shape stands for itself, so that all sizes are looked up alike.
         self._numbers: dict[str | int, int] = {n: n for n in sizes if isinstance(n, int)}
@@ -154,31 +158,38 @@ class Kernel:
         Raises
         ------
         TypeError
-            If an argument is missing, not declared, no tensor, or of another element type.
+            If an argument is missing, not declared, or of another type or element type.
         ValueError
-            If a tensor has another shape, is not contiguous, or is not where the others are.
+            If a tensor has another shape, is not contiguous, or is on another device.
         """
-        sizes = self._checked_sizes(arguments)
+        sizes, device = self._checked(arguments)
         if items == 0:
             return
         warp_available()  # starts it quietly
-        device = arguments[next(iter(self._arrays))].device
+        from warp import from_torch
+
         packed = []
         for key, kind in self._arguments.items():
             if kind is Size:
                 packed.append(sizes[key])
-            elif isinstance(kind, Array):
-                packed.append(_flat(arguments[key], device))
+            elif key in self._arrays:
+                flat = arguments[key].view(-1)
+                packed.append(from_torch(flat, requires_grad=False, return_ctype=True))
             else:
                 packed.append(arguments[key])
         run(self.warp, items, packed, device, parts)
 
-    def _checked_sizes(self, arguments: dict[str, Any]) -> dict[str | int, int]:
-        """Check all arguments but numbers, which Warp checks; return the sizes by their names."""
+    def _checked(self, arguments: dict[str, Any]) -> tuple[dict[str | int, int], torch.device]:
+        """Check the arguments; return sizes by name, and the device of the tensors."""
         if arguments.keys() != self._given:
-            raise TypeError(self._wrong_names(arguments.keys()))
+            raise TypeError(self._wrong_names(set(arguments)))
+        for key, types in self._scalars.items():
+            if not isinstance(arguments[key], types):
+                wanted, found = "an int" if types is int else "a float", type(arguments[key])
+                raise TypeError(
+                    f"Kernel {self.name}: {key} must be {wanted}; it is {found.__name__}."
+                )
         sizes = self._numbers.copy()
-        device = None
         for key, array in self._arrays.items():
             tensor = arguments[key]
             if not isinstance(tensor, Tensor) or tensor.dtype is not array.dtype:
@@ -191,13 +202,12 @@ class Kernel:
                     raise ValueError(self._mismatch(key, tensor, sizes))
             if not tensor.is_contiguous():
                 raise ValueError(f"Kernel {self.name}: {key} must be contiguous.")
-            if device is None:
-                device = tensor.get_device()
-            elif tensor.get_device() != device:
-                raise ValueError(f"Kernel {self.name}: {key} must be where the other tensors are.")
-        return sizes
+        device, *others = {arguments[key].device for key in self._arrays}
+        if others:
+            raise ValueError(f"Kernel {self.name}: the tensors must be on one device.")
+        return sizes, device
 
-    def _wrong_names(self, names: Any) -> str:
+    def _wrong_names(self, names: set[str]) -> str:
         missing, unknown = self._given - names, names - self._given
         parts = [f"lacks {', '.join(sorted(missing))}"] if missing else []
         parts += [f"has no argument {', '.join(sorted(unknown))}"] if unknown else []
@@ -254,33 +264,5 @@ def _warp_type(kind: Any) -> Any:
     import warp as wp
 
     if isinstance(kind, Array):
-        return wp.array(dtype=_element(kind.dtype))
+        return wp.array(dtype=wp.dtype_from_torch(kind.dtype))
     return int if kind is Size else kind
-
-
-def _flat(tensor: Tensor, device: torch.device) -> Any:
-    """Return a flat Warp array over the tensor's memory."""
-    import warp as wp
-
-    return wp.array(
-        ptr=tensor.data_ptr(),
-        shape=tensor.numel(),
-        dtype=_element(tensor.dtype),
-        device=_warp_device(device),
-    )
-
-
-@cache
-def _element(dtype: torch.dtype) -> Any:
-    """Warp's scalar type for a torch one."""
-    import warp as wp
-
-    return wp.dtype_from_torch(dtype)
-
-
-@cache
-def _warp_device(device: torch.device) -> Any:
-    """Warp's device for a torch one."""
-    import warp as wp
-
-    return wp.device_from_torch(device)

@@ -10,7 +10,6 @@ from pvd_engine.edit.mesh_region import MeshRegion
 from pvd_engine.edit.regions import InvalidRegionError
 from pvd_engine.kernels import mesh_inside
 from pvd_engine.kernels.launch import warp_available
-from pvd_engine.kernels.mesh_inside import ReferenceMeshQuery, WarpMeshQuery, winding_number
 
 needs_warp = pytest.mark.skipif(not warp_available(), reason="Warp is not installed")
 
@@ -82,24 +81,6 @@ def test_faces_that_share_no_vertices_but_touch_are_closed():
     split = np.concatenate([vertices[face] for face in faces])
     region = MeshRegion(split, [[4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3] for i in range(6)])
     assert region.contains(torch.zeros((1, 3))).all()
-
-
-@needs_warp
-@pytest.mark.parametrize("shape", ["torus", "turned cube"])
-def test_warp_answers_as_the_reference(shape):
-    mesh = (
-        torus(rings=24, sides=12) if shape == "torus" else cube(turned(0.7, (0.5,) * 3, (0,) * 3))
-    )
-    region = MeshRegion(*mesh)
-    reference = ReferenceMeshQuery(region.vertices, region.triangles)
-    fast = WarpMeshQuery(region.vertices, region.triangles)
-    points = uniform_points(8000)
-    number = winding_number(points, region.vertices[region.triangles])
-    assert torch.equal(fast.inside(points), reference.inside(points))
-    assert ((number - number.round()).abs() < 1e-4).float().mean() > 0.999
-    low = uniform_points(3000, -1, 0.9, seed=4)
-    high = low + uniform_points(3000, 0.01, 0.2, seed=5)
-    assert torch.equal(fast.crossed(low, high), reference.crossed(low, high))
 
 
 def test_a_mesh_with_a_hole_is_refused():

@@ -1,4 +1,6 @@
+import importlib
 import itertools
+import pkgutil
 import platform
 import subprocess
 import sys
@@ -10,7 +12,8 @@ import torch
 from pvd_engine.bench import kernels as bench
 from pvd_engine.bench import nerfstudio_hash
 from pvd_engine.errors import UserError
-from pvd_engine.kernels import launch
+from pvd_engine.kernels import launch, sources
+from pvd_engine.kernels.declare import Kernel
 from pvd_engine.kernels.hash_grid import HashGridLayout, hash_encode
 from pvd_engine.kernels.memory import BufferPool
 
@@ -18,17 +21,27 @@ CPU = torch.device("cpu")
 LARGE = (1 << 19,)
 
 
-def test_parts_cover_all_items_once():
-    for count in (1, 7, 1024, 100_003):
-        parts = launch.split(count)
-        items = [i for first, last in parts for i in (first, last)]
-        assert items[0] == 0 and items[-1] == count
-        assert all(a[1] == b[0] for a, b in itertools.pairwise(parts))
+@pytest.fixture
+def threads():
+    """Tests may change the number of threads."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
-def test_one_thread_and_several_give_the_same(request):
-    threads = torch.get_num_threads()
-    request.addfinalizer(lambda: torch.set_num_threads(threads))
+@pytest.mark.parametrize(("count", "expected"), [(1, 1), (7, 1), (4096, 4), (100_003, 6)])
+def test_parts_cover_all_items_once(threads, count, expected):
+    torch.set_num_threads(3)
+    parts = launch.split(count)
+    assert len(parts) == expected
+    assert parts[0][0] == 0 and parts[-1][1] == count
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(parts))
+    assert all(last > first for first, last in parts)
+    torch.set_num_threads(1)
+    assert launch.split(count) == [(0, count)]
+
+
+def test_one_thread_and_several_give_the_same(threads):
     layout = HashGridLayout(5, 2, 12, 8, 1.6)
     table, points = torch.randn(layout.rows, 2, requires_grad=True), torch.rand(20_000, 3)
     results = []
@@ -82,43 +95,28 @@ hash_encode(torch.rand(5, 3), torch.rand(layout.rows, 2), layout)
 def every_kernel():
     if not launch.warp_available():
         return []
-    from pvd_engine.kernels.sources import (
-        adam,
-        compositing,
-        factors,
-        hash_grid,
-        marching,
-        ray_positions,
-        sparse_grid,
-    )
-
-    return [
-        hash_grid.forward_kernel(2),
-        hash_grid.backward_kernel(2),
-        adam.step_kernel(2),
-        sparse_grid.forward_kernel(),
-        sparse_grid.backward_kernel(),
-        factors.planes_forward_kernel(),
-        factors.planes_backward_kernel(),
-        factors.lines_forward_kernel(),
-        factors.lines_backward_kernel(),
-        compositing.forward_kernel(),
-        compositing.backward_kernel(),
-        compositing.transmittance_kernel(),
-        marching.march,
-        ray_positions.ray_positions,
+    modules = [
+        importlib.import_module(f"{sources.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(sources.__path__)
     ]
+    found = [value for module in modules for value in vars(module).values()]
+    # These are made for their number of features or columns.
+    from pvd_engine.kernels.sources import adam, hash_grid
+
+    found += [hash_grid.forward_kernel(2), hash_grid.backward_kernel(2)]
+    found += [adam.step_kernel(0), adam.step_kernel(2)]
+    return [value for value in found if isinstance(value, Kernel)]
 
 
 @pytest.mark.skipif(
     (sys.platform, platform.machine()) != ("linux", "x86_64"),
     reason="Warp's wheel for this platform has no CUDA compiler",
 )
-@pytest.mark.parametrize("kernel", every_kernel(), ids=lambda kernel: kernel.key)
+@pytest.mark.parametrize("kernel", every_kernel(), ids=lambda kernel: kernel.name)
 def test_the_same_source_compiles_for_cuda(kernel, tmp_path):
     import warp
 
-    warp.compile_aot_module(kernel.module, arch=80, module_dir=str(tmp_path), use_ptx=True)
+    warp.compile_aot_module(kernel.warp.module, arch=80, module_dir=str(tmp_path), use_ptx=True)
     (code,) = tmp_path.glob("*.ptx")
     assert ".target sm_80" in code.read_text()
 
