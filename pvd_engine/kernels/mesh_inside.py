@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .launch import use_warp
+from .launch import use_warp, warp_available
 
 PAIRS_AT_ONCE = 1 << 19
 """Point-triangle pairs in memory at once."""
@@ -138,6 +138,7 @@ class WarpMeshQuery:
     """
 
     def __init__(self, vertices: Tensor, triangles: Tensor) -> None:
+        warp_available()  # starts it quietly
         import warp as wp
 
         self.vertices = vertices.contiguous()

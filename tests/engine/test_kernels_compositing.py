@@ -15,7 +15,7 @@ BOTH = pytest.mark.parametrize("composite", [composite_warp, composite_reference
 
 
 def random_samples(counts):
-    counts = torch.tensor(counts)
+    counts = torch.tensor(counts, dtype=torch.int64)
     ray_index = torch.repeat_interleave(torch.arange(len(counts)), counts)
     offsets = torch.cat((torch.zeros(1, dtype=torch.int64), counts.cumsum(0)))
     return PackedSamples(ray_index, torch.rand(len(ray_index)) * 4, offsets)
@@ -74,7 +74,7 @@ def test_fast_kernel_equals_reference_with_gradients():
         values = (result.color, result.alpha, result.depth, result.weights)
         results.append((*values, *torch.autograd.grad(values, (log_density, color), back)))
     for fast, reference in zip(*results, strict=True):
-        assert (fast - reference).abs().max() <= 1e-5 * reference.abs().max()
+        assert (fast - reference).abs().max() <= 3e-6 * reference.abs().max()
 
 
 @BOTH
@@ -100,7 +100,7 @@ def test_gradients_equal_finite_differences(composite):
             loss(shifted[:11], shifted[11:].view(11, 3))
             for shifted in (inputs + shift, inputs - shift)
         )
-        assert float(gradient[i]) == pytest.approx(float(above - below) / 2e-2, rel=2e-3, abs=2e-3)
+        assert float(gradient[i]) == pytest.approx(float(above - below) / 2e-2, rel=1e-4, abs=3e-5)
 
 
 @BOTH
@@ -117,8 +117,11 @@ def test_huge_log_densities_are_opaque_with_finite_gradients(composite):
 @BOTH
 @pytest.mark.parametrize("counts", [[], [0, 0, 0]])
 def test_rays_without_samples_are_transparent(composite, counts):
-    samples = random_samples(torch.tensor(counts, dtype=torch.int64).tolist() or [0])
+    samples = random_samples(counts)
     log_density = torch.zeros(0, requires_grad=True)
     result = composite(log_density, torch.zeros(0, 3), samples, 0.1)
-    assert not result.alpha.any() and not result.color.any() and len(result.weights) == 0
+    assert result.color.shape == (len(counts), 3) and result.alpha.shape == (len(counts),)
+    assert not result.color.any() and not result.alpha.any() and not result.depth.any()
+    assert len(result.weights) == 0
     (result.alpha.sum() + result.weights.sum()).backward()
+    assert log_density.grad is not None and log_density.grad.shape == (0,)

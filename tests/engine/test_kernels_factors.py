@@ -73,7 +73,7 @@ def test_a_vertex_gives_the_product_of_its_plane_and_line_entries(products):
         for plane, line, (a, b, c) in zip(entries, along, MODES, strict=True)
     ]
     got = products(at_vertices(), planes, lines, SIZE)
-    assert torch.allclose(got, torch.cat(expected, dim=-1), atol=1e-4)
+    assert torch.allclose(got, torch.cat(expected, dim=-1), atol=1e-6)
 
 
 @LINES
@@ -82,7 +82,7 @@ def test_a_vertex_gives_the_product_of_its_three_entries(products):
     x, y, z = lines.split(list(SIZE))
     index = vertices()
     expected = x[index[:, 0]] * y[index[:, 1]] * z[index[:, 2]]
-    assert torch.allclose(products(at_vertices(), lines, SIZE), expected, atol=1e-4)
+    assert torch.allclose(products(at_vertices(), lines, SIZE), expected, atol=1e-6)
 
 
 @LINES

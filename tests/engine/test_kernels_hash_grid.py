@@ -31,8 +31,8 @@ def test_fast_kernel_equals_reference(features, count):
     layout = hash_layout(features)
     table = torch.randn(layout.rows, features, requires_grad=True)
     fast, reference = encode_both(torch.rand(count, 3), table, layout)
-    assert relative_error(fast[0], reference[0]) <= 1e-5
-    assert relative_error(fast[1], reference[1]) <= 1e-5
+    assert relative_error(fast[0], reference[0]) <= 1e-6
+    assert relative_error(fast[1], reference[1]) <= 1e-6
 
 
 def test_border_and_outside_points_equal_reference():
@@ -41,8 +41,8 @@ def test_border_and_outside_points_equal_reference():
     table = torch.randn(layout.rows, 2, requires_grad=True)
     corners = torch.cartesian_prod(*[torch.tensor([-0.3, 0.0, 0.5, 1.0, 1.0000001, 7.0])] * 3)
     fast, reference = encode_both(corners, table, layout)
-    assert relative_error(fast[0], reference[0]) <= 1e-5
-    assert relative_error(fast[1], reference[1]) <= 1e-5
+    assert relative_error(fast[0], reference[0]) <= 1e-6
+    assert relative_error(fast[1], reference[1]) <= 1e-6
 
 
 @pytest.mark.parametrize("encode", [hash_encode_warp, hash_encode_reference])
@@ -65,8 +65,10 @@ def test_no_points_give_no_rows_and_a_zero_gradient(encode):
 
 def test_points_that_are_not_numbers_stay_inside_the_table():
     layout = hash_layout()
-    points = torch.full((3, 3), math.nan)
-    assert torch.isfinite(hash_encode_warp(points, torch.ones(layout.rows, 2), layout)).all()
+    table = torch.randn(layout.rows, 2)
+    encoded = hash_encode_warp(torch.full((3, 3), math.nan), table, layout)
+    # A comparison with what is no number is false, so such a coordinate counts as 0.
+    assert torch.equal(encoded, hash_encode_warp(torch.zeros(3, 3), table, layout))
 
 
 @pytest.mark.parametrize("encode", [hash_encode_warp, hash_encode_reference])
@@ -88,7 +90,7 @@ def test_a_hashed_level_takes_the_entry_of_the_spatial_hash(encode):
     x, y, z = (vertex * torch.tensor([1, 2654435761, 805459861]) % 2**32).unbind(-1)
     expected = table[(x ^ y ^ z) % 64]
     # The vertex itself: scale 32, half a cell of offset.
-    assert torch.allclose(encode((vertex - 0.5) / 32, table, layout), expected, atol=1e-4)
+    assert torch.allclose(encode((vertex - 0.5) / 32, table, layout), expected, atol=1e-6)
 
 
 def test_layout_counts_entries_as_instant_ngp_does():
@@ -107,7 +109,7 @@ def test_sum_of_two_encodings_sums_their_gradients():
     (gradient,) = torch.autograd.grad(both, table)
     (of_a,) = torch.autograd.grad(hash_encode_warp(a, table, layout).sum(), table)
     (of_b,) = torch.autograd.grad(hash_encode_warp(b, table, layout).sum(), table)
-    assert torch.allclose(gradient, of_a + 2 * of_b, atol=1e-4)
+    assert torch.allclose(gradient, of_a + 2 * of_b, rtol=1e-6, atol=1e-6)
 
 
 def test_wrong_shapes_are_refused():

@@ -158,8 +158,8 @@ def test_yardstick_interpolates_as_published():
             for axis, prime in enumerate((1, 2654435761, 805459861)):
                 low = int(scaled[axis])
                 high = corner >> axis & 1
-                share = scaled[axis] - low
-                weight *= share if high else 1 - share
+                fraction = scaled[axis] - low
+                weight *= fraction if high else 1 - fraction
                 index ^= (low + high) * prime
             expected[level] += weight * table[index % 64 + 64 * level]
     encoded = nerfstudio_hash.encode(point, table, scales)

@@ -32,11 +32,11 @@ def assert_same(a, b):
 
 
 @pytest.mark.parametrize("shape", [(32, 32, 32), (7, 19, 30), (1, 1, 1), (64, 3, 16)])
-@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
+@pytest.mark.parametrize("fraction", [0.0, 0.02, 0.5, 1.0])
 @pytest.mark.parametrize("step", [0.003, 0.05, 0.4])
-def test_fast_kernel_keeps_exactly_the_candidates_of_the_reference(shape, share, step):
+def test_fast_kernel_keeps_exactly_the_candidates_of_the_reference(shape, fraction, step):
     box = torch.tensor([[-1.0, -0.7, 0.2], [1.3, 0.9, 2.0]])
-    occupancy = (torch.rand(shape) < share).to(torch.uint8)
+    occupancy = (torch.rand(shape) < fraction).to(torch.uint8)
     rays = random_rays(400, box)
     arguments = (*rays[:2], occupancy, box, step, rays[2])
     assert_same(march_rays_warp(*arguments), march_rays_reference(*arguments))
@@ -60,7 +60,8 @@ def test_more_separate_runs_than_are_noted_are_all_filled():
     arguments = (origins, directions, occupancy, UNIT_BOX, 0.001, torch.rand(20))
     fast = march_rays_warp(*arguments)
     assert_same(fast, march_rays_reference(*arguments))
-    assert abs(len(fast) / 20 - 500) < 70
+    # Half the candidates of each ray, up to one slab of 8 of them.
+    assert ((fast.offsets[1:] - fast.offsets[:-1] - 500).abs() <= 8).all()
 
 
 def test_rays_enter_and_leave_a_box_where_they_cross_its_sides():

@@ -1,4 +1,4 @@
-"""Places along rays: where they lie, and that the fast kernel finds the same."""
+"""Positions along rays: where they lie, and that the fast kernel finds the same."""
 
 import pytest
 import torch
@@ -18,9 +18,9 @@ def random_rays(count, box, seed=0):
     return origins, torch.nn.functional.normalize(targets - origins, dim=-1)
 
 
-def places(find, origins, directions, occupancy, box, looks, shares):
+def positions(find, origins, directions, occupancy, box, probes, fractions):
     enter, leave = through_box(origins, directions, box)
-    return find(origins, directions, enter, leave, occupancy, box, looks, shares)
+    return find(origins, directions, enter, leave, occupancy, box, probes, fractions)
 
 
 def along_x(occupied_slabs, slabs=8):
@@ -31,15 +31,15 @@ def along_x(occupied_slabs, slabs=8):
 
 
 @pytest.mark.parametrize("shape", [(32, 32, 32), (7, 19, 30), (1, 1, 1)])
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 1.0])
+@pytest.mark.parametrize("filled", [0.0, 0.01, 0.5, 1.0])
 @pytest.mark.parametrize("count", [0, 1, 16])
-def test_fast_kernel_finds_the_places_of_the_reference(shape, share, count):
+def test_fast_kernel_finds_the_positions_of_the_reference(shape, filled, count):
     box = torch.tensor([[-1.0, -0.7, 0.2], [1.3, 0.9, 2.0]])
-    occupancy = (torch.rand(shape) < share).to(torch.uint8)
+    occupancy = (torch.rand(shape) < filled).to(torch.uint8)
     rays = random_rays(500, box)
-    shares = torch.rand((500, count)).sort(dim=1).values
+    fractions = torch.rand((500, count)).sort(dim=1).values
     found = [
-        places(find, *rays, occupancy, box, 64, shares)
+        positions(find, *rays, occupancy, box, 64, fractions)
         for find in (ray_positions_warp, ray_positions_reference)
     ]
     assert torch.equal(found[0][1], found[1][1])
@@ -47,21 +47,21 @@ def test_fast_kernel_finds_the_places_of_the_reference(shape, share, count):
 
 
 @BOTH
-def test_places_are_spread_over_the_occupied_parts_alone(find):
+def test_positions_are_spread_over_the_occupied_parts_alone(find):
     origins, directions, occupancy = along_x([1, 6, 7])
-    shares = torch.tensor([[0.0, 1 / 6, 0.5, 2 / 3, 1.0]])
-    distances, met = places(find, origins, directions, occupancy, UNIT_BOX, 64, shares)
-    # A third of the places lies in slab 1, two thirds in slabs 6 and 7.
+    fractions = torch.tensor([[0.0, 1 / 6, 0.5, 2 / 3, 1.0]])
+    distances, met = positions(find, origins, directions, occupancy, UNIT_BOX, 64, fractions)
+    # A third of the positions lies in slab 1, two thirds in slabs 6 and 7.
     expected = torch.tensor([[1 / 8, 1.5 / 8, 6.5 / 8, 7 / 8, 1.0]]) + 1
     assert met.all()
     assert torch.allclose(distances, expected, atol=1e-5)
 
 
 @BOTH
-def test_a_ray_that_meets_nothing_has_places_all_along_its_way(find):
+def test_a_ray_that_meets_nothing_has_positions_all_along_its_way(find):
     origins, directions, occupancy = along_x([])
-    shares = torch.tensor([[0.0, 0.25, 1.0]])
-    distances, met = places(find, origins, directions, occupancy, UNIT_BOX, 16, shares)
+    fractions = torch.tensor([[0.0, 0.25, 1.0]])
+    distances, met = positions(find, origins, directions, occupancy, UNIT_BOX, 16, fractions)
     assert not met.any()
     assert torch.allclose(distances, torch.tensor([[1.0, 1.25, 2.0]]))
 
@@ -72,15 +72,15 @@ def test_a_ray_that_passes_by_a_full_box_meets_nothing(find):
     directions = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
     occupancy = torch.ones(4, 4, 4, dtype=torch.uint8)
     for count in (0, 3):
-        shares = torch.linspace(0, 1, 3)[:count].expand(2, count)
-        distances, met = places(find, origins, directions, occupancy, UNIT_BOX, 16, shares)
+        fractions = torch.linspace(0, 1, 3)[:count].expand(2, count)
+        distances, met = positions(find, origins, directions, occupancy, UNIT_BOX, 16, fractions)
         assert not met.any()
         assert distances.isfinite().all()
 
 
 @BOTH
-def test_no_rays_are_no_places(find):
+def test_no_rays_are_no_positions(find):
     none = torch.zeros((0, 3))
     occupancy = torch.ones(4, 4, 4, dtype=torch.uint8)
-    distances, met = places(find, none, none, occupancy, UNIT_BOX, 16, torch.zeros((0, 2)))
+    distances, met = positions(find, none, none, occupancy, UNIT_BOX, 16, torch.zeros((0, 2)))
     assert distances.shape == (0, 2) and met.shape == (0,)
