@@ -49,7 +49,8 @@ def test_the_zip_holds_sources_of_both_halves_and_nothing_else(archive):
         listed = opened.read("engine_sources/requirements.txt").decode().split()
     assert "blender_manifest.toml" in names and "__init__.py" in names and "LICENSE" in names
     assert "engine_sources/pvd_engine/__main__.py" in names
-    assert {Path(name).suffix for name in names} <= {".py", ".toml", ".txt", ""}
+    others = {name for name in names if Path(name).suffix not in {".py", ".toml", ".txt", ""}}
+    assert others == {"state/engine_options.json"}
     assert not any("test" in name or "pycache" in name for name in names)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert set(project["dependencies"]) < set(listed)

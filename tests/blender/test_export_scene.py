@@ -472,7 +472,7 @@ def test_a_folder_that_holds_something_is_kept(api, scene, tmp_path):
         ("ALL", "no camera to export"),
         ("SELECTED", "no camera to export"),
         ("ANIMATION", "no active camera"),
-        ("EVERY", "no choice 'EVERY'"),
+        ("EVERY", "cannot be 'EVERY'"),
         ({"train": []}, "no camera to export"),
         ({"holdout": [None]}, "no split 'holdout'"),
     ],
