@@ -7,6 +7,7 @@ from bpy.types import Image, Object, Scene
 
 from ..errors import ConvertFieldError
 from ..jobs import tasks
+from ..jobs.session import session
 from ..render import compositing
 from ..scene import cameras
 from ..state.properties import find_field
@@ -127,8 +128,23 @@ def _camera(camera: Object | None, scene: Scene) -> Object:
     return camera
 
 
-def look_through(camera: Object) -> None:
-    """Look through a camera; one of a capture also sets the render size and pixel aspect."""
+def look_through(camera: Object, wait: bool = True) -> None:
+    """Look through a camera; one of a capture also sets the render size and pixel aspect.
+
+    Its image is shown behind it. The engine undistorts the image first where the lens is no pinhole
+    and that was not done before.
+
+    Parameters
+    ----------
+    camera : Object
+    wait : bool
+        Wait for the undistorted image. Otherwise it appears once it is made, and the panels show
+        a failure.
+    """
     if camera.type != "CAMERA":
         raise ConvertFieldError(f"'{camera.name}' is not a camera; choose one.")
     cameras.look_through(bpy.context, camera)
+    if wait:
+        session().undistorting.run(camera)
+    else:
+        session().start_undistorting(camera)

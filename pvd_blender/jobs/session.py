@@ -13,6 +13,7 @@ import time
 import traceback
 
 import bpy
+from bpy.types import Object
 
 from ..engine.job import Job, State, describe_progress, describe_seconds
 from ..engine.job_folder import unfinished_folders
@@ -22,6 +23,7 @@ from ..preferences import engine_settings
 from .engine_status import EngineStatus
 from .results import Outcome, finish, follow_up
 from .tasks import Task, capture_folder
+from .undistorting import Undistorting
 from .unfinished import Unfinished, unfinished_here
 from .windows import redraw_panels
 
@@ -53,6 +55,8 @@ class Session:
         The set-up and the check of the engine.
     pictures : PictureServer
         The engine process that renders for the render engine *PVD Field*.
+    undistorting : Undistorting
+        The undistorted image that is made for the camera that the user looks through.
     """
 
     def __init__(self) -> None:
@@ -65,6 +69,7 @@ class Session:
         self.unfinished: list[Unfinished] = []
         self.engine = EngineStatus(_start_timer)
         self.pictures = PictureServer()
+        self.undistorting = Undistorting(_start_timer)
 
     @property
     def busy(self) -> bool:
@@ -107,6 +112,13 @@ class Session:
         self._begin(task)
         _start_timer()
 
+    def start_undistorting(self, camera: Object) -> None:
+        """Start to undistort a camera's image, if needed; a failure is kept for the panels."""
+        try:
+            self.undistorting.start(camera)
+        except ConvertFieldError as error:
+            self.error = error
+
     def pump(self) -> bool:
         """Take in what the engine said; when the job has ended, put its result into the scene.
 
@@ -126,8 +138,12 @@ class Session:
             self._end_job()
             self._take_result(job, task)
             self._start_next()
+        try:
+            self.undistorting.pump()
+        except ConvertFieldError as error:
+            self.error = error
         redraw_panels()
-        return self.busy or self.engine.busy
+        return self.busy or self.engine.busy or self.undistorting.busy
 
     def look_for_unfinished(self, capture_name: str | None) -> None:
         """Look on disk for jobs of a capture that can be resumed."""
@@ -152,6 +168,7 @@ class Session:
     def close_engines(self) -> None:
         """End every process."""
         self.close_job()
+        self.undistorting.close()
         self.engine.close()
         self.pictures.close()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from bpy.types import Collection, Context, Depsgraph, Object, Scene
+from bpy.types import Collection, Context, Depsgraph, Image, Object, Scene
 
 from .frame import NAME, frame_collection, is_frame, parent_to_frame
 from .intrinsics import (
@@ -22,7 +22,7 @@ from .intrinsics import (
 )
 from .matrices import IDENTITY, pose_in_frame, to_numpy
 from .panoramas import EQUIRECTANGULAR, has_panorama, is_panorama, read_panorama, set_panorama
-from .undistort import is_distorted, undistorted_copy
+from .undistorted import copy_path, is_distorted, is_made
 
 DATASET_CAMERA = "pvd_camera"
 """Custom property of a camera datablock: the file's own numbers."""
@@ -45,13 +45,6 @@ POSE_TOLERANCE = 2e-6
 SAME_ASPECT = 0.005
 """Largest relative difference of two aspect ratios that count as equal."""
 
-EAGER_PIXELS = 12_000_000
-"""Number of pixels above which a capture's distorted images are undistorted one by one.
-
-Each is undistorted when its camera is first looked through, so that a large capture is imported
-without blocking Blender.
-"""
-
 
 def import_cameras(capture: dict, frame: Object, work_folder: Path) -> list[Object]:
     """Create the cameras of a capture, one collection per split.
@@ -63,20 +56,20 @@ def import_cameras(capture: dict, frame: Object, work_folder: Path) -> list[Obje
     frame : Object
         The capture's frame, from `create_frame`.
     work_folder : Path
-        Folder for undistorted copies of the images.
+        Folder of the capture's jobs and of the undistorted copies of its images.
 
     Returns
     -------
     list of Object
         The cameras in the capture's order, parented to the frame, each with its image as a
-        background image. Blender reads an image's pixels when it first shows them.
+        background image, unless it must be undistorted first (see `copy_to_make`). Blender reads
+        an image's pixels when it first shows them.
     """
     parent = frame_collection(frame)
     collections = {split: _split_collection(parent, frame, split) for split in SPLIT_COLLECTIONS}
     frame[WORK_FOLDER] = str(work_folder)
     size = _display_size(capture)
     reach = _reach(capture)
-    eager = _distorted_pixels(capture) <= EAGER_PIXELS
     cameras = []
     for view in capture["views"]:
         item = _create_camera(view)
@@ -85,8 +78,7 @@ def import_cameras(capture: dict, frame: Object, work_folder: Path) -> list[Obje
         item.data.clip_end = max(1000.0, reach * 10)
         collections[view["split"]].objects.link(item)
         parent_to_frame(item, frame, np.asarray(view["camera"]["camera_to_world"]))
-        if eager or not is_distorted(view["camera"]):
-            attach_image(item, work_folder)
+        attach_image(item)
         cameras.append(item)
     bpy.context.view_layer.update()
     return cameras
@@ -141,11 +133,6 @@ def _reach(capture: dict) -> float:
     return float(np.linalg.norm(points.max(axis=0) - points.min(axis=0)))
 
 
-def _distorted_pixels(capture: dict) -> int:
-    cameras = [view["camera"] for view in capture["views"] if view["image_path"]]
-    return sum(c["width"] * c["height"] for c in cameras if is_distorted(c))
-
-
 def dataset_camera(item: Object) -> dict | None:
     """Return the file's own numbers that a dataset camera carries, or None for any other camera.
 
@@ -163,39 +150,67 @@ def dataset_camera(item: Object) -> dict | None:
     return values
 
 
-def attach_image(item: Object, work_folder: Path) -> None:
-    """Show a dataset camera's image behind it, undistorted if its lens is no pinhole.
+def attach_image(item: Object) -> None:
+    """Show a dataset camera's image behind it; a distorted one once its undistorted copy is made.
 
     A camera whose image is missing gets no background, and neither does a panorama: Blender's 3D
     View shows a perspective view through it.
     """
+    path, made = _missing_background(item)
+    if made:
+        _show_behind(item, path)
+
+
+def attach_copy(item: Object, copy: Path) -> None:
+    """Show an undistorted copy that was just made, if the camera still lacks it."""
+    if _missing_background(item)[0] == copy:
+        # Blender may still hold the pixels of an older copy of this name.
+        _show_behind(item, copy).reload()
+
+
+def copy_to_make(item: Object) -> Path | None:
+    """Return the undistorted copy that a camera's background lacks, or None if it lacks none."""
+    path, made = _missing_background(item)
+    return None if made else path
+
+
+def _missing_background(item: Object) -> tuple[Path | None, bool]:
+    """Return the picture that should be behind a camera and is not, and whether its file exists."""
     camera = dataset_camera(item)
-    if camera is None or not camera["image_path"] or item.data.background_images:
-        return
-    if is_panorama(camera):
-        return
-    path = Path(camera["image_path"])
-    if not path.is_file():
-        return
-    if is_distorted(camera):
-        path = undistorted_copy(camera, Path(work_folder) / "undistorted")
+    if camera is None or item.data.background_images or is_panorama(camera):
+        return None, False
+    image = Path(camera["image_path"])
+    if not camera["image_path"] or not image.is_file():
+        return None, False
+    if not is_distorted(camera):
+        return image, True
+    if item.parent is None or WORK_FOLDER not in item.parent:
+        return None, False
+    copy = copy_path(camera, Path(item.parent[WORK_FOLDER]))
+    return copy, is_made(copy, image)
+
+
+def _show_behind(item: Object, path: Path) -> Image:
     background = item.data.background_images.new()
     background.image = bpy.data.images.load(str(path), check_existing=True)
     background.alpha = BACKGROUND_ALPHA
     # The image covers the camera's frame exactly, whatever the pixel aspect.
     background.frame_method = "STRETCH"
     item.data.show_background_images = True
+    return background.image
 
 
 def look_through(context: Context, camera: Object) -> None:
-    """Make a camera the active one; a dataset camera also sets the render size and pixel aspect."""
+    """Make a camera the active one; a dataset camera also sets the render size and pixel aspect.
+
+    Its image is shown behind it, unless an undistorted copy must be made first (`copy_to_make`).
+    """
     scene = context.scene
     scene.camera = camera
     values = dataset_camera(camera)
     if values is not None:
         fit_render(scene, Intrinsics.from_dict(values), is_panorama(values))
-        if camera.parent is not None and WORK_FOLDER in camera.parent:
-            attach_image(camera, Path(camera.parent[WORK_FOLDER]))
+        attach_image(camera)
     for area in context.screen.areas if context.screen else ():
         if area.type == "VIEW_3D":
             area.spaces.active.region_3d.view_perspective = "CAMERA"

@@ -14,7 +14,7 @@ from .option_kinds import check_suffix
 
 @dataclass(frozen=True, kw_only=True)
 class UndistortArguments:
-    """Write an image without its lens distortion, as a pinhole camera would have seen it.
+    """Write an image as a pinhole camera would have seen it, without lens distortion.
 
     The picture has the size and the intrinsics of the image's camera. What the image does not show
     is transparent. This is how Blender, whose cameras are pinhole cameras, gets the image that it

@@ -16,7 +16,7 @@ for folder in (ROOT, Path(__file__).resolve().parent):
 import captures  # noqa: E402
 
 from pvd_blender.errors import SceneError  # noqa: E402
-from pvd_blender.scene import cameras, crop_box, frame, undistort  # noqa: E402
+from pvd_blender.scene import cameras, crop_box, frame  # noqa: E402
 
 LEGO = ROOT.parent / "shared" / "data" / "nerf_synthetic_lego_200"
 FOX = ROOT.parent / "shared" / "data" / "fox_270x480"
@@ -117,69 +117,6 @@ def test_cameras_follow_a_moved_turned_and_scaled_frame(tmp_path):
     views = [captures.view(f"v{i}", random_pose(rng), *ODD["off_centre"]) for i in range(3)]
     place = placed((3, -2, 1), (0.3, 0.5, -0.9), 2)
     assert worst_reprojection(captures.capture("moved", views), tmp_path, place) < PIXEL
-
-
-# cv2.projectPoints of OpenCV 5.0.0 (full_opencv), the closed formulas of COLMAP's models, and
-# bisection of those that are given backwards (division, instant-ngp's ftheta).
-LENS_POINTS = np.array([[0.3, -0.4], [-0.9, 0.5], [0.0, 0.0]])
-LENS_PLACES = {
-    "full_opencv": (
-        (0.31, 0.06, 0.002, -0.003, 0.004, 0.42, 0.11, 0.012),
-        [[0.28993460293373796, -0.3870794705783173], [-0.8061961752092203, 0.4482400973384557]],
-    ),
-    "fov": ((0.9,), [[0.3, -0.4], [-0.7602513595869739, 0.4223618664372077]]),
-    "thin_prism_fisheye": (
-        (0.03, -0.01, 0.002, -0.001, 0.003, -0.0005, 0.004, -0.003),
-        [[0.27993945059128056, -0.3726076934723775], [-0.7104912415571459, 0.39514398397358513]],
-    ),
-    "rad_tan_thin_prism_fisheye": (
-        (0.03, -0.01, 0.004, -0.001, 0.0005, -0.0001, 0.002, -0.001, 0.004, 0.001, -0.003, 0.002),
-        [[0.281739489211095, -0.3746245985814719], [-0.7035233707840263, 0.3915212036951546]],
-    ),
-    "division": (
-        (-0.1,),
-        [[0.29285308902090923, -0.3904707853612124], [-0.8206756608145916, 0.45593092267477314]],
-    ),
-    "eucm": (
-        (0.6, 1.1),
-        [[0.27842346565702963, -0.37123128754270623], [-0.7014589238443301, 0.3896994021357389]],
-    ),
-    "ftheta": (
-        (0.001, 0.02, -0.05, 0.003),
-        [[0.2779124052545317, -0.370549873672709], [-0.7091104993896876, 0.39395027743871536]],
-    ),
-}
-LENS_NAMES = {
-    "full_opencv": ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
-    "fov": ("omega",),
-    "thin_prism_fisheye": ("k1", "k2", "p1", "p2", "k3", "k4", "sx1", "sy1"),
-    "rad_tan_thin_prism_fisheye": (
-        *("k0", "k1", "k2", "k3", "k4", "k5"),
-        *("p0", "p1", "s0", "s1", "s2", "s3"),
-    ),
-    "division": ("k",),
-    "eucm": ("alpha", "beta"),
-    "ftheta": ("a0", "a2", "a3", "a4"),
-}
-
-
-@pytest.mark.parametrize("model", LENS_PLACES)
-def test_lenses_of_colmap_bend_as_their_formulas_say(model):
-    values, expected = LENS_PLACES[model]
-    lens = dict(zip(LENS_NAMES[model], values, strict=True))
-    camera = {"distortion_model": model, "distortion": lens}
-    assert undistort.is_distorted(camera)
-    places = np.stack(undistort.distort(*LENS_POINTS.T, camera), axis=1)
-    np.testing.assert_allclose(places, [*expected, [0, 0]], atol=1e-12)
-
-
-def test_which_lenses_differ_from_a_pinhole():
-    assert not undistort.is_distorted({"distortion_model": "fov", "distortion": {"omega": 0}})
-    assert undistort.is_distorted({"distortion_model": "thin_prism_fisheye", "distortion": {}})
-    assert not undistort.is_distorted({"distortion_model": "division", "distortion": {"k": 0}})
-    assert undistort.is_distorted({"distortion_model": "equirectangular", "distortion": {}})
-    with pytest.raises(SceneError, match="lens model mirror is unknown"):
-        undistort.distort(*LENS_POINTS.T, {"distortion_model": "mirror", "distortion": {}})
 
 
 def test_the_view_formula_of_bpy_extras_agrees(tmp_path):
@@ -350,31 +287,6 @@ def test_a_crop_box_that_was_changed_bounds_the_training():
     assert crop_box.changed_crop(origin) is None
 
 
-@needs_fox
-def test_a_distorted_camera_shows_an_undistorted_background(tmp_path):
-    capture = captures.read_transforms(FOX)
-    capture["views"] = capture["views"][:2]
-    items = cameras.import_cameras(capture, frame.create_frame(capture), tmp_path)
-    image = items[0].data.background_images[0].image
-    assert Path(image.filepath).parent == tmp_path / "undistorted"
-    assert tuple(image.size) == (270, 480)
-    assert items[0].data.show_background_images
-
-
-@needs_fox
-def test_images_of_a_large_distorted_capture_are_undistorted_when_looked_through(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr(cameras, "EAGER_PIXELS", 100_000)
-    capture = captures.read_transforms(FOX)
-    capture["views"] = capture["views"][:2]
-    items = cameras.import_cameras(capture, frame.create_frame(capture), tmp_path)
-    assert not list(tmp_path.iterdir())
-    cameras.look_through(bpy.context, items[1])
-    assert [len(item.data.background_images) for item in items] == [0, 1]
-    assert len(list((tmp_path / "undistorted").iterdir())) == 1
-
-
 @needs_lego
 def test_a_pinhole_camera_shows_its_own_image_without_reading_it(tmp_path):
     capture = captures.read_nerf_synthetic(LEGO)
@@ -384,49 +296,3 @@ def test_a_pinhole_camera_shows_its_own_image_without_reading_it(tmp_path):
     assert Path(image.filepath) == Path(capture["views"][2]["image_path"])
     assert not image.has_data
     assert not list(tmp_path.iterdir())
-
-
-def smooth_picture(x, y):
-    """A picture as a function of the pinhole image plane."""
-    waves = [0.5 + 0.4 * np.sin(5 * x + k) * np.cos(4 * y - k) for k in range(3)]
-    return np.stack([*waves, np.ones_like(x)], axis=-1).astype(np.float32)
-
-
-def undistort_by_iteration(x, y, camera):
-    """The inverse of the lens by fixed-point iteration."""
-    a, b = x.copy(), y.copy()
-    for _ in range(60):
-        dx, dy = undistort.distort(a, b, camera)
-        a, b = a - (dx - x), b - (dy - y)
-    return a, b
-
-
-@pytest.mark.parametrize(
-    ("model", "coefficients"),
-    [
-        ("opencv", {"k1": 0.0578, "k2": -0.0805, "p1": -0.00098, "p2": 0.00016}),
-        ("opencv", {"k1": -0.12, "k3": 0.01, "p1": 0.004}),
-        ("opencv_fisheye", {"k1": 0.02, "k2": -0.01}),
-        ("full_opencv", {"k1": 0.31, "k2": 0.06, "p1": 0.002, "k4": 0.42, "k5": 0.11}),
-        ("fov", {"omega": 0.9}),
-        ("thin_prism_fisheye", {"k1": 0.02, "p2": 0.002, "sx1": 0.003, "sy1": -0.002}),
-        ("rad_tan_thin_prism_fisheye", {"k0": 0.02, "p0": 0.002, "s0": 0.003, "s3": -0.002}),
-        ("division", {"k": -0.1}),
-        ("eucm", {"alpha": 0.6, "beta": 1.1}),
-        ("ftheta", {"a2": 0.02, "a3": -0.05}),
-    ],
-)
-def test_the_undistorted_copy_shows_what_a_pinhole_would_have_seen(tmp_path, model, coefficients):
-    camera = captures.view("r/0", np.eye(4), 120, 90, 110.0, 100.0, 63.0, 41.0)["camera"]
-    camera |= {"name": "r/0", "distortion_model": model, "distortion": coefficients}
-    plane = np.meshgrid((np.arange(120) + 0.5 - 63) / 110, (np.arange(90) + 0.5 - 41) / 100)
-    shot = smooth_picture(*undistort_by_iteration(*plane, camera))
-    camera["image_path"] = str(tmp_path / "shot.png")
-    undistort.write_png(tmp_path / "shot.png", shot)
-    copy = undistort.undistorted_copy(camera, tmp_path / "copies")
-    seen, truth = undistort.read_pixels(copy), smooth_picture(*plane)
-    covered = seen[..., 3] > 0
-    assert covered.mean() > 0.7
-    assert np.abs(seen - truth)[covered].max() < 0.012
-    assert [p.name for p in copy.parent.iterdir()] == [copy.name]
-    assert undistort.undistorted_copy(camera, tmp_path / "copies") == copy

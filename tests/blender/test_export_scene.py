@@ -10,6 +10,7 @@ import captures
 import numpy as np
 import pytest
 from mathutils import Euler, Matrix, Vector
+from pictures import read_pixels
 
 OPERATORS = bpy.ops.convert_field
 FORMATS = ("nerfstudio", "nerf-synthetic", "colmap")
@@ -301,16 +302,12 @@ def test_the_ball_is_seen_where_the_engine_reads_that_it_is(api, scene, tmp_path
 
 
 def alpha_centre(path):
-    from pvd_blender.scene.undistort import read_pixels
-
-    alpha = read_pixels(Path(path))[..., 3]
+    alpha = read_pixels(path)[..., 3]
     y, x = np.mgrid[: alpha.shape[0], : alpha.shape[1]] + 0.5
     return np.array([(alpha * x).sum(), (alpha * y).sum()]) / alpha.sum()
 
 
 def test_pictures_are_as_the_scene_says(api, scene, tmp_path):
-    from pvd_blender.scene.undistort import read_pixels
-
     camera(scene, (1.2, -0.2, 0.4), lens=80).rotation_euler = (math.pi / 2, 0, math.pi / 2)
     scene.cycles.samples = 4
     api.export_scene(tmp_path / "clear")

@@ -7,10 +7,12 @@ import captures
 import numpy as np
 import pytest
 from mathutils import Euler, Matrix, Vector
+from pictures import between_pixels
+from small_capture import write_png
 from test_render_engine import psnr, rendered
 
 from pvd_blender.errors import SceneError
-from pvd_blender.scene import cameras, frame, undistort
+from pvd_blender.scene import cameras, frame
 
 WHOLE = (160, 80, 160 / (2 * math.pi), 80 / math.pi, 80.0, 40.0)
 PART = (150, 60, 40.0, 35.0, 60.0, 42.0)
@@ -139,7 +141,7 @@ def test_an_unchanged_panorama_gives_back_the_files_numbers_and_a_moved_one_stay
 
 
 def test_a_panoramas_image_is_no_background_of_a_perspective_view(tmp_path):
-    undistort.write_png(tmp_path / "p.png", np.ones((80, 160, 4), np.float32))
+    write_png(tmp_path / "p.png", np.full((80, 160, 4), 255, np.uint8))
     view = panorama(WHOLE) | {"image_path": str(tmp_path / "p.png")}
     item, _ = imported(view, tmp_path)
     assert not item.data.background_images
@@ -189,7 +191,7 @@ def test_f12_through_a_panorama_shows_what_a_pinhole_sees(api, capture, tmp_path
     side = len(bent) / 1.2
     u = (np.arctan(x) + 0.6) * side
     v = (0.6 - np.arctan2(y, np.hypot(x, 1))) * side
-    same = undistort.sample_bilinear(bent, u, v)
+    same = between_pixels(bent, u, v)
     assert straight[..., 3].max() > 0.5 > straight[..., 3].min()
     assert psnr(same, straight) > 28
 

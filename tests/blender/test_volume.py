@@ -14,9 +14,10 @@ for folder in (ROOT, Path(__file__).resolve().parent):
         sys.path.insert(0, str(folder))
 
 import captures  # noqa: E402
+from pictures import read_pixels  # noqa: E402
 
 from pvd_blender.errors import SceneError  # noqa: E402
-from pvd_blender.scene import frame, undistort  # noqa: E402
+from pvd_blender.scene import frame  # noqa: E402
 from pvd_blender.volume import vdb, volume, volume_nodes  # noqa: E402
 from pvd_blender.volume.volume_file import MOST_DENSITY, spread_color  # noqa: E402
 
@@ -85,7 +86,7 @@ def render(tmp_path, size, samples):
     scene.render.image_settings.color_depth = "32"
     scene.render.filepath = str(tmp_path / "view.exr")
     bpy.ops.render.render(write_still=True)
-    return undistort.read_pixels(tmp_path / "view.exr")
+    return read_pixels(tmp_path / "view.exr")
 
 
 def march(biased):

@@ -6,7 +6,7 @@ from .editing import editing, finding_floaters, merging
 from .making import FieldSettings
 from .task import Task, capture_folder
 from .training import training
-from .viewing import comparing, extracting, rendering
+from .viewing import comparing, extracting, rendering, undistorting
 
 __all__ = [
     "FieldSettings",
@@ -21,4 +21,5 @@ __all__ = [
     "merging",
     "rendering",
     "training",
+    "undistorting",
 ]

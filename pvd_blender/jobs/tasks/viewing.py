@@ -1,4 +1,4 @@
-"""Tasks that show fields: as a volume, from a camera, next to another field."""
+"""Tasks that show fields (as a volume, from a camera, next to another field) and images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from bpy.types import Object, Scene
 
 from ...engine.job_folder import safe_name
-from ...scene.cameras import camera_to_dict
+from ...scene.cameras import camera_to_dict, dataset_camera
 from ...scene.frame import NAME
 from .task import Task, client_notes
 
@@ -55,4 +55,16 @@ def comparing(
         outputs={"out": "pictures"},
         inputs={"cameras": {"cameras": [entry]}},
         client=client_notes(frame) | {"picture": f"{entry['name']}.png", "camera": camera.name},
+    )
+
+
+def undistorting(camera: Object, copy: Path) -> Task:
+    """Return the task that makes the undistorted copy of a dataset camera's image."""
+    values = dataset_camera(camera)
+    return Task(
+        f"Undistort {camera.name}",
+        camera.parent[NAME],
+        "undistort",
+        {"image": values["image_path"], "out": str(copy)},
+        inputs={"camera": values},
     )

@@ -110,7 +110,7 @@ class CONVERT_FIELD_OT_look_through(GuardedOperator):
         camera = self._camera(context)
         if camera is None:
             raise api.ConvertFieldError("The capture has no camera; import it with cameras.")
-        api.look_through(camera)
+        api.look_through(camera, wait=bpy.app.background)
 
     def _camera(self, context: Context) -> Object | None:
         frame = active_frame(context)

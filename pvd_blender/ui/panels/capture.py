@@ -2,6 +2,7 @@
 
 from bpy.types import Context, Panel, UILayout
 
+from ...jobs.session import session
 from ...state.properties import AUTO_SCENE, ConvertFieldScene, active_frame
 from ..operators.capture import dataset_cameras
 from ..status import draw_wrapped
@@ -28,6 +29,9 @@ class CONVERT_FIELD_PT_capture(StepPanel, Panel):
                 row.operator("convert_field.look_through", text="", icon="TRIA_LEFT").offset = -1
                 row.operator("convert_field.look_through", icon="VIEW_CAMERA").offset = 0
                 row.operator("convert_field.look_through", text="", icon="TRIA_RIGHT").offset = 1
+                undistorted = session().undistorting.camera_name
+                if undistorted:
+                    layout.label(text=f"Undistorting {undistorted}", icon="SORTTIME")
             layout.prop(state, "scene")
             if state.scene == AUTO_SCENE:
                 draw_wrapped(layout, context, state.scene_found, icon="WORLD")

@@ -27,7 +27,8 @@ A *camera* is an object with
 ``cameras.json``, which ``pvd render --cameras`` and ``pvd rewrite --cameras`` read, is
 ``{"cameras": [camera, ...]}`` where each camera also has a ``name``: the path of its picture below
 the output folder, without a suffix, and unique; and perhaps a ``split``, ``"test"`` where it has
-none. Beside ``cameras`` may stand ``frame``, as a capture has it below.
+none. ``pvd undistort --camera`` reads one of these. Beside ``cameras`` may stand ``frame``, as a
+capture has it below.
 
 A *capture* is an object with
 
