@@ -157,7 +157,7 @@ def test_looking_back_at_the_camera_whose_copy_is_being_made_makes_no_second_one
 def test_a_training_does_not_hold_it_up(api, cameras, session):
     from pvd_blender.jobs import tasks
 
-    settings = tasks.FieldSettings("hash", steps=100000)
+    settings = tasks.FieldSettings("hash", options={"steps": 100000})
     session.start(tasks.training(cameras[0].parent, settings, "cpu"))
     api.look_through(cameras[0])
     assert backgrounds(cameras)[0] == 1 and session.busy
