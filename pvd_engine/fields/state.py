@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..space.maps import make_map
 from ..space.occupancy import OccupancyGrid
 from ..space.space_map import BoxMap, SpaceMap
-from .base import Field
+from .base import Field, Renderable
 
 State = tuple[dict[str, Tensor], dict[str, Any]]
 """Tensors by name, and the header."""
@@ -40,13 +40,13 @@ class FieldKind:
     state : callable
         field -> tensors, header; the header has ``kind``.
     from_state : callable
-        (tensors, header) -> field, the inverse; any `STATE_FAULTS` where they do not fit.
+        (tensors, header) -> field, the inverse; raises one of `STATE_FAULTS` where they do not fit.
     """
 
     name: str
-    type: type[nn.Module]
+    type: type[Renderable]
     state: Callable[[Any], State]
-    from_state: Callable[[dict[str, Tensor], dict[str, Any]], Any]
+    from_state: Callable[[dict[str, Tensor], dict[str, Any]], Renderable]
 
 
 STATE_FAULTS = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError)
@@ -68,7 +68,7 @@ def register_kind(kind: FieldKind) -> None:
     _KINDS[kind.name] = kind
 
 
-def field_state(field: nn.Module) -> State:
+def field_state(field: Renderable) -> State:
     """Return tensors and header of a field of any kind, as its file holds them.
 
     Raises
@@ -82,7 +82,7 @@ def field_state(field: nn.Module) -> State:
     return kind.state(field)
 
 
-def any_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> Any:
+def any_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> Renderable:
     """Return a field of any kind; the inverse of `field_state`.
 
     Raises
@@ -106,13 +106,13 @@ def field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> Fiel
     ValueError
         The field has no density.
     """
-    field = any_field_from_state(tensors, header)
-    if not isinstance(field, Field):
+    field = any_field_from_state(tensors, header).with_density()
+    if field is None:
         raise ValueError("the field has no density")
     return field
 
 
-def restore(field: Any, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+def restore(field: Renderable, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
     """Give a new field, made with the occupancy of its file, the parameters and header there."""
     parameters = {k: v for k, v in tensors.items() if k != "occupancy.bits"}
     parameters |= {f"occupancy.{k}": v for k, v in field.occupancy.state_dict().items()}

@@ -102,8 +102,8 @@ def load_any_field(path: Path, device: torch.device | str = "cpu") -> Renderable
     Raises
     ------
     UserError
-        When the file does not exist, is no field file, its tensors do not fit its header, or it
-        holds fields within fields without end.
+        When the file does not exist, is no field file, holds a kind of field that is not known or
+        fields within fields without end, or its tensors do not fit its header.
     """
     with opened(path, "pt") as (header, file):
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
