@@ -1,4 +1,4 @@
-"""The random cameras that a student did worst from, for a fraction of the next ones (PVD-AL)."""
+"""The random cameras with the largest errors, taken again among the next ones (PVD-AL)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,15 +18,15 @@ class HardPoses:
 
     Parameters
     ----------
-    share : float
+    fraction : float
         Hard cameras in a period, as a fraction of all.
     count : int
         Cameras of a period.
     device : torch.device
     """
 
-    def __init__(self, share: float, count: int, device: torch.device) -> None:
-        self.hardest = round(share * count)
+    def __init__(self, fraction: float, count: int, device: torch.device) -> None:
+        self.hardest = round(fraction * count)
         self._matrices: np.ndarray | None = None
         self._errors = torch.zeros((2, count), device=device)  # their sum, and how many
 

@@ -1,4 +1,4 @@
-"""The rays that were hardest when they were last seen, for a fraction of each batch."""
+"""The rays with the largest errors when they were last cast, drawn again for each batch."""
 
 import torch
 from torch import Tensor
@@ -11,8 +11,8 @@ class HardRays:
 
     Parameters
     ----------
-    share : float
-        Hard rays in a batch, as a fraction of its other rays, and how many of a batch are kept
+    fraction : float
+        Hard rays of a batch, as a fraction of its other rays; as many of a batch are kept
         while there are free places. None are drawn before all places are filled.
     places : int
         Rays that are kept.
@@ -27,8 +27,8 @@ class HardRays:
         Places that hold a ray, the first ones.
     """
 
-    def __init__(self, share: float, places: int, columns: int, device: torch.device) -> None:
-        self.share = share
+    def __init__(self, fraction: float, places: int, columns: int, device: torch.device) -> None:
+        self.fraction = fraction
         self.table = torch.zeros((places, columns), device=device)
         self.filled = 0
 
@@ -41,7 +41,7 @@ class HardRays:
             Their places, for `learn`.
         rows : (H, columns) float32
         """
-        count = round(self.share * batch) if self.filled == len(self.table) else 0
+        count = round(self.fraction * batch) if self.filled == len(self.table) else 0
         slots = torch.randperm(len(self.table), generator=generator)[:count].to(self.table.device)
         return slots, self.table[slots]
 
@@ -57,7 +57,7 @@ class HardRays:
         errors : (N,) float32
         """
         if len(slots) == 0:
-            stop = min(self.filled + round(self.share * len(errors)), len(self.table))
+            stop = min(self.filled + round(self.fraction * len(errors)), len(self.table))
             slots = torch.arange(self.filled, stop, device=self.table.device)
             self.filled = stop
         self.table[slots] = rows[errors.topk(len(slots)).indices]

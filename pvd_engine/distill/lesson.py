@@ -1,4 +1,4 @@
-"""What a student is taught from, and from where it is looked at."""
+"""The lesson of a student: its teacher, the cameras that render it, and the recipe."""
 
 from dataclasses import dataclass, replace
 
@@ -18,13 +18,13 @@ from .recipe import Recipe
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a student is taught from.
+    """A teacher, the cameras that render it, and the recipe.
 
     Attributes
     ----------
     teacher : Field
     poses : PoseDistribution
-        From where it is looked at.
+        Distribution of the random cameras.
     capture : Capture or None
         Its training cameras give half of the rays.
     recipe : Recipe
@@ -43,7 +43,7 @@ class Lesson:
         return CameraBatch.from_cameras(known, self.teacher.device)
 
     def view(self) -> View:
-        """A view to show; without its image, as an edited teacher does not look like that."""
+        """Return a view for previews, without its image: an edited teacher shows something else."""
         if self.capture is not None:
             view = (self.capture.split("val") or self.capture.split("train"))[0]
             return replace(view, image_path=None)
@@ -58,7 +58,7 @@ def require_density(teacher: Field) -> None:
 
 
 def goal(until_psnr: float | None, teacher: Field, camera: Camera) -> Goal | None:
-    """What a student is to reach: the teacher's own picture, so many decibel close; or nothing."""
+    """Return the goal of a PSNR to the teacher's picture; None without one."""
     if until_psnr is None:
         return None
     return Goal(until_psnr, camera, render_image(teacher, camera).over(1.0))
@@ -71,7 +71,7 @@ def likeness(student: Renderable, teacher: Renderable, camera: Camera) -> float:
 
 
 def viewpoints(teacher: Field, capture: Capture | None) -> PoseDistribution:
-    """Where students of a field are taught from: what its file says, else its capture's cameras.
+    """Return where students are taught from: as the file says, else from the capture's cameras.
 
     The file of a merged field, or of one with moved parts, knows of places that no capture shows.
 

@@ -1,4 +1,4 @@
-"""What a light field learns from: its teacher's rays, streamed, and at last the real images."""
+"""The losses of a light field: to its teacher's rays, streamed, and at last to the real images."""
 
 import math
 import time
@@ -21,7 +21,7 @@ BATCH = {"cpu": 1 << 13, "cuda": 20 << 12}
 """Rays of a step without the hard ones; R2L's on a GPU."""
 
 USES = 2
-"""How often a ray is drawn on average before another takes its place."""
+"""Times that a ray is drawn on average before another takes its place."""
 
 REFILL_EVERY = 8
 """Steps for which the rays that are added at a time make up."""
@@ -30,22 +30,22 @@ FIRST_BATCHES = 8
 """Rays that the pool is filled with before the first step, in batches."""
 
 FIRST_TRIES = 8
-"""How often that many are drawn before nothing is expected any more."""
+"""Times that so many are drawn before the engine gives up."""
 
-HARD_SHARE = 0.2
-"""Hard rays in a batch, as a share of its other rays, and what is kept of a batch (R2L)."""
+HARD_FRACTION = 0.2
+"""Hard rays of a batch, as a fraction of its other rays; as many of a batch are kept (R2L)."""
 
 HARD_BATCHES = 20
 """Hard rays that are kept, in batches (R2L)."""
 
 HARD_COLUMNS = 10
-"""Origin, direction, and what the teacher answered."""
+"""Origin, direction, and the teacher's colour and alpha."""
 
 EMPTY = 0.01
-"""Rays of less alpha are empty, ..."""
+"""Alpha below which a ray is empty."""
 
 EMPTY_KEPT = 0.25
-"""... and this share of them is kept where rays are chosen by importance."""
+"""Fraction of the empty rays that is kept where rays are chosen by importance."""
 
 PSEUDO, REAL = 4, 5
 """Stages in the report, after PVD's three: the teacher's rays, the images' pixels."""
@@ -53,7 +53,7 @@ PSEUDO, REAL = 4, 5
 
 @dataclass(frozen=True)
 class LightRecipe:
-    """How a light field is taught.
+    """The recipe of a light field's training.
 
     Wang et al., "R2L", 2022, section 3.3 and supplement.
 
@@ -66,7 +66,7 @@ class LightRecipe:
     importance : bool
         Keep few of the rays that meet cells in which nothing turns out to be.
     fine_tune : float
-        Share of the budget, at its end, that is spent on the real images.
+        Fraction of the budget, at its end, that is spent on the real images.
     """
 
     pool: int = 1 << 20
@@ -78,7 +78,7 @@ class LightRecipe:
 def hard_rays(device: torch.device) -> HardRays:
     """Return a table for the hardest rays of a light field's training (R2L)."""
     places = HARD_BATCHES * BATCH[device.type]
-    return HardRays(HARD_SHARE, places, HARD_COLUMNS, device)
+    return HardRays(HARD_FRACTION, places, HARD_COLUMNS, device)
 
 
 class LightObjective:

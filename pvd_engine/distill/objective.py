@@ -22,7 +22,7 @@ from .ray_source import RaySource
 from .recipe import Recipe
 
 HARD_POINTS = 0.3
-"""Share of a ray's points that count most (PVD-AL)."""
+"""Fraction of a ray's points that count most (PVD-AL)."""
 
 HARD_POINTS_ALPHA = 0.5
 """Alpha from which on a ray has such points (PVD-AL)."""

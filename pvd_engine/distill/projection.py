@@ -1,6 +1,6 @@
-"""Direct projection: grids, factors and tables start from what the teacher says, not from noise.
+"""Direct projection: grids and factors start from the teacher's features, not from noise.
 
-The teacher is asked once for its features at many points; the student's encoder is fitted to these,
+The teacher's features are evaluated once at many points; the student's encoder is fitted to them,
 and then its decoder, before a single ray is cast. A sparse grid just takes them at its vertices.
 """
 
@@ -23,32 +23,34 @@ RAYS = 1 << 13
 """Rays whose visible points the encoder is fitted to."""
 
 CELL_POINTS = 1 << 16
-"""Points anywhere in occupied cells, beside the visible ones."""
+"""Points anywhere in occupied cells, in addition to the visible ones."""
 
 LOG_DENSITIES = (-5.0, 8.0)
 """Range of the projected log-density, per engine unit."""
 
 STEPS, BATCH = 300, 1 << 13
-"""Of fitting the encoder."""
+"""Steps in which the encoder is fitted, and the points of each."""
 
 VIEWS = 24
-"""Cameras from which each point's colour is looked at."""
+"""Cameras from which each point's colour is evaluated."""
 
 DECODER_STEPS, DECODER_BATCH, DECODER_RATE = 150, 4096, 1e-2
-"""Of teaching a network decoder to read the projected features."""
+"""Steps in which a network decoder learns to read the projected features, the points of each, and
+the learning rate."""
 
 BARE_DEGREE = 1
-"""Of the harmonics that stand for the features of a teacher that has none, as a merged field."""
+"""Degree of the harmonics that stand for the features of a teacher without any, a merged field."""
 
 LOGIT_LIMIT = 6.0
 """Colours nearer to 0 or 1 than the sigmoid of this count as that near."""
 
 AT_ONCE = 1 << 16
+"""Points whose features are evaluated at a time; bounds the memory."""
 
 
 @dataclass
 class Start:
-    """Whether a student began from a direct projection of its teacher; a checkpoint keeps it."""
+    """The start of a student: projected from its teacher or from noise; a checkpoint keeps it."""
 
     projected: bool = False
 
@@ -168,7 +170,7 @@ def points_in_cells(field: Field, count: int, seed: int) -> Tensor:
 
 
 class ProjectedFeatures:
-    """What a student's features should be at a point, so that it says what its teacher says.
+    """Features with which a student gives the density and colour of its teacher.
 
     The log-density is the teacher's. For a spherical-harmonics decoder the rest are coefficients,
     by least squares over views from where the teacher is seen; for a network, which can be taught
@@ -231,7 +233,7 @@ class ProjectedFeatures:
         return torch.cat((log_density.clamp(*LOG_DENSITIES)[:, None], rest), dim=-1)
 
     def _readable(self, points: Tensor, features: Tensor) -> Tensor:
-        """What a decoder can read colours from: the teacher's features, or coefficients."""
+        """Features that a decoder can read colours from: the teacher's, or coefficients."""
         return features[:, 1:] if self.degree is None else self._coefficients(points, features)
 
     def _coefficients(self, points: Tensor, features: Tensor) -> Tensor:

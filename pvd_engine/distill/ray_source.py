@@ -17,7 +17,7 @@ POSES = 128
 RENEW_EVERY = 16
 """Steps for which random cameras serve."""
 
-HARD_SHARE = 0.1
+HARD_FRACTION = 0.1
 """Fraction of the random cameras, and of a step's rays, that are hard ones again (PVD-AL)."""
 
 HARD_RAYS = 1 << 14
@@ -74,8 +74,10 @@ class RaySource:
         self.cameras = cameras
         self.device = device
         self.seed = seed
-        self.hard_poses = HardPoses(HARD_SHARE, POSES, device) if hard_poses else None
-        self.hard_rays = HardRays(HARD_SHARE, HARD_RAYS, RAY_COLUMNS, device) if hard_rays else None
+        self.hard_poses = HardPoses(HARD_FRACTION, POSES, device) if hard_poses else None
+        self.hard_rays = (
+            HardRays(HARD_FRACTION, HARD_RAYS, RAY_COLUMNS, device) if hard_rays else None
+        )
         self.period = -1
         self.random_cameras: CameraBatch
 

@@ -1,4 +1,4 @@
-"""How a student is taught: PVD's stages, and PVD-AL's choice of what to look at again."""
+"""The recipe of a distillation: PVD's stages, and PVD-AL's choice of what to repeat."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ that what lies below it may be truly empty."""
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is compared, from when on, and with which weight.
+    """The comparisons of a distillation, their times and their weights.
 
     Fang et al., "One is All: Bridging the gap between neural radiance field architectures with
     progressive volume distillation", 2023, section 3.3, and its sequel "PVD-AL" for the last three.
@@ -23,9 +23,9 @@ class Recipe:
         them), ``"2"`` density and colour at points, ``"3"`` rendered colour. A stage goes on
         comparing what the earlier ones did; what is left out is never compared.
     features_until : float
-        Share of the budget spent on stage 1.
+        Fraction of the budget that is spent on stage 1.
     points_until : float
-        Share of the budget after which stage 3 begins.
+        Fraction of the budget after which stage 3 begins.
     features, log_density, color, rendered : float
         Weights of the four mean squared errors.
     density_constraint : bool
@@ -50,7 +50,7 @@ class Recipe:
     projection: bool = True
 
     def stage(self, fraction: float) -> int:
-        """1, 2 or 3 at a share of the budget; what is left out gives its time to the next."""
+        """Return the stage at a fraction of the budget; the next has the time of one left out."""
         if "1" in self.stages and fraction < self.features_until:
             return 1
         if "2" in self.stages and fraction < self.points_until:
@@ -58,7 +58,7 @@ class Recipe:
         return 3
 
     def constrained(self, log_density: Tensor) -> Tensor:
-        """Log-density per engine unit as it is compared: within PVD's range, where asked for."""
+        """Bound log-densities, per engine unit, to PVD's range where the recipe says so."""
         return log_density.clamp(*LOG_DENSITY_RANGE) if self.density_constraint else log_density
 
     def without_features(self) -> "Recipe":

@@ -16,13 +16,14 @@ from .probe import visible_points
 from .projection import Start, project
 from .ray_source import RaySource
 
-PROJECTION_SHARE = 0.2
-"""Most of the budget's time that a direct projection may be fitted for."""
+PROJECTION_FRACTION = 0.2
+"""Fraction of the budget's time that fitting a direct projection may take, at most."""
 
 PROBE_RAYS = 2048
 """Rays whose visible points show the spread of the teacher's features."""
 
 SAMPLES_PER_STEP = {"cpu": 1 << 13, "cuda": 1 << 18}
+"""Visible samples that a step aims at; the number of rays follows."""
 
 
 def teach(
@@ -68,7 +69,7 @@ def teach(
     )
     start = Start()
     parts = {"start": start, **source.parts()}
-    training = Training.start(student, seed, checkpoint, beside=features, parts=parts)
+    training = Training.start(student, seed, checkpoint, companion=features, parts=parts)
     if not training.resume(job) and recipe.projection:
         start.projected = begin_projected(training, lesson, budget)
     teacher.requires_grad_(False)
@@ -87,9 +88,9 @@ def teach(
 
 
 def begin_projected(training: Training[RadianceField], lesson: Lesson, budget: Budget) -> bool:
-    """Start a training from a direct projection of its teacher; whether there was one."""
+    """Start a training from a direct projection of its teacher; return whether there was one."""
     start = time.monotonic()
-    seconds = PROJECTION_SHARE * (budget.seconds or math.inf)
+    seconds = PROJECTION_FRACTION * (budget.seconds or math.inf)
     student, seed = training.field, training.seed
     projected = project(student, lesson.teacher, lesson.poses, seed, seconds)
     if projected:

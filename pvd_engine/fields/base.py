@@ -47,7 +47,7 @@ class RayColors:
 
 
 class Renderable(nn.Module):
-    """Anything that can be looked at along rays of the dataset frame.
+    """Anything that gives colours along rays of the dataset frame.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class Field(Renderable):
 
     @property
     def decoder_form(self) -> dict[str, Any] | None:
-        """Block 2's description, by which features are told apart; None without a block 2."""
+        """Block 2's description, which says what features mean; None without a block 2."""
         return self.header.get("architecture", {}).get("decoder")
 
     def features(self, points: Tensor) -> Tensor:

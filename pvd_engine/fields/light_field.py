@@ -35,7 +35,7 @@ CHANNELS = 4
 
 @dataclass(frozen=True)
 class Reach:
-    """Where a light field was taught.
+    """The region that a light field was taught in.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Reach:
     inner_box : (2, 3) lists of float
         Corners of the box around all that is occupied, dataset frame.
     region : dict
-        Where the cameras stood and looked: a `PoseDistribution` as JSON.
+        Places and directions of the cameras: a `PoseDistribution` as JSON.
     """
 
     near: float
@@ -180,12 +180,12 @@ class LightField(Learner):
         return self.occupancy.space.places(rays, self.occupancy.binary, LOOKS, shares)
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """What training optimises."""
+        """Return all that training optimises."""
         networks = muon_groups(self.head, self.body, self.tail)
         return [*networks, *self.encoding.parameter_groups()]
 
     def flops(self) -> int:
-        """Of one ray through the network: two for each weight, as R2L counts them."""
+        """Count the operations of one ray: two for each weight, as R2L counts them."""
         layers = (module for module in self.modules() if isinstance(module, nn.Linear))
         return 2 * sum(layer.weight.numel() for layer in layers)
 

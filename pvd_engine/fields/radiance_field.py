@@ -53,7 +53,7 @@ class RadianceField(Field, Learner):
 
     @property
     def projection(self) -> Projection:
-        """How block 1 can start from known features; see `Encoder.projection`."""
+        """Way in which block 1 can start from known features; see `Encoder.projection`."""
         return self.encoder.projection
 
     @property
@@ -130,7 +130,7 @@ class RadianceField(Field, Learner):
         self.encoder.keep_vertices(lambda places: kept(self.space.from_cube(places)))
 
     def _occupied(self, places: Tensor) -> Tensor:
-        """Whether the field may hold density at points (N, 3) of the cube: (N,) bool."""
+        """Return whether the field may hold density at points (N, 3) of the cube: (N,) bool."""
         return self.occupancy.contains(self.space.from_cube(places))
 
 

@@ -24,7 +24,7 @@ CUDA_SAMPLES = 1 << 18
 
 OCCUPANCY_EVERY = 16
 OCCUPANCY_WARM_UP = 128
-"""Steps during which every update looks at all cells."""
+"""Steps during which every update evaluates all cells."""
 
 OCCUPANCY_CELLS = 1 << 16
 

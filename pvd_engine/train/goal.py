@@ -31,6 +31,6 @@ class Goal:
     counts: np.ndarray | None = None
 
     def reached(self, field: Renderable) -> bool:
-        """Whether a field is good enough now."""
+        """Return whether a field's picture is good enough now."""
         picture = render_image(field, self.camera).over(1.0)
         return psnr(picture, self.expected, self.counts) >= self.psnr

@@ -20,20 +20,25 @@ from .history import History
 from .optimizer import FieldOptimizer
 
 CHECKPOINT_SECONDS = 30.0
+"""Seconds between two checkpoints."""
+
 PROGRESS_SECONDS = 0.5
+"""Seconds between two reports of progress."""
+
 GOAL_STEPS = 50
-"""Between two looks whether the field is good enough."""
+"""Steps between two checks whether the field has reached its goal."""
 
 PREVIEWS = 4
 """Pictures of a validation view over the whole budget."""
 
 MIN_RAYS, MAX_RAYS = 64, 1 << 16
-"""Of one step."""
+"""Rays per step, lower and upper bound."""
 
 WARM_UP_STEPS = 20
-FINAL_RATE = 0.1
-"""The learning rate falls exponentially to this share of its start."""
+"""Steps in which the learning rate rises to its start."""
 
+FINAL_RATE = 0.1
+"""Fraction of its start to which the learning rate falls exponentially."""
 
 CHECKPOINT_LAYOUT = 2
 """Number of the checkpoints' layout, raised when they hold their parts in another way."""
@@ -65,17 +70,17 @@ class Training(Generic[SomeLearner]):
     generator : torch.Generator
         Source of all randomness that goes on from step to step.
     seed : int
-        What the generator began with.
+        Start of the generator.
     checkpoint : str
         Name of its checkpoint in the job folder.
     step : int
     elapsed : float
         Seconds spent in the loop, interruptions not counted.
     rays : float
-        How many the next step is to cast.
+        Rays of the next step; its whole part is cast.
     history : History
         Loss and PSNR so far.
-    beside : nn.Module or None
+    companion : nn.Module or None
         A network that learns next to the field and is dropped with the training.
     parts : dict of str to Part
         Everything else that a resumed training needs, by its name in checkpoints.
@@ -90,7 +95,7 @@ class Training(Generic[SomeLearner]):
     elapsed: float = 0.0
     rays: float = 256.0
     history: History = dataclasses.field(default_factory=History)
-    beside: nn.Module | None = None
+    companion: nn.Module | None = None
     parts: dict[str, Part] = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -99,20 +104,22 @@ class Training(Generic[SomeLearner]):
         field: SomeLearner,
         seed: int,
         checkpoint: str = "latest",
-        beside: nn.Module | None = None,
+        companion: nn.Module | None = None,
         parts: dict[str, Part] | None = None,
     ) -> "Training[SomeLearner]":
         """Begin at step 0."""
-        optimizer = FieldOptimizer(_groups(field, beside))
+        optimizer = FieldOptimizer(_groups(field, companion))
         generator = torch.Generator().manual_seed(seed)
-        return cls(field, optimizer, generator, seed, checkpoint, beside=beside, parts=parts or {})
+        return cls(
+            field, optimizer, generator, seed, checkpoint, companion=companion, parts=parts or {}
+        )
 
     def _path(self, job: Job) -> Path:
         return job.checkpoints / f"{self.checkpoint}.safetensors"
 
     def renew_optimizer(self) -> None:
         """Forget the moments, after parameters were replaced."""
-        self.optimizer = FieldOptimizer(_groups(self.field, self.beside))
+        self.optimizer = FieldOptimizer(_groups(self.field, self.companion))
 
     def save(self, job: Job) -> None:
         """Write a checkpoint into the job folder."""
@@ -123,8 +130,8 @@ class Training(Generic[SomeLearner]):
             "history": self.history.state(),
             **{name: part.state() for name, part in self.parts.items()},
         }
-        if self.beside is not None:
-            states["beside"] = self.beside.state_dict()
+        if self.companion is not None:
+            states["companion"] = self.companion.state_dict()
         tensors = {
             f"{part}.{name}": tensor
             for part, state in states.items()
@@ -158,7 +165,7 @@ class Training(Generic[SomeLearner]):
             return False
         tensors, header = loaded
         if header.get("layout") != CHECKPOINT_LAYOUT:
-            job.warn(["The checkpoint was made by another version of PVD, so work starts again."])
+            job.warn(["The checkpoint is from another version, so the training starts again."])
             return False
         try:
             self._load(tensors)
@@ -177,8 +184,8 @@ class Training(Generic[SomeLearner]):
             return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
 
         self.field.load_state_dict(state_of("field"))
-        if self.beside is not None:
-            self.beside.load_state_dict(state_of("beside"))
+        if self.companion is not None:
+            self.companion.load_state_dict(state_of("companion"))
         self.renew_optimizer()  # the field may have other parameters now
         self.optimizer.load_state(state_of("optimizer"))
         self.generator.set_state(tensors["generator.state"])
@@ -199,9 +206,9 @@ class Training(Generic[SomeLearner]):
         self.rays = min(max(rays, self.rays / 2, MIN_RAYS), self.rays * 2, MAX_RAYS)
 
 
-def _groups(field: Learner, beside: nn.Module | None) -> list[ParameterGroup]:
+def _groups(field: Learner, companion: nn.Module | None) -> list[ParameterGroup]:
     groups = field.parameter_groups()
-    parameters = [] if beside is None else list(beside.parameters())
+    parameters = [] if companion is None else list(companion.parameters())
     return [*groups, ParameterGroup(parameters, learning_rate=1e-2)] if parameters else groups
 
 
@@ -225,14 +232,14 @@ def optimise(
     training : Training
         Changed in place.
     objective : callable
-        (step, share of the budget spent) -> (loss, metrics to report).
+        (step, fraction of the budget that is spent) -> (loss, metrics to report).
     budget : Budget
     job : Job
         Receives progress and checkpoints, and says when to stop.
     preview : callable
         Shows the state of the field; called `PREVIEWS` times over the budget.
     goal : Goal, optional
-        What is good enough; looked at every `GOAL_STEPS` steps.
+        Quality at which to stop; checked every `GOAL_STEPS` steps.
 
     Raises
     ------

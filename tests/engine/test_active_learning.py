@@ -7,11 +7,11 @@ import torch
 from pvd_engine.data.geometry.poses import PoseDistribution
 from pvd_engine.distill.hard_poses import HARD_TURN
 from pvd_engine.distill.objective import HARD_POINTS, HARD_POINTS_ALPHA, most_counting
-from pvd_engine.distill.ray_source import HARD_RAYS, HARD_SHARE, POSES, RENEW_EVERY, RaySource
+from pvd_engine.distill.ray_source import HARD_FRACTION, HARD_RAYS, POSES, RENEW_EVERY, RaySource
 from pvd_engine.kernels.compositing import Composited
 from pvd_engine.kernels.marching import PackedSamples
 
-WORST = round(HARD_SHARE * POSES)
+WORST = round(HARD_FRACTION * POSES)
 
 
 @pytest.fixture
@@ -70,13 +70,13 @@ def test_the_worst_rays_are_cast_again_once_there_are_enough(poses):
         assert len(drawn.slots) == 0 and len(drawn.pose) == count
         errors = torch.rand(count, generator=generator(step + 1))
         source.learn(drawn, errors)
-        share = min(round(HARD_SHARE * count), HARD_RAYS - len(kept))
+        share = min(round(HARD_FRACTION * count), HARD_RAYS - len(kept))
         worst = errors.topk(share).indices
         kept.extend(torch.cat(drawn.rays, dim=1)[worst].tolist())
         step += 1
     assert torch.allclose(table, torch.tensor(kept))
     drawn = source.draw(count, step, generator(step))
-    extra = round(HARD_SHARE * count)
+    extra = round(HARD_FRACTION * count)
     assert len(drawn.pose) == count + extra
     rays = torch.cat(drawn.rays, dim=1)
     assert torch.equal(rays[count:], table[drawn.slots])

@@ -1,4 +1,4 @@
-"""What every encoder is."""
+"""The contract of encoders."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class ParameterGroup:
 def muon_groups(*networks: nn.Module) -> list[ParameterGroup]:
     """Matrices by Muon, which brought a distilled network 3.6 dB nearer to its teacher than Adam.
 
-    The small networks beside a hash grid keep Adam: there Muon was unstable on a small scene.
+    The small networks of a hash grid keep Adam: there Muon was unstable on a small scene.
     """
     parameters = [parameter for network in networks for parameter in network.parameters()]
     matrices = [parameter for parameter in parameters if parameter.ndim == 2]
@@ -39,8 +39,7 @@ def muon_groups(*networks: nn.Module) -> list[ParameterGroup]:
 
 
 Projection = Literal["none", "fit", "take"]
-"""How an encoder starts from known features: not at all, fitted to them at points, or it takes them
-at its vertices."""
+"""Ways to start from known features: none, fitted to them at points, or taking them at vertices."""
 
 
 class Encoder(nn.Module):
@@ -76,11 +75,11 @@ class Encoder(nn.Module):
         return self(points)[:, 0]
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """What training optimises."""
+        """Return all that training optimises."""
         raise NotImplementedError
 
     def network_groups(self, *networks: nn.Module) -> list[ParameterGroup]:
-        """How networks are optimised that learn with this encoder: its own and the decoder."""
+        """Return the groups of networks that learn with this encoder: its own and the decoder."""
         parameters = [parameter for network in networks for parameter in network.parameters()]
         return [ParameterGroup(parameters, learning_rate=1e-2)] if parameters else []
 
@@ -97,14 +96,14 @@ class Encoder(nn.Module):
         Parameters
         ----------
         fraction : float
-            Share of the budget that is spent, 0 to 1.
+            Fraction of the budget that is spent, 0 to 1.
         occupied : callable
             (N, 3) points of the cube -> (N,) bool, whether the field may hold density there.
 
         Returns
         -------
         bool
-            True when parameters were replaced, so that an optimiser must be made anew.
+            True when parameters were replaced, so that an optimiser must start again.
         """
         return False
 
