@@ -1,5 +1,90 @@
-"""The engine's tests run in a process like the engine's own."""
+"""Every test of the engine starts from the same state of its process, in whatever order they run."""
+
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+from zlib import crc32
+
+import numpy as np
+import pytest
+from hypothesis import settings
 
 from pvd_engine.process_setup import prepare_process
 
 prepare_process()
+
+import torch  # noqa: E402, after the settings that must be made before it is loaded
+
+BEFORE = pytest.StashKey[dict[str, object]]()
+
+settings.register_profile("repeatable", derandomize=True, database=None)
+settings.load_profile("repeatable")
+
+
+def pytest_configure(config):
+    """Keep pytest-randomly, which shuffles the tests, from seeding their random numbers, too."""
+    config.option.randomly_reset_seed = False
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """The folder of what is made once for all processes that run tests."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef):
+    seed_everything(crc32(fixturedef.argname.encode()))
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call():
+    seed_everything(0)
+    return (yield)
+
+
+def seed_everything(seed):
+    """Seed all generators that a process has, so that none tells which tests ran before."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item):
+    item.stash[BEFORE] = process_state()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item):
+    result = yield
+    before, after = item.stash[BEFORE], process_state()
+    changed = [name for name in before if before[name] != after[name]]
+    assert {n: after[n] for n in changed} == {n: before[n] for n in changed}, "state is left over"
+    return result
+
+
+def process_state():
+    """State by which one test could change another, by name."""
+    log = logging.getLogger()
+    return {
+        "the working directory": os.getcwd(),  # noqa: PTH109, a plain string
+        "environment variables": {
+            name: text
+            for name, text in os.environ.items()
+            if not name.startswith(("PYTEST_", "TORCH"))  # these two programs set their own
+        },
+        "sys.path": list(sys.path),
+        "signal handlers": [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)],
+        "the log": (log.level, [h for h in log.handlers if isinstance(h, logging.FileHandler)]),
+        "running timers": [t for t in threading.enumerate() if isinstance(t, threading.Timer)],
+        "torch's threads": torch.get_num_threads(),
+        "torch's precision": torch.get_default_dtype(),
+        "torch's gradients": torch.is_grad_enabled(),
+    }

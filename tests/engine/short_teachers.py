@@ -1,31 +1,58 @@
 """Short teachers of the ball, and conversions of them, for the tests of distillation."""
 
+import json
+import shutil
+from hashlib import sha256
+
 from ball_capture import write_ball_capture
+from made_once import once
+from tiny_fields import tiny_fields
 
 from pvd_engine.jobs.job import Job
 from pvd_engine.verbs import convert, train
 from pvd_engine.verbs.convert import ConvertArguments
 from pvd_engine.verbs.train import TrainArguments
 
-TEACHER_STEPS = {"hash": 80, "sparse_tensor": 120, "vm": 60, "cp": 100}
+TEACHER_STEPS = {"hash": 100, "sparse_tensor": 200, "vm": 70, "cp": 100, "mlp": 100}
 
 
-def make_teachers(folder, names):
-    """The ball's capture, and `folder`/NAME.safetensors for each name."""
-    capture = write_ball_capture(folder / "ball")
+def run_train(capture, out, job=None, **options):
+    """Train a tiny field; return what the verb returns."""
+    arguments = TrainArguments(capture=capture, out=out, **{"device": "cpu"} | options)
+    with tiny_fields():
+        return train.run(arguments, job or Job(out.with_suffix(".job")))
+
+
+def share_ball(shared, **options):
+    """Return the ball's capture, which all tests of a session read and none changes."""
+    folder = shared / f"ball-{digest(options)}"
+    return once(folder, lambda folder: write_ball_capture(folder / "ball", **options)) / "ball"
+
+
+def share_field(shared, capture, **options):
+    """Return a tiny field that is trained once a session; no test changes its file."""
+    folder = shared / f"trained-{digest([capture.parent.name, options])}"
+    name = "field.safetensors"
+    return once(folder, lambda folder: run_train(capture, folder / name, **options)) / name
+
+
+def digest(values):
+    """Return a name for arguments that no others have."""
+    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def make_teachers(shared, folder, names):
+    """Lay the ball's capture, and `folder`/NAME.safetensors for each name; a test may change them."""
+    capture = share_ball(shared)
+    shutil.copytree(capture, folder / "ball")
     for name in names:
-        arguments = TrainArguments(
-            capture=capture,
-            arch=name,
-            out=folder / f"{name}.safetensors",
-            steps=TEACHER_STEPS[name],
-            device="cpu",
-        )
-        train.run(arguments, Job(folder / f"{name}-job"))
+        field = share_field(shared, capture, arch=name, steps=TEACHER_STEPS[name])
+        shutil.copyfile(field, folder / f"{name}.safetensors")
     return folder
 
 
 def run_convert(folder, tmp_path, source="hash", job=None, **options):
+    """Convert a teacher of a folder into a tiny student; return what the verb returns."""
     given = {"to": "hash", "steps": 60, "capture": folder / "ball", "report": False}
     arguments = ConvertArguments(
         field=folder / f"{source}.safetensors",
@@ -33,4 +60,5 @@ def run_convert(folder, tmp_path, source="hash", job=None, **options):
         device="cpu",
         **given | options,
     )
-    return convert.run(arguments, job or Job(tmp_path / "job"))
+    with tiny_fields():
+        return convert.run(arguments, job or Job(tmp_path / "job"))

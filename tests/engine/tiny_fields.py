@@ -1,0 +1,40 @@
+"""Sizes at which a field still learns the ball, in a fraction of the time that a CPU's preset takes."""
+
+import contextlib
+
+import pytest
+
+from pvd_engine.distill import projection, teach
+from pvd_engine.fields import architectures
+from pvd_engine.fields.encoders.base import Encoder
+from pvd_engine.fields.encoders.mlp import MlpEncoder
+
+SIZES = {
+    "hash": {"levels": 8, "log2_table_size": 14, "finest_resolution": 96},
+    "mlp": {"hidden": 64, "layers": 3, "skip": 2, "frequencies": 6},
+    "sparse_tensor": {"resolution": 40},
+    "vm": {"resolution": 48},
+    "cp": {"resolution": 64, "density_rank": 48, "color_rank": 96},
+}
+"""Sizes of encoders in place of the preset's."""
+
+
+@contextlib.contextmanager
+def tiny_fields():
+    """Within, the preset "small" is tiny, and a step casts fewer rays."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, sizes in SIZES.items():
+            encoder = architectures.PRESETS[name]["small"]["encoder"]
+            for key, value in sizes.items():
+                patch.setitem(encoder, key, value)
+        patch.setitem(architectures.OCCUPANCY_RESOLUTION, "small", 48)
+        patch.setitem(architectures.STEPS_ACROSS, "small", 144)
+        patch.setattr(Encoder, "cpu_samples", 1 << 13)
+        patch.setattr(MlpEncoder, "cpu_samples", 1 << 12)
+        patch.setitem(teach.SAMPLES_PER_STEP, "cpu", 1 << 12)
+        patch.setattr(projection, "RAYS", 1 << 11)
+        patch.setattr(projection, "CELL_POINTS", 1 << 13)
+        patch.setattr(projection, "STEPS", 80)
+        patch.setattr(projection, "BATCH", 1 << 12)
+        patch.setattr(projection, "DECODER_STEPS", 50)
+        yield
