@@ -1,4 +1,4 @@
-"""Every test of the engine starts from the same state of its process, in whatever order they run."""
+"""Every test of the engine starts from one state of its process, in whatever order they run."""
 
 import logging
 import os

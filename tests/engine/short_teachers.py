@@ -42,7 +42,7 @@ def digest(values):
 
 
 def make_teachers(shared, folder, names):
-    """Lay the ball's capture, and `folder`/NAME.safetensors for each name; a test may change them."""
+    """Put the ball's capture and `folder`/NAME.safetensors there; a test may change them."""
     capture = share_ball(shared)
     shutil.copytree(capture, folder / "ball")
     for name in names:

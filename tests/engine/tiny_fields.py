@@ -1,4 +1,4 @@
-"""Sizes at which a field still learns the ball, in a fraction of the time that a CPU's preset takes."""
+"""Sizes at which a field still learns the ball, much faster than with the presets of a CPU."""
 
 import contextlib
 
