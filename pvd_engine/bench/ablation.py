@@ -1,4 +1,4 @@
-"""What each part of a conversion contributes: the same conversion with one part left out or added.
+"""Contributions of the parts of a conversion: the same one with one part left out or added.
 
 All conversions start from one teacher. The seeds come turn by turn, so that a machine that slows
 down slows all variants alike.
@@ -15,7 +15,7 @@ from .measure import held_out, require_test_views
 from .plan import Plan, make_and_measure
 
 MOST_VIEWS = 10
-"""Of a split, evenly spaced; a conversion here is short, and measuring it should be, too."""
+"""Views of a split that are measured, evenly spaced: few, as the conversions are short."""
 
 DEFAULT = "default"
 PROJECTION = "no projection"
@@ -54,7 +54,7 @@ LIGHT_VARIANTS: dict[str, dict[str, Any]] = {
         "ray_importance": False,
     },
 }
-"""The same for conversions to a light field."""
+"""Variants of conversions to a light field."""
 
 
 def default_trials(source: str) -> list[tuple[str, str]]:
@@ -68,12 +68,12 @@ def default_trials(source: str) -> list[tuple[str, str]]:
 
 
 def trials(target: str) -> list[tuple[str, str]]:
-    """The target with each variant that means something for it."""
+    """Return the target with each variant that means something for it."""
     return [(target, v) for v in variants(target) if not (target == "mlp" and v == PROJECTION)]
 
 
 def variants(target: str) -> dict[str, dict[str, Any]]:
-    """What can be changed in conversions to a target."""
+    """Return the variants of conversions to a target."""
     return LIGHT_VARIANTS if target == LIGHT_FIELD else VARIANTS
 
 
@@ -145,7 +145,7 @@ def spread(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 
 def format_table(result: dict[str, Any]) -> str:
-    """The result of `run` as lines of text."""
+    """Return the result of `run` as lines of text."""
     has_val = "val" in result["teacher"]
     columns = [("test_psnr", "test"), ("psnr_to_teacher", "to teacher")]
     if has_val:

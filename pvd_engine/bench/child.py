@@ -1,4 +1,4 @@
-"""A verb in a process of its own, so that the memory it takes can be told from that of others."""
+"""A verb in a process of its own, so that its memory can be measured apart."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ from ..verbs.table import VERBS
 
 @dataclass(frozen=True)
 class ChildRun:
-    """What a process did and took.
+    """The result of a process, and the time and memory that it took.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ def run_child(verb: str, arguments: Any, folder: Path, job: Job) -> ChildRun:
 
 
 def peak_memory(pid: int) -> int | None:
-    """The most memory in bytes that a running process has had resident; None when unknown.
+    """Return the most memory in bytes that a running process has had resident; None when unknown.
 
     Linux's ``VmHWM``. The maximum that ``wait4`` gives would not do: it begins at what the parent
     had when it started the process.

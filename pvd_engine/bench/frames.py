@@ -85,14 +85,14 @@ def run(plan: Plan, job: Job) -> dict[str, Any]:
 
 
 def answering_every_ray(path: Path, device: str) -> LightField:
-    """A light field that sends rays through its network that meet nothing, too."""
+    """Return a light field whose network also evaluates rays that meet nothing."""
     field = load_light_field(path, device)
     field.skip_empty = False
     return field
 
 
 def square(camera: Camera) -> Camera:
-    """The same camera with `SIDE` pixels to each side, as much of the scene in it along x."""
+    """Return a camera with `SIDE` pixels to each side that sees as much of the scene along x."""
     scale = SIDE / camera.width
     return replace(
         camera,
@@ -113,7 +113,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def format_table(result: dict[str, Any]) -> str:
-    """The result of `run` as lines of text."""
+    """Return the result of `run` as lines of text."""
     lines = [
         f"{result['capture']}, one frame of {result['side']} x {result['side']},"
         f" {result['device']}; fields made in {result['budget']} each",

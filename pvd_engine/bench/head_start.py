@@ -1,7 +1,7 @@
-"""How much sooner a student arrives that starts from a direct projection instead of noise.
+"""The head start of a student that begins with a direct projection instead of noise.
 
 From noise with the whole budget a student comes to its final PSNR. Then, for both starts, students
-with growing shares of the budget, each a run of its own with its own schedule, until one is within
+with growing fractions of the budget, each a run with a schedule of its own, until one is within
 a decibel of that. Nothing is interpolated; projection counts as time spent.
 """
 
@@ -82,17 +82,17 @@ def run(plan: Plan, source: str, targets: Sequence[str], job: Job) -> dict[str, 
 
 
 def arrival(students: Sequence[dict[str, Any]], final: float) -> float | None:
-    """The smallest share of the budget with which a student came near the final PSNR."""
+    """Return the smallest fraction of the budget with which a student came near the final PSNR."""
     shares = [s["share"] for s in students if s["test"]["psnr"] >= final - NEAR]
     return min(shares, default=None)
 
 
 def format_table(result: dict[str, Any]) -> str:
-    """The result of `run` as lines of text."""
+    """Return the result of `run` as lines of text."""
     lines = [
         f"{result['capture']}, teacher {result['source']}"
         f" {result['teacher']['test']['psnr']:.2f} dB, {result['budget']}, {result['device']};"
-        f" share of the budget within {NEAR:.0f} dB of the final PSNR from noise",
+        f" fraction of the budget within {NEAR:.0f} dB of the final PSNR from noise",
         f"{'target':<16}{'final':>8}{'projection':>12}{'noise':>9}{'ratio':>8}",
     ]
     for row in result["rows"]:

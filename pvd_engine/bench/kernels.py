@@ -59,7 +59,7 @@ def run(
     seed : int
         For the input.
     progress : callable, optional
-        Called with the share that is done after each kernel; may raise to stop.
+        Called with the fraction that is done after each kernel; may raise to stop.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def run(
         If Warp is missing, or there are no points.
     """
     if points < 16:
-        raise UserError("The kernel benchmark needs at least 16 points; ask for more.")
+        raise UserError("The kernel benchmark needs at least 16 points; give more.")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if not launch.warp_available():
         raise UserError(
@@ -106,7 +106,7 @@ def run(
 
 
 def format_table(result: dict[str, Any]) -> str:
-    """The result of `run` as lines of text: millions of units per second, and the ratio."""
+    """Return the result of `run` as lines of text: millions of units per second, and the ratio."""
     lines = [
         f"device {result['device']}, {result['threads']} threads, {result['points']} points",
         f"{'kernel':<34}{'fast':>9}{'other':>9}{'ratio':>8}  unit, other",

@@ -1,4 +1,4 @@
-"""All conversions among the architectures on one capture, beside training from scratch.
+"""All conversions among the architectures on one capture, next to training from scratch.
 
 A teacher of each architecture is trained from the images once. From each teacher a student of each
 architecture is distilled in the same time; a student of the teacher's own architecture gets half of
@@ -94,7 +94,7 @@ def verdict(student: float, teacher: float, scratch: float) -> str:
 
 
 def format_table(result: dict[str, Any]) -> str:
-    """The result of `run` as lines of text: teachers first, then students."""
+    """Return the result of `run` as lines of text: teachers first, then students."""
     teachers = result["teachers"]
     rows = [(f"images -> {name}", r, f"{'':>30}", "") for name, r in teachers.items()]
     for cell in result["cells"]:

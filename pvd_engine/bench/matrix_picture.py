@@ -101,7 +101,7 @@ def _cell(
 
 
 def _scale(draw: ImageDraw.ImageDraw, y: int) -> None:
-    """The colours and what they stand for."""
+    """Draw the colours and what they stand for."""
     width = 300
     for step in range(width):
         x = LEFT + step

@@ -1,4 +1,4 @@
-"""How good a field is: its pictures against the images, and against its teacher's pictures."""
+"""Quality of a field: its pictures against the images, and against its teacher's pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +46,7 @@ def held_out(
 
 
 def require_test_views(capture: Capture, most: int | None = None) -> tuple[View, ...]:
-    """The held-out views of the test split.
+    """Return the held-out views of the test split.
 
     Raises
     ------

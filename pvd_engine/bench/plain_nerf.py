@@ -34,10 +34,10 @@ COARSE, FINE = 64, 128
 
 RAYS = {"cpu": 256, "cuda": 1024}
 RATE, FINAL_RATE = 5e-4, 0.1
-"""Adam's rate, and the share to which it falls exponentially over the budget."""
+"""Adam's rate, and the fraction to which it falls exponentially over the budget."""
 
 RAYS_AT_ONCE = 512
-"""In a picture; bounds the memory."""
+"""Rays that a picture evaluates at a time; bounds the memory."""
 
 
 class NerfNetwork(nn.Module):
@@ -75,7 +75,7 @@ class NerfNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class PlainNerf:
-    """The two networks and where they look.
+    """The two networks and the interval of a ray that they see.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class PlainNerf:
         ----------
         rays : Rays
         generator : torch.Generator or None
-            Places the samples at random; evenly without.
+            Puts the samples at random positions; even ones without.
         """
         device, count = rays.origins.device, len(rays.origins)
 
@@ -152,7 +152,7 @@ def stratified(near: float, far: float, uniform: Tensor) -> Tensor:
     ----------
     near, far : float
     uniform : (R, S) float32
-        In [0, 1): the place within each part.
+        In [0, 1): the position within each part.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def importance_samples(edges: Tensor, weights: Tensor, uniform: Tensor) -> Tenso
     weights : (R, B) float32
         Of the parts, not below 0; they need not sum to 1.
     uniform : (R, N) float32
-        In [0, 1]: the shares of the cumulative sum to invert.
+        In [0, 1]: the fractions of the cumulative sum to invert.
 
     Returns
     -------
@@ -258,7 +258,7 @@ def train(
 
 @torch.no_grad()
 def picture(nerf: PlainNerf, camera: Camera, job: Job) -> np.ndarray:
-    """The fine network's picture (H, W, 3) float32 on white.
+    """Return the fine network's picture (H, W, 3) float32 on white.
 
     Raises
     ------

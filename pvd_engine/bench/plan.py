@@ -20,7 +20,7 @@ from .measure import measure
 
 @dataclass(frozen=True)
 class Plan:
-    """What the fields of a benchmark have in common, and where they are kept.
+    """The settings that the fields of a benchmark have in common, and their folder.
 
     Attributes
     ----------
@@ -66,22 +66,22 @@ class Plan:
                 )
 
     def opened(self, job: Job) -> Capture:
-        """The capture at the size at which the plan's fields are trained on it."""
+        """Open the capture at the size at which the plan's fields are trained on it."""
         return open_at_size(self.capture, None, self.device, job)
 
     def field(self, name: str) -> Path:
-        """Where the field of a name is kept; its measures are the .json beside it."""
+        """Return the path of a field by name; its measures are the .json file next to it."""
         return self.folder / f"{name}.safetensors"
 
     def training(self, arch: str, name: str, **options: Any) -> TrainArguments:
-        """The training of a field from the images; options replace the plan's own."""
+        """Return the training of a field from the images; options replace the plan's own."""
         options = {"budget": self.budget, "seed": self.seed} | options
         return TrainArguments(
             capture=self.capture, arch=arch, out=self.field(name), device=self.device, **options
         )
 
     def conversion(self, teacher: str, to: str, name: str, **options: Any) -> ConvertArguments:
-        """The conversion of a field that was made before; options replace the plan's own."""
+        """Return the conversion of a field that was made before; options replace the plan's own."""
         options = {"budget": self.budget, "seed": self.seed} | options
         return ConvertArguments(
             field=self.field(teacher),

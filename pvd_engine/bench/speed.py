@@ -1,8 +1,8 @@
-"""How soon a student is as good as training from scratch is at the end of its time.
+"""The time after which a student is as good as training from scratch at the end of its time.
 
 For each seed: a teacher, the student's architecture from the images by this engine, and the plain
-NeRF recipe, all for the whole budget. Then students for growing shares of the budget, each a run of
-its own with its own schedule, until one has reached both baselines. The smallest share that was
+NeRF recipe, all for the whole budget. Then students for growing fractions of the budget, each a run
+with a schedule of its own, until one has reached both baselines. The smallest fraction that was
 enough counts; nothing is interpolated. All are measured on the same few test views, for the plain
 recipe takes minutes to render one on a CPU.
 """
@@ -30,7 +30,7 @@ PARTS = (20, 15, 10, 7, 5, 3, 2)
 """Students get the budget divided by these."""
 
 GOALS = {"scratch": 1 / 5, "plain NeRF": 1 / 20}
-"""Baselines, and the share of the budget that a student may take to reach each."""
+"""Baselines, and the fraction of the budget that a student may take to reach each."""
 
 
 def run(plan: Plan, source: str, target: str, seeds: int, job: Job) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def run(plan: Plan, source: str, target: str, seeds: int, job: Job) -> dict[str,
 
 
 def reached(run: dict[str, Any], baseline: str, budget: float) -> dict[str, Any]:
-    """Which student of one seed was the first to reach a baseline.
+    """Find the student of one seed that was the first to reach a baseline.
 
     Parameters
     ----------
@@ -122,16 +122,16 @@ def reached(run: dict[str, Any], baseline: str, budget: float) -> dict[str, Any]
 
 
 def median_share(shares: Sequence[float | None]) -> float | None:
-    """The median, where None (not reached) counts as more than any share."""
+    """Return the median, where None (not reached) counts as more than any fraction."""
     middle = median(math.inf if share is None else share for share in shares)
     return None if math.isinf(middle) else middle
 
 
 def format_table(result: dict[str, Any]) -> str:
-    """The result of `run` as lines of text."""
+    """Return the result of `run` as lines of text."""
     lines = [
         f"{result['capture']}, {result['source']} -> {result['target']}, {result['budget']},"
-        f" {result['device']}; PSNR in dB on {len(result['views'])} test views; shares of the"
+        f" {result['device']}; PSNR in dB on {len(result['views'])} test views; fractions of the"
         " budget",
         f"{'seed':<6}{'baseline':<12}{'PSNR':>7}{'reached at':>12}{'student':>9}{'s':>8}"
         f"{'whole s':>9}{'with teacher':>14}",

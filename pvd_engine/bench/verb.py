@@ -35,7 +35,7 @@ class BenchArguments(ComputingArguments):
     """
 
     what: Positional[Literal["kernels", "matrix", "ablation", "speed", "head_start", "frames"]]
-    """What to measure."""
+    """The benchmark to run."""
 
     capture: Positional[CapturePath | None] = None
     """The dataset."""
@@ -44,7 +44,7 @@ class BenchArguments(ComputingArguments):
     """Time to spend on each field."""
 
     out: Path | None = None
-    """A folder for the fields and the JSON file with the measures."""
+    """Folder for the fields and the JSON file with the measures."""
 
     sources: str | None = None
     """Architectures to convert from, such as hash,mlp: all in matrix, hash in the others."""
@@ -150,7 +150,7 @@ def _names(text: str | None, default: Sequence[str], known: Sequence[str] = ()) 
 
     names = list(default) if text is None else [name.strip() for name in text.split(",")]
     for name in set(names).difference(known):
-        architecture(name, "small")  # tells of one that does not exist
+        architecture(name, "small")  # raises for one that does not exist
     return list(dict.fromkeys(names))
 
 

@@ -1,4 +1,4 @@
-"""How many filled cells of a grid lie in a block of it, by a summed-volume table.
+"""Counts of the filled cells in blocks of a grid, by a summed-volume table.
 
 Crow, "Summed-area tables for texture mapping", 1984, in three dimensions.
 """

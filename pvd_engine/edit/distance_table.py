@@ -1,4 +1,4 @@
-"""How far points are from a shape that is only known by which points it contains."""
+"""Distances from a shape that is only known by the points that it contains."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ TABLE_CELLS = 64
 """Cells along each axis; the distance is exact to about one of them."""
 
 STEEPNESS = 3**0.5
-"""The interpolated distance changes by at most this for each unit of way."""
+"""Largest change of the interpolated distance along a path of one unit."""
 
 
 class DistanceTable:

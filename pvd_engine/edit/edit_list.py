@@ -1,4 +1,4 @@
-"""What a list of edits does to a field, point by point: factors of its density and colour.
+"""Effect of a list of edits on a field, point by point: factors of its density and colour.
 
 Both factors are 1 everywhere at first. Each *erase* takes the density away inside its region. All
 *keep* regions of one list unite into one shape, and outside of it the density is taken away;
@@ -27,7 +27,7 @@ PLACING = (MOVE, DUPLICATE)
 OPERATIONS = (ERASE, KEEP, SCALE_DENSITY, TINT, *PLACING)
 
 CUT_OUT = "cut_out"
-"""As *keep*, for a grid also outside its box; what a move or a duplicate does to its copy."""
+"""Effect of a move or a duplicate on its copy: as *keep*, for a grid also outside its box."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Edit:
     color: tuple[float, float, float] | None = None
 
     def description(self) -> dict[str, Any]:
-        """The entry as JSON, for headers and provenance."""
+        """Return the entry as JSON, for headers and provenance."""
         entry: dict[str, Any] = {"op": self.operation, "region": self.region.description()}
         if self.to is not None:
             entry["to"] = self.to.matrix.tolist()
@@ -71,12 +71,12 @@ class Edit:
 
     @property
     def cuts(self) -> bool:
-        """Whether the edit only takes away, with a sharp edge."""
+        """True when the edit only takes away, with a sharp edge."""
         return self.operation in (ERASE, KEEP) and self.soft == 0
 
     @property
     def takes_all(self) -> bool:
-        """Whether nothing stays inside the region."""
+        """True when nothing stays inside the region."""
         return self.operation == ERASE or (self.operation == SCALE_DENSITY and self.factor == 0)
 
 
@@ -101,7 +101,7 @@ class EditList(nn.Module):
         return [region for edit, region in self._pairs() if edit.operation == operation]
 
     def density_factor(self, points: Tensor) -> Tensor:
-        """What the density at points (N, 3), dataset frame, is multiplied by: (N,)."""
+        """Return the factors (N,) of the density at points (N, 3), dataset frame."""
         factor = torch.ones(len(points), dtype=points.dtype, device=points.device)
         for edit, region in self._pairs():
             if edit.takes_all:
@@ -120,7 +120,7 @@ class EditList(nn.Module):
         return factor
 
     def color_factor(self, points: Tensor) -> Tensor | None:
-        """What the colour at points (N, 3) is multiplied by: (N, 3), or None for 1 everywhere."""
+        """Return the factors (N, 3) of the colour at points (N, 3), or None for 1 everywhere."""
         factor = None
         for edit, region in self._pairs():
             if edit.color is not None:
@@ -130,7 +130,7 @@ class EditList(nn.Module):
         return factor
 
     def mask(self, points: Tensor) -> Tensor:
-        """Whether anything stays at each of points (N, 3), dataset frame: (N,) bool."""
+        """Return whether anything stays at each of points (N, 3), dataset frame: (N,) bool."""
         return self.density_factor(points) > 0
 
     def classify(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:

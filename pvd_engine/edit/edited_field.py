@@ -1,7 +1,7 @@
 """An edited field: any field with edits over it, itself a field.
 
 Nothing of the base is changed or lost. Edits that erase, keep, scale or tint are masks over it
-(`masked_field`). What is moved or duplicated is a second look at the same field, cut out and
+(`masked_field`). What is moved or duplicated is a second copy of the same field, cut out and
 placed elsewhere (`merged_field`).
 """
 
@@ -33,7 +33,7 @@ from .region_state import edit_from_state
 __all__ = ["MASKED", "EditedField", "cell_corners", "edited_occupancy"]
 
 MAX_PLACED = 32
-"""Most moves and duplicates over one base; each is a look at all that is below it."""
+"""Most moves and duplicates over one base; each evaluates all that is below it."""
 
 
 class EditedField(Layer):
@@ -73,7 +73,7 @@ class EditedField(Layer):
         self.shown = shown
         self.header["edits"] = [[edit.description() for edit in entries] for entries in edits]
         if self.places and "architecture" in base.header:
-            # One point shows several places of the base, so there are no features to decode.
+            # One point shows several positions of the base, so there are no features to decode.
             self.header["architecture"] = {
                 key: value
                 for key, value in base.header["architecture"].items()
@@ -82,21 +82,21 @@ class EditedField(Layer):
 
     @property
     def places(self) -> bool:
-        """Whether anything is moved or duplicated."""
+        """True when anything is moved or duplicated."""
         return any(edit.operation in PLACING for edit in itertools.chain(*self.edits))
 
     @property
     def only_cuts(self) -> bool:
-        """Whether all edits erase or keep, with sharp edges: a mask of 0 and 1 says it all."""
+        """True when all edits erase or keep, with sharp edges: a mask of 0 and 1 holds them."""
         return all(edit.cuts for edit in itertools.chain(*self.edits))
 
     @property
     def edit_lists(self) -> tuple[EditList, ...]:
-        """The lists of a field that has `only_cuts`."""
+        """Return the lists of a field that has `only_cuts`."""
         return tuple(self._cuts().lists)  # type: ignore[arg-type]
 
     def mask(self, points: Tensor) -> Tensor:
-        """Whether points (N, 3), dataset frame, stay, of a field that has `only_cuts`: (N,) bool.
+        """Return whether points (N, 3), dataset frame, stay; of a field that has `only_cuts`.
 
         Raises
         ------
@@ -126,7 +126,7 @@ class EditedField(Layer):
         return self.shown.log_density(points)
 
     def holds(self, points: Tensor) -> Tensor:
-        """Where something is shown."""
+        """Return whether something is shown at each point."""
         return self.shown.holds(points)
 
     def classify(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,7 +140,7 @@ def sharply_cut(field: Field) -> EditedField | None:
 
 
 def layered(base: Field, lists: Sequence[Sequence[Edit]], occupancy: OccupancyGrid | None) -> Layer:
-    """The layers that show a field after lists of edits; the last has the given occupancy.
+    """Return the layers that show a field after lists of edits; the last has the given occupancy.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def edit_steps(lists: Sequence[Sequence[Edit]]) -> Iterator[Edit | list[EditList
 
 
 def placed_field(field: Field, edit: Edit, occupancy: OccupancyGrid | None) -> MergedField:
-    """A field after one move or duplicate: what stays, merged with a placed cut-out."""
+    """Return a field after one move or duplicate: what stays, merged with a placed cut-out."""
     if edit.to is None:
         raise ValueError(f"{edit.operation} without a place")
     rest, copy = (
@@ -220,7 +220,7 @@ def edited_field_state(field: EditedField) -> tuple[dict[str, Tensor], dict[str,
 
 
 def edited_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> EditedField:
-    """The inverse of `edited_field_state`."""
+    """Return the field of a state: the inverse of `edited_field_state`."""
     base = field_from_state(under(tensors, "base."), header["base"])
     lists = [
         [

@@ -23,7 +23,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     SCALE_DENSITY: ("factor",),
     TINT: ("color",),
 }
-"""What an entry has beside its operation and region; any may have ``soft``."""
+"""Keys of an entry besides its operation and region; any may have ``soft``."""
 
 MAX_EDITS = 1000
 LARGEST_FACTOR = 1e6

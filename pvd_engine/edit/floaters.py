@@ -15,14 +15,14 @@ TOUCHING = np.ones((3, 3, 3), bool)
 
 
 def find_floaters(thickness: np.ndarray, below: float) -> np.ndarray:
-    """Cells with density that belong to no large part.
+    """Return the cells with density that belong to no large part.
 
     Parameters
     ----------
     thickness : (X, Y, Z) float array
         Density times the side of a cell.
     below : float
-        Parts of fewer cells than this share of the largest part's float.
+        Parts of fewer cells than this fraction of the largest part's float.
 
     Returns
     -------
@@ -40,14 +40,14 @@ def find_floaters(thickness: np.ndarray, below: float) -> np.ndarray:
 
 
 def parts_of(filled: np.ndarray) -> np.ndarray:
-    """For each cell the number of its part, from 1; 0 where nothing is: (X, Y, Z) int32."""
+    """Return the number of each cell's part, from 1; 0 where nothing is: (X, Y, Z) int32."""
     labels = np.zeros(filled.shape, np.int32)
     label(filled, TOUCHING, output=labels)
     return labels
 
 
 def surface(filled: np.ndarray, box: np.ndarray, cell: float) -> tuple[np.ndarray, np.ndarray]:
-    """A closed surface around filled cells, a cell away from them.
+    """Return a closed surface around filled cells, a cell away from them.
 
     Parameters
     ----------

@@ -56,12 +56,12 @@ def read_grid(path: Path) -> GridRegion:
 
 
 def filled_cells(density: np.ndarray, original: np.ndarray | None = None) -> np.ndarray:
-    """Which cells belong to the region of a grid.
+    """Return the cells that belong to the region of a grid.
 
     Without `original`: those whose density is greater than zero. A volume drops what is too thin
     to see, so a keep by such a grid also erases the haze that the field has in empty cells.
 
-    With `original`: cells that were empty already say nothing of their own and go with the nearest
+    With `original`: cells that were empty already follow the nearest
     cell that was not. What the artist left alone keeps its haze, and what was cleared loses it.
 
     Parameters

@@ -1,4 +1,4 @@
-"""What masked, merged and edited fields share: fields over other fields."""
+"""Layers: fields over other fields, as masked, merged and edited fields are."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ class Layer(Field):
     """A field that shows other fields differently and leaves them as they are."""
 
     def holds(self, points: Tensor) -> Tensor:
-        """Whether something may be left to see at each of points (N, 3): (N,) bool."""
+        """Return whether anything may be left at each of points (N, 3): (N,) bool."""
         raise NotImplementedError
 
     def classify(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
@@ -33,7 +33,7 @@ class Layer(Field):
 
 
 def holds(field: Field, points: Tensor) -> Tensor:
-    """Whether a field of any kind may hold something at points (N, 3): (N,) bool."""
+    """Return whether a field of any kind may hold something at points (N, 3): (N,) bool."""
     if isinstance(field, Layer):
         return field.holds(points)
     return field.occupancy.contains(points)

@@ -63,7 +63,7 @@ class MaskedField(Layer):
         return log_density + self._log_factor(points), color
 
     def log_density(self, points: Tensor) -> Tensor:
-        """The base's log-density, masked."""
+        """Return the base's log-density, masked."""
         return self.base.log_density(points) + self._log_factor(points)
 
     def _density_factor(self, points: Tensor) -> Tensor:
@@ -76,11 +76,11 @@ class MaskedField(Layer):
         return self._density_factor(points).log().clamp(min=MASKED)
 
     def mask(self, points: Tensor) -> Tensor:
-        """Whether the edits leave anything at each of points (N, 3): (N,) bool."""
+        """Return whether the edits leave anything at each of points (N, 3): (N,) bool."""
         return self._density_factor(points) > 0
 
     def holds(self, points: Tensor) -> Tensor:
-        """Where the base holds something and the edits leave it."""
+        """Return whether the base holds something at each point and the edits leave it."""
         return holds(self.base, points) & self.mask(points)
 
     def classify(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,7 +102,7 @@ def classify_cells(lists: Iterable[EditList], low: Tensor, high: Tensor) -> tupl
 
 @torch.no_grad()
 def edited_occupancy(occupancy: OccupancyGrid, lists: Sequence[EditList]) -> OccupancyGrid:
-    """A copy of an occupancy grid without the cells in which certainly nothing stays.
+    """Return a copy of an occupancy grid without the cells in which certainly nothing stays.
 
     A cell that still holds anything is never cleared, so that skipping cells and masking points
     give the same picture.

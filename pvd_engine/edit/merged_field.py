@@ -1,4 +1,4 @@
-"""A merged field: several fields, each with its place, seen as one.
+"""A merged field: several fields, each with its placement, seen as one.
 
 Densities add, and colours weigh by density. Density is extinction per unit length, so a part that
 is scaled by s has its density divided by s; then light that crosses it loses as much as before.
@@ -33,8 +33,8 @@ from .placement import Placement
 class MergedField(Layer):
     """Fields side by side in one frame, the merged frame.
 
-    A part is asked only about points in its own occupied cells. There is no feature space that the
-    parts share, so a merged field has features of width 0, and its header no decoder.
+    A part is evaluated only at points in its own occupied cells. The parts have no feature space in
+    common, so a merged field has features of width 0, and its header no decoder.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class MergedField(Layer):
         return list(zip(self.parts, self.placements, strict=True))  # type: ignore[arg-type]
 
     def features(self, points: Tensor) -> Tensor:
-        """None: (N, 0)."""
+        """Return no features: (N, 0)."""
         return points.new_zeros((len(points), 0))
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,7 +113,7 @@ class MergedField(Layer):
         return total.clamp(min=MASKED)
 
     def holds(self, points: Tensor) -> Tensor:
-        """Where any part holds something."""
+        """Return whether any part holds something at each point."""
         found = torch.zeros(len(points), dtype=torch.bool, device=points.device)
         for part, placement in self.pairs():
             found |= holds(part, placement.into_part(points))
@@ -150,7 +150,7 @@ def merged_field_state(field: MergedField) -> tuple[dict[str, Tensor], dict[str,
 
 
 def merged_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> MergedField:
-    """The inverse of `merged_field_state`."""
+    """Return the field of a state: the inverse of `merged_field_state`."""
     parts = [
         field_from_state(under(tensors, f"parts.{i}."), part_header)
         for i, part_header in enumerate(header["parts"])

@@ -33,7 +33,7 @@ def merged_occupancy(
 
     The grid covers the occupied cells of all parts. Its cells are about as large as the largest
     of the parts' cells, so far as `MAX_RESOLUTION` allows. A cell in which a part may hold density
-    is never empty. Where a part that stays in its place reaches beyond its box, the grid is in that
+    is never empty. Where a part that stays where it is reaches beyond its box, the grid is in that
     part's map of space; of other such parts only what is in their boxes is held.
 
     Parameters
@@ -62,7 +62,7 @@ def merged_occupancy(
 
 
 def reaching_part(parts: Sequence[Field], placements: Sequence[Placement]) -> Field | None:
-    """The first part that stays in its place and reaches beyond its box."""
+    """Return the first part that stays where it is and reaches beyond its box."""
     for part, placement in zip(parts, placements, strict=True):
         if placement.is_identity and not isinstance(part.space, BoxMap):
             return part
@@ -109,7 +109,7 @@ def _inner_box(part: Field) -> np.ndarray:
 
 
 def placed_box(box: np.ndarray, placement: Placement) -> np.ndarray:
-    """The axis-aligned box (2, 3) around a placed box (2, 3), safe from rounding."""
+    """Return the axis-aligned box (2, 3) around a placed box (2, 3), safe from rounding."""
     if placement.is_identity:
         return box
     picks = itertools.product((0, 1), repeat=3)
@@ -157,7 +157,7 @@ def _meets(
     first: Tensor,
     count: int,
 ) -> Tensor:
-    """Whether boxes in the merged grid meet an occupied cell of a placed part.
+    """Return whether boxes in the merged grid meet an occupied cell of a placed part.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From where to look at a merged field, so that a student sees the whole of it."""
+"""Viewpoints of a merged field, from which a student sees the whole of it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ CAMERAS = 64
 
 
 def known_viewpoints(provenance: dict[str, Any]) -> PoseDistribution | None:
-    """The viewpoints of a field's provenance, or None where it has none that can be read."""
+    """Return the viewpoints of a field's provenance, or None where it has none that can be read."""
     try:
         return PoseDistribution.from_json(provenance["viewpoints"])
     except (KeyError, TypeError):
@@ -24,7 +24,7 @@ def known_viewpoints(provenance: dict[str, Any]) -> PoseDistribution | None:
 def merged_viewpoints(
     poses: Sequence[PoseDistribution], placements: Sequence[Placement]
 ) -> PoseDistribution:
-    """Where cameras of a merged field stand and look.
+    """Return the poses of cameras that see all of a merged field.
 
     They look about the middle between the parts' centres, from every direction from which any part
     was seen; the nearest as near as they can without coming nearer to a part than its own cameras

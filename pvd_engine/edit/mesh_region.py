@@ -119,7 +119,7 @@ class MeshRegion(Region):
         return found
 
     def classify(self, low: Tensor, high: Tensor) -> Tensor:
-        """A cell that no triangle may cross lies where its centre lies."""
+        """Classify cells: one that no triangle may cross lies where its centre lies."""
         outside = boxes_apart(low, high, self.bounds)
         near = (~outside).nonzero().view(-1)
         inside = torch.zeros_like(outside)

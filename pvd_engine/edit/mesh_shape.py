@@ -98,7 +98,7 @@ def require_closed(triangles: np.ndarray, vertex_count: int) -> None:
     balance = np.bincount(edge, weights=np.where(starts < ends, 1.0, -1.0))
     if balance.any():
         raise InvalidRegionError(
-            '"mesh" has faces that point inward beside faces that point outward;'
+            '"mesh" has faces that point inward and faces that point outward;'
             " recalculate its normals"
         )
 

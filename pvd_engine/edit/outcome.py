@@ -22,7 +22,7 @@ CELLS_AT_ONCE = 1 << 14
 def removed_fraction(
     parent: Field, edited: EditedField, report: Callable[[float], None] | None = None
 ) -> float:
-    """Share of the parent's occupied volume that its edited field no longer has, 0 to 1.
+    """Return the fraction of the parent's occupied volume that its edited field no longer has.
 
     Volume that a duplicate adds makes up for what is removed.
 
@@ -41,7 +41,7 @@ def removed_fraction(
 
 
 def occupied_volume(field: Field, report: Callable[[float], None]) -> float:
-    """Volume that a field's occupied cells and its edits leave.
+    """Return the volume that a field's occupied cells and its edits leave.
 
     In cubic dataset units, or in parts of the grid where the map of space stretches lengths.
     """
@@ -54,7 +54,7 @@ def occupied_volume(field: Field, report: Callable[[float], None]) -> float:
 
 
 def remaining(field: Field, cells: Tensor) -> Tensor:
-    """Share (N,) of flat occupancy cells (N,) that edits left; sampled only where it is unclear."""
+    """Return the fraction (N,) of each flat cell (N,) that edits left; sampled where unclear."""
     share = torch.ones(len(cells), dtype=torch.float64, device=cells.device)
     if not isinstance(field, Layer):
         return share
@@ -71,7 +71,7 @@ def remaining(field: Field, cells: Tensor) -> Tensor:
 
 
 def edit_warnings(parent: Field, edits: tuple[Edit, ...], removed: float) -> list[str]:
-    """A sentence for every edit that cannot be meant: it touches nothing, or leaves nothing.
+    """Return a sentence for every edit that cannot be meant: it touches nothing or leaves nothing.
 
     Edits after a move or duplicate are not judged: they may be about what it brought there.
     """

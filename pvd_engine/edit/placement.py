@@ -1,4 +1,4 @@
-"""Where a part of a merged field stands: a turn, an even scale and a move."""
+"""Placements of the parts of a merged field: a turn, an even scale and a move."""
 
 import math
 
@@ -13,11 +13,11 @@ SCALES = (1e-6, 1e6)
 """Smallest and largest scale."""
 
 TOLERANCE = 1e-4
-"""How far a matrix may be from a similarity, part of its scale: Blender's are float32."""
+"""Largest deviation of a matrix from a similarity, by its scale: Blender's are float32."""
 
 
 class InvalidPlacementError(ValueError):
-    """A matrix that is no placement; the message begins with the verb that says why."""
+    """A matrix that is no placement; the message begins with the verb of the reason."""
 
 
 class Placement(nn.Module):
@@ -56,7 +56,7 @@ class Placement(nn.Module):
 
     @classmethod
     def identity(cls) -> "Placement":
-        """The placement that leaves a part where it is."""
+        """Return the placement that leaves a part where it is."""
         return cls(np.eye(4))
 
     def into_part(self, points: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from .placement import Placement
 
 
 def edited_provenance(path: Path, parent: Field, edited: EditedField) -> dict[str, Any]:
-    """What an edited field's file says of its origin.
+    """Return the provenance of an edited field.
 
     Viewpoints are those of the parent, or ones that also see where a move or duplicate leads.
     """
@@ -40,7 +40,7 @@ def edited_provenance(path: Path, parent: Field, edited: EditedField) -> dict[st
 def merged_provenance(
     paths: Sequence[Path], parts: Sequence[Field], placements: Sequence[Placement]
 ) -> dict[str, Any]:
-    """What a merged field's file says of its origin; viewpoints where all parts have theirs."""
+    """Return the provenance of a merged field; with viewpoints where all parts have theirs."""
     origins = [part.header.get("provenance") or {} for part in parts]
     provenance: dict[str, Any] = {
         "made_by": f"pvd merge {__version__}",

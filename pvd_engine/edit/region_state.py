@@ -12,7 +12,7 @@ from .regions import BoxRegion, GridRegion, Region, SphereRegion, TransformedBox
 
 
 def edit_from_state(entry: dict[str, Any], tensors: dict[str, Tensor]) -> Edit:
-    """The edit whose `description` and region's `tensors` these are.
+    """Return the edit whose `description` and region's `tensors` these are.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def edit_from_state(entry: dict[str, Any], tensors: dict[str, Tensor]) -> Edit:
 
 
 def region_from_state(description: dict[str, Any], tensors: dict[str, Tensor]) -> Region:
-    """The region whose `description` and `tensors` these are.
+    """Return the region whose `description` and `tensors` these are.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Regions of space that an edit erases or keeps: box, sphere, density grid.
 
-Every region answers two questions in the dataset frame, on whatever device its tensors live:
+Every region answers two questions in the dataset frame, on the device of the given tensors:
 which points lie in it, and which axis-aligned cells lie *certainly* inside or outside. The second
 is what lets an edited field skip cells: "certainly" may be missed, never claimed in error. The
 closed mesh, a region as well, is in `mesh_region`.
@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from .cell_counts import count_in_blocks, summed_volume
 
 INSIDE, MIXED, OUTSIDE = 1, 0, -1
-"""What `Region.classify` says of a cell."""
+"""Answers of `Region.classify` about a cell."""
 
 LARGEST_COORDINATE = 1e9
 """Coordinates beyond this would overflow float32 when squared and multiplied."""
 
 SMALLEST_VOLUME_RATIO = 1e-6
-"""A matrix whose columns span less than this share of the box of their lengths is singular."""
+"""A matrix whose columns span less than this fraction of the box of their lengths is singular."""
 
 
 class InvalidRegionError(ValueError):
@@ -44,11 +44,11 @@ class Region(nn.Module):
     bounds: Tensor
 
     def contains(self, points: Tensor) -> Tensor:
-        """Whether each of points (N, 3) float32 lies in the region: (N,) bool."""
+        """Return whether each of points (N, 3) float32 lies in the region: (N,) bool."""
         raise NotImplementedError
 
     def classify(self, low: Tensor, high: Tensor) -> Tensor:
-        """Where axis-aligned cells lie.
+        """Classify axis-aligned cells.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class Region(nn.Module):
         raise NotImplementedError
 
     def distance(self, points: Tensor) -> Tensor | None:
-        """How far points (N, 3) outside are from the region, dataset units: (N,), 0 inside.
+        """Return the distance (N,) of points (N, 3) from the region, dataset units; 0 inside.
 
         It changes by at most 1 for each unit of way. None where only a table can tell
         (`distance_table`).
@@ -71,7 +71,7 @@ class Region(nn.Module):
         return None
 
     def speaks_for(self, points: Tensor) -> Tensor:
-        """Where a *keep* with this region decides: (N,) bool; everywhere unless it is a grid."""
+        """Return whether a *keep* with this region decides on each point: (N,) bool."""
         return torch.ones(len(points), dtype=torch.bool, device=points.device)
 
     def speaks_for_cells(self, low: Tensor, high: Tensor) -> Tensor:
@@ -79,11 +79,11 @@ class Region(nn.Module):
         return torch.ones(len(low), dtype=torch.bool, device=low.device)
 
     def description(self) -> dict[str, Any]:
-        """The region as JSON: whole for simple shapes, with sizes and a hash of large data."""
+        """Return the region as JSON: simple shapes whole, large data by its size and hash."""
         raise NotImplementedError
 
     def tensors(self) -> dict[str, Tensor]:
-        """The large data that `description` only names; empty for simple shapes."""
+        """Return the large data that `description` only names; empty for simple shapes."""
         return {}
 
 
@@ -141,7 +141,7 @@ class BoxRegion(Region):
         return beyond.clamp(min=0).norm(dim=-1)
 
     def description(self) -> dict[str, Any]:
-        """As in edits.json."""
+        """Return the region as edits.json has it."""
         return {"box": {"min": self.corners[0].tolist(), "max": self.corners[1].tolist()}}
 
 
@@ -186,7 +186,7 @@ class TransformedBoxRegion(Region):
         return (local.abs() <= 1).all(dim=-1)
 
     def classify(self, low: Tensor, high: Tensor) -> Tensor:
-        """Inside is exact (a box is convex); outside looks at the six face normals only."""
+        """Classify cells: inside is exact (a box is convex), outside tests the face normals only."""
         local = ((low + high) / 2 - self.center) @ self.inverse.T
         reach = (high - low) / 2 @ self.inverse.abs().T
         inside = (local.abs() + reach <= 1).all(dim=-1)
@@ -200,7 +200,7 @@ class TransformedBoxRegion(Region):
         return beyond.norm(dim=-1) / self.shear
 
     def description(self) -> dict[str, Any]:
-        """As in edits.json."""
+        """Return the region as edits.json has it."""
         return {"box": {"matrix": self.matrix.tolist()}}
 
 
@@ -246,7 +246,7 @@ class SphereRegion(Region):
         return ((points - self.center).norm(dim=-1) - self.radius).clamp(min=0)
 
     def description(self) -> dict[str, Any]:
-        """As in edits.json."""
+        """Return the region as edits.json has it."""
         return {"sphere": {"center": self.exact_center.tolist(), "radius": self.radius}}
 
 
@@ -289,7 +289,7 @@ class GridRegion(Region):
 
     @property
     def bounds(self) -> Tensor:  # type: ignore[override]
-        """The grid's box."""
+        """Return the grid's box and the size and hash of its cells."""
         return self.box
 
     def cells(self, points: Tensor) -> Tensor:
@@ -326,7 +326,7 @@ class GridRegion(Region):
         return verdicts(inside, count == 0)
 
     def packed(self) -> np.ndarray:
-        """The filled cells as bits, in C order: (ceil(X Y Z / 8),) uint8."""
+        """Return the filled cells as bits, in C order: (ceil(X Y Z / 8),) uint8."""
         return np.packbits(self.filled.cpu().numpy().reshape(-1))
 
     def description(self) -> dict[str, Any]:
@@ -342,5 +342,5 @@ class GridRegion(Region):
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """The cells, eight to a byte."""
+        """Return the cells, eight to a byte."""
         return {"filled": torch.from_numpy(self.packed())}

@@ -8,7 +8,7 @@ from .regions import MIXED, OUTSIDE, Region
 
 
 class SoftRegion(nn.Module):
-    """How much of each point belongs to a region.
+    """Return the fraction of each point that belongs to a region.
 
     Parameters
     ----------

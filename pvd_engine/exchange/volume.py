@@ -67,7 +67,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the cells of a volume lie.
+    """Positions of the cells of a volume.
 
     Attributes
     ----------
@@ -175,7 +175,7 @@ def sample_volume(
 
 
 def sampled_box(field: Field, crop: np.ndarray | None) -> np.ndarray:
-    """The part of the field's box that a crop box leaves, (2, 3) float64."""
+    """Return the part of the field's box that a crop box leaves, (2, 3) float64."""
     box = field.box.double().cpu().numpy()
     if crop is None:
         return box

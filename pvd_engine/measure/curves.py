@@ -10,7 +10,7 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 12, 22, 40
 """Margins, in units of the drawing."""
 
 MIN_LABEL_WIDTH = 9.0
-"""A stage that is narrower has no number."""
+"""Width of a stage, in pixels, below which its number is left out."""
 
 TIME_UNITS = (("seconds", 1.0, 300.0), ("minutes", 60.0, 18000.0), ("hours", 3600.0, math.inf))
 """Name, seconds in it, and up to how many seconds the axis is written in it."""
@@ -36,7 +36,7 @@ class Axis:
     log: bool = False
 
     def place(self, value: float) -> float:
-        """Where a value is drawn."""
+        """Return the position at which a value is drawn, pixels."""
         low, high = self.low, self.high
         if self.log:
             low, high, value = math.log(low), math.log(high), math.log(value)
@@ -103,7 +103,7 @@ def line_plot(
     Returns
     -------
     str
-        An ``svg`` element, or, where fewer than two values can be drawn, a ``p`` that says so.
+        An ``svg`` element, or, where fewer than two values can be drawn, a ``p`` that states it.
     """
     drawn = [
         v if v is not None and math.isfinite(v) and (v > 0 or not log) else None for v in values

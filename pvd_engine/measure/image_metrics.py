@@ -1,4 +1,4 @@
-"""How near a rendered image is to its target: PSNR and SSIM."""
+"""Likeness of a rendered image to its target: PSNR and SSIM."""
 
 import math
 from typing import Any
@@ -79,12 +79,12 @@ def ssim(image: np.ndarray, target: np.ndarray, counts: np.ndarray | None = None
 
 
 def leaves_something(counts: np.ndarray | None) -> bool:
-    """Whether a mask, (H, W) bool, leaves a window of SSIM in which all pixels count."""
+    """Return whether a mask, (H, W) bool, leaves a window of SSIM in which all pixels count."""
     return counts is None or bool(_whole_windows(counts).any())
 
 
 def _whole_windows(counts: np.ndarray) -> np.ndarray:
-    """The pixels, (H, W) bool, in whose windows all pixels count."""
+    """Return the pixels, (H, W) bool, in whose windows all pixels count."""
     return minimum_filter(counts, SSIM_WINDOW, mode="constant", cval=0)
 
 

@@ -30,7 +30,7 @@ Pictures = Sequence[tuple[str, Sequence[tuple[str, str]]]]
 
 
 def page(report: dict[str, Any], pictures: Pictures) -> str:
-    """The page of a report.
+    """Return the page of a report.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def page(report: dict[str, Any], pictures: Pictures) -> str:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A figure for people: a dash when unknown."""
+    """Return a figure for people: a dash when unknown."""
     if value is None or math.isnan(value):
         return "–"
     return ("∞" if value > 0 else "−∞") if math.isinf(value) else f"{value:,.{digits}f}"
@@ -91,7 +91,7 @@ def megabytes(size: int) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -> str:
-    """A table of texts; the first cell of a row is its heading."""
+    """Return a table of texts; the first cell of a row is its heading."""
     lines = ['<div class="wide">', f'<table class="{kind}">']
     if head:
         cells = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
@@ -128,7 +128,7 @@ def _heading(report: dict[str, Any], title: str) -> str:
 
 
 def _tiles(report: dict[str, Any]) -> str:
-    """The figures that answer: how faithful, how good, how small."""
+    """Return the main figures: how faithful, how good, how small."""
     before, after, faithful = report["before"], report["after"], report["to_teacher"]
     old, new = report["teacher"]["size"], report["student"]["size"]
     change = ""
@@ -259,6 +259,6 @@ def _footer(report: dict[str, Any]) -> str:
     words = (
         f"Made {report['made']} by pvd {report['machine']['engine']}. Images and renders are "
         "compared on white: PSNR for values from 0 to 1; SSIM after Wang et al. 2004. The same "
-        "figures for programs are in the .report.json file beside this page."
+        "figures for programs are in the .report.json file next to this page."
     )
     return f"<footer><p>{escape(words)}</p></footer>"

@@ -52,7 +52,7 @@ class ViewPictures:
 
 
 def panels(view: ViewPictures) -> list[tuple[str, str]]:
-    """Captions and data URIs of a view's pictures, side by side, error maps last."""
+    """Return captions and data URIs of a view's pictures, side by side, error maps last."""
     shown = [("teacher", view.teacher), ("student", view.student)]
     errors = [("error, student − teacher", error_map(view.student, view.teacher))]
     if view.truth is not None:
@@ -66,7 +66,7 @@ def panels(view: ViewPictures) -> list[tuple[str, str]]:
 
 
 def error_map(picture: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The absolute difference of two pictures in colour.
+    """Return the absolute difference of two pictures in colour.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def inferno(values: np.ndarray) -> np.ndarray:
 
 
 def smaller(picture: np.ndarray) -> np.ndarray:
-    """A float picture (H, W, C) at most `MAX_WIDTH` wide, by averaging; float32."""
+    """Return a float picture (H, W, C) at most `MAX_WIDTH` wide, by averaging; float32."""
     height, width, channels = picture.shape
     if width <= MAX_WIDTH:
         return picture.astype(np.float32)
@@ -113,7 +113,7 @@ def to_uint8(picture: np.ndarray) -> np.ndarray:
 
 
 def png_uri(picture: np.ndarray) -> str:
-    """A uint8 picture (H, W, 3) as a ``data:`` URI."""
+    """Return a uint8 picture (H, W, 3) as a ``data:`` URI."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""What a conversion came to, measured: ``OUT.report.json`` and ``OUT.report.html``.
+"""The report on a conversion: ``OUT.report.json`` and ``OUT.report.html``.
 
 The keys of the JSON file, decibels for ``psnr``, null where something is not known or not finite:
 
@@ -155,7 +155,7 @@ def write_report(conversion: Conversion, capture: Capture, job: Job) -> Path:
 
 
 def alteration(header: dict[str, Any]) -> str | None:
-    """``"edited"`` or ``"merged"`` where a field, or one it was taught by, is that."""
+    """Return ``"edited"`` or ``"merged"`` where a field, or one that taught it, is that."""
     kinds = {"edited_field": "edited", "merged_field": "merged"}
     if header.get("kind") in kinds:
         return kinds[header["kind"]]
@@ -198,7 +198,7 @@ def _notes(
 
 
 def describe(path: Path, field: Renderable) -> dict[str, Any]:
-    """A field and its file, as ``teacher`` and ``student`` in the report."""
+    """Return the entry of a field and its file, ``teacher`` or ``student`` in the report."""
     header = read_header(path)
     return {
         "file": path.name,
@@ -210,5 +210,5 @@ def describe(path: Path, field: Renderable) -> dict[str, Any]:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """What the conversion ran on."""
+    """Return the entry of the machine that the conversion ran on."""
     return {**hello(device), "threads": torch.get_num_threads(), "cores": os.cpu_count()}

@@ -1,4 +1,4 @@
-"""Which views of a capture a report measures, and what is measured on them."""
+"""Views of a capture that a report measures, and the figures of each."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -18,14 +18,14 @@ MAX_VIEWS = 8
 """Views that are rendered and measured, evenly spaced over the split."""
 
 MAX_PIXELS = {"cpu": 2_000_000, "cuda": 20_000_000}
-"""Of these views together; one view is measured however large it is."""
+"""Pixels of these views together, by device; one view is measured however large it is."""
 
 QUALITIES = ("before", "after", "to_teacher")
 """Teacher against image, student against image, student against teacher."""
 
 
 def views_of(capture: Capture) -> tuple[str, tuple[View, ...]]:
-    """The split that is measured, and its views: test, val or train, the first with images.
+    """Return the split that is measured, and its views: test, val or train, the first with images.
 
     Cameras without images will do, test ones first, where no view has an image.
     """
@@ -38,7 +38,7 @@ def views_of(capture: Capture) -> tuple[str, tuple[View, ...]]:
 
 
 def affordable(views: Sequence[View], device: str) -> int:
-    """How many views of this size are measured."""
+    """Return the number of views of this size that are measured."""
     pixels = max(view.camera.width * view.camera.height for view in views)
     return min(MAX_VIEWS, max(MAX_PIXELS[device] // pixels, 1))
 
@@ -59,7 +59,7 @@ def measure(
     notes : list of str
         Receives a sentence for each image that cannot be read.
     progress : callable
-        Called with the share that is done; may raise to stop.
+        Called with the fraction that is done; may raise to stop.
 
     Yields
     ------
@@ -69,8 +69,8 @@ def measure(
     """
 
     def picture(field: Renderable, view: View, before: int) -> np.ndarray:
-        def report(share: float) -> None:
-            progress((before + share) / (2 * len(views)))
+        def report(fraction: float) -> None:
+            progress((before + fraction) / (2 * len(views)))
 
         return render_image(field, view.camera, report).over(1.0).clip(0, 1)
 
@@ -95,9 +95,10 @@ def measure(
 
 
 def _truth(view: View, notes: list[str]) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """A view's image on white and the pixels that its mask leaves.
+    """Return a view's image on white and the pixels that its mask leaves.
 
-    Without an image that can be read, which a note tells, or pixels that count, there is none.
+    Both are None without an image that can be read, which a note tells, or without pixels that
+    count.
     """
     if view.image_path is None:
         return None, None
@@ -112,7 +113,7 @@ def _truth(view: View, notes: list[str]) -> tuple[np.ndarray | None, np.ndarray 
 def quality(
     picture: np.ndarray, target: np.ndarray | None, counts: np.ndarray | None = None
 ) -> dict[str, float | None]:
-    """PSNR and SSIM of a picture (H, W, 3), by the pixels that count, (H, W) bool.
+    """Return PSNR and SSIM of a picture (H, W, 3), by the pixels that count, (H, W) bool.
 
     Null without a target or, SSIM, where too little is left.
     """
@@ -126,7 +127,7 @@ def quality(
 
 
 def mean_quality(entries: Sequence[dict[str, float | None]]) -> dict[str, float | None]:
-    """Means over the views that have a figure."""
+    """Return means over the views that have a figure."""
     result: dict[str, float | None] = {}
     for name in ("psnr", "ssim"):
         known = [value for entry in entries if (value := entry[name]) is not None]
