@@ -71,7 +71,7 @@ class Region(nn.Module):
         return None
 
     def speaks_for(self, points: Tensor) -> Tensor:
-        """Return whether a *keep* with this region decides on each point: (N,) bool."""
+        """Return whether a *keep* with this region decides on points (N,): on all, but for a grid."""
         return torch.ones(len(points), dtype=torch.bool, device=points.device)
 
     def speaks_for_cells(self, low: Tensor, high: Tensor) -> Tensor:
@@ -186,7 +186,7 @@ class TransformedBoxRegion(Region):
         return (local.abs() <= 1).all(dim=-1)
 
     def classify(self, low: Tensor, high: Tensor) -> Tensor:
-        """Classify cells: inside is exact (a box is convex), outside tests the face normals only."""
+        """Classify cells: inside is exact (a box is convex), outside tests face normals only."""
         local = ((low + high) / 2 - self.center) @ self.inverse.T
         reach = (high - low) / 2 @ self.inverse.abs().T
         inside = (local.abs() + reach <= 1).all(dim=-1)
