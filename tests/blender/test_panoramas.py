@@ -20,11 +20,6 @@ TURN = [[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]]
 COLORS = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 
 
-@pytest.fixture(autouse=True)
-def empty_scene():
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-
-
 def panorama(numbers, **values):
     pose = np.eye(4)
     pose[:3, :3], pose[:3, 3] = TURN, (0.3, -0.7, 1.1)
