@@ -31,10 +31,6 @@ if ZIP:
 EXIT_STATUS = pytest.StashKey[int]()
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: runs with `make test-all` only, by its length")
-
-
 @pytest.fixture(autouse=True)
 def add_on(tmp_path):
     """The add-on, newly enabled in an empty file, with a work folder of its own and no engine.
@@ -105,11 +101,8 @@ def capture(shared_folder):
 
 
 @pytest.fixture
-def trained(api, capture, shared_folder, tmp_path):
-    """The capture's frame, with a trained teacher in its list and nothing else in the file.
-
-    Frame and field were made by one test for all.
-    """
+def trained_file(api, capture, shared_folder, tmp_path):
+    """A .blend of the capture with a trained teacher, made by one test for all."""
 
     def make(folder):
         api.configure(work_folder=folder / "work")
@@ -117,9 +110,20 @@ def trained(api, capture, shared_folder, tmp_path):
         bpy.ops.wm.save_as_mainfile(filepath=str(folder / "trained.blend"))
         api.configure(work_folder=tmp_path / "work")
 
-    folder = shared.once(shared_folder / "trained", make)
-    bpy.ops.wm.open_mainfile(filepath=str(folder / "trained.blend"))
+    return shared.once(shared_folder / "trained", make) / "trained.blend"
+
+
+@pytest.fixture
+def trained(trained_file):
+    """The capture's frame, opened with a trained teacher in its list and nothing else made."""
+    bpy.ops.wm.open_mainfile(filepath=str(trained_file))
     return bpy.context.scene.convert_field.frame
+
+
+@pytest.fixture
+def teacher(trained_file):
+    """The file of the trained teacher."""
+    return next(trained_file.parent.rglob("hash.safetensors"))
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -159,16 +159,14 @@ def test_other_panoramas_are_refused_in_one_sentence(tmp_path, values, words):
     assert str(refused.value).endswith(".")
 
 
-def test_f12_through_a_panorama_shows_what_a_pinhole_sees(api, capture, tmp_path):
-    origin = api.import_capture(capture)
-    api.train(origin, "hash", preset="small", steps=40)
-    camera = next(item for item in origin.children if item.type == "CAMERA")
+def test_f12_through_a_panorama_shows_what_a_pinhole_sees(api, trained, tmp_path):
+    camera = next(item for item in trained.children if item.type == "CAMERA")
     api.look_through(camera)
     scene = bpy.context.scene
     scene.render.engine, scene.render.film_transparent = "CONVERT_FIELD", True
     scene.view_settings.view_transform = "Standard"
     scene.render.image_settings.color_mode = "RGBA"
-    entry = cameras.camera_to_dict(camera, scene, origin)
+    entry = cameras.camera_to_dict(camera, scene, trained)
     straight = rendered(tmp_path / "straight.png")
     height, width = straight.shape[:2]
     data = bpy.data.cameras.new("around")

@@ -182,19 +182,15 @@ def _receive(program: socket.socket) -> Request:
 
 
 def preload() -> None:
-    """Import whatever the engine may import later, and load its kernels; runs none of them."""
+    """Import what the engine may import later; runs nothing that could start a thread."""
     package = importlib.import_module(PACKAGE)
     for module in pkgutil.walk_packages(package.__path__, f"{PACKAGE}."):
-        if not module.name.endswith("__main__"):
+        if module.name.split(".")[1] not in ("__main__", "bench"):
             importlib.import_module(module.name)
-    importlib.import_module("torch._dynamo")
-    from pvd_engine.kernels.launch import warp_available
-
-    if warp_available():
-        import warp
-
-        warp.force_load("cpu")
-    # Forks then do not copy pages by collecting what never changes.
+    importlib.import_module("torch._dynamo")  # by the first optimiser
+    with contextlib.suppress(SystemExit):
+        sys.modules[f"{PACKAGE}.cli"].main(["run", "--help"])  # the parser imports as it parses
+    # What never changes is left out of collections, which would copy its pages in every fork.
     gc.collect()
     gc.freeze()
 
