@@ -379,9 +379,12 @@ def blender_with_a_job(tmp_path, engine_python, capture, then):
 
 
 @posix_only
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_no_engine_outlives_a_killed_blender(tmp_path, engine_python, capture, number):
-    blender, engine = blender_with_a_job(tmp_path, engine_python, capture, "time.sleep(600)")
+@pytest.mark.parametrize(
+    ("number", "python"), [(signal.SIGKILL, "engine_python"), (signal.SIGTERM, "warm_python")]
+)
+def test_no_engine_outlives_a_killed_blender(tmp_path, capture, number, python, request):
+    python = request.getfixturevalue(python)
+    blender, engine = blender_with_a_job(tmp_path, python, capture, "time.sleep(600)")
     assert is_alive(engine)
     blender.send_signal(number)
     blender.wait()
