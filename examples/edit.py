@@ -19,6 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("capture", type=Path, help="a capture's folder or transforms.json")
     parser.add_argument("--field", type=Path, required=True, help="a field of that capture")
+    parser.add_argument("--to", default="vm", help="architecture to convert to")
     parser.add_argument(
         "--steps", type=int, help="steps of the conversion, instead of three minutes"
     )
@@ -33,11 +34,12 @@ def main() -> None:
     erased = api.add_shape(frame, "erase", "box", location=middle + Vector((0, 0, box.z / 2)))
     erased.scale = (box.x, box.y, box.z / 3)
     api.add_shape(frame, "tint", "sphere", location=middle, color=(1.0, 0.5, 0.5), soft=box.x / 20)
-    edited = api.apply_edits(frame, values.field.absolute())
-    student = api.convert(frame, "vm", field=edited, steps=values.steps, report=False)
+    field = values.field.absolute()
+    edited = api.apply_edits(frame, field)
+    student = api.convert(frame, values.to, field=edited, steps=values.steps, report=False)
     camera = next(item for item in frame.children if item.type == "CAMERA")
-    for name, field in (("before", values.field.absolute()), ("edited", edited), ("vm", student)):
-        api.render(frame, camera, field).save_render(str(out / f"{name}.png"))
+    for name, shown in (("before", field), ("edited", edited), (values.to, student)):
+        api.render(frame, camera, shown).save_render(str(out / f"{name}.png"))
     print(f"The fields are {edited} and {student}")
 
 

@@ -25,11 +25,6 @@ needs_fox = pytest.mark.skipif(not FOX.is_dir(), reason="the fox capture is not 
 PIXEL = 1e-3
 
 
-@pytest.fixture(autouse=True)
-def empty_scene():
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-
-
 def random_pose(rng, reach=3.0):
     turn = Euler(rng.uniform(-math.pi, math.pi, 3)).to_matrix().to_4x4()
     pose = np.array([list(row) for row in turn], dtype=np.float64)

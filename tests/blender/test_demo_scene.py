@@ -13,11 +13,13 @@ for folder in (ROOT, ROOT / "examples"):
 import demo_scene  # noqa: E402
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True)
+def scene(add_on):
+    return demo_scene.build_scene()
+
+
 def corners():
     """Every vertex of the scene in the space of the bucket's box, by collection."""
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    demo_scene.build_scene()
     depsgraph = bpy.context.evaluated_depsgraph_get()
     world = {name: [] for name in ("Excavator", "Bucket")}
     for name, points in world.items():
@@ -32,13 +34,13 @@ def in_box(points):
     return points @ inverse[:3, :3].T + inverse[:3, 3]
 
 
-def test_the_box_holds_the_bucket_and_nothing_else(corners):
-    assert (np.abs(in_box(corners["Bucket"])) < 1).all()
-    assert (np.abs(in_box(corners["Excavator"])).max(axis=1) > 1).all()
+def test_the_box_holds_the_bucket_and_nothing_else():
+    found = corners()
+    assert (np.abs(in_box(found["Bucket"])) < 1).all()
+    assert (np.abs(in_box(found["Excavator"])).max(axis=1) > 1).all()
 
 
-def test_no_part_reaches_through_the_box(corners):
-    del corners
+def test_no_part_reaches_through_the_box():
     depsgraph = bpy.context.evaluated_depsgraph_get()
     weights = [(i, j, 20 - i - j) for i in range(21) for j in range(21 - i)]
     for item in bpy.data.collections["Excavator"].objects:
@@ -50,13 +52,12 @@ def test_no_part_reaches_through_the_box(corners):
         assert (np.abs(across).max(axis=-1) > 1).all(), item.name
 
 
-def test_the_scene_is_compact(corners):
-    everything = np.vstack(list(corners.values()))
+def test_the_scene_is_compact():
+    everything = np.vstack(list(corners().values()))
     assert np.linalg.norm(everything - demo_scene.CENTER, axis=1).max() < 1.3
 
 
-def test_the_bucket_can_be_taken_away_and_put_back(corners):
-    del corners
+def test_the_bucket_can_be_taken_away_and_put_back():
     bucket = bpy.data.collections["Bucket"].objects[0]
     demo_scene.show_bucket(False)
     bpy.context.view_layer.update()

@@ -20,11 +20,6 @@ from pvd_blender.scene import edit_shapes, frame  # noqa: E402
 PLACE = Matrix.LocRotScale(Vector((1, -2, 3)), Euler((0.4, -0.3, 1.1)), Vector((2, 2, 2)))
 
 
-@pytest.fixture(autouse=True)
-def empty_scene(enabled):
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-
-
 @pytest.fixture
 def origin():
     item = frame.create_frame(captures.capture("toy", [], ((-1, -1, -1), (1, 1, 1))))

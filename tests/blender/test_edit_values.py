@@ -17,8 +17,7 @@ GOAL = Matrix.LocRotScale(Vector((-3, 1, 4)), Euler((1.0, 0.2, 2.0)), Vector((1.
 
 
 @pytest.fixture
-def origin(enabled):
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+def origin():
     item = frame.create_frame(captures.capture("toy", [], ((-1, -1, -1), (1, 1, 1))))
     item.matrix_world = PLACE
     bpy.context.view_layer.update()

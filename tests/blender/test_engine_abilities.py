@@ -2,19 +2,19 @@
 
 import ast
 import json
-import os
-import subprocess
 import webbrowser
 from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
+from engine_run import printed
 from in_window import in_a_window
 from mathutils import Euler, Matrix, Vector
 
+from pvd_blender.engine import environment
+
 OPERATORS = bpy.ops.convert_field
-ROOT = Path(__file__).resolve().parents[2]
 HERE = Matrix.LocRotScale(Vector((1, 2, 0)), Euler((0, 0, 0.5)), Vector((1, 1, 1)))
 THERE = Matrix.LocRotScale(Vector((-1, 0, 3)), Euler((0.3, 0.2, 0)), Vector((2, 2, 2)))
 CELLS = 48
@@ -24,45 +24,21 @@ def settings():
     return bpy.context.scene.convert_field
 
 
-def run_python(engine_python, *arguments):
-    variables = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [engine_python, *map(str, arguments)]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="session")
-def engine(engine_python):
+def engine(warm_python):
     """The engine's command line; returns what it answers with ``--json``."""
 
     def ask(*arguments):
-        printed = run_python(engine_python, "-m", "pvd_engine", *arguments, "--json")
-        return json.loads(printed.splitlines()[-1])
+        told = printed(warm_python, "-m", "pvd_engine", *arguments, "--json")
+        return json.loads(told.splitlines()[-1])
 
     return ask
 
 
-@pytest.fixture(scope="session")
-def teacher(engine, capture, tmp_path_factory):
-    """A field of the ball."""
-    path = tmp_path_factory.mktemp("fields") / "ball.safetensors"
-    engine("train", capture, "--arch", "hash", "--preset", "small", "--steps", 60, "--out", path)
-    return path
-
-
 @pytest.fixture
-def frame(api, capture, teacher):
+def frame(trained):
     """The capture, with the field of the ball in its list."""
-    frame = api.import_capture(capture)
-    give_field(frame, teacher)
-    return frame
-
-
-def give_field(frame, path):
-    item = frame.convert_field.fields.add()
-    item.name, item.path, item.role = "Ball", str(path), "TEACHER"
-    return item
+    return trained
 
 
 def newest(frame):
@@ -76,13 +52,13 @@ def request_of(item):
 # Architectures and options ----------------------------------------------------------------------
 
 
-def test_the_panels_offer_the_engines_operations_and_options(add_on, engine_python):
+def test_the_panels_offer_the_engines_operations_and_options(add_on, warm_python):
     from pvd_blender.state.engine_options import ARCHITECTURES, AUTO, TABLE, changed_options
     from pvd_blender.state.settings import ALONE
 
     told = json.loads(
-        run_python(
-            engine_python,
+        printed(
+            warm_python,
             "-c",
             "import json, pvd_engine\n"
             "from pvd_engine.edit.edit_list import OPERATIONS\n"
@@ -90,7 +66,7 @@ def test_the_panels_offer_the_engines_operations_and_options(add_on, engine_pyth
         )
     )
     operations, where = told
-    assert Path(where).is_relative_to(ROOT)
+    assert Path(where).is_relative_to(environment.engine_sources())
 
     def offered(group, name):
         return [item.identifier for item in group.bl_rna.properties[name].enum_items]
@@ -213,7 +189,7 @@ def placed(matrix, point):
     return (np.array(matrix, dtype=np.float64) @ [*point, 1])[:3]
 
 
-def test_the_engine_reads_every_edit_that_shapes_make(api, frame, engine_python, tmp_path):
+def test_the_engine_reads_every_edit_that_shapes_make(api, frame, warm_python, tmp_path):
     from pvd_blender.scene.edit_properties import OPERATIONS as EDITS
 
     frame.matrix_world = THERE
@@ -222,8 +198,8 @@ def test_the_engine_reads_every_edit_that_shapes_make(api, frame, engine_python,
         api.add_shape(frame, op, "box", (1, 2, 3), **values)
     path = tmp_path / "edits.json"
     path.write_text(json.dumps(api.collect_edits(frame)))
-    read = run_python(
-        engine_python,
+    read = printed(
+        warm_python,
         "-c",
         "import sys, pathlib\nfrom pvd_engine.edit.edits_json import read_edits\n"
         "print([e.operation for e in read_edits(pathlib.Path(sys.argv[1]))])",
@@ -232,9 +208,13 @@ def test_the_engine_reads_every_edit_that_shapes_make(api, frame, engine_python,
     assert sorted(ast.literal_eval(read)) == sorted(op for op, _, _ in EDITS)
 
 
-def test_what_a_shape_holds_is_seen_where_its_target_stands(frame, engine, tmp_path):
+def test_what_a_shape_holds_is_seen_where_its_target_stands(api, frame, engine, tmp_path):
     frame.matrix_world = THERE
     settings().show_volume = False
+    # A piece of the ball's surface, of which the engine samples less than of the ball.
+    piece = api.add_shape(frame, "keep", "box", THERE @ Vector((0, 0, 0.9)))
+    piece.scale = (0.3, 0.3, 0.3)
+    before = middle(*density(engine, api.apply_edits(frame), tmp_path))
     bpy.context.scene.cursor.location = THERE.translation
     OPERATORS.add_shape(op="move", shape="box")
     item = bpy.context.active_object
@@ -243,9 +223,9 @@ def test_what_a_shape_holds_is_seen_where_its_target_stands(frame, engine, tmp_p
     target = item.convert_field.shape.target
     target.matrix_world = Matrix.Translation((0, 0, 9)) @ item.matrix_world
     target.scale = (1, 1, 1)
+    frame.convert_field.active_field = 0
     OPERATORS.apply_edits()
     assert newest(frame).role == "EDITED"
-    before = middle(*density(engine, frame.convert_field.fields[0].path, tmp_path))
     after = middle(*density(engine, newest(frame).path, tmp_path))
     moved = np.linalg.inv(np.array(THERE, dtype=np.float64))[:3, :3] @ [0, 0, 9]
     assert np.allclose(after, before + moved, atol=0.05)
@@ -258,7 +238,7 @@ def test_what_a_shape_holds_is_seen_where_its_target_stands(frame, engine, tmp_p
 def volumes(api, frame, capture, teacher):
     """The ball's volume in two captures that stand in different places."""
     other = api.import_capture(capture)
-    give_field(other, teacher)
+    api.add_field(other, teacher)
     frame.matrix_world, other.matrix_world = HERE, THERE
     first, second = (api.extract_volume(item, resolution=24) for item in (frame, other))
     bpy.context.view_layer.update()
@@ -326,7 +306,7 @@ def test_merging_from_a_window_can_be_undone(api, volumes, session, monkeypatch)
     from pvd_blender.state.properties import find_frame
 
     assert {item.name for item in bpy.data.objects} == names
-    assert [item.name for item in find_frame(uid).convert_field.fields] == ["Ball"]
+    assert [item.name for item in find_frame(uid).convert_field.fields] == ["Teacher hash"]
     assert not any(item.hide_viewport for item in bpy.data.objects if item.type == "VOLUME")
 
 

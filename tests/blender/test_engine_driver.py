@@ -305,8 +305,8 @@ def test_info_gives_the_capture_without_torch(tmp_path, engine_python, capture):
     assert result["outputs"]["capture"]["counts"] == {"train": 8, "val": 1, "test": 1}
 
 
-def test_a_wrong_folder_is_one_sentence_with_the_log(tmp_path, engine_python):
-    job = start(tmp_path, engine_python, "info", path=str(tmp_path))
+def test_a_wrong_folder_is_one_sentence_with_the_log(tmp_path, warm_python):
+    job = start(tmp_path, warm_python, "info", path=str(tmp_path))
     with pytest.raises(ConvertFieldError) as failed:
         job.wait()
     assert job.state is State.FAILED
@@ -314,9 +314,9 @@ def test_a_wrong_folder_is_one_sentence_with_the_log(tmp_path, engine_python):
     assert failed.value.log == job.folder / "engine.log" and failed.value.log.is_file()
 
 
-def test_another_protocol_is_refused(tmp_path, engine_python, capture, monkeypatch):
+def test_another_protocol_is_refused(tmp_path, warm_python, capture, monkeypatch):
     monkeypatch.setattr(jobs, "PROTOCOL_VERSION", 99)
-    job = start(tmp_path, engine_python, "info", path=str(capture))
+    job = start(tmp_path, warm_python, "info", path=str(capture))
     with pytest.raises(ConvertFieldError, match="speaks protocol 1 and this add-on 99"):
         job.wait()
 
@@ -379,9 +379,12 @@ def blender_with_a_job(tmp_path, engine_python, capture, then):
 
 
 @posix_only
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_no_engine_outlives_a_killed_blender(tmp_path, engine_python, capture, number):
-    blender, engine = blender_with_a_job(tmp_path, engine_python, capture, "time.sleep(600)")
+@pytest.mark.parametrize(
+    ("number", "python"), [(signal.SIGKILL, "engine_python"), (signal.SIGTERM, "warm_python")]
+)
+def test_no_engine_outlives_a_killed_blender(tmp_path, capture, number, python, request):
+    python = request.getfixturevalue(python)
+    blender, engine = blender_with_a_job(tmp_path, python, capture, "time.sleep(600)")
     assert is_alive(engine)
     blender.send_signal(number)
     blender.wait()

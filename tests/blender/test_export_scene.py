@@ -9,6 +9,7 @@ import bpy
 import captures
 import numpy as np
 import pytest
+from engine_run import printed
 from mathutils import Euler, Matrix, Vector
 from pictures import read_pixels
 
@@ -498,9 +499,7 @@ def test_the_button_does_what_the_function_does(api, scene, session, tmp_path):
         assert one.read_bytes() == other.read_bytes()
 
 
-def test_the_button_offers_the_engines_formats(add_on, engine_python):
-    import subprocess
-
+def test_the_button_offers_the_engines_formats(add_on, warm_python):
     from pvd_blender.export.scene_export import FORMATS as KNOWN
 
     offered = OPERATORS.export_scene.get_rna_type().properties["format"].enum_items.keys()
@@ -508,8 +507,5 @@ def test_the_button_offers_the_engines_formats(add_on, engine_python):
         "import typing; from pvd_engine.verbs.rewrite import RewriteArguments as A\n"
         "print(*typing.get_args(typing.get_type_hints(A)['to']))"
     )
-    root = str(Path(__file__).resolve().parents[2])
-    told = subprocess.run(
-        [engine_python, "-c", code], cwd=root, capture_output=True, text=True, check=True
-    )
-    assert sorted(offered) == sorted(KNOWN) == sorted(FORMATS) == sorted(told.stdout.split())
+    told = printed(warm_python, "-c", code)
+    assert sorted(offered) == sorted(KNOWN) == sorted(FORMATS) == sorted(told.split())

@@ -35,10 +35,10 @@ def test_the_size_that_the_engine_chose_and_the_masks_are_told(api, session, cap
     assert "Images are read" not in session.message
 
 
-def test_the_bar_says_which_image_is_read(tmp_path, engine_python, capture):
+def test_the_bar_says_which_image_is_read(tmp_path, warm_python, capture):
     from pvd_blender.engine.job import State, describe_progress
 
-    job = start(tmp_path, engine_python, "info", path=str(capture))
+    job = start(tmp_path, warm_python, "info", path=str(capture))
     job.wait()
     job.state = State.RUNNING
     payload = {"fraction": 0.12, "doing": "Reading images 37 of 300", "seconds_left": 8.0}

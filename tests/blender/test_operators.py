@@ -246,8 +246,8 @@ def test_a_dropped_file_is_imported_without_asking(api, capture):
     assert sum("pvd_capture" in item for item in bpy.data.objects) == 1
 
 
-def test_field_files_are_taken_into_the_list_and_out_of_it(api, frame, tmp_path):
-    field = api.train(frame, "hash", preset="small", steps=1)
+def test_field_files_are_taken_into_the_list_and_out_of_it(api, trained, teacher, tmp_path):
+    frame, field = trained, teacher
     state = frame.convert_field
     assert Path(state.fields[0].picture).is_file(), "as it was seen last"
     api.remove_field(frame)
@@ -373,10 +373,10 @@ def outcome(frame):
 
 def by_api(api, capture):
     frame = api.import_capture(capture)
-    api.train(frame, "hash", preset="small", steps=40, volume_resolution=24)
+    api.train(frame, "hash", preset="small", steps=20, volume_resolution=24)
     api.add_shape(frame, "erase", "box", (0, 0, 1))
     api.apply_edits(frame, volume_resolution=24)
-    api.convert(frame, "hash", preset="small", steps=12)
+    api.convert(frame, "hash", preset="small", steps=2)
     with pytest.raises(api.ConvertFieldError, match="is no camera"):
         api.render(frame, frame)
     api.look_through(next(item for item in frame.children if item.type == "CAMERA"))
@@ -388,7 +388,7 @@ def by_buttons(capture):
     values = settings()
     for making in (values.teacher, values.student):
         making.preset, making.limit = "small", "STEPS"
-    values.teacher.steps, values.student.steps, values.volume_resolution = 40, 12, 24
+    values.teacher.steps, values.student.steps, values.volume_resolution = 20, 2, 24
     values.student.architecture = "hash"
     OPERATORS.train()
     bpy.context.scene.cursor.location = (0, 0, 1)
@@ -431,9 +431,8 @@ def test_buttons_do_what_the_api_does_from_capture_to_picture(api, capture, tmp_
     assert tuple(picture.size) == (24, 24)
 
 
-def test_applying_again_starts_from_the_field_that_was_edited(api, capture):
-    frame = api.import_capture(capture)
-    teacher = api.train(frame, "hash", preset="small", steps=2)
+def test_applying_again_starts_from_the_field_that_was_edited(api, trained, teacher):
+    frame = trained
     api.add_shape(frame, "erase", "sphere", (0, 0, 1))
     first = api.apply_edits(frame)
     second = api.apply_edits(frame)
@@ -451,7 +450,7 @@ def test_a_result_comes_to_its_capture_after_renaming_and_reopening(
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
     session.start(
         tasks.training(
-            frame, tasks.FieldSettings("hash", options={"preset": "small", "steps": 20}), "cpu"
+            frame, tasks.FieldSettings("hash", options={"preset": "small", "steps": 2}), "cpu"
         )
     )
     bpy.ops.wm.open_mainfile(filepath=str(path))

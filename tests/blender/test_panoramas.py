@@ -20,11 +20,6 @@ TURN = [[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]]
 COLORS = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 
 
-@pytest.fixture(autouse=True)
-def empty_scene():
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-
-
 def panorama(numbers, **values):
     pose = np.eye(4)
     pose[:3, :3], pose[:3, 3] = TURN, (0.3, -0.7, 1.1)
@@ -164,16 +159,14 @@ def test_other_panoramas_are_refused_in_one_sentence(tmp_path, values, words):
     assert str(refused.value).endswith(".")
 
 
-def test_f12_through_a_panorama_shows_what_a_pinhole_sees(api, capture, tmp_path):
-    origin = api.import_capture(capture)
-    api.train(origin, "hash", preset="small", steps=40)
-    camera = next(item for item in origin.children if item.type == "CAMERA")
+def test_f12_through_a_panorama_shows_what_a_pinhole_sees(api, trained, tmp_path):
+    camera = next(item for item in trained.children if item.type == "CAMERA")
     api.look_through(camera)
     scene = bpy.context.scene
     scene.render.engine, scene.render.film_transparent = "CONVERT_FIELD", True
     scene.view_settings.view_transform = "Standard"
     scene.render.image_settings.color_mode = "RGBA"
-    entry = cameras.camera_to_dict(camera, scene, origin)
+    entry = cameras.camera_to_dict(camera, scene, trained)
     straight = rendered(tmp_path / "straight.png")
     height, width = straight.shape[:2]
     data = bpy.data.cameras.new("around")

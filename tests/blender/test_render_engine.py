@@ -10,11 +10,9 @@ from mathutils import Vector
 
 
 @pytest.fixture
-def frame(api, capture):
+def frame(api, trained):
     """A capture with a teacher; the scene renders it from its first camera."""
-    frame = api.import_capture(capture)
-    api.train(frame, "hash", preset="small", steps=60)
-    camera = next(item for item in frame.children if item.type == "CAMERA")
+    camera = next(item for item in trained.children if item.type == "CAMERA")
     api.look_through(camera)
     scene = bpy.context.scene
     scene.render.engine = "CONVERT_FIELD"
@@ -23,7 +21,7 @@ def frame(api, capture):
     scene.render.image_settings.file_format = "PNG"
     scene.render.image_settings.color_mode = "RGBA"
     scene.render.image_settings.compression = 0
-    return frame
+    return trained
 
 
 def rendered(path):

@@ -32,8 +32,7 @@ SIZE = 64
 
 
 @pytest.fixture(autouse=True)
-def empty_scene():
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+def exact_renders(add_on):
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
     scene.cycles.use_denoising = False

@@ -160,9 +160,8 @@ def test_modifiers_that_leave_no_density_are_named(volume, tmp_path):
         edit(volume, tmp_path / "e")
 
 
-def test_nodes_erase_what_a_box_shape_erases(api, capture, tmp_path):
-    frame = api.import_capture(capture)
-    field = api.train(frame, "hash", preset="small", steps=60)
+def test_nodes_erase_what_a_box_shape_erases(api, trained, teacher):
+    frame, field = trained, teacher
     api.extract_volume(frame, resolution=64)
     shape = api.add_shape(frame, "erase", "box", location=(0.6, 0, 0))
     shape.scale = (0.6, 2, 2)
