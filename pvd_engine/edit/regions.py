@@ -71,7 +71,7 @@ class Region(nn.Module):
         return None
 
     def speaks_for(self, points: Tensor) -> Tensor:
-        """Return whether a *keep* with this region decides on points (N,): on all, but for a grid."""
+        """Return whether a *keep* with this region decides on each point: all, but for a grid."""
         return torch.ones(len(points), dtype=torch.bool, device=points.device)
 
     def speaks_for_cells(self, low: Tensor, high: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ EXIT_STATUS = pytest.StashKey[int]()
 def add_on(tmp_path):
     """The add-on, newly enabled in an empty file, with a work folder of its own and no engine.
 
-    It is disabled afterwards, so that no test finds jobs, messages, icons or preferences of another.
+    It is disabled afterwards: no test finds jobs, messages, icons or preferences of another.
     """
     import pvd_blender
     from pvd_blender import api
@@ -97,7 +97,8 @@ def shared_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def capture(shared_folder):
     """The folder of a small capture: a coloured ball seen by ten cameras."""
-    return shared.once(shared_folder / "captures", lambda folder: small_capture.write(folder / "ball")) / "ball"
+    folder = shared_folder / "captures"
+    return shared.once(folder, lambda new: small_capture.write(new / "ball")) / "ball"
 
 
 @pytest.fixture

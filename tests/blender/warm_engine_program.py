@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 REFUSED = "refused"
@@ -25,7 +26,7 @@ SECONDS_TO_LISTEN = 20.0
 
 def main(socket_path: str, python: str, words: list[str]) -> None:
     connection = connected(socket_path)
-    request = {"words": words, "folder": os.getcwd(), "environment": dict(os.environ)}
+    request = {"words": words, "folder": str(Path.cwd()), "environment": dict(os.environ)}
     pipes = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))]
     line = json.dumps(request).encode() + b"\n"
     sent = connection.sendmsg([line], pipes)
