@@ -14,6 +14,11 @@ from pvd_engine.data.capture import Camera
 from pvd_engine.data.formats.colmap import lens_camera
 from pvd_engine.data.formats.colmap_model import CAMERA_MODELS, ColmapCamera
 
+try:  # before the tests begin: it changes the environment's variables when it is imported
+    import cv2
+except ImportError:
+    cv2 = None
+
 SIZE = (640, 480)
 POSE = look_at((1.0, -2.5, 3.0), (0.2, 0.1, -0.3))
 
@@ -92,12 +97,17 @@ def by_formula(camera, points):
         by_hand = BY_HAND[camera.distortion_model]
         plane = np.array([by_hand(*point, **camera.distortion) for point in points])
         return plane * (camera.fx, camera.fy) + (camera.cx, camera.cy)
-    cv2 = pytest.importorskip("cv2", reason="opencv-python-headless is not installed")
+    module = opencv()
     zero, bent = np.zeros(3), opencv_coefficients(camera)
     matrix = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
     if camera.distortion_model == "opencv_fisheye":
-        return cv2.fisheye.projectPoints(points[:, None], zero, zero, matrix, bent)[0][:, 0]
-    return cv2.projectPoints(points, zero, zero, matrix, bent)[0][:, 0]
+        return module.fisheye.projectPoints(points[:, None], zero, zero, matrix, bent)[0][:, 0]
+    return module.projectPoints(points, zero, zero, matrix, bent)[0][:, 0]
+
+
+def opencv():
+    """The module cv2; skips the test where it is not installed."""
+    return cv2 or pytest.skip("opencv-python-headless is not installed")
 
 
 def opencv_coefficients(camera):

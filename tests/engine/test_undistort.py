@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from capture_files import write_image, write_json
 from engine_process import pvd
-from lens_formulas import SPREAD, by_formula, lens_of, opencv_coefficients
+from lens_formulas import SPREAD, by_formula, lens_of, opencv, opencv_coefficients
 from PIL import Image
 
 from pvd_engine.cli import main
@@ -59,7 +59,7 @@ def test_each_pixel_shows_what_the_lens_shows_in_its_direction(name):
 
 @pytest.mark.parametrize("name", IN_OPENCV)
 def test_the_picture_is_opencvs(name):
-    cv2 = pytest.importorskip("cv2", reason="opencv-python-headless is not installed")
+    cv2 = opencv()
     camera = small(name)
     bent = opencv_coefficients(camera)
     # The centre of OpenCV's first pixel is (0, 0).
