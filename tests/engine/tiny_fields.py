@@ -8,6 +8,7 @@ from pvd_engine.distill import projection, teach
 from pvd_engine.fields import architectures
 from pvd_engine.fields.encoders.base import Encoder
 from pvd_engine.fields.encoders.mlp import MlpEncoder
+from pvd_engine.fields.registry import RADIANCE_FIELDS
 
 SIZES = {
     "hash": {"levels": 8, "log2_table_size": 14, "finest_resolution": 96},
@@ -24,7 +25,7 @@ def tiny_fields():
     """Within, the preset "small" is tiny, and a step casts fewer rays."""
     with pytest.MonkeyPatch.context() as patch:
         for name, sizes in SIZES.items():
-            encoder = architectures.PRESETS[name]["small"]["encoder"]
+            encoder = RADIANCE_FIELDS[name].presets["small"]
             for key, value in sizes.items():
                 patch.setitem(encoder, key, value)
         patch.setitem(architectures.OCCUPANCY_RESOLUTION, "small", 48)
