@@ -14,6 +14,10 @@ ENGINE_PYTHON := $(abspath $(ENGINE)/bin/python)
 BLENDER_PYTHON := $(abspath $(BLENDER)/bin/python)
 # A file stays in one process, for its tests share what took time to make.
 TWO_AT_A_TIME := -n 2 --dist loadfile --no-loadscope-reorder
+QUICK := -m "not slow"
+ENGINE_TESTS := OMP_NUM_THREADS=1 $(ENGINE_PYTHON) -m pytest $(TWO_AT_A_TIME) tests/engine
+BLENDER_TESTS := PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) \
+  $(BLENDER_PYTHON) -m pytest $(TWO_AT_A_TIME) tests/blender
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 # A Blender application (not the bpy package) for the tests in a window, and what to put before it:
@@ -23,20 +27,26 @@ GUI_RUN ?=
 GUI_OUT ?= gui_output
 FUZZ_OUT ?= fuzz_output
 
-.PHONY: demo test test-engine test-blender test-blenders test-gui fuzz lint addon options setup clean
+.PHONY: demo test test-all test-engine test-blender test-blenders slow-tests test-gui fuzz lint addon options setup clean
 
 demo: setup  ## Make a capture, train, edit and convert it inside Blender; leaves a folder
 	PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $(BLENDER_PYTHON) examples/demo.py --out $(OUT)
 
-test: setup lint test-engine test-blender  ## All checks on the engine and the add-on
+test: setup lint test-engine test-blender  ## The checks of a change
+test-all: test slow-tests test-blenders  ## And what is slow: all pairs, all Blenders
 
 setup: $(ENGINE)/.ready $(BLENDER)/.ready  ## Both environments
 
 test-engine: $(ENGINE)/.ready
-	OMP_NUM_THREADS=1 $(ENGINE_PYTHON) -m pytest $(TWO_AT_A_TIME) tests/engine
+	$(ENGINE_TESTS) $(QUICK)
 
 test-blender: setup addon
-	PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $(BLENDER_PYTHON) -m pytest $(TWO_AT_A_TIME) tests/blender
+	$(BLENDER_TESTS) $(QUICK)
+
+# Tests with the marker "slow"; pytest's exit code 5 would say that there are none.
+slow-tests: setup addon
+	$(ENGINE_TESTS) -m slow
+	$(BLENDER_TESTS) -m slow
 
 lint: $(ENGINE)/.ready
 	$(ENGINE_PYTHON) -m ruff format --check .

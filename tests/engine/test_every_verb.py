@@ -1,0 +1,189 @@
+"""Every verb runs end to end through the real command line, with every format that it can write."""
+
+import json
+from typing import get_args, get_type_hints
+
+import numpy as np
+import pytest
+from capture_files import write_json
+from engine_process import pvd, start, write_disc_capture, write_request
+from PIL import Image
+
+from pvd_engine.cli import VERBS
+from pvd_engine.data.formats.cameras_json import camera_to_dict
+from pvd_engine.data.readers import open_capture
+from pvd_engine.fields.header import read_header
+from pvd_engine.verbs.export import ExportArguments
+from pvd_engine.verbs.rewrite import RewriteArguments
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with a capture, a teacher and what edits, merges and light fields are made of it."""
+    folder = tmp_path_factory.mktemp("verbs")
+    write_disc_capture(folder / "disc", count=9)
+    teacher = folder / "teacher.safetensors"
+    answer("train", folder / "disc", "--arch", "hash", "--steps", 12, "--out", teacher)
+    return folder
+
+
+def answer(*words, **options):
+    """The JSON with which a command ends; it must not fail."""
+    result = pvd(*words, "--json", **options)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def train(made, tmp_path):
+    assert read_header(made / "teacher.safetensors")["kind"] == "radiance_field"
+
+
+def info(made, tmp_path):
+    assert len(answer("info", made / "disc")["capture"]["views"]) == 9
+    assert answer("info", made / "teacher.safetensors")["field"]["kind"] == "radiance_field"
+
+
+def rewrite(made, tmp_path):
+    formats = get_args(get_type_hints(RewriteArguments)["to"])
+    assert formats
+    for name in formats:
+        answer("rewrite", made / "disc", "--to", name, "--out", tmp_path / name)
+        assert len(open_capture(tmp_path / name).views) == 9
+
+
+def convert(made, tmp_path):
+    out = tmp_path / "vm.safetensors"
+    words = ("--to", "vm", "--capture", made / "disc", "--steps", 2, "--out", out)
+    told = answer("convert", made / "teacher.safetensors", *words)
+    assert read_header(out)["architecture"]["name"] == "vm"
+    report = json.loads((tmp_path / "vm.report.json").read_text(encoding="utf-8"))
+    assert report["times"]["steps"] == told["steps"] == 2
+    assert (tmp_path / "vm.report.html").read_text(encoding="utf-8").startswith("<!")
+
+
+def edit(made, tmp_path):
+    region = {"sphere": {"center": [0, 0, 0], "radius": 0.2}}
+    write_json(tmp_path / "edits.json", [{"op": "erase", "region": region}])
+    out = tmp_path / "edited.safetensors"
+    answer("edit", made / "teacher.safetensors", "--edits", tmp_path / "edits.json", "--out", out)
+    assert read_header(out)["kind"] == "edited_field"
+
+
+def floaters(made, tmp_path):
+    out = tmp_path / "floaters.npz"
+    answer("floaters", made / "teacher.safetensors", "--resolution", 16, "--out", out)
+    assert {"density", "box", "vertices", "faces"} == set(np.load(out))
+
+
+def merge(made, tmp_path):
+    out = tmp_path / "merged.safetensors"
+    fields = [made / "teacher.safetensors"] * 2
+    write_json(tmp_path / "placements.json", [np.eye(4).tolist()] * 2)
+    told = answer("merge", *fields, "--placements", tmp_path / "placements.json", "--out", out)
+    assert told["parts"] == 2
+    assert read_header(out)["kind"] == "merged_field"
+
+
+def volume(made, tmp_path):
+    out = tmp_path / "volume.npz"
+    answer("volume", made / "teacher.safetensors", "--resolution", 16, "--out", out)
+    assert np.load(out)["density"].shape == (16, 16, 16)
+
+
+def render(made, tmp_path):
+    words = ("--capture", made / "disc", "--split", "test", "--out", tmp_path / "pictures")
+    told = answer("render", made / "teacher.safetensors", *words)
+    assert Image.open(tmp_path / "pictures" / told["images"][0]).size == (24, 24)
+
+
+def compare(made, tmp_path):
+    field = made / "teacher.safetensors"
+    words = ("--reference", field, "--capture", made / "disc", "--out", tmp_path / "d")
+    told = answer("compare", field, *words)
+    assert told["psnr"] is None, "a field is equal to itself"
+    assert (tmp_path / "d" / told["images"][0]).is_file()
+
+
+def measure(made, tmp_path):
+    told = answer("eval", made / "teacher.safetensors", "--capture", made / "disc")
+    assert told["views"] and told["psnr"] > 0
+
+
+def export(made, tmp_path):
+    light = tmp_path / "light.safetensors"
+    words = ("--to", "light_field", "--capture", made / "disc", "--steps", 1, "--no-report")
+    answer("convert", made / "teacher.safetensors", *words, "--out", light)
+    for name in get_args(get_type_hints(ExportArguments)["to"]):
+        out = tmp_path / f"light.{name}"
+        told = answer("export", light, "--to", name, "--out", out)
+        assert told["size"] == out.stat().st_size > 0
+
+
+def undistort(made, tmp_path):
+    view = open_capture(made / "disc").views[0]
+    write_json(tmp_path / "camera.json", camera_to_dict(view.camera))
+    out = tmp_path / "pinhole.png"
+    answer("undistort", view.image_path, "--camera", tmp_path / "camera.json", "--out", out)
+    assert Image.open(out).size == (24, 24)
+
+
+def bench(made, tmp_path):
+    out = tmp_path / "bench"
+    words = ("--budget", "1s", "--sources", "hash", "--targets", "vm", "--out", out)
+    told = answer("bench", "matrix", made / "disc", *words)
+    assert told["table"]
+    assert (out / "matrix.json").is_file()
+
+
+CASES = {
+    **{
+        case.__name__: case
+        for case in (
+            train,
+            info,
+            rewrite,
+            convert,
+            edit,
+            floaters,
+            merge,
+            volume,
+            render,
+            compare,
+            export,
+            undistort,
+            bench,
+        )
+    },
+    "eval": measure,
+}
+
+
+def test_every_verb_has_a_case():
+    assert set(CASES) == set(VERBS)
+
+
+@pytest.mark.parametrize("verb", CASES)
+def test_a_verb_runs_through_the_command_line(verb, made, tmp_path):
+    CASES[verb](made, tmp_path)
+
+
+def test_a_request_runs_through_the_command_line(made, tmp_path):
+    job = write_request(tmp_path / "job", "info", path=made / "disc")
+    assert len(answer("run", job)["capture"]["views"]) == 9
+
+
+def test_pictures_are_served_through_the_command_line(made, tmp_path):
+    camera = camera_to_dict(open_capture(made / "disc").views[0].camera)
+    request = {"id": 1, "field": str(made / "teacher.safetensors"), "camera": camera}
+    with start("serve", "--device", "cpu") as server:
+        out, _ = server.communicate(
+            json.dumps(request | {"out": str(tmp_path / "picture.npy")}) + "\n", timeout=180
+        )
+    assert [json.loads(line)["type"] for line in out.splitlines()] == ["picture"]
+    assert np.load(tmp_path / "picture.npy").shape == (24, 24, 5)
+    assert server.returncode == 0
+
+
+def test_kernels_are_measured_through_the_command_line(tmp_path):
+    told = answer("bench", "kernels", "--device", "cpu", "--out", tmp_path)
+    assert "hash" in told["table"]
