@@ -15,12 +15,12 @@ from .launch import Part, split, use_warp
 from .marching import PackedSamples
 
 LARGEST_LOG_DENSITY = 15.0
-"""Exponents are cut here, as in instant-ngp, so that neither values nor gradients overflow."""
+"""Largest exponent; larger ones are cut, as in instant-ngp, so that nothing overflows."""
 
 
 @dataclass(frozen=True)
 class Composited:
-    """What the samples of each ray add up to.
+    """Sums over the samples of each ray.
 
     Attributes
     ----------
@@ -60,13 +60,13 @@ def composite(
 
 @torch.no_grad()
 def transmittance(log_density: Tensor, samples: PackedSamples, step: float) -> Tensor:
-    """Fraction of light (S,) that reaches each sample from its ray's origin; no gradient."""
+    """Return the fraction of light (S,) from its ray's origin that reaches each sample."""
     run = transmittance_warp if use_warp(log_density.device) else transmittance_reference
     return run(_per_step(log_density, samples), samples, step)
 
 
 def _per_step(log_density: Tensor, samples: PackedSamples) -> Tensor:
-    """Log-density as if every sample stood for one step."""
+    """Return the log-density as if every sample stood for one step."""
     return log_density if samples.log_stretch is None else log_density + samples.log_stretch
 
 
@@ -103,8 +103,8 @@ def transmittance_reference(log_density: Tensor, samples: PackedSamples, step: f
 
 
 def _reaching(thickness: Tensor, samples: PackedSamples) -> Tensor:
-    """Transmittance before each sample, from all samples' optical thickness."""
-    # One sum runs over all rays, so it needs float64 lest late rays lose their digits.
+    """Return the transmittance before each sample, from all samples' optical thickness."""
+    # One sum runs over all rays, so without float64 late rays would lose digits.
     total = torch.cat((thickness.new_zeros(1), thickness)).double().cumsum(0)
     before = total[:-1] - total[samples.offsets[:-1]][samples.ray_index]
     return torch.exp(-before).to(thickness.dtype)
@@ -134,12 +134,12 @@ def transmittance_warp(log_density: Tensor, samples: PackedSamples, step: float)
 
 
 def _thickness(log_density: Tensor, step: float) -> Tensor:
-    """Optical thickness of each sample; torch's exp is vectorised, unlike a kernel's."""
+    """Return the optical thickness of each sample; torch's exp is vectorised, unlike a kernel's."""
     return log_density.detach().clamp(max=LARGEST_LOG_DENSITY).exp_().mul_(step).contiguous()
 
 
 def _parts(samples: PackedSamples) -> list[Part]:
-    """Ranges of rays, which are small because rays differ in samples."""
+    """Return ranges of rays, which are small because rays differ in samples."""
     return split(samples.rays, grain=256, parts_per_thread=4)
 
 

@@ -17,17 +17,17 @@ from .marching import CANDIDATES, PackedSamples
 from .ray_positions import spread
 
 FARTHEST = 1e3
-"""Radii of a ray at which it ends."""
+"""Distance at which a ray ends, in radii of that ray."""
 
 
 class RayCoordinate(NamedTuple):
-    """What makes the even coordinate of rays; each (R,) float32.
+    """Coordinate of rays along which they are sampled evenly; each attribute (R,) float32.
 
     Attributes
     ----------
     nearest : distance of the point nearest to the centre; may be negative.
-    radius : up to where, to both sides of that point, the coordinate is distance.
-    start, end : the coordinate at the ray's origin and at its end.
+    radius : distance from that point up to which the coordinate is distance itself.
+    start, end : coordinate at the ray's origin and at its end.
     """
 
     nearest: Tensor
@@ -37,7 +37,7 @@ class RayCoordinate(NamedTuple):
 
     @classmethod
     def of(cls, origins: Tensor, directions: Tensor) -> "RayCoordinate":
-        """The coordinate of rays (R, 3), whose directions are unit vectors."""
+        """Return the coordinate of rays (R, 3), whose directions are unit vectors."""
         nearest = -(origins * directions).sum(dim=-1)
         passing = ((origins * origins).sum(dim=-1) - nearest * nearest).clamp(min=0)
         radius = (1 + passing).sqrt()
@@ -48,7 +48,7 @@ class RayCoordinate(NamedTuple):
         return cls(nearest, radius, -inside * nearest.sign(), radius * (2 - 1 / FARTHEST))
 
     def distances(self, coordinate: Tensor, ray: Tensor) -> Tensor:
-        """Distances from the origins of coordinates of rays with these indices."""
+        """Return distances from the origins at coordinates of the rays with these indices."""
         radius = self.radius[ray]
         size = coordinate.abs()
         outside = radius * radius / (2 * radius - size)
@@ -57,13 +57,13 @@ class RayCoordinate(NamedTuple):
 
 
 def contract(points: Tensor) -> Tensor:
-    """Points (..., 3) of all space in the cube [-2, 2]^3."""
+    """Map points (..., 3) of all space into the cube [-2, 2]^3."""
     largest = points.abs().amax(dim=-1, keepdim=True).clamp(min=1)
     return points * ((2 - 1 / largest) / largest)
 
 
 def expand(points: Tensor, farthest: float) -> Tensor:
-    """The inverse of `contract`; no largest coordinate exceeds `farthest`."""
+    """Invert `contract`; no largest coordinate exceeds `farthest`."""
     largest = points.abs().amax(dim=-1, keepdim=True).clamp(1, 2 - 1 / farthest)
     return points / ((2 - largest) * largest)
 
@@ -72,7 +72,7 @@ def expand(points: Tensor, farthest: float) -> Tensor:
 def march_contracted(
     origins: Tensor, directions: Tensor, occupancy: Tensor, step: float, jitter: Tensor
 ) -> PackedSamples:
-    """The candidates of each ray that lie in occupied cells.
+    """Return the candidates of each ray that lie in occupied cells.
 
     Candidate k = 0, 1, ... of a ray lies where its coordinate is (k + jitter) * step beyond its
     origin's.
@@ -108,7 +108,7 @@ def march_contracted(
 def _occupied(
     origins: Tensor, directions: Tensor, t: Tensor, ray: Tensor, occupancy: Tensor
 ) -> Tensor:
-    """Whether the positions at distances t along rays are in occupied cells."""
+    """Return whether the positions at distances t along rays are in occupied cells."""
     contracted = contract(origins[ray] + t[..., None] * directions[ray])
     limit = torch.tensor(occupancy.shape, device=t.device)
     cell = ((contracted + 2) * (limit / 4)).long().clamp(min=0).minimum(limit - 1)
@@ -125,7 +125,7 @@ def march_contracted_reference(
     step: float,
     jitter: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Ray index and coordinate of each sample, and offsets, in plain torch operations."""
+    """Return ray index and coordinate of each sample, and offsets; plain torch operations."""
     device = origins.device
     longest = float((rays.end - rays.start).max()) if len(origins) else 0.0
     candidates = int(longest / step) + 2
@@ -154,7 +154,7 @@ def march_contracted_warp(
     step: float,
     jitter: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """As `march_contracted_reference`, by the Warp kernel."""
+    """Return what `march_contracted_reference` does, by the Warp kernel."""
     from .sources.contracted import march_contracted as march
 
     count = len(origins)

@@ -118,6 +118,7 @@ class Kernel:
     native : str or None
     name : str
     fused : bool
+        As `kernel` takes them.
     """
 
     def __init__(
@@ -139,6 +140,9 @@ class Kernel:
         }
         self._given = self._arrays.keys() | self._scalars.keys()
         sizes = {size for array in self._arrays.values() for size, _ in array.shape}
+        unknown = [key for key, kind in arguments.items() if kind is Size and key not in sizes]
+        if unknown:
+            raise TypeError(f"Kernel {name}: no tensor has the size {', '.join(unknown)}.")
         # A number in a shape stands for itself, so that all sizes are looked up alike.
         self._numbers: dict[str | int, int] = {n: n for n in sizes if isinstance(n, int)}
 

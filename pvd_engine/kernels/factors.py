@@ -15,18 +15,18 @@ from .launch import Part, use_warp
 from .memory import POOL
 
 MODES = ((0, 1, 2), (0, 2, 1), (1, 2, 0))
-"""Of the vector-matrix decomposition: the two axes of the plane, and that of the line."""
+"""Modes of the vector-matrix decomposition: the plane's two axes, then the line's."""
 
 Size = tuple[int, int, int]
 
 
 def plane_rows(size: Size) -> list[int]:
-    """Vertices of the plane of each mode."""
+    """Return the number of vertices of each mode's plane."""
     return [size[a] * size[b] for a, b, _ in MODES]
 
 
 def plane_products(points01: Tensor, planes: Tensor, lines: Tensor, size: Size) -> Tensor:
-    """Planes times lines at points, for the three modes side by side.
+    """Multiply planes and lines at points, for the three modes side by side.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def plane_products(points01: Tensor, planes: Tensor, lines: Tensor, size: Size) 
 
 
 def line_products(points01: Tensor, lines: Tensor, size: Size) -> Tensor:
-    """The product of a line along each axis at points.
+    """Multiply the lines along the three axes at points.
 
     Parameters
     ----------

@@ -17,18 +17,18 @@ from .launch import Part, thread_count, use_warp
 from .memory import POOL
 
 PRIMES = (1, 2654435761, 805459861)
-"""Factors of the spatial hash, one an axis."""
+"""Factors of the spatial hash, one per axis."""
 
 SMALL = 1 << 14
-"""Points times levels below which one thread is as quick as several."""
+"""Product of points and levels below which one thread is as fast as several."""
 
 FEATURE_COUNTS = (1, 2, 4, 8)
-"""Features a level for which there is a fast kernel."""
+"""Numbers of features per level for which there is a fast kernel."""
 
 
 @dataclass(frozen=True)
 class HashGridLayout:
-    """Where each level's entries are in one table of all levels.
+    """Layout of the entries of all levels in one table.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class HashGridLayout:
 
     def __post_init__(self) -> None:
         if self.features not in FEATURE_COUNTS:
-            raise ValueError(f"features a level must be one of {FEATURE_COUNTS}")
+            raise ValueError(f"features per level must be one of {FEATURE_COUNTS}")
         if self.levels < 1 or self.base_resolution < 2 or not 3 <= self.log2_table_size <= 27:
             raise ValueError("a hash grid needs a level, a base of 2 and a table of 2^3 to 2^27")
 
@@ -83,7 +83,7 @@ class HashGridLayout:
     @cached_property
     def resolutions(self) -> tuple[int, ...]:
         """Vertices along each axis, for each level."""
-        # Rounded to float32 as instant-ngp computes it, lest 31.0000001 become 33 vertices.
+        # Rounded to float32 as instant-ngp does it; else 31.0000001 would become 33 vertices.
         return tuple(math.ceil(_float32(scale)) + 1 for scale in self.scales)
 
     @cached_property
@@ -104,7 +104,7 @@ class HashGridLayout:
 
     @cached_property
     def dense(self) -> tuple[bool, ...]:
-        """Whether a level has an entry for every vertex, so that nothing is hashed."""
+        """Whether each level has an entry for every vertex, so that nothing is hashed."""
         return tuple(r**3 <= n for r, n in zip(self.resolutions, self.sizes, strict=True))
 
     @cached_property

@@ -28,7 +28,7 @@ Part = tuple[int, int]
 
 @cache
 def warp_available() -> bool:
-    """Whether Warp is installed and starts; initialises it quietly, and warns once if it is not."""
+    """Return whether Warp is installed and starts; start it quietly, or warn once."""
     if importlib.util.find_spec("warp") is None:
         warnings.warn(
             "Warp is not installed, so slower PyTorch kernels serve instead; "
@@ -54,7 +54,7 @@ def warp_available() -> bool:
 
 @contextmanager
 def _silent_start() -> Iterator[None]:
-    """Hide what Warp's C++ code prints where there is no NVIDIA driver: nobody asked for one."""
+    """Hide the warning that Warp's C++ code prints where there is no NVIDIA driver."""
     if torch.cuda.is_available():
         yield
         return
@@ -70,9 +70,9 @@ def _silent_start() -> Iterator[None]:
 
 
 def use_warp(device: torch.device) -> bool:
-    """Whether kernels on `device` should run in Warp rather than as their torch reference.
+    """Return whether kernels on `device` should run in Warp rather than as their torch reference.
 
-    Not while torch traces a program, which must consist of its own operations.
+    They do not while torch traces a program, which must consist of its own operations.
     """
     if torch.compiler.is_compiling():
         return False
@@ -82,7 +82,7 @@ def use_warp(device: torch.device) -> bool:
 
 
 def thread_count() -> int:
-    """Threads that a launch on the CPU is split over: as many as torch uses."""
+    """Return the number of threads that share a launch on the CPU: as many as torch uses."""
     return torch.get_num_threads()
 
 
@@ -155,7 +155,7 @@ def _start(work: Any, helpers: int) -> list[Future]:
 
 @cache
 def _thread_pool(threads: int, process: int) -> ThreadPoolExecutor:
-    """The helper threads; a forked process, whose threads are gone, gets its own."""
+    """Return the helper threads; a forked process, whose threads are gone, gets its own."""
     return ThreadPoolExecutor(threads, thread_name_prefix="pvd-kernel")
 
 

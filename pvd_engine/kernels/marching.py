@@ -9,10 +9,10 @@ from torch import Tensor
 from .launch import split, use_warp
 
 TINY = 1e-12
-"""A direction's component below this is taken as parallel to the faces."""
+"""Size of a direction's component below which a ray counts as parallel to the faces."""
 
 CANDIDATES = 1 << 21
-"""Candidates that the reference tests together."""
+"""Number of candidates that the reference tests at once."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class PackedSamples:
 
 
 def select(samples: PackedSamples, keep: Tensor) -> PackedSamples:
-    """The samples where `keep` (S,) bool is true."""
+    """Return the samples where `keep` (S,) bool is true."""
     before = torch.zeros(len(samples) + 1, dtype=torch.int64, device=keep.device)
     torch.cumsum(keep, dim=0, out=before[1:])
     kept = keep.nonzero().view(-1)
@@ -68,7 +68,7 @@ def march_rays(
     step: float,
     jitter: Tensor,
 ) -> PackedSamples:
-    """The candidates of each ray that lie in occupied cells.
+    """Return the candidates of each ray that lie in occupied cells.
 
     Candidate k = 0, 1, ... of a ray lies at t = t_near + (k + jitter) * step < t_far, where
     [t_near, t_far] is the ray's interval in the box, t_near not below 0.
@@ -100,7 +100,7 @@ def march_rays(
 
 
 def _cell_scale(occupancy: Tensor, box: Tensor) -> Tensor:
-    """Cells per unit of length along each axis: (3,)."""
+    """Return the cells per unit of length along each axis: (3,)."""
     return torch.tensor(occupancy.shape, device=box.device) / (box[1] - box[0])
 
 
@@ -138,7 +138,7 @@ def march_rays_reference(
 
 
 def through_box(origins: Tensor, directions: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
-    """Distances (N,) at which rays enter and leave a box (2, 3).
+    """Return the distances (N,) at which rays enter and leave a box (2, 3).
 
     From inside, a ray enters at 0. Of a ray that passes by, both are the same distance.
     """

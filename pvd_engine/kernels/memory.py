@@ -1,4 +1,4 @@
-"""Large temporary arrays that are used again instead of being allocated anew.
+"""Large temporary arrays that are used again instead of being allocated.
 
 A fresh array of many megabytes costs a page fault every 4 KiB, which for a hash grid's gradient
 takes longer than computing it. `BufferPool` keeps such memory and hands it out again as soon as
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 SMALLEST = 1 << 20
-"""Bytes below which the allocator is as good."""
+"""Bytes of an array below which the allocator is as fast."""
 
 
 @dataclass(eq=False)
@@ -45,7 +45,7 @@ class BufferPool:
         self._lock = threading.Lock()
 
     def empty(self, shape: Sequence[int], device: torch.device) -> Tensor:
-        """A contiguous float32 tensor of `shape` with arbitrary content."""
+        """Return a contiguous float32 tensor of `shape` with arbitrary content."""
         count = math.prod(shape)
         if device.type != "cpu" or count * 4 < SMALLEST:
             return torch.empty(tuple(shape), dtype=torch.float32, device=device)
@@ -56,7 +56,7 @@ class BufferPool:
         return torch.from_numpy(view).view(tuple(shape))
 
     def _unused_block(self, count: int) -> _Block:
-        """The smallest fitting block that nobody uses, or a new one."""
+        """Return the smallest fitting block that is not in use, or a new one."""
         idle = [block for block in self._blocks if block.lent() is None]
         fitting = [block for block in idle if count <= len(block.memory) <= 2 * count]
         if fitting:
@@ -79,7 +79,7 @@ class BufferPool:
 
     @property
     def held(self) -> int:
-        """Bytes of all blocks, used and unused."""
+        """Number of bytes of all blocks, used and unused."""
         return sum(block.memory.nbytes for block in self._blocks)
 
 

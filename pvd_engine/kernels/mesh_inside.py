@@ -13,17 +13,17 @@ from torch import Tensor
 from .launch import use_warp, warp_available
 
 PAIRS_AT_ONCE = 1 << 19
-"""Point-triangle pairs in memory at once."""
+"""Number of pairs of a point and a triangle in memory at once."""
 
 CELLS_AT_ONCE = 1 << 11
-"""Cells that are tested against the triangles near any of them."""
+"""Number of cells that are tested together, against the triangles near any of them."""
 
 
 class MeshQuery(Protocol):
     """A closed mesh that points and cells are tested against."""
 
     def inside(self, points: Tensor) -> Tensor:
-        """Whether points (N, 3) float32, at most the mesh's size away from it, are inside.
+        """Return whether points (N, 3) float32, at most the mesh's size away from it, are inside.
 
         Returns
         -------
@@ -72,7 +72,7 @@ class ReferenceMeshQuery:
         self.normals = torch.linalg.cross(second - first, third - first)
 
     def inside(self, points: Tensor) -> Tensor:
-        """Whether points (N, 3) are inside, wherever they are."""
+        """Return whether points (N, 3) are inside, wherever they are."""
         rows = max(1, PAIRS_AT_ONCE // len(self.corners))
         parts = [winding_number(part, self.corners) > 0.5 for part in points.split(rows)]
         return torch.cat(parts) if parts else points.new_zeros(0, dtype=torch.bool)
@@ -152,7 +152,7 @@ class WarpMeshQuery:
         self.reach = 2 * float(spread.norm())
 
     def inside(self, points: Tensor) -> Tensor:
-        """Whether points (N, 3) are inside, at most the mesh's size away from it."""
+        """Return whether points (N, 3) are inside, at most the mesh's size away from it."""
         from .sources.mesh_inside import mesh_inside
 
         found = torch.zeros(len(points), dtype=torch.uint8, device=points.device)

@@ -25,7 +25,7 @@ class ContractedMap(SpaceMap):
     """
 
     kind = "unbounded"
-    looks = 16  # cells are large, and surfaces thin in them: of fox's head, 4 left a hole
+    cell_samples = 16  # cells are large, and surfaces thin in them: of fox's head, 4 left a hole
 
     def _to_unit(self, points: Tensor) -> Tensor:
         return (points - self.center.to(points.dtype)) / self.half_side
@@ -72,12 +72,12 @@ class ContractedMap(SpaceMap):
         )
         return PackedSamples(unit.ray_index, unit.t * half, unit.offsets, unit.log_stretch)
 
-    def places(
-        self, rays: Rays, occupancy: Tensor, looks: int, shares: Tensor
+    def positions(
+        self, rays: Rays, occupancy: Tensor, probes: int, fractions: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Parts of each ray's own contraction."""
         distances, met = positions_contracted(
-            self._to_unit(rays.origins), rays.directions, occupancy, looks, shares
+            self._to_unit(rays.origins), rays.directions, occupancy, probes, fractions
         )
         return distances * self.half_side, met
 

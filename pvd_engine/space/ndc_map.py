@@ -124,13 +124,13 @@ class NdcMap(SpaceMap):
         stretch = 2 * depth.log() - (line.speed[ray] * self.half_side).log()
         return PackedSamples(ray, t, found.offsets, stretch)
 
-    def places(
-        self, rays: Rays, occupancy: Tensor, looks: int, shares: Tensor
+    def positions(
+        self, rays: Rays, occupancy: Tensor, probes: int, fractions: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Parts of the line that each ray is."""
         line = _Line(self, rays)
         along, met = ray_positions(
-            line.origins, line.directions, occupancy, self.cube, looks, shares
+            line.origins, line.directions, occupancy, self.cube, probes, fractions
         )
         ray = torch.arange(along.shape[0], device=along.device)[:, None].expand(along.shape)
         return line.distances(along, ray), met

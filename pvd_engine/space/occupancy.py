@@ -190,10 +190,10 @@ class OccupancyGrid(nn.Module):
         candidates = ((near[0, 0] > 0) & (self.values >= 0)).view(-1).nonzero().view(-1)
         peak = torch.zeros(self.resolution**3, device=device)
         sobol = torch.quasirandom.SobolEngine(3, scramble=True, seed=0)
-        offsets = sobol.draw(self.space.looks).to(device)
+        offsets = sobol.draw(self.space.cell_samples).to(device)
         for cells in candidates.split(CHUNK):
             for offset in offsets:
-                # A cell that is occupied whatever else it holds needs no further look.
+                # A cell that is occupied whatever else it holds needs no further sample.
                 cells = cells[peak[cells] <= MAX_THRESHOLD]
                 points = self.points_in_cells(cells, offset.expand(len(cells), 3))
                 thickness = self._thickness(log_density, points, step)

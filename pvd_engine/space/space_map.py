@@ -31,7 +31,7 @@ class SpaceMap(nn.Module):
         Of the scenes it is for, as files name it.
     coarseness : float
         Ray-marching steps of this frame's fields in those of a bounded scene.
-    looks : int
+    cell_samples : int
         Points of a cell that must be empty for the cell to be, when a field's grid is settled.
     half_side : float
         Half the longest side of the box, dataset units: the unit of length of the cube.
@@ -39,7 +39,7 @@ class SpaceMap(nn.Module):
 
     kind: ClassVar[str]
     coarseness: ClassVar[float] = 1.0
-    looks: ClassVar[int] = 4
+    cell_samples: ClassVar[int] = 4
     box: Tensor
 
     def __init__(self, box: Tensor) -> None:
@@ -108,10 +108,10 @@ class SpaceMap(nn.Module):
         """
         raise NotImplementedError
 
-    def places(
-        self, rays: Rays, occupancy: Tensor, looks: int, shares: Tensor
+    def positions(
+        self, rays: Rays, occupancy: Tensor, probes: int, fractions: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Places at shares of the occupied parts of each ray's way, as `ray_positions` says."""
+        """Positions at fractions of the occupied parts of each ray's way; see `ray_positions`."""
         raise NotImplementedError
 
     def to_json(self) -> dict[str, Any]:
@@ -165,8 +165,8 @@ class BoxMap(SpaceMap):
         """Equal steps through the box."""
         return march_rays(*rays, occupancy, self.box, step, jitter)
 
-    def places(
-        self, rays: Rays, occupancy: Tensor, looks: int, shares: Tensor
+    def positions(
+        self, rays: Rays, occupancy: Tensor, probes: int, fractions: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Between where rays enter and leave the box."""
-        return ray_positions(*rays, occupancy, self.box, looks, shares)
+        return ray_positions(*rays, occupancy, self.box, probes, fractions)

@@ -142,3 +142,10 @@ def test_a_fixed_size_is_checked():
 
     with pytest.raises(ValueError, match=r"points must be float32 \(count, 3\), where count is 4"):
         nothing.launch(4, points=torch.zeros(4, 2))
+
+
+def test_a_size_that_no_tensor_has_is_refused():
+    with pytest.raises(TypeError, match="Kernel nothing: no tensor has the size channels"):
+
+        @kernel("")
+        def nothing(begin: int, end: int, channels: Size, points: float32("count", 3)): ...

@@ -183,7 +183,7 @@ def test_a_ray_that_turns_its_back_to_a_forward_facing_scene_meets_nothing():
     away = turned_camera()[:3, 2][None]
     occupied = torch.ones((8, 8, 8), dtype=torch.uint8)
     assert len(frame.march(Rays(behind, away), occupied, 0.1, torch.zeros(1))) == 0
-    assert not frame.places(Rays(behind, away), occupied, 64, torch.zeros((1, 0)))[1].any()
+    assert not frame.positions(Rays(behind, away), occupied, 64, torch.zeros((1, 0)))[1].any()
 
 
 @EVERY
@@ -194,7 +194,7 @@ def test_places_along_rays_lie_in_occupied_cells(kind):
     grid.binary[20:40, 24:44, 22:42] = 1
     rays = rays_about(400)
     shares = torch.linspace(0.02, 0.98, 9).expand(400, -1)
-    distances, met = frame.places(rays, grid.binary, 256, shares)
+    distances, met = frame.positions(rays, grid.binary, 256, shares)
     points = rays.origins[:, None] + distances[..., None] * rays.directions[:, None]
     inside = bordered_occupancy(grid).contains(points[met].view(-1, 3))
     assert met.sum() > 10

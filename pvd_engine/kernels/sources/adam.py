@@ -49,7 +49,7 @@ STEP = """
 """
 
 CONSTANT_COLUMNS = (1, 2, 4, 8)
-"""Row lengths that the compiler is told, so that it vectorises over rows."""
+"""Row lengths that are constants to the compiler, so that it vectorises over rows."""
 
 
 @cache

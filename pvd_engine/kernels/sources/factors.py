@@ -6,8 +6,8 @@
 from ..declare import Size, float32, kernel
 
 CHANNELS_A_PART = 16
-"""Gradients are made for this many channels at once: a line of cache. On the CPU, threads own
-such parts."""
+"""Number of channels whose gradients are made at once: a line of cache. On the CPU a thread owns
+such a part."""
 
 RANGES = """
     constexpr int WIDTH = CHANNELS_A_PART;

@@ -2,7 +2,7 @@
 
 Work items are rays. Candidates of a ray lie a step apart; those in empty cells are skipped a cell
 at a time (Amanatides and Woo, "A fast voxel traversal algorithm", 1987, with the crossing computed
-afresh in each cell). Products and sums are not fused, so that a candidate's position is the same
+again in each cell). Products and sums are not fused, so that a candidate's position is the same
 number that the reference computes.
 """
 
