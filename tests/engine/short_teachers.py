@@ -5,13 +5,13 @@ import shutil
 from hashlib import sha256
 
 from ball_capture import write_ball_capture
-from made_once import once
 from tiny_fields import tiny_fields
 
 from pvd_engine.jobs.job import Job
 from pvd_engine.verbs import convert, train
 from pvd_engine.verbs.convert import ConvertArguments
 from pvd_engine.verbs.train import TrainArguments
+from tests.made_once import once
 
 TEACHER_STEPS = {"hash": 140, "sparse_tensor": 200, "vm": 70, "cp": 100, "mlp": 100}
 

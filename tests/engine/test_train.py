@@ -123,37 +123,35 @@ def test_a_cancelled_training_comes_to_what_it_would_have_without(tmp_path, capt
 
 
 def cancelled_training(folder, capture):
-    """A training that was stopped half-way: its arguments and the path of its checkpoint."""
-    arguments = train_arguments(capture, folder / "field.safetensors", steps=10)
+    """A training of ten steps that was stopped half-way: its output and its checkpoint."""
+    out = folder / "field.safetensors"
     with pytest.raises(Cancelled):
-        train.run(arguments, StoppingJob(folder / "job", after=5))
-    return arguments, folder / "job" / "checkpoints" / "latest.safetensors"
+        run_train(capture, out, StoppingJob(folder / "job", after=5), steps=10)
+    return out, folder / "job" / "checkpoints" / "latest.safetensors"
 
 
 def test_a_checkpoint_of_another_version_starts_the_training_again(tmp_path, capture):
-    arguments, path = cancelled_training(tmp_path, capture)
+    out, path = cancelled_training(tmp_path, capture)
     tensors, header = load_checkpoint(path)
     renamed = {f"memory.{name}": tensor for name, tensor in tensors.items()}
     del header["layout"]
     save_checkpoint(path, renamed, header)
-    result = train.run(arguments, Job(tmp_path / "job"))
+    result = run_train(capture, out, Job(tmp_path / "job"), steps=10)
     assert [text for text in result["warnings"] if "another version" in text]
-    train.run(train_arguments(capture, tmp_path / "b.safetensors", steps=10), Job(tmp_path / "b"))
-    first, second = (
-        load_field(path).state_dict() for path in (arguments.out, tmp_path / "b.safetensors")
-    )
+    run_train(capture, tmp_path / "b.safetensors", steps=10)
+    first, second = (load_field(path).state_dict() for path in (out, tmp_path / "b.safetensors"))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.mark.parametrize("lost", ["field.decoder.layers.0.weight", "generator.state", "step"])
 def test_a_checkpoint_that_does_not_fit_is_one_sentence(tmp_path, capture, lost):
-    arguments, path = cancelled_training(tmp_path, capture)
+    out, path = cancelled_training(tmp_path, capture)
     tensors, header = load_checkpoint(path)
     tensors.pop(lost, None)
     header.pop(lost, None)
     save_checkpoint(path, tensors, header)
     with pytest.raises(UserError, match="does not fit"):
-        train.run(arguments, Job(tmp_path / "job"))
+        run_train(capture, out, Job(tmp_path / "job"), steps=10)
 
 
 def test_one_picture_is_not_enough_to_train_on(tmp_path):
