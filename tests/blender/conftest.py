@@ -18,9 +18,10 @@ for folder in (ROOT, Path(__file__).resolve().parent):
         sys.path.insert(0, str(folder))
 
 import bpy  # noqa: E402
-import shared  # noqa: E402
 import small_capture  # noqa: E402
 import warm_engine  # noqa: E402
+
+from tests.made_once import once  # noqa: E402
 
 ZIP = os.environ.get("PVD_ADD_ON_ZIP", "")
 if ZIP:
@@ -98,7 +99,7 @@ def shared_folder(tmp_path_factory):
 def capture(shared_folder):
     """The folder of a small capture: a coloured ball seen by ten cameras."""
     folder = shared_folder / "captures"
-    return shared.once(folder, lambda new: small_capture.write(new / "ball")) / "ball"
+    return once(folder, lambda new: small_capture.write(new / "ball")) / "ball"
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def trained_file(api, capture, shared_folder, tmp_path):
         bpy.ops.wm.save_as_mainfile(filepath=str(folder / "trained.blend"))
         api.configure(work_folder=tmp_path / "work")
 
-    return shared.once(shared_folder / "trained", make) / "trained.blend"
+    return once(shared_folder / "trained", make) / "trained.blend"
 
 
 @pytest.fixture

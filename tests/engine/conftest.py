@@ -4,6 +4,7 @@ import logging
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 from zlib import crc32
@@ -17,6 +18,9 @@ from pvd_engine.process_setup import prepare_process
 prepare_process()
 
 import torch  # noqa: E402, after the settings that must be made before it is loaded
+from tiny_fields import tiny_fields  # noqa: E402
+
+from pvd_engine.cli import main  # noqa: E402
 
 BEFORE = pytest.StashKey[dict[str, object]]()
 
@@ -34,6 +38,21 @@ def shared(tmp_path_factory):
     """The folder of what is made once for all processes that run tests."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture
+def run_here(capfd, monkeypatch):
+    """Run a command like `pvd`, but in this process, which has torch at hand, and tiny fields."""
+
+    def run(*words, cwd="."):
+        capfd.readouterr()
+        with monkeypatch.context() as patch, tiny_fields():
+            patch.chdir(cwd)
+            code = main([str(word) for word in words])
+        out, err = capfd.readouterr()
+        return subprocess.CompletedProcess(words, code, out, err)
+
+    return run
 
 
 @pytest.hookimpl(wrapper=True)

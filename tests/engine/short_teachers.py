@@ -5,15 +5,15 @@ import shutil
 from hashlib import sha256
 
 from ball_capture import write_ball_capture
-from made_once import once
 from tiny_fields import tiny_fields
 
 from pvd_engine.jobs.job import Job
 from pvd_engine.verbs import convert, train
 from pvd_engine.verbs.convert import ConvertArguments
 from pvd_engine.verbs.train import TrainArguments
+from tests.made_once import once
 
-TEACHER_STEPS = {"hash": 100, "sparse_tensor": 200, "vm": 70, "cp": 100, "mlp": 100}
+TEACHER_STEPS = {"hash": 140, "sparse_tensor": 200, "vm": 70, "cp": 100, "mlp": 100}
 
 
 def run_train(capture, out, job=None, **options):
@@ -24,13 +24,13 @@ def run_train(capture, out, job=None, **options):
 
 
 def share_ball(shared, **options):
-    """Return the ball's capture, which all tests of a session read and none changes."""
+    """Return the ball's capture, made once a session: to read, not to change."""
     folder = shared / f"ball-{digest(options)}"
     return once(folder, lambda folder: write_ball_capture(folder / "ball", **options)) / "ball"
 
 
 def share_field(shared, capture, **options):
-    """Return a tiny field that is trained once a session; no test changes its file."""
+    """Return a tiny field's file, trained once a session: to read, not to change."""
     folder = shared / f"trained-{digest([capture.parent.name, options])}"
     name = "field.safetensors"
     return once(folder, lambda folder: run_train(capture, folder / name, **options)) / name
@@ -42,7 +42,7 @@ def digest(values):
 
 
 def make_teachers(shared, folder, names):
-    """Put the ball's capture and `folder`/NAME.safetensors there; a test may change them."""
+    """Copy the ball's capture and a teacher of each name, NAME.safetensors, into a folder."""
     capture = share_ball(shared)
     shutil.copytree(capture, folder / "ball")
     for name in names:

@@ -1,4 +1,8 @@
-"""The command line as its user meets it: real processes, real files."""
+"""The command line as its user meets it: words in, real files, sentences and exit codes out.
+
+Most commands run in the process of the tests; `test_every_verb.py` and `test_jobs_run.py` start
+processes of their own.
+"""
 
 import inspect
 import json
@@ -11,11 +15,11 @@ from engine_process import (
     change_capture,
     environment,
     files_below,
-    pvd,
     read_json,
     write_disc_capture,
     write_request,
 )
+from short_teachers import run_train
 
 from pvd_engine.cli import VERBS, RunCommand, main
 
@@ -24,13 +28,11 @@ HELP = {name: verb.arguments for name, verb in VERBS.items()} | {"run": RunComma
 
 @pytest.fixture(scope="module")
 def field(tmp_path_factory):
-    """A field of the ball, trained for some steps."""
+    """A field of the disc, trained for some steps."""
     folder = tmp_path_factory.mktemp("field")
     capture = write_disc_capture(folder / "ball", count=9)
     out = folder / "t.safetensors"
-    result = pvd("train", capture, "--arch", "hash", "--steps", 12, "--out", out, "--json")
-    assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout.splitlines()[-1])["steps"] == 12
+    run_train(capture, out, steps=12)
     return capture, out
 
 
@@ -145,33 +147,35 @@ def one_image(content):
     ],
     ids=["matrix", "nan"],
 )
-def test_a_broken_capture_is_one_sentence_and_leaves_nothing(tmp_path, verb, change, words):
+def test_a_broken_capture_is_one_sentence_and_leaves_nothing(
+    run_here, tmp_path, verb, change, words
+):
     capture = change_capture(write_disc_capture(tmp_path / "ball"), change)
     before = files_below(tmp_path)
     out = [] if verb == "info" else ["--steps", 3, "--out", tmp_path / "t.safetensors"]
-    refused(pvd(verb, capture, *out), *words)
+    refused(run_here(verb, capture, *out), *words)
     assert files_below(tmp_path) == before
 
 
-def test_one_image_is_not_enough_to_train(tmp_path):
+def test_one_image_is_not_enough_to_train(run_here, tmp_path):
     capture = change_capture(write_disc_capture(tmp_path / "ball"), one_image)
     before = files_below(tmp_path)
-    refused(pvd("train", capture, "--steps", 3, "--out", tmp_path / "t.safetensors"), "one")
+    refused(run_here("train", capture, "--steps", 3, "--out", tmp_path / "t.safetensors"), "one")
     assert files_below(tmp_path) == before
 
 
-def test_a_truncated_picture_is_named_and_leaves_nothing(tmp_path):
+def test_a_truncated_picture_is_named_and_leaves_nothing(run_here, tmp_path):
     capture = write_disc_capture(tmp_path / "ball", size=200)
     picture = capture / "images" / "002.png"
     picture.write_bytes(picture.read_bytes()[:300])
     before = files_below(tmp_path)
-    result = pvd("train", capture, "--steps", 3, "--out", tmp_path / "t.safetensors")
+    result = run_here("train", capture, "--steps", 3, "--out", tmp_path / "t.safetensors")
     refused(result, "002.png")
     assert files_below(tmp_path) == before
 
 
-def test_a_wrong_folder_is_one_sentence_in_text_and_in_json(tmp_path):
-    result = pvd("train", tmp_path / "no", "--out", tmp_path / "t.safetensors", "--json")
+def test_a_wrong_folder_is_one_sentence_in_text_and_in_json(run_here, tmp_path):
+    result = run_here("train", tmp_path / "no", "--out", tmp_path / "t.safetensors", "--json")
     refused(result, "does not exist")
     told = json.loads(result.stdout.splitlines()[-1])
     assert told["status"] == "failed"
@@ -179,9 +183,9 @@ def test_a_wrong_folder_is_one_sentence_in_text_and_in_json(tmp_path):
     assert files_below(tmp_path) == []
 
 
-def test_pictures_without_alpha_are_fine_and_a_request_holds_absolute_paths(tmp_path):
+def test_pictures_without_alpha_are_fine_and_a_request_holds_absolute_paths(run_here, tmp_path):
     capture = write_disc_capture(tmp_path / "ball", alpha=False)
-    result = pvd("train", "ball", "--steps", 2, "--out", "t.safetensors", cwd=tmp_path)
+    result = run_here("train", "ball", "--steps", 2, "--out", "t.safetensors", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "t.safetensors").is_file()
     job = tmp_path / "t.safetensors.job"
@@ -192,27 +196,27 @@ def test_pictures_without_alpha_are_fine_and_a_request_holds_absolute_paths(tmp_
     assert read_json(job / "result.json")["status"] == "done"
 
 
-def test_an_output_that_cannot_be_written_is_told_before_the_work(tmp_path):
+def test_an_output_that_cannot_be_written_is_told_before_the_work(run_here, tmp_path):
     capture = write_disc_capture(tmp_path / "ball")
     (tmp_path / "t.safetensors").mkdir()
-    result = pvd("train", capture, "--budget", "1h", "--out", tmp_path / "t.safetensors")
+    result = run_here("train", capture, "--budget", "1h", "--out", tmp_path / "t.safetensors")
     refused(result, "is a folder")
 
 
 @pytest.mark.parametrize("verb", ["info", "render", "eval"])
-def test_what_is_no_field_file_is_one_sentence(tmp_path, verb):
+def test_what_is_no_field_file_is_one_sentence(run_here, tmp_path, verb):
     capture = write_disc_capture(tmp_path / "ball")
     broken = tmp_path / "b.safetensors"
     broken.write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ")
     words = {"info": [], "eval": ["--capture", capture]}
     words["render"] = [*words["eval"], "--out", tmp_path / "o"]
-    refused(pvd(verb, broken, *words[verb]), "no field file")
+    refused(run_here(verb, broken, *words[verb]), "no field file")
     assert not (tmp_path / "o").exists()
 
 
-def test_info_describes_a_field(field):
+def test_info_describes_a_field(run_here, field):
     _, out = field
-    result = pvd("info", out, "--json")
+    result = run_here("info", out, "--json")
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)["field"]
     assert told["architecture"]["name"] == "hash"
@@ -221,14 +225,18 @@ def test_info_describes_a_field(field):
     assert told["provenance"]["capture"] == "ball"
 
 
-def test_render_writes_each_view_under_its_own_name(field, tmp_path):
+def test_render_writes_each_view_under_its_own_name(run_here, field, tmp_path):
     from PIL import Image
 
     capture, out = field
-    result = pvd("render", out, "--capture", capture, "--split", "test", "--out", tmp_path / "o")
+    result = run_here(
+        "render", out, "--capture", capture, "--split", "test", "--out", tmp_path / "o"
+    )
     assert result.returncode == 0, result.stderr
     assert "view/s" in result.stderr
-    names = [view["name"] for view in capture_info(capture)["views"] if view["split"] == "test"]
+    names = [
+        view["name"] for view in capture_info(run_here, capture)["views"] if view["split"] == "test"
+    ]
     assert len(names) == 2
     pictures = [name for name in files_below(tmp_path / "o") if name.endswith(".png")]
     assert pictures == sorted(f"{name}.png" for name in names)
@@ -237,19 +245,19 @@ def test_render_writes_each_view_under_its_own_name(field, tmp_path):
         assert picture.size == (24, 24)
 
 
-def test_eval_is_the_mean_of_its_views_and_agrees_with_rendered_pictures(field, tmp_path):
+def test_eval_is_the_mean_of_its_views_and_agrees_with_rendered_pictures(run_here, field, tmp_path):
     """PSNR by its formula from the PNG files, which are rounded to 8 bits."""
     import numpy as np
     from PIL import Image
 
     capture, out = field
-    result = pvd("eval", out, "--capture", capture, "--split", "test", "--json")
+    result = run_here("eval", out, "--capture", capture, "--split", "test", "--json")
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)
     assert told.keys() == {"downscale", "psnr", "ssim", "views", "outside", "warnings"}
     assert told["psnr"] == pytest.approx(np.mean([view["psnr"] for view in told["views"]]))
     assert told["ssim"] == pytest.approx(np.mean([view["ssim"] for view in told["views"]]))
-    pvd("render", out, "--capture", capture, "--out", tmp_path)
+    run_here("render", out, "--capture", capture, "--out", tmp_path)
 
     def on_white(path):
         rgba = np.asarray(Image.open(path).convert("RGBA"), np.float64) / 255
@@ -261,25 +269,27 @@ def test_eval_is_the_mean_of_its_views_and_agrees_with_rendered_pictures(field, 
         assert view["psnr"] == pytest.approx(expected, abs=0.05)
 
 
-def capture_info(capture):
-    return json.loads(pvd("info", capture, "--json").stdout)["capture"]
+def capture_info(run_here, capture):
+    return json.loads(run_here("info", capture, "--json").stdout)["capture"]
 
 
-def test_render_from_a_cameras_json(field, tmp_path):
+def test_render_from_a_cameras_json(run_here, field, tmp_path):
     capture, out = field
-    camera = capture_info(capture)["views"][0]["camera"] | {"name": "front/left"}
+    camera = capture_info(run_here, capture)["views"][0]["camera"] | {"name": "front/left"}
     cameras = write_json(tmp_path / "cameras.json", {"cameras": [camera]})
-    result = pvd("render", out, "--cameras", cameras, "--out", tmp_path / "o", "--json")
+    result = run_here("render", out, "--cameras", cameras, "--out", tmp_path / "o", "--json")
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["images"] == ["front/left.png"]
     assert (tmp_path / "o" / "front" / "left.png").is_file()
 
 
-def test_a_split_without_views_is_one_sentence(field, tmp_path):
+def test_a_split_without_views_is_one_sentence(run_here, field, tmp_path):
     capture, out = field
-    result = pvd("render", out, "--capture", capture, "--split", "val", "--out", tmp_path / "o")
+    result = run_here(
+        "render", out, "--capture", capture, "--split", "val", "--out", tmp_path / "o"
+    )
     refused(result, "val")
-    refused(pvd("eval", out, "--capture", capture, "--split", "val"), "val")
+    refused(run_here("eval", out, "--capture", capture, "--split", "val"), "val")
     assert files_below(tmp_path) == []
 
 
@@ -294,10 +304,10 @@ def test_a_split_without_views_is_one_sentence(field, tmp_path):
         ({"arguments": {}}, ["'path'"]),
     ],
 )
-def test_a_wrong_request_ends_with_hello_and_a_result(tmp_path, change, words):
+def test_a_wrong_request_ends_with_hello_and_a_result(run_here, tmp_path, change, words):
     job = write_request(tmp_path / "job", "info", path=tmp_path)
     write_json(job / "request.json", read_json(job / "request.json") | change)
-    result = pvd("run", job)
+    result = run_here("run", job)
     refused(result, *words)
     kinds = [json.loads(line)["type"] for line in result.stdout.splitlines()]
     assert kinds == ["hello", "end"]
@@ -307,9 +317,9 @@ def test_a_wrong_request_ends_with_hello_and_a_result(tmp_path, change, words):
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "{", "null"])
-def test_a_folder_without_a_request_is_refused(tmp_path, text):
+def test_a_folder_without_a_request_is_refused(run_here, tmp_path, text):
     if text is not None:
         (tmp_path / "request.json").write_text(text)
-    refused(pvd("run", tmp_path), "request.json")
-    refused(pvd("run", tmp_path / "none"), "request.json")
+    refused(run_here("run", tmp_path), "request.json")
+    refused(run_here("run", tmp_path / "none"), "request.json")
     assert not (tmp_path / "none").exists()

@@ -20,7 +20,7 @@ from capture_files import (
     write_transforms,
 )
 from colmap_files import made_model, write_colmap
-from engine_process import files_below, pvd
+from engine_process import files_below
 from PIL import Image
 
 from pvd_engine.data.capture import Capture, View
@@ -451,17 +451,17 @@ def test_quaternions_of_half_turns():
         np.testing.assert_allclose(np.abs(quaternion), [0, *axis], atol=1e-12)
 
 
-def test_the_verb_tells_what_it_wrote(tmp_path):
+def test_the_verb_tells_what_it_wrote(tmp_path, run_here):
     listed_splits(tmp_path)
     words = (tmp_path, "--to", "nerf-synthetic", "--out", tmp_path / "out", "--downscale", 2)
-    result = pvd("rewrite", *words, "--json")
+    result = run_here("rewrite", *words, "--json")
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)
     assert told.keys() == {"out", "format", "counts", "images", "notes"}
     assert told["counts"] == {"train": 3, "val": 1, "test": 2} and told["images"] == 6
     assert len(told["notes"]) == 3
     assert len(open_capture(tmp_path / "out").views) == 6
-    again = pvd("rewrite", *words, "--json")
+    again = run_here("rewrite", *words, "--json")
     assert again.returncode == 1 and "not an empty folder" in again.stderr
 
 

@@ -2,19 +2,17 @@
 
 import pytest
 from capture_files import real_capture, write_transforms
+from short_teachers import run_convert, run_train
 
 from pvd_engine.data.capture import Camera, View
 from pvd_engine.data.images.image_size import automatic_factor, trained_downscale
 from pvd_engine.data.readers import open_capture
 from pvd_engine.fields.header import read_header
 from pvd_engine.jobs.job import Job
-from pvd_engine.verbs import convert, train
 from pvd_engine.verbs import eval as evaluate
 from pvd_engine.verbs import render as render_verb
-from pvd_engine.verbs.convert import ConvertArguments
 from pvd_engine.verbs.eval import EvalArguments
 from pvd_engine.verbs.render import RenderArguments
-from pvd_engine.verbs.train import TrainArguments
 
 HALF = (
     "Images are read at 1/2 of their width and height because {}; --downscale 1 reads them whole."
@@ -64,11 +62,9 @@ def test_what_a_field_was_made_from_says_its_size():
 
 def test_the_choice_is_told_and_kept_for_students_and_measures(tmp_path):
     capture = tmp_path / "capture"
-    write_transforms(capture, size=(1000, 40), fl_x=900.0)
-    out, student = tmp_path / "field.safetensors", tmp_path / "student.safetensors"
-    training = {"arch": "hash", "preset": "small", "steps": 2, "device": "cpu"}
-    arguments = TrainArguments(capture=capture, out=out, **training)
-    result = train.run(arguments, Job(tmp_path / "train"))
+    write_transforms(capture, size=(1000, 8), fl_x=900.0)
+    out = tmp_path / "field.safetensors"
+    result = run_train(capture, out, Job(tmp_path / "train"), steps=2)
     assert result["downscale"] == 2 == read_header(out)["provenance"]["downscale"]
     assert result["warnings"] == [HALF.format("the work runs on a CPU")]
     assert HALF.format("the work runs on a CPU") in (tmp_path / "train/events.jsonl").read_text()
@@ -77,11 +73,9 @@ def test_the_choice_is_told_and_kept_for_students_and_measures(tmp_path):
     measuring = EvalArguments(field=out, capture=capture, device="cpu")
     measured = evaluate.run(measuring, Job(tmp_path / "eval"))
     assert (measured["downscale"], measured["warnings"]) == (2, told)
-    converting = ConvertArguments(
-        field=out, to="vm", out=student, capture=capture, steps=2, device="cpu", report=False
-    )
-    assert convert.run(converting, Job(tmp_path / "convert"))["warnings"] == told
-    assert read_header(student)["provenance"]["downscale"] == 2
+    options = {"to": "vm", "capture": capture, "steps": 2}
+    assert run_convert(tmp_path, tmp_path, "field", **options)["warnings"] == told
+    assert read_header(tmp_path / "student.safetensors")["provenance"]["downscale"] == 2
     rendering = RenderArguments(
         field=out, capture=capture, out=tmp_path / "pictures", split="test", device="cpu"
     )

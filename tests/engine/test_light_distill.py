@@ -29,9 +29,9 @@ from pvd_engine.verbs.volume import VolumeArguments
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(shared, tmp_path_factory):
     """A folder with the ball's capture and a short teacher."""
-    return make_teachers(tmp_path_factory.mktemp("light"), ["hash"])
+    return make_teachers(shared, tmp_path_factory.mktemp("light"), ["hash"])
 
 
 @pytest.fixture(scope="module")

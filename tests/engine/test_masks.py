@@ -9,6 +9,7 @@ from ball_capture import write_ball_capture
 from capture_files import write_json
 from colmap_files import write_colmap
 from PIL import Image
+from short_teachers import run_convert, run_train
 
 from pvd_engine.data.formats.cameras_json import capture_to_dict
 from pvd_engine.data.images.downscale import load_view
@@ -19,11 +20,8 @@ from pvd_engine.errors import UserError
 from pvd_engine.jobs.job import Job
 from pvd_engine.measure.image_metrics import leaves_something, psnr, ssim
 from pvd_engine.train.pixels import PixelTable
-from pvd_engine.verbs import convert, train
 from pvd_engine.verbs import eval as evaluate
-from pvd_engine.verbs.convert import ConvertArguments
 from pvd_engine.verbs.eval import EvalArguments
-from pvd_engine.verbs.train import TrainArguments
 
 SIDE = 40
 HIDDEN = (slice(24, None), slice(None))
@@ -134,17 +132,13 @@ def test_masked_pixels_are_never_drawn(ball):
 def test_a_capture_that_is_masked_whole_is_one_sentence(ball):
     for path in sorted((hide(ball) / "masks").iterdir()):
         Image.new("L", (SIDE, SIDE)).save(path)
-    arguments = TrainArguments(capture=ball, out=ball / "f.safetensors", steps=2, device="cpu")
     with pytest.raises(UserError, match="mask"):
-        train.run(arguments, Job(ball.parent / "job"))
+        run_train(ball, ball.parent / "f.safetensors", steps=2)
 
 
 def test_a_field_learns_and_is_measured_as_if_the_hidden_were_not_there(tmp_path, ball):
     out = tmp_path / "field.safetensors"
-    arguments = TrainArguments(
-        capture=hide(ball), out=out, arch="hash", steps=120, device="cpu", preset="small"
-    )
-    train.run(arguments, Job(tmp_path / "job"))
+    run_train(hide(ball), out, arch="vm", steps=80)
     clean = write_ball_capture(tmp_path / "clean", SIDE)
     hide(clean, spoil=False)
     spoiled, truth = (
@@ -154,11 +148,7 @@ def test_a_field_learns_and_is_measured_as_if_the_hidden_were_not_there(tmp_path
     assert spoiled["psnr"] == pytest.approx(truth["psnr"]) and spoiled["psnr"] > 22
     assert spoiled["ssim"] == pytest.approx(truth["ssim"])
 
-    light = tmp_path / "light.safetensors"
-    converting = ConvertArguments(
-        field=out, to="light_field", out=light, capture=ball, steps=12, fine_tune=0.5, device="cpu"
-    )
-    result = convert.run(converting, Job(tmp_path / "light"))
+    result = run_convert(tmp_path, tmp_path, "field", to="light_field", steps=12, fine_tune=0.5)
     assert result["fine_tuned"]
 
 

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ball_capture import write_ball_capture
 from PIL import Image
+from short_teachers import share_ball, share_field
 from stopping_job import StoppingJob
+from tiny_fields import tiny_fields
 
 from pvd_engine.data.readers import open_capture
 from pvd_engine.data.splits import evenly_spaced
@@ -24,13 +26,12 @@ from pvd_engine.measure import report
 from pvd_engine.measure import report_views as measure
 from pvd_engine.measure.pictures import MAX_WIDTH, ViewPictures, panels
 from pvd_engine.render.render import render_image
-from pvd_engine.verbs import convert, train
+from pvd_engine.verbs import convert
 from pvd_engine.verbs import edit as apply
 from pvd_engine.verbs import eval as evaluate
 from pvd_engine.verbs.convert import ConvertArguments
 from pvd_engine.verbs.edit import EditArguments
 from pvd_engine.verbs.eval import EvalArguments
-from pvd_engine.verbs.train import TrainArguments
 
 VOID = {"meta", "img", "br", "hr", "link", "input", "path", "rect"}
 
@@ -62,14 +63,12 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(shared, tmp_path_factory):
     """A folder with the ball's capture and a short teacher."""
     folder = tmp_path_factory.mktemp("report")
-    capture = write_ball_capture(folder / "ball", counts=(("train", 10), ("val", 1), ("test", 3)))
-    arguments = TrainArguments(
-        capture=capture, out=folder / "teacher.safetensors", steps=40, device="cpu"
-    )
-    train.run(arguments, Job(folder / "teacher-job"))
+    capture = share_ball(shared, counts=(("train", 10), ("val", 1), ("test", 3)))
+    shutil.copytree(capture, folder / "ball")
+    shutil.copyfile(share_field(shared, capture, steps=40), folder / "teacher.safetensors")
     return folder
 
 
@@ -78,7 +77,8 @@ def run_convert(folder, out, job=None, **options):
     arguments = ConvertArguments(
         **({"field": folder / "teacher.safetensors"} | options), out=out, device="cpu"
     )
-    return convert.run(arguments, job or Job(out.parent / "job"))
+    with tiny_fields():
+        return convert.run(arguments, job or Job(out.parent / "job"))
 
 
 def read(out):

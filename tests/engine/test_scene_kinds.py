@@ -1,14 +1,15 @@
 """Kinds of scenes: how they are told, and that all that is done with fields works in each."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from ball_capture import wall_color, write_ball_capture
+from ball_capture import wall_color
 from capture_files import look_at, real_capture, ring
-from short_teachers import run_convert
+from short_teachers import run_convert, share_ball, share_field
 
 from pvd_engine.data.capture import Camera, Capture, Frame, View
 from pvd_engine.data.geometry.points import SparsePoints
@@ -24,10 +25,9 @@ from pvd_engine.render.render import render_image
 from pvd_engine.space.maps import make_map
 from pvd_engine.space.rays import Rays
 from pvd_engine.verbs import edit as apply
-from pvd_engine.verbs import merge, train
+from pvd_engine.verbs import merge
 from pvd_engine.verbs.edit import EditArguments
 from pvd_engine.verbs.merge import MergeArguments
-from pvd_engine.verbs.train import TrainArguments
 from pvd_engine.verbs.volume import VolumeArguments
 from pvd_engine.verbs.volume import run as run_volume
 
@@ -115,22 +115,16 @@ def test_an_override_is_obeyed_and_one_that_cannot_be_is_refused():
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The ball before a wall that is far away, and a short teacher of it."""
+def folder(shared, tmp_path_factory):
+    """The ball before a wall that is far away, and two short teachers of it."""
     folder = tmp_path_factory.mktemp("wall")
-    capture = write_ball_capture(
-        folder / "ball", counts=(("train", 40), ("val", 1), ("test", 3)), wall=True
-    )
+    counts = (("train", 40), ("val", 1), ("test", 3))
+    capture = share_ball(shared, counts=counts, wall=True)
+    (folder / "ball").symlink_to(capture)
     for scene in ("auto", "object"):
-        arguments = TrainArguments(
-            capture=capture,
-            out=folder / f"{scene}.safetensors",
-            steps=120,
-            scene=scene,
-            crop=(-0.8, -0.8, -0.8, 0.8, 0.8, 0.8),
-            device="cpu",
-        )
-        train.run(arguments, Job(folder / f"{scene}-job"))
+        crop = (-0.8, -0.8, -0.8, 0.8, 0.8, 0.8)
+        field = share_field(shared, capture, steps=120, scene=scene, crop=crop)
+        shutil.copyfile(field, folder / f"{scene}.safetensors")
     return folder
 
 

@@ -11,7 +11,7 @@ from pvd_engine.fields.encoders.mlp import MlpEncoder
 from pvd_engine.fields.registry import RADIANCE_FIELDS
 
 SIZES = {
-    "hash": {"levels": 8, "log2_table_size": 14, "finest_resolution": 96},
+    "hash": {"levels": 8, "log2_table_size": 15, "finest_resolution": 128},
     "mlp": {"hidden": 64, "layers": 3, "skip": 2, "frequencies": 6},
     "sparse_tensor": {"resolution": 40},
     "vm": {"resolution": 48},
@@ -29,7 +29,7 @@ def tiny_fields():
             for key, value in sizes.items():
                 patch.setitem(encoder, key, value)
         patch.setitem(architectures.OCCUPANCY_RESOLUTION, "small", 48)
-        patch.setitem(architectures.STEPS_ACROSS, "small", 144)
+        patch.setitem(architectures.STEPS_ACROSS, "small", 72)
         patch.setattr(Encoder, "cpu_samples", 1 << 13)
         patch.setattr(MlpEncoder, "cpu_samples", 1 << 12)
         patch.setitem(teach.SAMPLES_PER_STEP, "cpu", 1 << 12)
