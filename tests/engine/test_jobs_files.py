@@ -51,11 +51,12 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
 def test_leftovers_of_a_killed_write_are_removed_and_nothing_else(tmp_path):
     write_bytes(tmp_path / "t.safetensors", b"whole")
     write_bytes(tmp_path / "t[1].safetensors", b"whole")
-    if os.fork() == 0:  # a process that dies in the middle of a write
+    process = os.fork()
+    if process == 0:  # it dies in the middle of a write
         write_atomic(
             tmp_path / "t.safetensors", lambda path: (path.write_bytes(b"ha"), os._exit(9))
         )
-    os.wait()
+    os.waitpid(process, 0)  # not any child: one of another test may have ended
     assert len(names(tmp_path)) == 3
     remove_leftovers(tmp_path / "t[1].safetensors")
     assert len(names(tmp_path)) == 3

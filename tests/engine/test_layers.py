@@ -11,7 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("pvd_engine", "pvd_blender")
 
 
-@pytest.mark.parametrize(("package", "layers"), zip(PACKAGES, (ENGINE, ADD_ON), strict=True))
+@pytest.mark.parametrize(
+    ("package", "layers"), [("pvd_engine", ENGINE), ("pvd_blender", ADD_ON)], ids=PACKAGES
+)
 def test_imports_point_down(package, layers):
     assert upward(ROOT / package, layers) == []
 
