@@ -269,10 +269,12 @@ def test_blender_renders_no_distortion_so_its_pictures_are_written_as_of_a_pinho
     assert captures.png_size(file) == (32, 24), "a capture's camera has a size of its own"
 
 
-def test_a_fields_own_pictures_keep_the_lens_that_they_were_rendered_with(api, scene, tmp_path):
+def test_a_fields_own_pictures_keep_the_lens_that_they_were_rendered_with(
+    teacher, api, scene, tmp_path
+):
     content = lens_capture(tmp_path / "capture")
     frame = api.import_capture(tmp_path / "capture")
-    api.train(frame, "vm", preset="small", steps=1)
+    api.add_field(frame, teacher)
     scene.render.engine = "CONVERT_FIELD"
     own = imported(frame)
     moved = own["images/003"]
