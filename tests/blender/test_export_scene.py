@@ -65,6 +65,11 @@ def ring(scene, count, **settings):
     return [camera(scene, (2 * math.cos(a), 2 * math.sin(a), 1), **settings) for a in angles]
 
 
+def beside_work(folder):
+    """Names of what is in a test's folder, but for the work folder of the engine's jobs."""
+    return sorted({path.name for path in folder.iterdir()} - {"work"})
+
+
 def views_of(api, folder):
     """The dataset as the engine reads it: what `pvd info` says of each view, by name."""
     frame = api.import_capture(folder)
@@ -177,7 +182,7 @@ def test_cameras_that_only_their_parents_scale_are_exported_and_sheared_ones_ref
     holder.scale = (-1, 1, 1)
     with pytest.raises(api.SceneError, match="'free' is sheared or mirrored"):
         api.export_scene(tmp_path / "mirrored", pictures=False)
-    assert [path.name for path in tmp_path.iterdir() if path.name != "work"] == ["even"]
+    assert beside_work(tmp_path) == ["even"]
 
 
 @pytest.mark.parametrize("kind", ["ORTHO", "PANO"])
@@ -264,10 +269,12 @@ def test_blender_renders_no_distortion_so_its_pictures_are_written_as_of_a_pinho
     assert captures.png_size(file) == (32, 24), "a capture's camera has a size of its own"
 
 
-def test_a_fields_own_pictures_keep_the_lens_that_they_were_rendered_with(api, scene, tmp_path):
+def test_a_fields_own_pictures_keep_the_lens_that_they_were_rendered_with(
+    teacher, api, scene, tmp_path
+):
     content = lens_capture(tmp_path / "capture")
     frame = api.import_capture(tmp_path / "capture")
-    api.train(frame, "vm", preset="small", steps=1)
+    api.add_field(frame, teacher)
     scene.render.engine = "CONVERT_FIELD"
     own = imported(frame)
     moved = own["images/003"]
@@ -365,7 +372,7 @@ def test_what_a_format_cannot_say_is_refused_before_anything_is_rendered(api, sc
     ring(scene, 3, shift_x=0.2)
     with pytest.raises(api.ConvertFieldError, match=r"principal point .* write --to nerfstudio"):
         api.export_scene(tmp_path / "d", format="nerf-synthetic")
-    assert [path.name for path in tmp_path.iterdir()] == ["work"]
+    assert beside_work(tmp_path) == []
 
 
 # The scene and the folder afterwards ------------------------------------------------------------
@@ -414,24 +421,33 @@ def test_the_scenes_settings_are_as_before(api, peculiar, tmp_path):
     assert {k: (v, after[k]) for k, v in before.items() if after[k] != v} == {}
 
 
-def test_stopping_half_way_leaves_nothing_and_the_settings_as_before(api, peculiar, tmp_path):
-    from pvd_blender.export.scene_export import SceneExport, export_steps, render_now
+@pytest.mark.parametrize(
+    ("doing", "rendered"),
+    [("Following", 0), ("Writing", 0), ("Rendering", 0), ("Rendering", 1), ("Rendering", 2)],
+)
+def test_stopping_half_way_leaves_nothing_and_the_settings_as_before(
+    api, peculiar, tmp_path, monkeypatch, doing, rendered
+):
+    from pvd_blender.export import scene_export
 
-    items = ring(peculiar, 2)
+    # Else a quick machine follows all cameras without a step between them.
+    monkeypatch.setattr(scene_export, "SECONDS_A_STEP", -1.0)
+    export = scene_export.SceneExport(tmp_path / "d", cameras={"train": ring(peculiar, 2)})
     before = all_settings(peculiar)
-    for stop_at in (0, 1, 2):
-        steps = export_steps(peculiar, SceneExport(tmp_path / "d", cameras={"train": items}))
-        pictures = 0
-        for step in steps:
-            assert 0 <= step.fraction < 1
-            if step.render and pictures < stop_at:
-                render_now(peculiar)
-                pictures += 1
-            if pictures == stop_at:
-                break
-        steps.close()
-        assert all_settings(peculiar) == before
-        assert [path.name for path in tmp_path.iterdir()] == ["work"]
+    steps = scene_export.export_steps(peculiar, export)
+    pictures = 0
+    for step in steps:
+        assert 0 <= step.fraction < 1
+        if step.render and pictures < rendered:
+            scene_export.render_now(peculiar)
+            pictures += 1
+        if step.text.startswith(doing) and pictures == rendered:
+            break
+    else:
+        pytest.fail(f"no step '{doing}' after {rendered} pictures")
+    steps.close()
+    assert all_settings(peculiar) == before
+    assert beside_work(tmp_path) == []
 
 
 def test_a_render_that_was_stopped_ends_the_export(api, peculiar, tmp_path):
@@ -445,7 +461,7 @@ def test_a_render_that_was_stopped_ends_the_export(api, peculiar, tmp_path):
     with pytest.raises(JobCancelledError, match="stopped, so nothing was exported"):
         list(steps)
     assert all_settings(peculiar) == before
-    assert [path.name for path in tmp_path.iterdir()] == ["work"]
+    assert beside_work(tmp_path) == []
 
 
 def test_what_an_export_left_that_was_killed_goes_with_the_next(api, scene, tmp_path):
@@ -454,7 +470,7 @@ def test_what_an_export_left_that_was_killed_goes_with_the_next(api, scene, tmp_
     (tmp_path / ".d.part" / "old.png").write_text("half")
     (tmp_path / "d").mkdir()
     api.export_scene(tmp_path / "d", pictures=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "work"]
+    assert beside_work(tmp_path) == ["d"]
     assert [path.name for path in (tmp_path / "d").iterdir()] == ["transforms.json"]
 
 

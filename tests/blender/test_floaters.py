@@ -4,23 +4,25 @@ import bpy
 import numpy as np
 import pytest
 
+LARGE, SPECK = ((-0.5,) * 3, (-0.1,) * 3), ((0.1,) * 3, (0.25,) * 3)
+"""Corners of two boxes within the ball, dataset frame."""
 
-def box(low, high):
+
+def box(corners):
+    low, high = corners
     return {"box": {"min": list(low), "max": list(high)}}
 
 
 @pytest.fixture
 def two_parts(api, trained):
     """A capture's frame, and the file of a field of a large part and a speck far from it."""
-    frame = trained
-    low, high = np.reshape(frame["pvd_box"], (2, 3))
-    middle, side = (low + high) / 2, high - low
+    everything = np.reshape(trained["pvd_box"], (2, 3)).tolist()
     edits = [
-        {"op": "keep", "region": box(low, middle)},
-        {"op": "keep", "region": box(middle + 0.05 * side, middle + 0.09 * side)},
-        {"op": "scale_density", "factor": 100.0, "region": box(low, high)},
+        {"op": "keep", "region": box(LARGE)},
+        {"op": "keep", "region": box(SPECK)},
+        {"op": "scale_density", "factor": 100.0, "region": box(everything)},
     ]
-    return frame, api.apply_edits(frame, edits=edits)
+    return trained, api.apply_edits(trained, edits=edits)
 
 
 def test_floaters_become_a_shape_that_erases_them(api, two_parts):
@@ -32,9 +34,8 @@ def test_floaters_become_a_shape_that_erases_them(api, two_parts):
     assert shape.parent == frame and shape.display_type == "WIRE" and shape.hide_render
     (edit,) = api.collect_edits(frame)
     assert edit["op"] == "erase"
-    low, high = np.reshape(frame["pvd_box"], (2, 3))
     vertices = np.array(edit["region"]["mesh"]["vertices"])
-    assert (vertices > (low + high) / 2).all(), "around the speck, in the dataset frame"
+    assert (vertices > 0).all(), "around the speck, in the dataset frame"
 
     again = api.find_floaters(frame, below=0.5, field=field)
     assert (
@@ -46,6 +47,7 @@ def test_floaters_become_a_shape_that_erases_them(api, two_parts):
 
 
 def test_the_button_says_what_it_found(api, two_parts, session):
-    frame, _ = two_parts
-    api.find_floaters(frame, below=1.0)
-    assert "float" in session.message
+    frame, field = two_parts
+    api.find_floaters(frame, below=0.5, field=field)
+    assert session.message.startswith("1 part floats, ")
+    assert "the edit shape 'Floaters'" in session.message

@@ -60,13 +60,9 @@ def test_saving_elsewhere_keeps_what_was_meant(project, tmp_path, api):
     assert field.path == str(project / "hash.safetensors")
 
 
-def test_who_wants_whole_paths_in_files_keeps_them(project, tmp_path, api):
-    filepaths = bpy.context.preferences.filepaths
-    filepaths.use_relative_paths = False
-    try:
-        bpy.ops.wm.save_as_mainfile(filepath=str(project / "scene" / "whole.blend"))
-    finally:
-        filepaths.use_relative_paths = True
+def test_who_wants_whole_paths_in_files_keeps_them(project, tmp_path, api, monkeypatch):
+    monkeypatch.setattr(bpy.context.preferences.filepaths, "use_relative_paths", False)
+    bpy.ops.wm.save_as_mainfile(filepath=str(project / "scene" / "whole.blend"))
     moved = tmp_path / "whole.blend"
     shutil.move(project / "scene" / "whole.blend", moved)
     bpy.ops.wm.open_mainfile(filepath=str(moved))

@@ -2,12 +2,12 @@
 
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
 import bpy
 import pytest
+from in_window import pump_to_the_end
 
 pytestmark = pytest.mark.skipif(
     "python" not in Path(sys.executable).name, reason="this Blender's Python is no program"
@@ -15,15 +15,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def online(add_on):
-    from pvd_blender.preferences import preferences
-
-    system = bpy.context.preferences.system
-    before = system.use_online_access
-    system.use_online_access = True
-    yield
-    system.use_online_access = before
-    preferences().pip_options = ""
+def online(add_on, monkeypatch):
+    monkeypatch.setattr(bpy.context.preferences.system, "use_online_access", True)
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +62,15 @@ def test_it_can_be_cancelled_and_leaves_nothing(add_on, online, wheel, tmp_path,
     assert api.set_up_engine([str(wheel)], folder, wait=False) is None
     assert "Making the environment" in session.engine.set_up.text
     bpy.ops.convert_field.cancel_set_up()
-    deadline = time.monotonic() + 10
-    while session.pump() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    pump_to_the_end(session)
     assert session.engine.set_up is None and "cancelled" in session.message
     assert not folder.exists() and preferences().engine_python == before
 
 
-def test_without_online_access_it_is_refused_in_one_sentence(add_on, tmp_path):
+def test_without_online_access_it_is_refused_in_one_sentence(add_on, tmp_path, monkeypatch):
     from pvd_blender import api
 
-    bpy.context.preferences.system.use_online_access = False
+    monkeypatch.setattr(bpy.context.preferences.system, "use_online_access", False)
     with pytest.raises(api.ConvertFieldError, match="online access"):
         api.set_up_engine(folder=tmp_path / "environment")
     assert not bpy.ops.convert_field.set_up_engine.poll()

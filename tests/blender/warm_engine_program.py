@@ -3,7 +3,7 @@
     python warm_engine_program.py SOCKET PYTHON WORDS...
 
 ``SOCKET`` is the server's, ``PYTHON`` the real interpreter, which takes over what the server
-refuses. Imports little, because it is started for every job.
+refuses. It is started for every job, so it imports nothing that takes long, such as `pathlib`.
 """
 
 import array
@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import time
-from pathlib import Path
+from collections.abc import Iterable
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 REFUSED = "refused"
@@ -26,20 +26,18 @@ SECONDS_TO_LISTEN = 20.0
 
 def main(socket_path: str, python: str, words: list[str]) -> None:
     connection = connected(socket_path)
-    request = {"words": words, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    request = {"words": words, "folder": os.getcwd(), "environment": dict(os.environ)}  # noqa: PTH109
     pipes = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))]
     line = json.dumps(request).encode() + b"\n"
     sent = connection.sendmsg([line], pipes)
     while sent < len(line):
         sent += connection.send(line[sent:])
     answers = connection.makefile("r")
-    answer = answers.readline().strip()
+    answer = next_answer(answers)
     if answer == REFUSED:
         os.execv(python, [python, *words])
-    if not answer:
-        sys.exit("The server of the warm engine has ended; its log says why.")
     pass_signals_to(int(answer))
-    end_with(int(answers.readline()))
+    end_with(int(next_answer(answers)))
 
 
 def connected(socket_path: str) -> socket.socket:
@@ -53,6 +51,12 @@ def connected(socket_path: str) -> socket.socket:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
+
+
+def next_answer(answers: Iterable[str]) -> str:
+    for line in answers:
+        return line.strip()
+    sys.exit("The server of the warm engine has ended.")
 
 
 def pass_signals_to(process: int) -> None:

@@ -187,7 +187,8 @@ def preload() -> None:
     for module in pkgutil.walk_packages(package.__path__, f"{PACKAGE}."):
         if module.name.split(".")[1] not in ("__main__", "bench"):
             importlib.import_module(module.name)
-    importlib.import_module("torch._dynamo")  # by the first optimiser
+    if "torch" in sys.modules:
+        importlib.import_module("torch._dynamo")  # which the first optimiser imports
     with contextlib.suppress(SystemExit):
         sys.modules[f"{PACKAGE}.cli"].main(["run", "--help"])  # the parser imports as it parses
     # What never changes is left out of collections, which would copy its pages in every fork.
