@@ -119,7 +119,7 @@ class RaySource:
             self.hard_rays.learn(drawn.slots, torch.cat(drawn.rays, dim=1), errors)
 
     def _renew(self, step: int) -> None:
-        """Take new random cameras, or go on with those of an interrupted period."""
+        """Take new random cameras, or continue with those of an interrupted period."""
         self.period = step // RENEW_EVERY
         random = np.random.default_rng((self.seed, self.period))
         cameras = self.poses.sample(POSES, random)

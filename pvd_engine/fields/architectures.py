@@ -43,7 +43,7 @@ def architecture(name: str, preset: str, decoder: str | None = None) -> dict[str
     preset : str
         ``"small"`` or ``"full"``.
     decoder : str, optional
-        One of `DECODERS` in place of the architecture's own.
+        One of `DECODERS` instead of the architecture's own.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def light_field(
         ``"box"``, ``"occupied"`` or ``"fixed"``.
     skip_empty : bool
     encoding : str, optional
-        One of `RAY_ENCODINGS` in place of the preset's own.
+        One of `RAY_ENCODINGS` instead of the preset's own.
     """
     sizes = TARGETS_ONLY[LIGHT_FIELD].presets[preset]
     return {

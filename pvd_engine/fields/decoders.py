@@ -76,7 +76,7 @@ class Decoder(nn.Module):
 class MlpDecoder(Decoder):
     """Spherical harmonics of the direction and 15 features through a small network.
 
-    Instant-NGP's colour network, the block 2 that PVD shares between its architectures.
+    Instant-NGP's colour network, the block 2 that PVD uses for all of its architectures.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ class Part(Protocol):
 
 @dataclasses.dataclass
 class Training(Generic[SomeLearner]):
-    """All that an interrupted optimisation needs to go on.
+    """All that an interrupted optimisation needs to continue.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Training(Generic[SomeLearner]):
         The field that is optimised.
     optimizer : FieldOptimizer
     generator : torch.Generator
-        Source of all randomness that goes on from step to step.
+        Source of all randomness that continues from step to step.
     seed : int
         Start of the generator.
     checkpoint : str
