@@ -194,7 +194,7 @@ class TransformedBoxRegion(Region):
         return verdicts(inside, outside)
 
     def distance(self, points: Tensor) -> Tensor:
-        """Return the distance; of a sheared box too small a one, as its faces' distances add up."""
+        """Return the distance, exactly; of a sheared box a lower bound by its faces' distances."""
         local = (points - self.center) @ self.inverse.T
         beyond = ((local.abs() - 1) / self.inverse.norm(dim=1)).clamp(min=0)
         return beyond.norm(dim=-1) / self.shear
