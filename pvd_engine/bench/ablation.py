@@ -1,4 +1,4 @@
-"""Contributions of the parts of a conversion: the same one with one part left out or added.
+"""Contributions of the parts of a conversion, measured with one part left out or added.
 
 All conversions start from one teacher. The seeds come turn by turn, so that a machine that slows
 down slows all variants alike.
@@ -58,10 +58,10 @@ LIGHT_VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def default_trials(source: str) -> list[tuple[str, str]]:
-    """Targets and variants to measure when no target is named.
+    """Return targets and variants to measure when no target is named.
 
-    Stages, constraint and active learning on the network, which cannot be projected to; the
-    projection on every grid and set of factors of another architecture than the teacher's.
+    These are stages, constraint and active learning on the network, which has no projection, and
+    the projection on every grid and set of factors of an architecture that is not the teacher's.
     """
     grids = [name for name in RADIANCE_FIELDS if name not in (source, "mlp")]
     return trials("mlp") + [(name, variant) for name in grids for variant in (DEFAULT, PROJECTION)]
@@ -80,7 +80,7 @@ def variants(target: str) -> dict[str, dict[str, Any]]:
 def run(
     plan: Plan, source: str, chosen: Sequence[tuple[str, str]], seeds: int, job: Job
 ) -> dict[str, Any]:
-    """Make and measure the teacher and all variants; writes ``ablation.json``.
+    """Make and measure the teacher and all variants; write ``ablation.json``.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def run(
     chosen : sequence of (str, str)
         Target and variant, as from `trials`.
     seeds : int
-        How many, from the plan's on.
+        Number of seeds, from the plan's on.
     job : Job
 
     Returns
@@ -131,7 +131,7 @@ def run(
 
 
 def spread(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Mean, least and most over the seeds of what `make_and_measure` gives."""
+    """Return mean, least and most over the seeds of what `make_and_measure` gives."""
     values = {
         "test_psnr": [record["test"]["psnr"] for record in records],
         "psnr_to_teacher": [record["test"]["psnr_to_teacher"] for record in records],

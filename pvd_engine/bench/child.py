@@ -25,11 +25,11 @@ class ChildRun:
     Attributes
     ----------
     outputs : dict
-        What its verb returned.
+        Results that its verb returned.
     seconds : float
-        From its start to its end; of a job that was stopped, only since it went on.
+        Time from its start to its end; of a resumed job, since it was resumed.
     peak_memory : int or None
-        The most memory that was resident at once, in bytes; None where the system does not tell
+        Most memory that was resident at once, in bytes; None where the system does not report it
         (all but Linux). Memory of a GPU does not count.
     """
 
@@ -39,7 +39,7 @@ class ChildRun:
 
 
 def run_child(verb: str, arguments: Any, folder: Path, job: Job) -> ChildRun:
-    """Run a verb as a process of this engine's own interpreter, or go on with it.
+    """Run a verb as a process of this engine's own interpreter, or resume it.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def run_child(verb: str, arguments: Any, folder: Path, job: Job) -> ChildRun:
     Raises
     ------
     Cancelled
-        The process was stopped.
+        The process was cancelled.
     UserError
         It failed; the message has its reason.
     """
@@ -63,7 +63,7 @@ def run_child(verb: str, arguments: Any, folder: Path, job: Job) -> ChildRun:
     start_or_resume(folder, Request(VERBS[verb], arguments), restart=False)
     command = [sys.executable, "-m", "pvd_engine", "run", str(folder)]
     pipe = subprocess.PIPE
-    start, peak, asked, message = time.monotonic(), 0, False, None
+    start, peak, cancelled, message = time.monotonic(), 0, False, None
     # An exception here closes the pipes, upon which the process stops at a checkpoint.
     with (
         (folder / LOG).open("ab") as log,
@@ -71,7 +71,7 @@ def run_child(verb: str, arguments: Any, folder: Path, job: Job) -> ChildRun:
     ):
         assert process.stdin is not None and process.stdout is not None
         for line in process.stdout:
-            # Every time, because after its last event the process may be gone.
+            # Measured with every event, because after its last one the process may be gone.
             peak = max(peak, peak_memory(process.pid) or 0)
             event = json.loads(line)
             if event["type"] == "progress":
@@ -79,8 +79,8 @@ def run_child(verb: str, arguments: Any, folder: Path, job: Job) -> ChildRun:
                 job.progress(**known)
             elif event["type"] == "end":
                 message = event["payload"]["message"]
-            if job.cancelled and not asked:
-                asked = True
+            if job.cancelled and not cancelled:
+                cancelled = True
                 with contextlib.suppress(OSError):  # it may just have ended
                     os.write(process.stdin.fileno(), b"cancel\n")
     result = finished_result(folder)
@@ -93,10 +93,10 @@ def run_child(verb: str, arguments: Any, folder: Path, job: Job) -> ChildRun:
 
 
 def peak_memory(pid: int) -> int | None:
-    """Return the most memory in bytes that a running process has had resident; None when unknown.
+    """Return the most bytes that a running process has had resident; None when unknown.
 
-    Linux's ``VmHWM``. The maximum that ``wait4`` gives would not do: it begins at what the parent
-    had when it started the process.
+    This is Linux's ``VmHWM``. The maximum of ``wait4`` is not usable: it begins at the memory of
+    the parent at the process's start.
     """
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Seconds for one frame: a network at 256 samples a ray, as published, against what is made of it.
+"""Seconds for one frame: a network at 256 samples per ray, as published, against faster fields.
 
-All render the same 400 x 400 view, turn by turn, in one process. The fields are made first; how
-good they are is not the question here, but what is empty in them decides how much can be skipped.
+All render the same 400 x 400 view, turn by turn, in one process. The fields are made first. Their
+quality does not matter here, but their empty space decides how much can be skipped.
 """
 
 import time
@@ -22,20 +22,20 @@ from .measure import require_test_views
 from .plan import Plan, make_and_measure
 
 SIDE = 400
-"""Pixels of the frame's sides, as R2L measured."""
+"""Length of the frame's sides in pixels, as in R2L's measurements."""
 
 TURNS = 3
 
 STRIP = 50
-"""Rows in the frame's middle that the plain NeRF is timed on, for its every ray costs the same and
-a whole frame would take many minutes on a CPU."""
+"""Rows in the frame's middle on which the plain NeRF is timed: all its rays cost the same, and a
+whole frame would take many minutes on a CPU."""
 
 PLAIN = "NeRF, 256 samples a ray"
 EVERY_RAY = "light_field W181D88, every ray"
 
 
 def run(plan: Plan, job: Job) -> dict[str, Any]:
-    """Make the fields, then time their frames; writes ``frames.json``.
+    """Make the fields, then time their frames; write ``frames.json``.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def run(plan: Plan, job: Job) -> dict[str, Any]:
     for request in requests.values():
         make_and_measure(request, views, job)
     fields = {label: load_any_field(r.out, plan.device) for label, r in requests.items()}
-    fields[EVERY_RAY] = answering_every_ray(requests["light_field W181D88"].out, plan.device)
+    fields[EVERY_RAY] = evaluating_every_ray(requests["light_field W181D88"].out, plan.device)
     camera = square(view.camera)
     nerf = plain_nerf.PlainNerf.start(capture, plan.seed, fields["hash"].device)
     strip = replace(camera, height=STRIP, cy=camera.cy - (SIDE - STRIP) / 2)
@@ -84,7 +84,7 @@ def run(plan: Plan, job: Job) -> dict[str, Any]:
     return result
 
 
-def answering_every_ray(path: Path, device: str) -> LightField:
+def evaluating_every_ray(path: Path, device: str) -> LightField:
     """Return a light field whose network also evaluates rays that meet nothing."""
     field = load_light_field(path, device)
     field.skip_empty = False
@@ -106,7 +106,7 @@ def square(camera: Camera) -> Camera:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds that a piece of work takes; its result is on the CPU, so that nothing is pending."""
+    """Return the seconds that a call takes; its result is on the CPU, so nothing is pending."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

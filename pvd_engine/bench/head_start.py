@@ -1,8 +1,8 @@
 """The head start of a student that begins with a direct projection instead of noise.
 
-From noise with the whole budget a student comes to its final PSNR. Then, for both starts, students
-with growing fractions of the budget, each a run with a schedule of its own, until one is within
-a decibel of that. Nothing is interpolated; projection counts as time spent.
+A student from noise with the whole budget gives the final PSNR. Then, for both starts, students get
+growing fractions of the budget, each a run with a schedule of its own, until one is within a
+decibel of that. Nothing is interpolated; projection counts as time spent.
 """
 
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from .measure import require_test_views
 from .plan import Plan, make_and_measure
 
 MOST_VIEWS = 8
-"""Test views, evenly spaced."""
+"""Most test views that are measured, evenly spaced."""
 
 PARTS = (60, 40, 30, 20, 15, 10, 7, 5, 3, 2, 1)
-"""Students get the budget divided by these."""
+"""Divisors of the budget, one for each student."""
 
 NEAR = 1.0
-"""Decibels below the final PSNR that count as arrived."""
+"""Decibels below the final PSNR within which a student counts as arrived."""
 
 STARTS = {"projection": True, "noise": False}
 
 
 def run(plan: Plan, source: str, targets: Sequence[str], job: Job) -> dict[str, Any]:
-    """Make and measure a teacher and its students; writes ``head_start.json``.
+    """Make and measure a teacher and its students; write ``head_start.json``.
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ def run(plan: Plan, source: str, targets: Sequence[str], job: Job) -> dict[str, 
 
 def arrival(students: Sequence[dict[str, Any]], final: float) -> float | None:
     """Return the smallest fraction of the budget with which a student came near the final PSNR."""
-    shares = [s["share"] for s in students if s["test"]["psnr"] >= final - NEAR]
-    return min(shares, default=None)
+    fractions = [s["share"] for s in students if s["test"]["psnr"] >= final - NEAR]
+    return min(fractions, default=None)
 
 
 def format_table(result: dict[str, Any]) -> str:
@@ -98,8 +98,6 @@ def format_table(result: dict[str, Any]) -> str:
     for row in result["rows"]:
         soon, late = (row["arrivals"][start] for start in STARTS)
         ratio = "-" if soon is None or late is None else f"{soon / late:.3f}"
-        shares = ["not" if share is None else f"{share:.3f}" for share in (soon, late)]
-        lines.append(
-            f"{row['target']:<16}{row['final']:>8.2f}{shares[0]:>12}{shares[1]:>9}{ratio:>8}"
-        )
+        first, second = ("not" if part is None else f"{part:.3f}" for part in (soon, late))
+        lines.append(f"{row['target']:<16}{row['final']:>8.2f}{first:>12}{second:>9}{ratio:>8}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Measures every fast kernel against its plain-torch reference, turn by turn in one process."""
+"""Measurement of every fast kernel against its plain-torch reference, turn by turn."""
 
 import math
 import statistics
@@ -25,16 +25,16 @@ LEVELS, FEATURES, LOG2_ENTRIES, COARSEST, FINEST = 16, 2, 19, 16, 2048
 
 @dataclass(frozen=True)
 class Contest:
-    """One kernel, and what it is compared with, on the same input.
+    """One kernel and its rival, on the same input.
 
     Attributes
     ----------
     name, rival : str
         The kernel, and the other side.
     unit : str
-        What `count` counts.
+        Unit of `count`.
     count : int
-        Work in one call.
+        Amount of work in one call.
     fast, slow : callable
         One call of either side.
     """
@@ -57,7 +57,7 @@ def run(
     points : int
         Points of the encodings; rays are a sixteenth of them.
     seed : int
-        For the input.
+        Seed of the input.
     progress : callable, optional
         Called with the fraction that is done after each kernel; may raise to stop.
 
@@ -121,7 +121,7 @@ def format_table(result: dict[str, Any]) -> str:
 
 
 def _measure(contest: Contest, device: torch.device) -> dict[str, Any]:
-    """Median times of both sides, alternating, after one call of each to warm up."""
+    """Return the median times of both sides, alternating, after one call of each to warm up."""
     _seconds(contest.fast, device)
     _seconds(contest.slow, device)
     fast, slow = [], []
@@ -169,7 +169,7 @@ def _layout() -> hash_grid.HashGridLayout:
 def _hash_input(
     points: int, generator: torch.Generator, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Points, table of our layout, and the gradient that comes back."""
+    """Return points, a table of this engine's layout, and the gradient of the encoding."""
     return (
         _random((points, 3), generator, device),
         _random((_layout().rows, FEATURES), generator, device).requires_grad_(),
@@ -178,7 +178,7 @@ def _hash_input(
 
 
 def _nerfstudio_input(generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Table and scalings of nerfstudio's layout: all levels full."""
+    """Return table and scalings of nerfstudio's layout, in which all levels are full."""
     rows = LEVELS << LOG2_ENTRIES
     scales = nerfstudio_hash.scalings(LEVELS, COARSEST, FINEST).to(device)
     return _random((rows, FEATURES), generator, device).requires_grad_(), scales
@@ -224,7 +224,7 @@ def _hash_reference(points: int, generator: torch.Generator, device: torch.devic
 
 
 def _sparse(points: int, generator: torch.Generator, device: torch.device) -> Contest:
-    """A grid of 128 vertices an axis and 28 channels, a tenth of it in use, sampled there."""
+    """Return the contest of a sparse grid: 128 vertices an axis, a tenth in use, 28 channels."""
     size, channels = 128, 28
     vertices = torch.arange(size**3).view(size, size, size)
     used = vertices[: size // 2, : size // 2, : size // 2 - 10].reshape(-1)
@@ -250,7 +250,7 @@ def _sparse(points: int, generator: torch.Generator, device: torch.device) -> Co
 
 
 def _planes(points: int, generator: torch.Generator, device: torch.device) -> Contest:
-    """TensoRF's products of planes and lines, 24 channels at 128 vertices an axis."""
+    """Return the contest of TensoRF's planes and lines, 24 channels at 128 vertices an axis."""
     size = (128, 128, 128)
     tables = [
         torch.randn((rows, 24), generator=generator).to(device).requires_grad_()
@@ -260,7 +260,7 @@ def _planes(points: int, generator: torch.Generator, device: torch.device) -> Co
 
 
 def _lines(points: int, generator: torch.Generator, device: torch.device) -> Contest:
-    """CP's products of three lines, 96 channels at 256 vertices an axis."""
+    """Return the contest of CP's products of lines, 96 channels at 256 vertices an axis."""
     size = (256, 256, 256)
     table = torch.randn((sum(size), 96), generator=generator).to(device).requires_grad_()
     return _factors("lines", points, generator, device, size, [table], 96)
@@ -297,7 +297,7 @@ def _factors(
 def _rays(
     points: int, generator: torch.Generator, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, float, Tensor]:
-    """Rays from around into a box of 128 cells an axis that holds a hollow sphere."""
+    """Return rays from all around into a box of 128 cells an axis with a hollow sphere."""
     size, rays = 128, points // 16
     axis = (torch.arange(size) + 0.5) / size * 2 - 1
     radius = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij")).norm(dim=0)
@@ -349,7 +349,7 @@ def _composite(points: int, generator: torch.Generator, device: torch.device) ->
 
 
 def _adam(points: int, generator: torch.Generator, device: torch.device) -> Contest:
-    """The hash table's optimiser step with the gradient of one batch of points."""
+    """Return the contest of the hash table's optimiser step with one batch's gradient."""
     at, table, back = _hash_input(points, generator, device)
     hash_grid.hash_encode_warp(at, table, _layout()).backward(back)
     gradient = table.grad

@@ -2,7 +2,7 @@
 
 A teacher of each architecture is trained from the images once. From each teacher a student of each
 architecture is distilled in the same time; a student of the teacher's own architecture gets half of
-its file size. The teacher of an architecture is at once what training from scratch gives it in that
+its file size. The teacher of an architecture is also the result of training it from scratch in that
 time.
 """
 
@@ -16,11 +16,11 @@ from .measure import require_test_views
 from .plan import Plan, make_and_measure
 
 NEAR_TEACHER = 1.0
-"""Decibel that a student may lie below its teacher."""
+"""Decibels that a student may lie below its teacher."""
 
 
 def run(plan: Plan, sources: Sequence[str], targets: Sequence[str], job: Job) -> dict[str, Any]:
-    """Make and measure all teachers and students; writes ``matrix.json`` and ``matrix.png``.
+    """Make and measure all teachers and students; write ``matrix.json`` and ``matrix.png``.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def run(plan: Plan, sources: Sequence[str], targets: Sequence[str], job: Job) ->
 
 
 def verdict(student: float, teacher: float, scratch: float) -> str:
-    """Judge a student by PSNR to the test images, in decibel.
+    """Judge a student by PSNR to the test images, decibels.
 
     Parameters
     ----------
@@ -99,13 +99,13 @@ def format_table(result: dict[str, Any]) -> str:
     rows = [(f"images -> {name}", r, f"{'':>30}", "") for name, r in teachers.items()]
     for cell in result["cells"]:
         size = "" if cell["max_size"] is None else f" ({cell['max_size']})"
-        beside = (
+        others = (
             f"{cell['test']['psnr_to_teacher']:>12.2f}"
             f"{teachers[cell['source']]['test']['psnr']:>9.2f}"
             f"{teachers[cell['target']]['test']['psnr']:>9.2f}"
         )
         name = f"{cell['source']} -> {cell['target']}{size}"
-        rows.append((name, cell, beside, cell["verdict"]))
+        rows.append((name, cell, others, cell["verdict"]))
     width = max(len(name) for name, *_ in rows)
     return "\n".join(
         [
@@ -115,17 +115,17 @@ def format_table(result: dict[str, Any]) -> str:
             f"{'':<{width}}{'PSNR':>7}{'SSIM':>7}{'to teacher':>12}{'teacher':>9}{'scratch':>9}"
             f"{'steps':>8}{'s':>7}{'whole s':>9}{'MB':>8}{'peak MB':>9}  verdict",
             *(
-                f"{name:<{width}}{_numbers(record, beside)}  {word}".rstrip()
-                for name, record, beside, word in rows
+                f"{name:<{width}}{_numbers(record, others)}  {word}".rstrip()
+                for name, record, others, word in rows
             ),
         ]
     )
 
 
-def _numbers(record: dict[str, Any], beside: str) -> str:
+def _numbers(record: dict[str, Any], others: str) -> str:
     peak = record["peak_memory"]
     return (
-        f"{record['test']['psnr']:>7.2f}{record['test']['ssim']:>7.3f}{beside}"
+        f"{record['test']['psnr']:>7.2f}{record['test']['ssim']:>7.3f}{others}"
         f"{record['steps']:>8,}{record['seconds']:>7.0f}{record['process_seconds']:>9.0f}"
         f"{record['size'] / 1e6:>8.2f}"
         f"{'-' if peak is None else f'{peak / 1e6:.0f}':>9}"

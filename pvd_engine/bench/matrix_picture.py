@@ -11,28 +11,28 @@ from ..files.images import write_png
 CELL_WIDTH, CELL_HEIGHT = 150, 96
 LEFT, TOP, BOTTOM, RIGHT = 190, 150, 112, 30
 LEAST_WIDTH = 620
-"""Room for the title and the scale."""
+"""Heights of the title and of the scale, in pixels."""
 
 WORST_GAP = 4.0
-"""Decibel below the teacher at which the colours end."""
+"""Decibels below the teacher at which the colours end."""
 
 COLORS = np.array([(253, 231, 37), (94, 201, 98), (33, 145, 140), (59, 82, 139), (68, 1, 84)])
-"""viridis from its bright end, for gaps from 0 to `WORST_GAP`; the colour-blind see it, too."""
+"""Colours of gaps from 0 to `WORST_GAP`: viridis from its bright end, for the colour-blind, too."""
 
 INK, GREY, ALARM = (25, 25, 25), (110, 110, 110), (200, 30, 30)
 
 
 def picture_size(sources: int, targets: int) -> tuple[int, int]:
-    """Width and height in pixels for a number of rows and columns."""
+    """Return width and height in pixels for a number of rows and columns."""
     width = max(LEFT + targets * CELL_WIDTH + RIGHT, LEAST_WIDTH)
     return width, TOP + sources * CELL_HEIGHT + BOTTOM
 
 
 def gap_color(gap: float) -> tuple[int, int, int]:
-    """Colour, sRGB from 0 to 255, of a student that lies `gap` decibel below its teacher."""
-    place = min(max(gap / WORST_GAP, 0.0), 1.0) * (len(COLORS) - 1)
+    """Return the colour, sRGB from 0 to 255, of a student `gap` decibels below its teacher."""
+    position = min(max(gap / WORST_GAP, 0.0), 1.0) * (len(COLORS) - 1)
     red, green, blue = (
-        round(float(np.interp(place, range(len(COLORS)), COLORS[:, channel])))
+        round(float(np.interp(position, range(len(COLORS)), COLORS[:, channel])))
         for channel in range(3)
     )
     return red, green, blue
@@ -101,7 +101,7 @@ def _cell(
 
 
 def _scale(draw: ImageDraw.ImageDraw, y: int) -> None:
-    """Draw the colours and what they stand for."""
+    """Draw the colours and their meaning."""
     width = 300
     for step in range(width):
         x = LEFT + step
@@ -119,10 +119,10 @@ def _scale(draw: ImageDraw.ImageDraw, y: int) -> None:
 
 def _text(
     draw: ImageDraw.ImageDraw,
-    place: tuple[float, float],
+    position: tuple[float, float],
     text: str,
     size: int,
     color: tuple[int, int, int],
     anchor: str = "mm",
 ) -> None:
-    draw.text(place, text, fill=color, font=ImageFont.load_default(size), anchor=anchor)
+    draw.text(position, text, fill=color, font=ImageFont.load_default(size), anchor=anchor)

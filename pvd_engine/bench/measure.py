@@ -19,20 +19,20 @@ from ..render.render import render_image
 from ..render.view_loop import render_views
 
 EQUAL = 100.0
-"""Decibel that pictures without any difference count as; JSON knows no infinity."""
+"""PSNR of pictures without any difference, in decibels; JSON has no infinity."""
 
 
 def held_out(
     capture: Capture, split: Literal["val", "test"], most: int | None = None
 ) -> tuple[View, ...]:
-    """Views of a split that a field can be measured on.
+    """Return the views of a split that a field can be measured on.
 
     Parameters
     ----------
     capture : Capture
     split : str
     most : int, optional
-        Of more views, this many evenly spaced ones; all when not given.
+        Largest number of views, evenly spaced; all when not given.
 
     Raises
     ------
@@ -56,13 +56,14 @@ def require_test_views(capture: Capture, most: int | None = None) -> tuple[View,
     views = held_out(capture, "test", most)
     if not views:
         raise UserError(
-            f"The capture {capture.name} has no test views with images; this benchmark needs some."
+            f"The capture {capture.name} has no test views with images, which this benchmark "
+            "needs; use another capture."
         )
     return views
 
 
 def compare(pictures: Sequence[np.ndarray], views: Sequence[View]) -> dict[str, float]:
-    """Mean ``psnr`` (decibel) and ``ssim`` of pictures, (H, W, 3) on white, to views' images.
+    """Return mean ``psnr`` (decibels) and ``ssim`` of pictures, (H, W, 3) on white, to images.
 
     Values are clipped to [0, 1] first, as a picture file would hold them; pixels that a mask leaves
     out do not count.
@@ -85,7 +86,7 @@ def measure(
     Parameters
     ----------
     field : Path
-        Of the field file.
+        The field file.
     views : sequence of View
         With images.
     device : str
@@ -102,7 +103,7 @@ def measure(
     Raises
     ------
     Cancelled
-        The job was asked to stop.
+        The job was cancelled.
     """
     loaded = load_any_field(field, device)
     pictures = [image.over(1.0) for _, image in render_views(loaded, views, job)]

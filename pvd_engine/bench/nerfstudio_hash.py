@@ -10,13 +10,13 @@ from torch import Tensor
 
 
 def scalings(levels: int, coarsest: int, finest: int) -> Tensor:
-    """Cells along an axis for each level (levels,), geometric and rounded down."""
+    """Return the cells along an axis for each level (levels,), geometric and rounded down."""
     growth = (finest / coarsest) ** (1 / max(levels - 1, 1))
     return torch.floor(coarsest * growth ** torch.arange(levels))
 
 
 def encode(points: Tensor, table: Tensor, scales: Tensor) -> Tensor:
-    """Hash encoding as nerfstudio's torch implementation computes it.
+    """Return the hash encoding as nerfstudio's torch implementation computes it.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def encode(points: Tensor, table: Tensor, scales: Tensor) -> Tensor:
         return table[rows(torch.stack((x[..., 0], y[..., 1], z[..., 2]), dim=-1))]
 
     def blend(high: Tensor, low: Tensor, axis: int) -> Tensor:
-        share = weight[..., axis : axis + 1]
-        return high * share + low * (1 - share)
+        fraction = weight[..., axis : axis + 1]
+        return high * fraction + low * (1 - fraction)
 
     def face(z: Tensor) -> Tensor:
         front = blend(corner(upper, upper, z), corner(lower, upper, z), 0)

@@ -4,8 +4,8 @@ Mildenhall et al., "NeRF: Representing Scenes as Neural Radiance Fields for View
 with what its released code adds: Glorot initialisation, samples up to a far plane, and the last
 sample reaching to infinity. What differs from it: near and far come from the scene's box, points
 are scaled to that box, matrices are multiplied in bf16 where the processor does so in hardware, as
-in the rest of this engine, and on a CPU a step casts 256 rays instead of 1,024, for a step of those
-takes seconds. The crop that the released code begins with is left out.
+in the rest of this engine, and on a CPU a step casts 256 rays instead of 1,024, because a step of
+those takes seconds. The crop that the released code begins with is left out.
 """
 
 import time
@@ -27,17 +27,17 @@ from ..train.pixels import PixelTable
 POINT_FREQUENCIES, DIRECTION_FREQUENCIES = 10, 4
 LAYERS, WIDTH, VIEW_WIDTH = 8, 256, 128
 SKIP = 5
-"""The encoded point joins the input of this layer (counted from 0)."""
+"""Layer whose input the encoded point joins, counted from 0."""
 
 COARSE, FINE = 64, 128
-"""Samples of a ray: for the coarse network, and added to those for the fine one."""
+"""Samples of a ray for the coarse network, and further ones for the fine network."""
 
 RAYS = {"cpu": 256, "cuda": 1024}
 RATE, FINAL_RATE = 5e-4, 0.1
-"""Adam's rate, and the fraction to which it falls exponentially over the budget."""
+"""Adam's learning rate, and the fraction to which it falls exponentially over the budget."""
 
 RAYS_AT_ONCE = 512
-"""Rays that a picture evaluates at a time; bounds the memory."""
+"""Rays of a picture that are evaluated at a time; bounds the memory."""
 
 
 class NerfNetwork(nn.Module):
@@ -58,7 +58,7 @@ class NerfNetwork(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        """Density (N,) and colour (N, 3) at points (N, 3) about [-1, 1], unit directions."""
+        """Return density (N,) and colour (N, 3) at points (N, 3) about [-1, 1], unit directions."""
         encoded = positional_encoding(points, POINT_FREQUENCIES)
         seen_from = positional_encoding(directions, DIRECTION_FREQUENCIES)
         with matmul_precision(points.device):
@@ -94,14 +94,14 @@ class PlainNerf:
 
     @classmethod
     def start(cls, capture: Capture, seed: int, device: torch.device) -> "PlainNerf":
-        """New networks for a capture."""
+        """Return new networks for a capture."""
         torch.manual_seed(seed)
         near, far = near_and_far([view.camera for view in capture.split("train")], capture.box)
         box = torch.from_numpy(capture.box).float().to(device)
         return cls(NerfNetwork().to(device), NerfNetwork().to(device), box, near, far)
 
     def render(self, rays: Rays, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Colours (R, 3) on white by the coarse and by the fine network.
+        """Return colours (R, 3) on white by the coarse and by the fine network.
 
         Parameters
         ----------
@@ -126,7 +126,7 @@ class PlainNerf:
         return coarse, self._composite(self.fine, rays, t)[0]
 
     def _composite(self, network: NerfNetwork, rays: Rays, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Colour (R, 3) on white and weights (R, S) of samples at distances (R, S)."""
+        """Return colour (R, 3) on white and weights (R, S) of samples at distances (R, S)."""
         points = rays.origins[:, None] + rays.directions[:, None] * t[..., None]
         scaled = (points - self.box.mean(dim=0)) / ((self.box[1] - self.box[0]).max() / 2)
         directions = rays.directions[:, None].expand_as(points)
@@ -137,7 +137,7 @@ class PlainNerf:
 
 
 def near_and_far(cameras: Sequence[Camera], box: np.ndarray) -> tuple[float, float]:
-    """Least and greatest distance from any camera to any point of a box (2, 3), in its frame."""
+    """Return least and greatest distance of any camera from any point of a box (2, 3)."""
     positions = np.array([camera.camera_to_world[:3, 3] for camera in cameras])
     nearest = np.maximum(np.maximum(box[0] - positions, positions - box[1]), 0)
     farthest = np.maximum(np.abs(positions - box[0]), np.abs(positions - box[1]))
@@ -146,7 +146,7 @@ def near_and_far(cameras: Sequence[Camera], box: np.ndarray) -> tuple[float, flo
 
 
 def stratified(near: float, far: float, uniform: Tensor) -> Tensor:
-    """One distance in each of S equal parts of [near, far].
+    """Return one distance in each of S equal parts of [near, far].
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def importance_samples(edges: Tensor, weights: Tensor, uniform: Tensor) -> Tenso
     edges : (R, B + 1) float32
         Ascending borders of the parts.
     weights : (R, B) float32
-        Of the parts, not below 0; they need not sum to 1.
+        Weights of the parts, not below 0; they need not sum to 1.
     uniform : (R, N) float32
         In [0, 1]: the fractions of the cumulative sum to invert.
 
@@ -185,16 +185,16 @@ def importance_samples(edges: Tensor, weights: Tensor, uniform: Tensor) -> Tenso
     """
     weights = weights + 1e-5
     total = weights.sum(dim=1, keepdim=True)
-    share = torch.cat((torch.zeros_like(total), (weights / total).cumsum(dim=1)), dim=1)
-    above = torch.searchsorted(share, uniform.contiguous(), right=True).clamp(1, edges.shape[1] - 1)
-    low, high = share.gather(1, above - 1), share.gather(1, above)
-    place = ((uniform - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
+    sums = torch.cat((torch.zeros_like(total), (weights / total).cumsum(dim=1)), dim=1)
+    above = torch.searchsorted(sums, uniform.contiguous(), right=True).clamp(1, edges.shape[1] - 1)
+    low, high = sums.gather(1, above - 1), sums.gather(1, above)
+    within = ((uniform - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
     start, end = edges.gather(1, above - 1), edges.gather(1, above)
-    return start + (end - start) * place
+    return start + (end - start) * within
 
 
 def sample_weights(density: Tensor, t: Tensor) -> Tensor:
-    """Weights (R, S) of samples in the colour of their rays (Max 1995; NeRF, equation 3).
+    """Return weights (R, S) of samples in their rays' colours (Max 1995; NeRF, equation 3).
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def train(
     Raises
     ------
     Cancelled
-        The job was asked to stop; nothing is kept.
+        The job was cancelled; nothing is kept.
     """
     nerf = PlainNerf.start(capture, seed, device)
     generator = torch.Generator().manual_seed(seed)
@@ -263,7 +263,7 @@ def picture(nerf: PlainNerf, camera: Camera, job: Job) -> np.ndarray:
     Raises
     ------
     Cancelled
-        The job was asked to stop.
+        The job was cancelled.
     """
     device = nerf.box.device
     cameras = CameraBatch.from_cameras([camera], device)

@@ -30,9 +30,9 @@ class Plan:
     folder : Path
         Fields and measures that lie here already are not made again.
     budget : str
-        Of a teacher, and of a student where nothing else is said.
+        Budget of a teacher, and of a student unless given otherwise.
     seed : int
-        The first, where there are several.
+        Seed, the first where there are several.
     device : str
     """
 
@@ -53,7 +53,7 @@ class Plan:
         """
         path = self.folder / "plan.json"
         values = json.loads(json_text(asdict(self)))
-        del values["folder"]  # it may be moved
+        del values["folder"]  # the folder may be moved
         if not path.is_file():
             write_json(path, values)
             return
@@ -106,7 +106,7 @@ def make_and_measure(
     arguments : TrainArguments or ConvertArguments
         With an explicit device.
     views : mapping of str to sequence of View
-        What to measure on, by split.
+        Views to measure on, by split.
     job : Job
 
     Returns
@@ -119,7 +119,7 @@ def make_and_measure(
     Raises
     ------
     Cancelled
-        The job was asked to stop; the same call goes on from there.
+        The job was cancelled; the same call resumes it.
     UserError
         The field could not be made.
     """
@@ -137,7 +137,7 @@ def make_and_measure(
 
 
 def _made(arguments: TrainArguments | ConvertArguments, job: Job) -> dict[str, Any]:
-    """Make a field, unless it is there; what its process took is kept in its job folder."""
+    """Make a field, unless it is there; its job folder keeps the time and memory of the process."""
     folder = arguments.out.with_suffix(".job")
     kept = folder / "process.json"
     if not (arguments.out.is_file() and kept.is_file()):

@@ -1,10 +1,10 @@
 """The time after which a student is as good as training from scratch at the end of its time.
 
 For each seed: a teacher, the student's architecture from the images by this engine, and the plain
-NeRF recipe, all for the whole budget. Then students for growing fractions of the budget, each a run
+NeRF recipe, all for the whole budget. Then students get growing fractions of the budget, each a run
 with a schedule of its own, until one has reached both baselines. The smallest fraction that was
-enough counts; nothing is interpolated. All are measured on the same few test views, for the plain
-recipe takes minutes to render one on a CPU.
+enough counts; nothing is interpolated. All are measured on the same few test views, because the
+plain recipe takes minutes to render one on a CPU.
 """
 
 import json
@@ -24,17 +24,17 @@ from .measure import compare, require_test_views
 from .plan import Plan, make_and_measure
 
 MOST_VIEWS = 2
-"""Test views, evenly spaced."""
+"""Most test views that are measured, evenly spaced."""
 
 PARTS = (20, 15, 10, 7, 5, 3, 2)
-"""Students get the budget divided by these."""
+"""Divisors of the budget, one for each student."""
 
 GOALS = {"scratch": 1 / 5, "plain NeRF": 1 / 20}
 """Baselines, and the fraction of the budget that a student may take to reach each."""
 
 
 def run(plan: Plan, source: str, target: str, seeds: int, job: Job) -> dict[str, Any]:
-    """Make and measure teachers, baselines and students; writes ``speed.json``.
+    """Make and measure teachers, baselines and students; write ``speed.json``.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def run(plan: Plan, source: str, target: str, seeds: int, job: Job) -> dict[str,
     source, target : str
         Architectures.
     seeds : int
-        How many, from the plan's on.
+        Number of seeds, from the plan's on.
     job : Job
 
     Returns
@@ -50,7 +50,7 @@ def run(plan: Plan, source: str, target: str, seeds: int, job: Job) -> dict[str,
     dict
         The plan, ``"runs"`` by seed (``teacher``, ``scratch``, ``plain NeRF``, ``students``) and
         ``"rows"``, what `reached` gives for each seed and baseline, and ``"medians"``, the median
-        share by baseline, None when in most runs no student reached it.
+        fraction by baseline, None when in most runs no student reached it.
     """
     capture = plan.opened(job)
     views = require_test_views(capture, MOST_VIEWS)
@@ -69,7 +69,7 @@ def run(plan: Plan, source: str, target: str, seeds: int, job: Job) -> dict[str,
         "runs": runs,
         "rows": rows,
         "medians": {
-            name: median_share([row["share"] for row in rows if row["baseline"] == name])
+            name: median_fraction([row["share"] for row in rows if row["baseline"] == name])
             for name in GOALS
         },
     }
@@ -121,9 +121,9 @@ def reached(run: dict[str, Any], baseline: str, budget: float) -> dict[str, Any]
     }
 
 
-def median_share(shares: Sequence[float | None]) -> float | None:
+def median_fraction(fractions: Sequence[float | None]) -> float | None:
     """Return the median, where None (not reached) counts as more than any fraction."""
-    middle = median(math.inf if share is None else share for share in shares)
+    middle = median(math.inf if part is None else part for part in fractions)
     return None if math.isinf(middle) else middle
 
 
@@ -146,8 +146,8 @@ def format_table(result: dict[str, Any]) -> str:
             f"{row['student_seconds']:>8.1f}{row['process_seconds']:>9.1f}"
             f"{row['share_with_teacher']:>14.2f}"
         )
-    for name, share in result["medians"].items():
-        middle = "not reached" if share is None else f"{share:.3f}"
+    for name, fraction in result["medians"].items():
+        middle = "not reached" if fraction is None else f"{fraction:.3f}"
         lines.append(f"median against {name}: {middle} (goal: at most {GOALS[name]:.3f})")
     return "\n".join(lines)
 

@@ -26,8 +26,8 @@ class BenchArguments(ComputingArguments):
     itself at half the size. ablation: a conversion with one part of the method changed at a time.
     speed: how soon a student is as good as training from scratch. head_start: how much sooner grids
     and factors arrive that start from a direct projection. frames: seconds for one picture of a
-    plain NeRF, of fields and of light fields. All but the first need CAPTURE and --out; what lies
-    in the output folder already is not made again.
+    plain NeRF, of fields and of light fields. All but the first need CAPTURE and --out; fields that
+    are in the output folder already are not made again.
 
     Example: pvd bench kernels
     Example: pvd bench matrix lego --budget 60s --out bench
@@ -145,7 +145,7 @@ def _plan(arguments: BenchArguments) -> "Plan":
 
 
 def _names(text: str | None, default: Sequence[str], known: Sequence[str] = ()) -> list[str]:
-    """Architectures of a list with commas; `known` ones need not be radiance fields."""
+    """Return the architectures of a list with commas; `known` ones need not be radiance fields."""
     from ..fields.architectures import architecture
 
     names = list(default) if text is None else [name.strip() for name in text.split(",")]

@@ -1,4 +1,4 @@
-"""PVD's first stage between any two architectures: whose features say the same, or can."""
+"""PVD's first stage between any two architectures: their features are compared, or mapped first."""
 
 import torch
 from torch import Tensor, nn
@@ -8,18 +8,19 @@ from ..fields.radiance_field import RadianceField
 
 
 class FeatureMatch(nn.Module):
-    """Compares a student's features with its teacher's, each on the scale of its spread.
+    """The comparison of a student's features with its teacher's, each scaled by its deviation.
 
     Parameters
     ----------
     deviation : (F,) float32
         Standard deviation of each teacher feature after the log-density.
     student_features : int or None
-        How many the student has after the log-density, where they need not mean what the
-        teacher's do: a linear map, learned with the student, leads from them to the teacher's.
+        Number of the student's features after the log-density, where they differ in meaning from
+        the teacher's: a linear map to the teacher's is learned with the student. None where they
+        mean the same.
     lasting : bool
-        Whether features are compared beyond stage 1. Coefficients of spherical harmonics are
-        colours already: to go on pulling them cost a sparse tensor 1.8 dB.
+        True when features are compared after stage 1, too. Coefficients of spherical harmonics are
+        colours already: to compare them longer cost a sparse tensor 1.8 dB.
     """
 
     deviation: Tensor
@@ -33,21 +34,21 @@ class FeatureMatch(nn.Module):
         )
 
     def error(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Mean squared error (N,) of features (N, 1 + F'), (N, 1 + F), log-densities left out."""
+        """Return the mean squared error (N,) of (N, 1 + F'), (N, 1 + F) without log-densities."""
         features = student[:, 1:] if self.bridge is None else self.bridge(student[:, 1:])
         return ((features - teacher[:, 1:]) / self.deviation).square().mean(dim=-1)
 
 
 @torch.no_grad()
 def match_features(teacher: Field, student: RadianceField, points: Tensor) -> FeatureMatch | None:
-    """Return how features of both are compared; None where the teacher has none to learn.
+    """Return the comparison of both fields' features; None where the teacher has none to learn.
 
     Parameters
     ----------
     teacher : Field
     student : RadianceField
     points : (N, 3) float32
-        Some of those that the teacher shows, dataset frame.
+        Some points that the teacher shows, dataset frame.
     """
     decoder, own = teacher.decoder_form, student.decoder_form
     if decoder is None or own is None or len(points) < 2:

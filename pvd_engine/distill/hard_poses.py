@@ -10,7 +10,7 @@ from torch import Tensor
 from ..data.capture import Camera
 
 HARD_TURN = np.pi / 20
-"""A hard camera is turned by up to this about each of its axes (PVD-AL)."""
+"""Largest turn of a hard camera about each of its axes, radians (PVD-AL)."""
 
 
 class HardPoses:
@@ -21,14 +21,14 @@ class HardPoses:
     fraction : float
         Hard cameras in a period, as a fraction of all.
     count : int
-        Cameras of a period.
+        Number of cameras in a period.
     device : torch.device
     """
 
     def __init__(self, fraction: float, count: int, device: torch.device) -> None:
         self.hardest = round(fraction * count)
         self._matrices: np.ndarray | None = None
-        self._errors = torch.zeros((2, count), device=device)  # their sum, and how many
+        self._errors = torch.zeros((2, count), device=device)  # their sum, and their number
 
     def begin_period(self, cameras: Sequence[Camera], random: np.random.Generator) -> list[Camera]:
         """Put the hardest cameras of the last period, a little turned, in place of the first.
@@ -38,15 +38,15 @@ class HardPoses:
         cameras : sequence of Camera
             New ones.
         random : np.random.Generator
-            Of the turns.
+            Source of the turns.
         """
         chosen = list(cameras)
         if self._matrices is not None:
             total, count = self._errors.cpu().numpy()
             worst = np.argsort(-total / np.maximum(count, 1))[: self.hardest]
-            for place, index in enumerate(worst):
+            for slot, index in enumerate(worst):
                 matrix = self._matrices[index] @ _small_turn(random)
-                chosen[place] = replace(chosen[place], camera_to_world=matrix)
+                chosen[slot] = replace(chosen[slot], camera_to_world=matrix)
         self._matrices = np.stack([camera.camera_to_world for camera in chosen])
         self._errors.zero_()
         return chosen
@@ -79,7 +79,7 @@ class HardPoses:
 
 
 def _small_turn(random: np.random.Generator) -> np.ndarray:
-    """A random rotation (4, 4) by up to `HARD_TURN` about x, y and z of a camera."""
+    """Return a random rotation (4, 4) by up to `HARD_TURN` about x, y and z of a camera."""
     matrix = np.eye(4)
     for axis, angle in enumerate(random.uniform(-HARD_TURN, HARD_TURN, size=3)):
         a, b = (axis + 1) % 3, (axis + 2) % 3

@@ -5,40 +5,40 @@ from torch import Tensor
 
 
 class HardRays:
-    """A table of rays; of those that are drawn again, the worst of the batch take the places.
+    """A table of rays; the worst of each batch replace those that were drawn for it.
 
     Wang et al., "R2L", 2022, section 3.3; also the ray level of PVD-AL.
 
     Parameters
     ----------
     fraction : float
-        Hard rays of a batch, as a fraction of its other rays; as many of a batch are kept
-        while there are free places. None are drawn before all places are filled.
-    places : int
-        Rays that are kept.
+        Hard rays of a batch, as a fraction of its other rays. As many of each batch are kept
+        until the table is full; none are drawn before.
+    capacity : int
+        Number of rays that are kept.
     columns : int
-        Values of a ray: origin, direction, and what else belongs to it.
+        Numbers of a ray: origin, direction, and further values that belong to it.
     device : torch.device
 
     Attributes
     ----------
-    table : (places, columns) float32
+    table : (capacity, columns) float32
     filled : int
-        Places that hold a ray, the first ones.
+        Number of rows that hold a ray, the first ones.
     """
 
-    def __init__(self, fraction: float, places: int, columns: int, device: torch.device) -> None:
+    def __init__(self, fraction: float, capacity: int, columns: int, device: torch.device) -> None:
         self.fraction = fraction
-        self.table = torch.zeros((places, columns), device=device)
+        self.table = torch.zeros((capacity, columns), device=device)
         self.filled = 0
 
     def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Random hard rays for a batch of other rays.
+        """Return random hard rays for a batch of other rays.
 
         Returns
         -------
         slots : (H,) int64
-            Their places, for `learn`.
+            Their rows in the table, for `learn`.
         rows : (H, columns) float32
         """
         count = round(self.fraction * batch) if self.filled == len(self.table) else 0
@@ -46,7 +46,7 @@ class HardRays:
         return slots, self.table[slots]
 
     def learn(self, slots: Tensor, rows: Tensor, errors: Tensor) -> None:
-        """Keep the worst of a batch: in free places, or in those of the rays drawn for it.
+        """Keep the worst of a batch: in free rows, or in those of the rays drawn for it.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class HardRays:
         self.table[slots] = rows[errors.topk(len(slots)).indices]
 
     def state(self) -> dict[str, Tensor]:
-        """Return the table and how many of its places are filled."""
+        """Return the table and the number of its filled rows."""
         return {"table": self.table, "filled": torch.tensor(self.filled)}
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:

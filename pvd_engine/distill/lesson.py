@@ -36,14 +36,14 @@ class Lesson:
     recipe: Recipe
 
     def cameras(self) -> CameraBatch | None:
-        """The capture's training cameras."""
+        """Return the capture's training cameras; None without a capture."""
         if self.capture is None:
             return None
         known = [view.camera for view in self.capture.split("train")]
         return CameraBatch.from_cameras(known, self.teacher.device)
 
     def view(self) -> View:
-        """Return a view for previews, without its image: an edited teacher shows something else."""
+        """Return a view for previews, without its image, from which an edited teacher differs."""
         if self.capture is not None:
             view = (self.capture.split("val") or self.capture.split("train"))[0]
             return replace(view, image_path=None)
@@ -65,26 +65,27 @@ def goal(until_psnr: float | None, teacher: Field, camera: Camera) -> Goal | Non
 
 
 def likeness(student: Renderable, teacher: Renderable, camera: Camera) -> float:
-    """PSNR of a student's picture to its teacher's, on white."""
+    """Return the PSNR of a student's picture to its teacher's, on white."""
     picture, expected = (render_image(field, camera).over(1.0) for field in (student, teacher))
     return psnr(picture, expected)
 
 
 def viewpoints(teacher: Field, capture: Capture | None) -> PoseDistribution:
-    """Return where students are taught from: as the file says, else from the capture's cameras.
+    """Return the viewpoints that students are taught from: the file's, else the capture's cameras.
 
-    The file of a merged field, or of one with moved parts, knows of places that no capture shows.
+    The file of a merged field, or of one with moved parts, has viewpoints that no capture has.
 
     Raises
     ------
     UserError
-        When there is no capture and the file does not say.
+        There is no capture, and the file has no viewpoints.
     """
     stored = known_viewpoints(teacher.header.get("provenance") or {})
     if stored is not None:
         return stored
     if capture is None:
         raise UserError(
-            "This field does not say from where it was seen; give its dataset with --capture."
+            "The field file does not hold the cameras that it was trained from; give its dataset "
+            "with --capture."
         )
     return PoseDistribution.from_cameras([view.camera for view in capture.split("train")])

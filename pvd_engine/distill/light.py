@@ -34,7 +34,7 @@ def teach_light_field(
     Parameters
     ----------
     spec : dict
-        Of the light field, from `pvd_engine.fields.architectures.light_field`.
+        Description of the light field, from `pvd_engine.fields.architectures.light_field`.
     lesson : Lesson
     recipe : LightRecipe
         Its `fine_tune` is 0 where the capture's images do not show what the teacher shows.
@@ -42,12 +42,12 @@ def teach_light_field(
     seed : int
     job : Job
     until_psnr : float, optional
-        Decibel to the teacher's picture of one view that are enough.
+        PSNR to the teacher's picture of one view at which to stop, decibels.
 
     Returns
     -------
     training : Training
-        Of the light field, at its end.
+        The training of the light field, at its end.
     report : dict
         ``psnr_to_teacher`` on one view; ``rays`` that it learned from; ``fine_tuned``, whether
         images took part; and ``flops`` of a ray.
@@ -81,7 +81,7 @@ def teach_light_field(
 
 
 def reach(teacher: Renderable, poses: PoseDistribution) -> Reach:
-    """Return where a light field of a teacher is taught.
+    """Return the region in which a light field of a teacher is taught.
 
     All that is occupied lies between near and far, wherever the cameras stand.
     """
@@ -95,7 +95,7 @@ def reach(teacher: Renderable, poses: PoseDistribution) -> Reach:
 def open_pixels(
     capture: Capture, training: Training[LightField], budget: Budget, job: Job
 ) -> PixelTable:
-    """Open the images to fine-tune on."""
+    """Return the pixels of the images to fine-tune on."""
     pixels = PixelTable.open(
         capture.split("train"),
         training.field.device,

@@ -1,4 +1,4 @@
-"""The losses of a light field: to its teacher's rays, streamed, and at last to the real images."""
+"""The losses of a light field: to its teacher's rays, and at the end to the real images."""
 
 import math
 import time
@@ -18,19 +18,19 @@ from .ray_pool import RayPool
 from .ray_source import RaySource
 
 BATCH = {"cpu": 1 << 13, "cuda": 20 << 12}
-"""Rays of a step without the hard ones; R2L's on a GPU."""
+"""Rays per step without the hard ones, by device; as in R2L on a GPU."""
 
 USES = 2
-"""Times that a ray is drawn on average before another takes its place."""
+"""Times that a ray is drawn on average before it is replaced."""
 
 REFILL_EVERY = 8
-"""Steps for which the rays that are added at a time make up."""
+"""Steps between two additions of rays to the pool."""
 
 FIRST_BATCHES = 8
-"""Rays that the pool is filled with before the first step, in batches."""
+"""Batches of rays that are drawn to fill the pool before the first step."""
 
 FIRST_TRIES = 8
-"""Times that so many are drawn before the engine gives up."""
+"""Attempts to fill the pool before the engine reports an error."""
 
 HARD_FRACTION = 0.2
 """Hard rays of a batch, as a fraction of its other rays; as many of a batch are kept (R2L)."""
@@ -39,10 +39,10 @@ HARD_BATCHES = 20
 """Hard rays that are kept, in batches (R2L)."""
 
 HARD_COLUMNS = 10
-"""Origin, direction, and the teacher's colour and alpha."""
+"""Numbers of a hard ray: origin, direction, and the teacher's colour and alpha."""
 
 EMPTY = 0.01
-"""Alpha below which a ray is empty."""
+"""Alpha below which a ray counts as empty."""
 
 EMPTY_KEPT = 0.25
 """Fraction of the empty rays that is kept where rays are chosen by importance."""
@@ -64,7 +64,7 @@ class LightRecipe:
     hard_rays : bool
         Draw the hardest rays again.
     importance : bool
-        Keep few of the rays that meet cells in which nothing turns out to be.
+        Keep only a few of the rays that meet occupied cells but show nothing.
     fine_tune : float
         Fraction of the budget, at its end, that is spent on the real images.
     """
@@ -77,19 +77,19 @@ class LightRecipe:
 
 def hard_rays(device: torch.device) -> HardRays:
     """Return a table for the hardest rays of a light field's training (R2L)."""
-    places = HARD_BATCHES * BATCH[device.type]
-    return HardRays(HARD_FRACTION, places, HARD_COLUMNS, device)
+    capacity = HARD_BATCHES * BATCH[device.type]
+    return HardRays(HARD_FRACTION, capacity, HARD_COLUMNS, device)
 
 
 class LightObjective:
     """Squared error of colour and alpha of rays.
 
-    Rays that are kept are not in checkpoints: a resumed training has its teacher cast new ones.
+    Checkpoints do not hold the pool of rays: a resumed training renders new ones of its teacher.
 
     Parameters
     ----------
     training : Training
-        Of the light field.
+        The training of the light field.
     teacher : Renderable
     source : RaySource
     recipe : LightRecipe
@@ -98,7 +98,7 @@ class LightObjective:
     pixels : PixelTable or None
         The images to fine-tune on.
     has_alpha : bool
-        Whether they have alpha; otherwise they are compared as if they were on white.
+        True when the images have alpha; otherwise rays are compared on white.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class LightObjective:
         self.since = time.monotonic()
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
-        """Loss of one batch of rays, its PSNR, the stage and the rays per second."""
+        """Return the loss of one batch of rays, and its PSNR, the stage and rays per second."""
         if self.pixels is not None and fraction >= 1 - self.recipe.fine_tune:
             stage, (loss, error) = REAL, self._on_images(self.pixels)
         else:
@@ -157,20 +157,20 @@ class LightObjective:
         if self.training.field.skip_empty:
             met = self.training.field.meets(rays)
             rays, target = Rays(*(part[met] for part in rays)), target[met]
-        answer = self._answer(rays)
+        colors = self._evaluate(rays)
         if not self.has_alpha:
-            answer = answer[:, :3] + 1 - answer[:, 3:]
+            colors = colors[:, :3] + 1 - colors[:, 3:]
             target = target[:, :3]
-        loss = (answer - target).square().sum() / max(target.numel(), 1)
+        loss = (colors - target).square().sum() / max(target.numel(), 1)
         return loss, loss.item()
 
     def _errors(self, rays: Rays, target: Tensor) -> Tensor:
-        return (self._answer(rays) - target).square().mean(dim=1)
+        return (self._evaluate(rays) - target).square().mean(dim=1)
 
-    def _answer(self, rays: Rays) -> Tensor:
+    def _evaluate(self, rays: Rays) -> Tensor:
         field, generator = self.training.field, self.training.generator
         jitter = torch.rand((len(rays.origins), field.points), generator=generator)
-        return field.answer(field.ray_points(rays, jitter.to(field.device)))
+        return field.evaluate(field.ray_points(rays, jitter.to(field.device)))
 
     def _fill(self, step: int) -> None:
         for _ in range(FIRST_TRIES):
@@ -178,8 +178,8 @@ class LightObjective:
             if self.pool.filled:
                 return
         raise UserError(
-            "The cameras hardly see anything of this field, so a light field cannot learn from "
-            "there; check that the field and the capture belong together."
+            "The cameras see almost nothing of this field, so a light field cannot learn from "
+            "them; check that the field and the capture belong together."
         )
 
     @torch.no_grad()

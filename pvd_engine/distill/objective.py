@@ -22,26 +22,26 @@ from .ray_source import RaySource
 from .recipe import Recipe
 
 HARD_POINTS = 0.3
-"""Fraction of a ray's points that count most (PVD-AL)."""
+"""Fraction of a ray's points that are compared: those with the largest weights (PVD-AL)."""
 
 HARD_POINTS_ALPHA = 0.5
-"""Alpha from which on a ray has such points (PVD-AL)."""
+"""Smallest alpha of a ray whose points are compared (PVD-AL)."""
 
 
 class DistillObjective:
-    """Makes a student's features, densities, colours and pictures those of its teacher.
+    """Losses of a student's features, densities, colours and pictures to those of its teacher.
 
     Parameters
     ----------
     training : Training
-        Of the student.
+        The training of the student.
     teacher : Field
     source : RaySource
     recipe : Recipe
     features : FeatureMatch or None
         None where the teacher has no features that a student could learn.
     samples_per_step : int
-        Visible samples a step aims at.
+        Visible samples that a step aims at.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class DistillObjective:
         self.samples_per_step = samples_per_step
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
-        """Loss of one batch of rays, and what to report."""
+        """Return the loss of one batch of rays, and metrics to report."""
         student, teacher, recipe = self.training.field, self.teacher, self.recipe
         stage = recipe.stage(fraction)
         drawn = self.source.draw(int(self.training.rays), step, self.training.generator)
@@ -78,7 +78,7 @@ class DistillObjective:
         features = student.features(points)
         report = {"stage": float(stage)}
         if len(samples.t) == 0:
-            # All rays miss: a sum over no samples, and an optimiser that just lets momentum fade.
+            # All rays miss: the sum over no samples is 0, and only momentum moves parameters.
             return features.sum(), report
         student_density = student.density_from(points, features)
         chosen = torch.ones_like(density)
@@ -111,7 +111,7 @@ class DistillObjective:
     def _feature_losses(
         self, stage: int, features: Tensor, known: Tensor, chosen: Tensor
     ) -> list[Tensor]:
-        """Stage 1's loss, where it is compared in this stage."""
+        """Return the loss of features; empty where this stage does not compare them."""
         match = self.features
         if match is None or "1" not in self.recipe.stages or not (stage == 1 or match.lasting):
             return []
@@ -125,12 +125,12 @@ class DistillObjective:
 
 
 def most_counting(composited: Composited, samples: PackedSamples) -> Tensor:
-    """PVD-AL's points: those with the largest weights along each ray that is not transparent.
+    """Return PVD-AL's points: the largest weights along each ray that is not transparent.
 
     Parameters
     ----------
     composited : Composited
-        Of R rays and S samples.
+        Sums of R rays with S samples.
     samples : PackedSamples
 
     Returns

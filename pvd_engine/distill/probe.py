@@ -1,4 +1,4 @@
-"""Points at which a teacher shows something, and from where it is seen."""
+"""Points of a teacher that can be seen from its viewpoints."""
 
 import numpy as np
 import torch
@@ -9,11 +9,12 @@ from ..fields.base import TRAINING_HIDDEN, Field
 from ..space.rays import CameraBatch, random_rays, sample_positions
 
 CAMERAS = 64
+"""Random cameras whose rays find visible points."""
 
 
 @torch.no_grad()
 def visible_points(teacher: Field, poses: PoseDistribution, rays: int, seed: int) -> Tensor:
-    """Points (N, 3), dataset frame, that random rays of a pose distribution pass visibly."""
+    """Return visible points (N, 3), dataset frame, along random rays of a pose distribution."""
     device = teacher.device
     cameras = CameraBatch.from_cameras(poses.sample(CAMERAS, np.random.default_rng(seed)), device)
     generator = torch.Generator().manual_seed(seed)

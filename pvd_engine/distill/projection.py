@@ -1,7 +1,7 @@
 """Direct projection: grids and factors start from the teacher's features, not from noise.
 
 The teacher's features are evaluated once at many points; the student's encoder is fitted to them,
-and then its decoder, before a single ray is cast. A sparse grid just takes them at its vertices.
+and then its decoder, before a single ray is cast. A sparse grid copies them at its vertices.
 """
 
 import time
@@ -26,7 +26,7 @@ CELL_POINTS = 1 << 16
 """Points anywhere in occupied cells, in addition to the visible ones."""
 
 LOG_DENSITIES = (-5.0, 8.0)
-"""Range of the projected log-density, per engine unit."""
+"""Range of the projected log-density, per unit of the cube."""
 
 STEPS, BATCH = 300, 1 << 13
 """Steps in which the encoder is fitted, and the points of each."""
@@ -39,10 +39,10 @@ DECODER_STEPS, DECODER_BATCH, DECODER_RATE = 150, 4096, 1e-2
 the learning rate."""
 
 BARE_DEGREE = 1
-"""Degree of the harmonics that stand for the features of a teacher without any, a merged field."""
+"""Degree of the harmonics that replace the features of a teacher without any, a merged field."""
 
 LOGIT_LIMIT = 6.0
-"""Colours nearer to 0 or 1 than the sigmoid of this count as that near."""
+"""Largest absolute logit of a colour; colours nearer to 0 or 1 are limited to it."""
 
 AT_ONCE = 1 << 16
 """Points whose features are evaluated at a time; bounds the memory."""
@@ -50,12 +50,12 @@ AT_ONCE = 1 << 16
 
 @dataclass
 class Start:
-    """The start of a student: projected from its teacher or from noise; a checkpoint keeps it."""
+    """The start of a student, from a projection or from noise; a checkpoint keeps it."""
 
     projected: bool = False
 
     def state(self) -> dict[str, Tensor]:
-        """Return the answer as a tensor."""
+        """Return `projected` as a tensor."""
         return {"projected": torch.tensor(self.projected)}
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
@@ -74,11 +74,11 @@ def project(
         Changed in place.
     teacher : Field
     poses : PoseDistribution
-        From where the teacher is seen.
+        Viewpoints from which the teacher is seen.
     seed : int
-        For the points that are compared.
+        Seed of the points that are compared.
     seconds : float
-        At most about so long is spent on fitting.
+        Approximate limit of the time that is spent on fitting.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def fit_encoder(
         Dataset frame.
     wanted : (N, width) float32
     seed : int
-        Of the order of the points.
+        Seed of the order of the points.
     deadline : float
         Value of the monotonic clock at which to stop.
     """
@@ -132,7 +132,7 @@ def fit_encoder(
 def teach_decoder(
     student: RadianceField, target: "ProjectedFeatures", points: Tensor, seed: int
 ) -> None:
-    """Let a network decoder read its encoder's new features as the teacher's colours.
+    """Train a network decoder to give the teacher's colours from its encoder's new features.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def teach_decoder(
     points : (N, 3) float32
         Dataset frame.
     seed : int
-        Of the order of the points, and of the views.
+        Seed of the order of the points, and of the views.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -161,7 +161,7 @@ def teach_decoder(
 
 
 def points_in_cells(field: Field, count: int, seed: int) -> Tensor:
-    """Random points (count, 3), dataset frame, in the occupied cells of a field."""
+    """Return random points (count, 3), dataset frame, in the occupied cells of a field."""
     generator = torch.Generator().manual_seed(seed)
     cells = field.occupancy.occupied_cells()
     chosen = torch.randint(len(cells), (count,), generator=generator).to(cells.device)
@@ -173,9 +173,9 @@ class ProjectedFeatures:
     """Features with which a student gives the density and colour of its teacher.
 
     The log-density is the teacher's. For a spherical-harmonics decoder the rest are coefficients,
-    by least squares over views from where the teacher is seen; for a network, which can be taught
-    to read anything, the principal components of what the teacher's own decoder reads, or of such
-    coefficients where a teacher has no decoder of its own.
+    by least squares over views from the teacher's viewpoints. For a network, which can learn from
+    any features, they are the principal components of the inputs of the teacher's own decoder, or
+    of such coefficients where a teacher has no decoder.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ class ProjectedFeatures:
     visible : (N, 3) float32
         Points that show the spread of features, dataset frame.
     seed : int
-        Of the views.
+        Seed of the views.
     """
 
     def __init__(
@@ -221,7 +221,7 @@ class ProjectedFeatures:
 
     @torch.no_grad()
     def __call__(self, points: Tensor) -> Tensor:
-        """Features (N, width) at points (N, 3), dataset frame."""
+        """Return features (N, width) at points (N, 3), dataset frame."""
         return torch.cat([self._portion(part) for part in points.split(AT_ONCE)])
 
     def _portion(self, points: Tensor) -> Tensor:
@@ -233,11 +233,11 @@ class ProjectedFeatures:
         return torch.cat((log_density.clamp(*LOG_DENSITIES)[:, None], rest), dim=-1)
 
     def _readable(self, points: Tensor, features: Tensor) -> Tensor:
-        """Features that a decoder can read colours from: the teacher's, or coefficients."""
+        """Return features that determine colours: the teacher's, or coefficients."""
         return features[:, 1:] if self.degree is None else self._coefficients(points, features)
 
     def _coefficients(self, points: Tensor, features: Tensor) -> Tensor:
-        """Spherical-harmonics coefficients (N, 3 K) of the colours, before the sigmoid."""
+        """Return spherical-harmonics coefficients (N, 3 K) of the colours, before the sigmoid."""
         degree = self.degree or 0
         size = (degree + 1) ** 2
         normal = torch.zeros((len(points), size, size), device=points.device)
@@ -249,6 +249,6 @@ class ProjectedFeatures:
             normal += basis[:, :, None] * basis[:, None, :]
             logit = color.logit(eps=1e-6).clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
             moment += basis[:, :, None] * logit[:, None, :]
-        # A little of the identity, as views from one side do not determine all coefficients.
+        # Add a little of the identity: views from one side do not determine all coefficients.
         normal += 0.001 * len(self.origins) * torch.eye(size, device=points.device)
         return torch.linalg.solve(normal, moment).transpose(1, 2).flatten(1)

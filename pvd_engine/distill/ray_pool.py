@@ -1,4 +1,4 @@
-"""Rays and their colours from the teacher, in a bounded ring."""
+"""Rays and their colours from the teacher, in a ring buffer."""
 
 import torch
 from torch import Tensor
@@ -6,19 +6,22 @@ from torch import Tensor
 from ..space.rays import Rays
 
 RAY_VALUES = 6
+"""Numbers of a ray: origin and direction."""
+
 COLOR_VALUES = 4
+"""Numbers of its colour: premultiplied colour and alpha."""
 
 
 class RayPool:
-    """A ring: the newest rays take the places of the oldest.
+    """A ring buffer: the newest rays replace the oldest.
 
-    Origins and directions are float32, for half precision would move a ray by a pixel; colours are
-    float16. Together 32 bytes a ray.
+    Origins and directions are float32, because half precision would move a ray by a pixel; colours
+    are float16. A ray takes 32 bytes.
 
     Parameters
     ----------
     capacity : int
-        Rays.
+        Number of rays that are kept.
     device : torch.device
     """
 
@@ -28,17 +31,17 @@ class RayPool:
         self.colors = torch.zeros((capacity, COLOR_VALUES), dtype=torch.float16, device=device)
 
     def add(self, rays: Rays, colors: Tensor) -> None:
-        """Put in rays (N of them) and their premultiplied colour and alpha (N, 4)."""
+        """Add rays (N of them) and their premultiplied colour and alpha (N, 4)."""
         capacity = len(self.rays)
         rays, colors = Rays(*(part[-capacity:] for part in rays)), colors[-capacity:]
-        places = (self.next + torch.arange(len(colors), device=self.rays.device)) % capacity
-        self.rays[places] = torch.cat(rays, dim=1)
-        self.colors[places] = colors.to(torch.float16)
+        rows = (self.next + torch.arange(len(colors), device=self.rays.device)) % capacity
+        self.rays[rows] = torch.cat(rays, dim=1)
+        self.colors[rows] = colors.to(torch.float16)
         self.next = (self.next + len(colors)) % capacity
         self.filled = min(self.filled + len(colors), capacity)
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Rays, Tensor]:
-        """`count` random rays, each as likely, and their colours (count, 4) float32."""
+        """Return `count` rays, drawn uniformly, and their colours (count, 4) float32."""
         index = torch.randint(self.filled, (count,), generator=generator).to(self.rays.device)
         chosen = self.rays[index]
         return Rays(chosen[:, :3], chosen[:, 3:]), self.colors[index].to(torch.float32)

@@ -1,4 +1,4 @@
-"""The rays of distillation: from the capture's cameras, from random ones like them, hard ones."""
+"""The rays of distillation: of the capture's cameras, of random cameras like them, hard rays."""
 
 from typing import NamedTuple
 
@@ -12,23 +12,23 @@ from .hard_poses import HardPoses
 from .hard_rays import HardRays
 
 POSES = 128
-"""Random cameras at a time."""
+"""Random cameras in use at a time."""
 
 RENEW_EVERY = 16
-"""Steps for which random cameras serve."""
+"""Steps for which random cameras are used."""
 
 HARD_FRACTION = 0.1
-"""Fraction of the random cameras, and of a step's rays, that are hard ones again (PVD-AL)."""
+"""Fraction of the random cameras, and of a step's rays, that are repeated hard ones (PVD-AL)."""
 
 HARD_RAYS = 1 << 14
-"""Hard rays that are kept."""
+"""Number of hard rays that are kept."""
 
 RAY_COLUMNS = 6
-"""Origin and direction."""
+"""Numbers of a hard ray: origin and direction."""
 
 
 class DrawnRays(NamedTuple):
-    """The rays of a step, and where they come from.
+    """The rays of a step, and their sources.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class DrawnRays(NamedTuple):
     pose : (N,) int64
         The random camera of each; -1 for the capture's cameras and for hard rays.
     slots : (H,) int64
-        Places among the hard rays that the last H rays come from.
+        Rows in the table of hard rays that the last H rays come from.
     """
 
     rays: Rays
@@ -55,7 +55,7 @@ class RaySource:
         The capture's training cameras; without them all rays come from random poses.
     device : torch.device
     seed : int
-        Of the random poses.
+        Seed of the random poses.
     hard_poses, hard_rays : bool
         PVD-AL: take a tenth of the random cameras from the worst of the last ones, a little
         turned; add a tenth of rays from those that were worst when they were cast.
@@ -87,7 +87,7 @@ class RaySource:
         return {name: part for name, part in parts.items() if part is not None}
 
     def draw(self, count: int, step: int, generator: torch.Generator) -> DrawnRays:
-        """`count` random rays and the hard ones: poses by the step, pixels by the generator."""
+        """Return `count` random rays and hard ones; poses by the step, pixels by the generator."""
         if step // RENEW_EVERY != self.period:
             self._renew(step)
         known = 0 if self.cameras is None else count // 2
@@ -110,7 +110,7 @@ class RaySource:
         drawn : DrawnRays
             From `draw`.
         errors : (N,) float32
-            Of each ray's colour.
+            Error of each ray's colour.
         """
         if self.hard_poses is not None:
             random = drawn.pose >= 0
@@ -119,7 +119,7 @@ class RaySource:
             self.hard_rays.learn(drawn.slots, torch.cat(drawn.rays, dim=1), errors)
 
     def _renew(self, step: int) -> None:
-        """Take new random cameras, or go on with those of an interrupted period."""
+        """Take new random cameras, or continue with those of an interrupted period."""
         self.period = step // RENEW_EVERY
         random = np.random.default_rng((self.seed, self.period))
         cameras = self.poses.sample(POSES, random)

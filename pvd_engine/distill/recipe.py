@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 LOG_DENSITY_RANGE = (-2.0, 7.0)
-"""PVD's density constraint, per engine unit; here it bounds the loss and never the rendering, so
-that what lies below it may be truly empty."""
+"""Range of PVD's density constraint, per unit of the cube. It bounds the loss and never the
+rendering, so that lower densities may be truly empty."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Recipe:
     Attributes
     ----------
     stages : str
-        Which of the stages take part: ``"1"`` compares block 1 (features, the log-density among
+        The stages that take part: ``"1"`` compares block 1 (features, the log-density among
         them), ``"2"`` density and colour at points, ``"3"`` rendered colour. A stage goes on
         comparing what the earlier ones did; what is left out is never compared.
     features_until : float
@@ -58,9 +58,9 @@ class Recipe:
         return 3
 
     def constrained(self, log_density: Tensor) -> Tensor:
-        """Bound log-densities, per engine unit, to PVD's range where the recipe says so."""
+        """Return log-densities, per unit of the cube; within PVD's range if the recipe has it."""
         return log_density.clamp(*LOG_DENSITY_RANGE) if self.density_constraint else log_density
 
     def without_features(self) -> "Recipe":
-        """The same for a teacher whose features mean nothing to a student."""
+        """Return the recipe for a teacher whose features mean nothing to a student."""
         return Recipe(**{**vars(self), "stages": self.stages.replace("1", "")})

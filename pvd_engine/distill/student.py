@@ -11,9 +11,9 @@ from ..fields.radiance_field import RadianceField
 
 
 def make_student(spec: dict[str, Any], teacher: Field) -> RadianceField:
-    """A new field in the teacher's map of space that may hold density only where the teacher may.
+    """Return a new field in the teacher's map of space, with the teacher's empty cells.
 
-    Knowing which cells are empty is knowledge of the scene, not of the teacher's weights.
+    The cells that are empty are knowledge of the scene, not of the teacher's weights.
     """
     occupancy = copy.deepcopy(teacher.occupancy).cpu()
     student = make_field(spec, occupancy.space, occupancy)
@@ -24,7 +24,7 @@ def make_student(spec: dict[str, Any], teacher: Field) -> RadianceField:
 
 @torch.no_grad()
 def inherit(student: RadianceField, teacher: Field) -> list[str]:
-    """Copy the teacher's parameters that have the same name and shape; returns their names."""
+    """Copy the teacher's parameters that have the same name and shape; return their names."""
     known = dict(teacher.named_parameters())
     copied = []
     for name, parameter in student.named_parameters():

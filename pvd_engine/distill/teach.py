@@ -20,7 +20,7 @@ PROJECTION_FRACTION = 0.2
 """Fraction of the budget's time that fitting a direct projection may take, at most."""
 
 PROBE_RAYS = 2048
-"""Rays whose visible points show the spread of the teacher's features."""
+"""Rays whose visible points give the spread of the teacher's features."""
 
 SAMPLES_PER_STEP = {"cpu": 1 << 13, "cuda": 1 << 18}
 """Visible samples that a step aims at; the number of rays follows."""
@@ -37,7 +37,7 @@ def teach(
 ) -> tuple[Training[RadianceField], dict[str, Any]]:
     """Teach a new student until the budget is spent, then settle its occupancy.
 
-    Goes on from a checkpoint, or starts from a direct projection where the recipe has one.
+    It continues from a checkpoint, or starts from a direct projection where the recipe has one.
 
     Parameters
     ----------
@@ -49,14 +49,14 @@ def teach(
     seed : int
     job : Job
     until_psnr : float, optional
-        Decibel to the teacher's picture of one view that are enough.
+        PSNR to the teacher's picture of one view at which to stop, decibels.
     checkpoint : str
-        Its name in the job folder.
+        Name of the checkpoint in the job folder.
 
     Returns
     -------
     training : Training
-        Of the student, at its end.
+        The training of the student, at its end.
     report : dict
         ``projected``, whether it began from a projection; ``psnr_to_teacher`` on one view; and
         ``stages``, the ones that took part.

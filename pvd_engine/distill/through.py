@@ -18,9 +18,10 @@ from .teach import teach
 def through_sparse_tensor(
     lesson: Lesson, preset: str, budget: Budget, seed: int, job: Job
 ) -> Lesson:
-    """The published way to edit: a sparse tensor learns the field, and its tensors are edited.
+    """Teach a sparse tensor the field, edit its tensors, and return a lesson with it as teacher.
 
-    An unedited teacher is just passed on through the sparse tensor. PVD, section 4.4.
+    This is the published way to edit (PVD, section 4.4). An unedited teacher is converted to the
+    sparse tensor as it is.
 
     Returns
     -------
@@ -30,7 +31,7 @@ def through_sparse_tensor(
     path = job.checkpoints / "sparse_tensor-field.safetensors"
     if path.is_file():
         return replace(lesson, teacher=load_field(path, lesson.teacher.device))
-    # Edits that move or tint have no tensors to be made in: the bridge learns their outcome.
+    # Moves and tints cannot be made in tensors: the bridge learns a field that has them.
     edited = sharply_cut(lesson.teacher)
     base = lesson.teacher if edited is None else edited.base
     torch.manual_seed(seed)

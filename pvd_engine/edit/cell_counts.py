@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def summed_volume(filled: Tensor) -> Tensor:
-    """Table of the filled cells before each corner of a grid.
+    """Return a table of the number of filled cells before each corner of a grid.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def summed_volume(filled: Tensor) -> Tensor:
 
 
 def count_in_blocks(table: Tensor, first: Tensor, last: Tensor) -> Tensor:
-    """Filled cells in each block of cells.
+    """Return the number of filled cells in each block of cells.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ class DistanceTable:
     bounds : (2, 3) tensor
         Corners of a box around the shape.
     reach : float
-        Up to which distance the table must tell distances apart.
+        Largest distance that the table must resolve, dataset units.
     """
 
     def __init__(self, contains: Callable[[Tensor], Tensor], bounds: Tensor, reach: float) -> None:
@@ -44,11 +44,11 @@ class DistanceTable:
         self.table = table.clamp(max=2 * reach + float(cell.sum()) * TABLE_CELLS)
 
     def __call__(self, points: Tensor) -> Tensor:
-        """Distance (N,), dataset units, of points (N, 3); beyond the table that of its edge."""
-        place = ((points - self.low) / (self.high - self.low) * 2 - 1).flip(-1)
+        """Return the distance (N,), dataset units, of points (N, 3); outside, that of the edge."""
+        position = ((points - self.low) / (self.high - self.low) * 2 - 1).flip(-1)
         found = torch.nn.functional.grid_sample(
             self.table[None, None],
-            place[None, None, None],
+            position[None, None, None],
             padding_mode="border",
             align_corners=False,
         )

@@ -40,13 +40,13 @@ class Edit:
         One of `OPERATIONS`.
     region : Region
     soft : float
-        How far beyond the region's border the edit fades out, dataset units.
+        Distance beyond the region's border over which the edit fades out, dataset units.
     to : Placement, optional
-        Where *move* and *duplicate* show what is in the region.
+        Placement at which *move* and *duplicate* show the content of the region.
     factor : float, optional
-        Of *scale_density*; 0 or more.
+        Factor of *scale_density*, 0 or more.
     color : tuple of float, optional
-        Of *tint*: factors of red, green and blue, 0 or more.
+        Factors of red, green and blue of *tint*, 0 or more.
     """
 
     operation: str
@@ -115,7 +115,7 @@ class EditList(nn.Module):
             decided = torch.zeros(len(points), dtype=torch.bool, device=points.device)
             for region in keeps:
                 kept = torch.maximum(kept, region.weight(points))
-                decided |= region.region.speaks_for(points)
+                decided |= region.region.decides(points)
             factor = torch.where(decided, factor * kept, factor)
         return factor
 
@@ -134,7 +134,7 @@ class EditList(nn.Module):
         return self.density_factor(points) > 0
 
     def classify(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Axis-aligned cells of which certainly nothing, or certainly something all over, stays.
+        """Return the axis-aligned cells that are certainly cleared, and certainly not cut into.
 
         Parameters
         ----------
@@ -163,7 +163,7 @@ class EditList(nn.Module):
                 verdict = region.classify(low, high)
                 inside_one |= verdict == INSIDE
                 outside_all &= verdict == OUTSIDE
-                decided |= region.region.speaks_for_cells(low, high)
+                decided |= region.region.decides_cells(low, high)
             cleared |= outside_all & decided
             untouched &= inside_one
         return cleared, untouched

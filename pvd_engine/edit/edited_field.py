@@ -72,7 +72,7 @@ class EditedField(Layer):
         self.edits = edits
         self.shown = shown
         self.header["edits"] = [[edit.description() for edit in entries] for entries in edits]
-        if self.places and "architecture" in base.header:
+        if self.moves_parts and "architecture" in base.header:
             # One point shows several positions of the base, so there are no features to decode.
             self.header["architecture"] = {
                 key: value
@@ -81,7 +81,7 @@ class EditedField(Layer):
             }
 
     @property
-    def places(self) -> bool:
+    def moves_parts(self) -> bool:
         """True when anything is moved or duplicated."""
         return any(edit.operation in PLACING for edit in itertools.chain(*self.edits))
 
@@ -114,15 +114,15 @@ class EditedField(Layer):
         return self.shown
 
     def features(self, points: Tensor) -> Tensor:
-        """Block 1 of what is shown; the base's own where nothing is moved or duplicated."""
+        """Return block 1 of what is shown: the base's where nothing is moved or duplicated."""
         return self.shown.features(points)
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Block 2 of what is shown."""
+        """Return block 2 of what is shown."""
         return self.shown.decode(points, directions, features)
 
     def log_density(self, points: Tensor) -> Tensor:
-        """Log-density of what is shown."""
+        """Return the log-density of what is shown."""
         return self.shown.log_density(points)
 
     def holds(self, points: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ class EditedField(Layer):
         return self.shown.holds(points)
 
     def classify(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Cells of which nothing, or everything, is shown."""
+        """Return the cells of which nothing, and of which everything is shown."""
         return self.shown.classify(low, high)
 
 
@@ -169,7 +169,7 @@ def layered(base: Field, lists: Sequence[Sequence[Edit]], occupancy: OccupancyGr
 
 
 def edit_steps(lists: Sequence[Sequence[Edit]]) -> Iterator[Edit | list[EditList]]:
-    """One move or duplicate at a time, and all the lists between them together."""
+    """Yield each move or duplicate by itself, and all lists between two of them together."""
     masks: list[EditList] = []
     for entries in lists:
         for placing, run in itertools.groupby(entries, lambda edit: edit.operation in PLACING):
@@ -187,7 +187,7 @@ def edit_steps(lists: Sequence[Sequence[Edit]]) -> Iterator[Edit | list[EditList
 def placed_field(field: Field, edit: Edit, occupancy: OccupancyGrid | None) -> MergedField:
     """Return a field after one move or duplicate: what stays, merged with a placed cut-out."""
     if edit.to is None:
-        raise ValueError(f"{edit.operation} without a place")
+        raise ValueError(f"{edit.operation} without a placement")
     rest, copy = (
         MaskedField(field, [EditList([Edit(operation, edit.region, edit.soft)])])
         for operation in (ERASE, CUT_OUT)
@@ -197,7 +197,7 @@ def placed_field(field: Field, edit: Edit, occupancy: OccupancyGrid | None) -> M
 
 
 def edited_field_state(field: EditedField) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and header of an edited field, as its file holds them.
+    """Return tensors and header of an edited field, as its file holds them.
 
     The base's tensors stand under ``base.``, the edited occupancy under ``occupancy.bits``, and
     the data of edit e of list i under ``edits.i.e.``. The header has the base's header under

@@ -23,10 +23,13 @@ FIELDS: dict[str, tuple[str, ...]] = {
     SCALE_DENSITY: ("factor",),
     TINT: ("color",),
 }
-"""Keys of an entry besides its operation and region; any may have ``soft``."""
+"""Keys of an entry in addition to its operation and region; any may have ``soft``."""
 
 MAX_EDITS = 1000
+"""Most edits of a list."""
+
 LARGEST_FACTOR = 1e6
+"""Largest factor of density or colour."""
 
 
 def read_edits(path: Path) -> tuple[Edit, ...]:
@@ -54,7 +57,7 @@ def parse_edits(entries: Any, folder: Path, source: str) -> tuple[Edit, ...]:
     entries : list
         As `json.load` gives it.
     folder : Path
-        Where grid files are looked for.
+        Folder of the grid files.
     source : str
         The list's name in messages.
 

@@ -53,7 +53,7 @@ def surface(filled: np.ndarray, box: np.ndarray, cell: float) -> tuple[np.ndarra
     ----------
     filled : (X, Y, Z) bool array
     box : (2, 3) array
-        Of the grid, dataset frame.
+        Corners of the grid, dataset frame.
     cell : float
         Side of a cell.
 

@@ -17,7 +17,7 @@ class Layer(Field):
         raise NotImplementedError
 
     def classify(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Axis-aligned cells of which certainly nothing, or certainly everything, is left.
+        """Return the axis-aligned cells of which certainly nothing, and certainly all is left.
 
         Parameters
         ----------

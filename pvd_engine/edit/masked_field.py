@@ -18,10 +18,10 @@ CELLS_AT_ONCE = 1 << 17
 """Occupancy cells classified at once."""
 
 CELL_MARGIN = 1e-3
-"""Part of a cell by which it is enlarged before it is classified, to be safe from rounding."""
+"""Fraction of a cell by which it is enlarged before it is classified, against rounding."""
 
 ROUNDING = 2.0**-20
-"""Part of the largest coordinate by which a cell is enlarged at least: 16 float32 roundings."""
+"""Least enlargement of a cell, as a fraction of its coordinates: 16 float32 roundings."""
 
 
 class MaskedField(Layer):
@@ -49,11 +49,11 @@ class MaskedField(Layer):
         return list(self.lists)  # type: ignore[arg-type]
 
     def features(self, points: Tensor) -> Tensor:
-        """Block 1 of the base: edits do not change features."""
+        """Return block 1 of the base: edits do not change features."""
         return self.base.features(points)
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Block 2 of the base, its log-density masked and its colour tinted."""
+        """Return block 2 of the base, its log-density masked and its colour tinted."""
         log_density, color = self.base.decode(points, directions, features)
         tints = [edits.color_factor(points) for edits in self._edit_lists()]
         for tint in tints:
@@ -84,13 +84,13 @@ class MaskedField(Layer):
         return holds(self.base, points) & self.mask(points)
 
     def classify(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """By the edits; cells are untouched only where the base is no layer of its own."""
+        """Classify cells by the edits; none is untouched where the base is a layer itself."""
         cleared, untouched = classify_cells(self._edit_lists(), low, high)
         return cleared, untouched & (not isinstance(self.base, Layer))
 
 
 def classify_cells(lists: Iterable[EditList], low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """`EditList.classify` for lists that apply one after the other."""
+    """Return `EditList.classify` of lists that apply one after the other."""
     cleared = torch.zeros(len(low), dtype=torch.bool, device=low.device)
     untouched = torch.ones_like(cleared)
     for edits in lists:
@@ -118,7 +118,7 @@ def edited_occupancy(occupancy: OccupancyGrid, lists: Sequence[EditList]) -> Occ
 
 
 def cell_corners(occupancy: OccupancyGrid, cells: Tensor) -> tuple[Tensor, Tensor]:
-    """Low and high corners (M, 3) of flat cells (M,), a little enlarged to be safe."""
+    """Return low and high corners (M, 3) of flat cells (M,), a little enlarged to be safe."""
     space, index = occupancy.space, occupancy.cell_index(cells)
     ends = (index - CELL_MARGIN, index + 1 + CELL_MARGIN)
     low, high = space.dataset_bounds(*(end / occupancy.resolution for end in ends))

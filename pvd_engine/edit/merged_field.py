@@ -31,7 +31,7 @@ from .placement import Placement
 
 
 class MergedField(Layer):
-    """Fields side by side in one frame, the merged frame.
+    """Several fields in one frame, the merged frame.
 
     A part is evaluated only at points in its own occupied cells. The parts have no feature space in
     common, so a merged field has features of width 0, and its header no decoder.
@@ -45,7 +45,7 @@ class MergedField(Layer):
     occupancy : OccupancyGrid, optional
         The merged field's own, where it is known already.
     box : (2, 3) tensor, optional
-        A box that the field covers besides those of its parts.
+        A box that the field covers in addition to those of its parts.
 
     Raises
     ------
@@ -74,7 +74,7 @@ class MergedField(Layer):
         self.placements = nn.ModuleList(placements).to(parts[0].device)
 
     def pairs(self) -> list[tuple[Field, Placement]]:
-        """Each part with its placement."""
+        """Return each part with its placement."""
         return list(zip(self.parts, self.placements, strict=True))  # type: ignore[arg-type]
 
     def features(self, points: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ class MergedField(Layer):
         return points.new_zeros((len(points), 0))
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Log of the summed density (N,), and the mean colour (N, 3) by density."""
+        """Return the log of the summed density (N,), and the mean colour (N, 3) by density."""
         total = points.new_full((len(points),), -math.inf)
         color = torch.zeros_like(points)
         for part, placement in self.pairs():
@@ -94,14 +94,14 @@ class MergedField(Layer):
             density = density - math.log(placement.scale)
             before = total.index_select(0, index)
             after = torch.logaddexp(before, density)
-            share = torch.exp(density - after)[:, None]
+            weight = torch.exp(density - after)[:, None]
             known = color.index_select(0, index)
-            color = color.index_copy(0, index, known + share * (part_color - known))
+            color = color.index_copy(0, index, known + weight * (part_color - known))
             total = total.index_copy(0, index, after)
         return total.clamp(min=MASKED), color
 
     def log_density(self, points: Tensor) -> Tensor:
-        """Log of the summed density (N,)."""
+        """Return the log of the summed density (N,)."""
         total = points.new_full((len(points),), -math.inf)
         for part, placement in self.pairs():
             local, index = part_points(part, placement, points)
@@ -121,14 +121,22 @@ class MergedField(Layer):
 
 
 def part_points(part: Field, placement: Placement, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Merged points (N, 3) in a part's occupied cells: there (M, 3), and which they are (M,)."""
+    """Return the merged points (N, 3) in a part's occupied cells.
+
+    Returns
+    -------
+    local : (M, 3) float32
+        These points in the part's frame.
+    index : (M,) int64
+        Their indices among `points`.
+    """
     local = placement.into_part(points)
     index = part.occupancy.contains(local).nonzero().view(-1)
     return local.index_select(0, index), index
 
 
 def merged_field_state(field: MergedField) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and header of a merged field, as its file holds them.
+    """Return tensors and header of a merged field, as its file holds them.
 
     The tensors of part i stand under ``parts.i.``, the merged occupancy under ``occupancy.bits``.
     The header has the parts' headers under ``parts`` and their 4x4 matrices under ``placements``.

@@ -19,22 +19,22 @@ MAX_RESOLUTION = 256
 """Most cells along each axis."""
 
 CELLS_AT_ONCE = 1 << 17
-"""Cells looked at together."""
+"""Cells that are tested at a time."""
 
 BLOCK = 8
-"""Cells along each side of the blocks that are looked at before the cells in them."""
+"""Cells along each side of the blocks that are tested before the cells in them."""
 
 
 @torch.no_grad()
 def merged_occupancy(
     parts: Sequence[Field], placements: Sequence[Placement], box: Tensor | None = None
 ) -> OccupancyGrid:
-    """Cells that may hold density of any part.
+    """Return the cells that may hold density of any part.
 
     The grid covers the occupied cells of all parts. Its cells are about as large as the largest
     of the parts' cells, so far as `MAX_RESOLUTION` allows. A cell in which a part may hold density
-    is never empty. Where a part that stays where it is reaches beyond its box, the grid is in that
-    part's map of space; of other such parts only what is in their boxes is held.
+    is never empty. Where a part reaches beyond its box and is not moved, the grid is in that part's
+    map of space; of other such parts it only holds the content of their boxes.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def merged_occupancy(
     placements : sequence of Placement
         One for each part.
     box : (2, 3) tensor, optional
-        A box that the grid covers besides.
+        A box that the grid covers in addition.
     """
     whole = reaching_part(parts, placements)
     if whole is not None:
@@ -62,7 +62,7 @@ def merged_occupancy(
 
 
 def reaching_part(parts: Sequence[Field], placements: Sequence[Placement]) -> Field | None:
-    """Return the first part that stays where it is and reaches beyond its box."""
+    """Return the first part that reaches beyond its box and is not moved."""
     for part, placement in zip(parts, placements, strict=True):
         if placement.is_identity and not isinstance(part.space, BoxMap):
             return part
@@ -81,9 +81,9 @@ def _filled(
 
 
 def merged_box(parts: Sequence[Field], placements: Sequence[Placement]) -> np.ndarray:
-    """Corners (2, 3) float64 of the box around all parts' occupied cells, or around all boxes.
+    """Return corners (2, 3) float64 of the box around all occupied cells, or around all boxes.
 
-    What a part holds beyond its own box does not count.
+    Cells of a part beyond its own box do not count.
     """
     boxes = [
         placed_box(_inner_box(part), placement)
@@ -100,7 +100,7 @@ def merged_box(parts: Sequence[Field], placements: Sequence[Placement]) -> np.nd
 
 
 def _inner_box(part: Field) -> np.ndarray:
-    """Corners (2, 3) float64 of the box around a part's occupied cells, within its own box."""
+    """Return corners (2, 3) float64 of the box around a part's occupied cells in its own box."""
     occupied, box = part.occupancy.occupied_box().numpy(), part.box.double().cpu().numpy()
     if isinstance(part.space, BoxMap):
         return occupied
@@ -144,7 +144,7 @@ def add_part(merged: OccupancyGrid, part: OccupancyGrid, placement: Placement) -
 
 
 def _all_cells(resolution: int, device: torch.device) -> Tensor:
-    """Index (R^3, 3) of every cell of a grid."""
+    """Return the index (R^3, 3) of every cell of a grid."""
     axis = torch.arange(resolution, device=device)
     return torch.cartesian_prod(axis, axis, axis)
 

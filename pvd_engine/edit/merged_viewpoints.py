@@ -14,7 +14,7 @@ CAMERAS = 64
 
 
 def known_viewpoints(provenance: dict[str, Any]) -> PoseDistribution | None:
-    """Return the viewpoints of a field's provenance, or None where it has none that can be read."""
+    """Return the viewpoints of a field's provenance, or None where it has no valid ones."""
     try:
         return PoseDistribution.from_json(provenance["viewpoints"])
     except (KeyError, TypeError):
@@ -26,32 +26,32 @@ def merged_viewpoints(
 ) -> PoseDistribution:
     """Return the poses of cameras that see all of a merged field.
 
-    They look about the middle between the parts' centres, from every direction from which any part
-    was seen; the nearest as near as they can without coming nearer to a part than its own cameras
-    did, the farthest so that all parts are in the picture.
+    They look at the middle between the parts' centres, from every direction from which any part was
+    seen. The nearest are no nearer to a part than its own cameras were; from the farthest, all
+    parts are in the picture.
 
     Parameters
     ----------
     poses : sequence of PoseDistribution
-        Of each part, in its own dataset frame.
+        Viewpoints of each part, in its own dataset frame.
     placements : sequence of Placement
-        Of each part in the merged frame.
+        Placement of each part in the merged frame.
     """
     pairs = list(zip(poses, placements, strict=True))
-    centers = np.stack([place.place(np.array([part.center]))[0] for part, place in pairs])
+    centers = np.stack([to.place(np.array([part.center]))[0] for part, to in pairs])
     center = (centers.min(axis=0) + centers.max(axis=0)) / 2
     off = np.linalg.norm(centers - center, axis=1)
-    own = np.array([part.distance for part, _ in pairs]) * [[place.scale] for _, place in pairs]
+    own = np.array([part.distance for part, _ in pairs]) * [[to.scale] for _, to in pairs]
     zoom = np.array([_focal_lengths(part.camera) for part, _ in pairs])
     nearest = float((own[:, 0] + off).max())
     farthest = float((own[:, 1] + off * np.maximum(zoom, 1)).max())
-    spreads = np.array([part.spread * place.scale for part, place in pairs])
+    spreads = np.array([part.spread * to.scale for part, to in pairs])
     random = np.random.default_rng(0)
     cameras = []
-    for part, place in pairs:
-        up = place.rotation @ part.up
+    for part, to in pairs:
+        up = to.rotation @ part.up
         for camera in part.sample(CAMERAS, random):
-            away = place.rotation @ (camera.camera_to_world[:3, 3] - part.center)
+            away = to.rotation @ (camera.camera_to_world[:3, 3] - part.center)
             origin = center + away / max(np.linalg.norm(away), 1e-12) * farthest
             cameras.append(replace(camera, camera_to_world=look_at(origin, center, up)))
     return replace(
@@ -63,5 +63,5 @@ def merged_viewpoints(
 
 
 def _focal_lengths(camera: dict[str, float]) -> float:
-    """Focal length of a camera in halves of its picture's shorter side."""
+    """Return the focal length of a camera in halves of its picture's shorter side."""
     return max(2 * camera["fx"] / camera["width"], 2 * camera["fy"] / camera["height"])

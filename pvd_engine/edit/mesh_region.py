@@ -17,11 +17,11 @@ TABLE_CELLS = 48
 """Cells of a `SideTable` along each axis."""
 
 TABLE_MARGIN = 1e-3
-"""Part of a cell by which it is enlarged before it is tested, to be safe from rounding."""
+"""Fraction of a cell by which it is enlarged before it is tested, against rounding."""
 
 
 class SideTable:
-    """Cells over a mesh's bounds that lie wholly on one side of it, for a quick first answer.
+    """Cells over a mesh's bounds that lie wholly on one side of it, for a quick first test.
 
     Cells that the surface does not cross and that touch are on the same side, so one inside test
     for each connected group of them is enough.
@@ -51,7 +51,7 @@ class SideTable:
         self.verdict[crossed] = MIXED
 
     def __call__(self, points: Tensor) -> Tensor:
-        """`INSIDE`, `OUTSIDE` or `MIXED` (N,) int8 for points (N, 3) within the bounds."""
+        """Return `INSIDE`, `OUTSIDE` or `MIXED` (N,) int8 for points (N, 3) within the bounds."""
         cell = ((points - self.low) / self.size).long().clamp(0, TABLE_CELLS - 1)
         flat = (cell[:, 0] * TABLE_CELLS + cell[:, 1]) * TABLE_CELLS + cell[:, 2]
         return self.verdict[flat]
@@ -88,12 +88,12 @@ class MeshRegion(Region):
         self._query_device: torch.device | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copies build their own query: it holds memory of another library."""
+        """Return the state without the query, which a copy makes itself: Warp owns its memory."""
         return {**self.__dict__, "_query": None, "_query_device": None}
 
     @property
     def query(self) -> tuple[MeshQuery, SideTable]:
-        """Query object and table in the mesh's own unit frame, on the device of the tensors."""
+        """The query and the table, in the mesh's own unit frame, on the device of the tensors."""
         if self._query is None or self._query_device != self.vertices.device:
             query = mesh_query(self._local(self.vertices), self.triangles)
             self._query = query, SideTable(query, *self._local(self.bounds))
@@ -104,7 +104,7 @@ class MeshRegion(Region):
         return (points - self.center) / self.scale
 
     def contains(self, points: Tensor) -> Tensor:
-        """Only points near the surface are put to the mesh itself."""
+        """Return whether points (N, 3) are inside; only those near the surface query the mesh."""
         found = torch.zeros(len(points), dtype=torch.bool, device=points.device)
         near = ((points >= self.bounds[0]) & (points <= self.bounds[1])).all(dim=-1)
         near = near.nonzero().view(-1)
@@ -132,13 +132,13 @@ class MeshRegion(Region):
         return verdicts(inside, outside)
 
     def data_hash(self) -> str:
-        """SHA-256 of vertices and triangles."""
+        """Return the SHA-256 of vertices and triangles."""
         digest = hashlib.sha256(self.exact_vertices.tobytes())
         digest.update(self.triangles.cpu().numpy().tobytes())
         return digest.hexdigest()
 
     def description(self) -> dict[str, Any]:
-        """Counts and a hash of the mesh."""
+        """Return the mesh's counts and hash."""
         return {
             "mesh": {
                 "vertices": len(self.vertices),
@@ -148,7 +148,7 @@ class MeshRegion(Region):
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """Vertices in float64, triangles in int32."""
+        """Return vertices in float64 and triangles in int32."""
         return {
             "vertices": torch.from_numpy(self.exact_vertices),
             "triangles": self.triangles.to("cpu", torch.int32),

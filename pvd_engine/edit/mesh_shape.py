@@ -13,7 +13,7 @@ MAX_ELEMENTS = 2_000_000
 def closed_mesh(
     vertices: np.ndarray, faces: Sequence[Sequence[int]] | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Triangles of a closed mesh, facing outward.
+    """Return the triangles of a closed mesh, facing outward.
 
     Polygons are cut into fans; vertices at the very same position are one, so that a mesh split
     along its seams is closed. A mesh turned inside out (as by a negative scale) is turned back.
@@ -54,7 +54,7 @@ def closed_mesh(
 
 
 def fans(faces: Sequence[Sequence[int]] | np.ndarray, vertex_count: int) -> np.ndarray:
-    """Triangles (F, 3) int64 of polygons, each cut into a fan about its first vertex.
+    """Return triangles (F, 3) int64 of polygons, each cut into a fan about its first vertex.
 
     A fan of a concave polygon overlaps itself, yet with opposite orientation, so the winding
     number stays right.
@@ -104,6 +104,9 @@ def require_closed(triangles: np.ndarray, vertex_count: int) -> None:
 
 
 def signed_volume(vertices: np.ndarray, triangles: np.ndarray) -> float:
-    """Volume of a closed mesh, positive when its faces point outward (divergence theorem)."""
+    """Return the volume of a closed mesh, positive when its faces point outward.
+
+    It is computed by the divergence theorem.
+    """
     corners = (vertices - vertices.mean(axis=0))[triangles]
     return float(np.einsum("ni,ni->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6)

@@ -13,9 +13,10 @@ from .masked_field import cell_corners
 from .regions import OUTSIDE
 
 SAMPLES_A_SIDE = 4
-"""Samples along each side of an occupancy cell, to measure how much of it an edit removes."""
+"""Samples along each side of an occupancy cell that measure how much of it an edit removes."""
 
 CELLS_AT_ONCE = 1 << 14
+"""Occupancy cells that are measured at a time."""
 
 
 @torch.no_grad()
@@ -32,7 +33,7 @@ def removed_fraction(
     edited : EditedField
         Made from `parent`.
     report : callable, optional
-        Called with the done fraction, 0 to 1; what it raises ends the work.
+        Called with the fraction that is done, 0 to 1; an exception from it ends the work.
     """
     report = report or (lambda fraction: None)
     before = occupied_volume(parent, lambda fraction: report(fraction / 2))
@@ -43,7 +44,7 @@ def removed_fraction(
 def occupied_volume(field: Field, report: Callable[[float], None]) -> float:
     """Return the volume that a field's occupied cells and its edits leave.
 
-    In cubic dataset units, or in parts of the grid where the map of space stretches lengths.
+    It is in cubic dataset units, or in parts of the grid where the map of space stretches lengths.
     """
     cells = field.occupancy.occupied_cells()
     volume = 0.0
@@ -55,25 +56,25 @@ def occupied_volume(field: Field, report: Callable[[float], None]) -> float:
 
 def remaining(field: Field, cells: Tensor) -> Tensor:
     """Return the fraction (N,) of each flat cell (N,) that edits left; sampled where unclear."""
-    share = torch.ones(len(cells), dtype=torch.float64, device=cells.device)
+    fraction = torch.ones(len(cells), dtype=torch.float64, device=cells.device)
     if not isinstance(field, Layer):
-        return share
+        return fraction
     cleared, untouched = field.classify(*cell_corners(field.occupancy, cells))
-    share[cleared] = 0
+    fraction[cleared] = 0
     mixed = (~cleared & ~untouched).nonzero().view(-1)
     axis = (torch.arange(SAMPLES_A_SIDE, device=cells.device) + 0.5) / SAMPLES_A_SIDE
     offsets = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(-1, 3)
     points = field.occupancy.points_in_cells(
         cells[mixed].repeat_interleave(len(offsets)), offsets.repeat(len(mixed), 1)
     )
-    share[mixed] = field.holds(points).view(len(mixed), len(offsets)).double().mean(dim=1)
-    return share
+    fraction[mixed] = field.holds(points).view(len(mixed), len(offsets)).double().mean(dim=1)
+    return fraction
 
 
 def edit_warnings(parent: Field, edits: tuple[Edit, ...], removed: float) -> list[str]:
-    """Return a sentence for every edit that cannot be meant: it touches nothing or leaves nothing.
+    """Return a sentence for every edit that is a likely mistake: it touches or leaves nothing.
 
-    Edits after a move or duplicate are not judged: they may be about what it brought there.
+    Edits after a move or duplicate are not checked: their region may hold what it moved there.
     """
     low, high = cell_corners(parent.occupancy, parent.occupancy.occupied_cells())
     warnings = []

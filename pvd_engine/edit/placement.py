@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 LARGEST_OFFSET = 1e9
-"""Moves beyond this would overflow float32 when squared."""
+"""Largest move; larger ones would overflow float32 when squared."""
 
 SCALES = (1e-6, 1e6)
 """Smallest and largest scale."""
@@ -60,20 +60,20 @@ class Placement(nn.Module):
         return cls(np.eye(4))
 
     def into_part(self, points: Tensor) -> Tensor:
-        """Points (N, 3) of the merged frame in the part's frame."""
+        """Return points (N, 3) of the merged frame in the part's frame."""
         return points if self.is_identity else (points - self.offset) @ self.inverse.T
 
     def turn_into_part(self, directions: Tensor) -> Tensor:
-        """Unit directions (N, 3) of the merged frame in the part's frame."""
+        """Return unit directions (N, 3) of the merged frame in the part's frame."""
         return directions if self.is_identity else directions @ self.turn_back.T
 
     def place(self, points: np.ndarray) -> np.ndarray:
-        """Points (N, 3) float64 of the part's frame in the merged frame."""
+        """Return points (N, 3) float64 of the part's frame in the merged frame."""
         return points @ self.matrix[:3, :3].T + self.matrix[:3, 3]
 
 
 def _rotation_and_scale(matrix: np.ndarray) -> tuple[np.ndarray, float]:
-    """Rotation (3, 3) and scale of a similarity (4, 4)."""
+    """Return the rotation (3, 3) and scale of a similarity (4, 4)."""
     if matrix.shape != (4, 4):
         raise InvalidPlacementError("must be 4 lists of 4 numbers")
     if not np.isfinite(matrix).all():

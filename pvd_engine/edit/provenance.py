@@ -17,7 +17,7 @@ from .placement import Placement
 def edited_provenance(path: Path, parent: Field, edited: EditedField) -> dict[str, Any]:
     """Return the provenance of an edited field.
 
-    Viewpoints are those of the parent, or ones that also see where a move or duplicate leads.
+    Viewpoints are those of the parent, or ones that also see what is moved or duplicated.
     """
     origin = parent.header.get("provenance") or {}
     edits = edited.edits[-1]
@@ -31,8 +31,9 @@ def edited_provenance(path: Path, parent: Field, edited: EditedField) -> dict[st
         provenance["viewpoints"] = origin["viewpoints"]
         poses = known_viewpoints(origin)
         if poses is not None and not torch.equal(edited.box, parent.box):
-            places = [Placement.identity(), *(edit.to for edit in edits if edit.to is not None)]
-            wider = merged_viewpoints([poses] * len(places), places)
+            moves = (edit.to for edit in edits if edit.to is not None)
+            placements = [Placement.identity(), *moves]
+            wider = merged_viewpoints([poses] * len(placements), placements)
             provenance["viewpoints"] = wider.to_json()
     return provenance
 

@@ -1,8 +1,8 @@
 """Regions of space that an edit erases or keeps: box, sphere, density grid.
 
-Every region answers two questions in the dataset frame, on the device of the given tensors:
-which points lie in it, and which axis-aligned cells lie *certainly* inside or outside. The second
-is what lets an edited field skip cells: "certainly" may be missed, never claimed in error. The
+Every region gives two things in the dataset frame, on the device of the given tensors: the points
+that lie in it, and the axis-aligned cells that lie *certainly* inside or outside. By the second an
+edited field skips cells: a cell that is certain may count as mixed, but never the reverse. The
 closed mesh, a region as well, is in `mesh_region`.
 """
 
@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from .cell_counts import count_in_blocks, summed_volume
 
 INSIDE, MIXED, OUTSIDE = 1, 0, -1
-"""Answers of `Region.classify` about a cell."""
+"""Results of `Region.classify` for a cell."""
 
 LARGEST_COORDINATE = 1e9
-"""Coordinates beyond this would overflow float32 when squared and multiplied."""
+"""Largest coordinate; larger ones would overflow float32 when squared and multiplied."""
 
 SMALLEST_VOLUME_RATIO = 1e-6
-"""A matrix whose columns span less than this fraction of the box of their lengths is singular."""
+"""Fraction of the box of its columns' lengths below which a matrix counts as singular."""
 
 
 class InvalidRegionError(ValueError):
@@ -37,7 +37,7 @@ class Region(nn.Module):
     kind : str
         The region's key in edits.json.
     bounds : (2, 3) float32
-        A box around the region, where `distance` does not know it.
+        A box around the region; needed where `distance` returns None.
     """
 
     kind: ClassVar[str]
@@ -65,17 +65,17 @@ class Region(nn.Module):
     def distance(self, points: Tensor) -> Tensor | None:
         """Return the distance (N,) of points (N, 3) from the region, dataset units; 0 inside.
 
-        It changes by at most 1 for each unit of way. None where only a table can tell
+        It changes by at most 1 for each unit of length. None where only a table has it
         (`distance_table`).
         """
         return None
 
-    def speaks_for(self, points: Tensor) -> Tensor:
-        """Return whether a *keep* with this region decides on each point: all, but for a grid."""
+    def decides(self, points: Tensor) -> Tensor:
+        """Return whether a *keep* with this region decides on each point: on all, unless a grid."""
         return torch.ones(len(points), dtype=torch.bool, device=points.device)
 
-    def speaks_for_cells(self, low: Tensor, high: Tensor) -> Tensor:
-        """Cells (M, 3), (M, 3) for all of which `speaks_for` certainly holds: (M,) bool."""
+    def decides_cells(self, low: Tensor, high: Tensor) -> Tensor:
+        """Return whether `decides` is true of all of a cell (M, 3), (M, 3): (M,) bool."""
         return torch.ones(len(low), dtype=torch.bool, device=low.device)
 
     def description(self) -> dict[str, Any]:
@@ -88,12 +88,12 @@ class Region(nn.Module):
 
 
 def verdicts(inside: Tensor, outside: Tensor) -> Tensor:
-    """`INSIDE`, `OUTSIDE` or `MIXED` (M,) int8 from two (M,) bool."""
+    """Return `INSIDE`, `OUTSIDE` or `MIXED` (M,) int8 from two (M,) bool."""
     return inside.to(torch.int8) - outside.to(torch.int8)
 
 
 def boxes_apart(low: Tensor, high: Tensor, box: Tensor) -> Tensor:
-    """Cells (M, 3), (M, 3) that do not meet a box (2, 3): (M,) bool."""
+    """Return whether cells (M, 3), (M, 3) miss a box (2, 3): (M,) bool."""
     return ((low > box[1]) | (high < box[0])).any(dim=-1)
 
 
@@ -127,16 +127,16 @@ class BoxRegion(Region):
         self.register_buffer("box", torch.tensor(corners, dtype=torch.float32))
 
     def contains(self, points: Tensor) -> Tensor:
-        """Points on the border are inside."""
+        """Return whether points (N, 3) are inside; the border is."""
         return ((points >= self.box[0]) & (points <= self.box[1])).all(dim=-1)
 
     def classify(self, low: Tensor, high: Tensor) -> Tensor:
-        """Exact."""
+        """Classify cells, exactly."""
         inside = ((low >= self.box[0]) & (high <= self.box[1])).all(dim=-1)
         return verdicts(inside, boxes_apart(low, high, self.box))
 
     def distance(self, points: Tensor) -> Tensor:
-        """Exact."""
+        """Return the exact distance."""
         beyond = torch.maximum(self.box[0] - points, points - self.box[1])
         return beyond.clamp(min=0).norm(dim=-1)
 
@@ -181,7 +181,7 @@ class TransformedBoxRegion(Region):
         self.register_buffer("bounds", torch.tensor(bounds, dtype=torch.float32))
 
     def contains(self, points: Tensor) -> Tensor:
-        """Points on the border are inside, up to rounding."""
+        """Return whether points (N, 3) are inside; the border is, up to rounding."""
         local = (points - self.center) @ self.inverse.T
         return (local.abs() <= 1).all(dim=-1)
 
@@ -194,7 +194,7 @@ class TransformedBoxRegion(Region):
         return verdicts(inside, outside)
 
     def distance(self, points: Tensor) -> Tensor:
-        """Exact unless the box is sheared; then less, as its faces' distances add up too much."""
+        """Return the distance, exactly; of a sheared box a lower bound by its faces' distances."""
         local = (points - self.center) @ self.inverse.T
         beyond = ((local.abs() - 1) / self.inverse.norm(dim=1)).clamp(min=0)
         return beyond.norm(dim=-1) / self.shear
@@ -230,11 +230,11 @@ class SphereRegion(Region):
         self.register_buffer("center", torch.tensor(center, dtype=torch.float32))
 
     def contains(self, points: Tensor) -> Tensor:
-        """Points on the surface are inside, up to rounding."""
+        """Return whether points (N, 3) are inside; the surface is, up to rounding."""
         return (points - self.center).square().sum(dim=-1) <= self.radius**2
 
     def classify(self, low: Tensor, high: Tensor) -> Tensor:
-        """Exact: the cell's farthest and nearest point decide."""
+        """Classify cells, exactly: by the farthest and the nearest point of each."""
         farthest = torch.maximum((low - self.center).abs(), (high - self.center).abs())
         nearest = self.center.clamp(low, high) - self.center
         inside = farthest.square().sum(dim=-1) <= self.radius**2
@@ -242,7 +242,7 @@ class SphereRegion(Region):
         return verdicts(inside, outside)
 
     def distance(self, points: Tensor) -> Tensor:
-        """Exact."""
+        """Return the exact distance."""
         return ((points - self.center).norm(dim=-1) - self.radius).clamp(min=0)
 
     def description(self) -> dict[str, Any]:
@@ -289,40 +289,40 @@ class GridRegion(Region):
 
     @property
     def bounds(self) -> Tensor:  # type: ignore[override]
-        """Return the grid's box and the size and hash of its cells."""
+        """The grid's box."""
         return self.box
 
     def cells(self, points: Tensor) -> Tensor:
-        """Cell (N, 3) int64 of each point (N, 3), not limited to the grid."""
+        """Return the cell (N, 3) int64 of each point (N, 3), not limited to the grid."""
         size = torch.tensor(self.filled.shape, device=points.device)
         return ((points - self.box[0]) / (self.box[1] - self.box[0]) * size).floor().long()
 
     def contains(self, points: Tensor) -> Tensor:
-        """Points in filled cells; none outside the grid's box."""
-        inside = self.speaks_for(points)
+        """Return whether points (N, 3) are in filled cells; outside the grid's box none is."""
+        inside = self.decides(points)
         size = torch.tensor(self.filled.shape, device=points.device)
         index = self.cells(points[inside]).clamp(min=0).minimum(size - 1)
         found = torch.zeros_like(inside)
         found[inside] = self.filled[index[:, 0], index[:, 1], index[:, 2]]
         return found
 
-    def speaks_for(self, points: Tensor) -> Tensor:
-        """Points within the grid's box."""
+    def decides(self, points: Tensor) -> Tensor:
+        """Return whether points (N, 3) are within the grid's box."""
         return ((points >= self.box[0]) & (points <= self.box[1])).all(dim=-1)
 
-    def speaks_for_cells(self, low: Tensor, high: Tensor) -> Tensor:
-        """Cells wholly within the grid's box."""
+    def decides_cells(self, low: Tensor, high: Tensor) -> Tensor:
+        """Return whether cells (M, 3), (M, 3) are wholly within the grid's box."""
         return ((low >= self.box[0]) & (high <= self.box[1])).all(dim=-1)
 
     def classify(self, low: Tensor, high: Tensor) -> Tensor:
-        """Exact up to rounding: counts the filled cells that the cell touches."""
+        """Classify cells by the filled cells that each touches; exact up to rounding."""
         size = torch.tensor(self.filled.shape, device=low.device)
         limit = torch.zeros_like(size)
         first = self.cells(low).maximum(limit).minimum(size)
         last = (self.cells(high) + 1).maximum(limit).minimum(size)
         count = count_in_blocks(self.table, first, last)
         full = count == (last - first).clamp(min=0).prod(dim=-1)
-        inside = full & (count > 0) & self.speaks_for_cells(low, high)
+        inside = full & (count > 0) & self.decides_cells(low, high)
         return verdicts(inside, count == 0)
 
     def packed(self) -> np.ndarray:
@@ -330,7 +330,7 @@ class GridRegion(Region):
         return np.packbits(self.filled.cpu().numpy().reshape(-1))
 
     def description(self) -> dict[str, Any]:
-        """Source, shape, box and a hash of the cells."""
+        """Return source, shape, box and a hash of the cells."""
         return {
             "grid": {
                 "source": self.source,

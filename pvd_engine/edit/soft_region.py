@@ -1,4 +1,4 @@
-"""A region whose edge may be soft: wholly there inside, fading out beyond the border."""
+"""A region whose edge may be soft: whole inside, fading out beyond the border."""
 
 import torch
 from torch import Tensor, nn
@@ -8,15 +8,15 @@ from .regions import MIXED, OUTSIDE, Region
 
 
 class SoftRegion(nn.Module):
-    """Return the fraction of each point that belongs to a region.
+    """A region with a weight at each point, the fraction of the point that belongs to it.
 
     Parameters
     ----------
     region : Region
     width : float
-        How far beyond the border the region fades out, dataset units; 0 for a sharp border. For
-        meshes and grids the distance from the border is that of a table, exact to about a 60th of
-        the region's size.
+        Distance beyond the border over which the region fades out, dataset units; 0 for a sharp
+        border. For meshes and grids the distance is that of a table, exact to about a 60th of the
+        region's size.
     """
 
     def __init__(self, region: Region, width: float) -> None:
@@ -26,7 +26,7 @@ class SoftRegion(nn.Module):
         self._table: DistanceTable | None = None
 
     def weight(self, points: Tensor) -> Tensor:
-        """1 in the region, falling smoothly to 0 at `width` from it: (N,) for points (N, 3)."""
+        """Return weights (N,) of points (N, 3): 1 in the region, smoothly to 0 at `width`."""
         inside = self.region.contains(points)
         if self.width == 0:
             return inside.to(points.dtype)
@@ -34,7 +34,12 @@ class SoftRegion(nn.Module):
         return torch.where(inside, 1.0, near * near * (3 - 2 * near))
 
     def classify(self, low: Tensor, high: Tensor) -> Tensor:
-        """`INSIDE` where cells (M, 3), (M, 3) certainly weigh 1, `OUTSIDE` where 0, else `MIXED`.
+        """Return `INSIDE` for cells that certainly weigh 1, `OUTSIDE` for 0, else `MIXED`.
+
+        Parameters
+        ----------
+        low, high : (M, 3) float32
+            Corners of the cells, dataset frame.
 
         Returns
         -------

@@ -2,8 +2,8 @@
 
 Density is the mean extinction of each cell per dataset unit, so that a volume absorbs as the field
 does. Colour, which in a field depends on the direction of view, is averaged over views along the
-six axes, each weighed by how much of the cell can be seen that way: a field never learned what its
-surfaces look like from behind.
+six axes, each weighed by the visibility of the cell that way: a field never learned the colours of
+its surfaces from behind.
 """
 
 import math
@@ -23,22 +23,25 @@ from ..fields.base import Field
 from ..files.npz import write_npz
 
 DROPPED_OPACITY = 0.01
-"""Thin cells become exactly empty as long as no ray along an axis loses more opacity than this."""
+"""Largest opacity that a ray along an axis may lose when thin cells become exactly empty."""
 
 MAX_CELLS = 1 << 29
 """Most cells of a volume: 8 GiB of density and colour."""
 
 LARGEST_LOG_DENSITY = 20.0
-"""Densities above e^20 are as opaque as any, and would overflow."""
+"""Largest log-density; above it all is opaque, and sums would overflow."""
 
 HIDDEN_WEIGHT = 1e-4
-"""Weight of a view from which a cell is hidden; decides the colour only inside of solids."""
+"""Weight of a view from which a cell is hidden; it matters only for colours inside of solids."""
 
 OPAQUE = 20.0
-"""Optical thickness that nothing is seen through; more would only cost precision in sums."""
+"""Largest optical thickness; it hides all behind it, and more would cost precision in sums."""
 
 POINTS_AT_ONCE = 1 << 17
+"""Points that are evaluated at a time; bounds the memory."""
+
 LINEAR_TO_SRGB_CUT = 0.0031308
+"""Linear value below which the sRGB transfer function is a straight line."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,9 @@ class Layout:
 
     @classmethod
     def over(cls, box: np.ndarray, resolution: int) -> "Layout":
-        """Cubic cells over a box (2, 3), so many along its longest side.
+        """Return cubic cells over a box (2, 3), `resolution` along its longest side.
 
-        The other sides get as many as cover them, and stand out evenly at both ends.
+        The other sides get as many as cover them, and extend evenly beyond both ends.
 
         Raises
         ------
@@ -94,7 +97,7 @@ class Layout:
             For a resolution below 1 or too many cells.
         """
         if resolution < 1:
-            raise UserError(f"A volume needs at least 1 cell a side, not {resolution}.")
+            raise UserError(f"A volume needs at least 1 cell along a side, not {resolution}.")
         sides = box[1] - box[0]
         cell = float(sides.max()) / resolution
         counts = np.maximum(np.ceil(sides / cell - 1e-6), 1).astype(int)
@@ -112,12 +115,12 @@ class Layout:
         return np.stack((self.low, self.low + np.array(self.shape) * self.cell))
 
     def index(self, cells: Tensor) -> Tensor:
-        """Index (N, 3) int64 of flat cells (N,)."""
+        """Return the index (N, 3) int64 of flat cells (N,)."""
         _, y, z = self.shape
         return torch.stack((cells // (y * z), cells // z % y, cells % z), dim=-1)
 
     def points(self, cells: Tensor, offsets: Tensor) -> Tensor:
-        """Points (N, S, 3) float32 at offsets (N or 1, S, 3) in [0, 1] of flat cells (N,)."""
+        """Return points (N, S, 3) float32 at offsets (N or 1, S, 3) in [0, 1] of cells (N,)."""
         low = torch.tensor(self.low, device=cells.device)
         where = self.index(cells)[:, None] + offsets.double()
         return (low + where * self.cell).float()
@@ -131,7 +134,7 @@ def sample_volume(
     crop: np.ndarray | None = None,
     report: Callable[[float], None] | None = None,
 ) -> Volume:
-    """Sample a field.
+    """Return a field as a volume.
 
     Parameters
     ----------
@@ -144,7 +147,8 @@ def sample_volume(
         Box in the dataset frame to sample, as far as it lies in the field's; the field's box if
         not given.
     report : callable, optional
-        Called with the done fraction, 0 to 1, between chunks; what it raises ends the work.
+        Called with the fraction that is done, 0 to 1, between portions; an exception from it ends
+        the work.
 
     Returns
     -------
@@ -156,9 +160,7 @@ def sample_volume(
         For a crop box without volume or outside the field, or too many cells.
     """
     if not 1 <= supersample <= 8:
-        raise UserError(
-            f"Between 1 and 8 samples along a cell's side are possible, not {supersample}."
-        )
+        raise UserError(f"A cell can have 1 to 8 samples along each side, not {supersample}.")
     report = report or _ignore
     layout = Layout.over(sampled_box(field, crop), resolution)
     cells = occupied_cells(field, layout)
@@ -187,7 +189,7 @@ def sampled_box(field: Field, crop: np.ndarray | None) -> np.ndarray:
 
 
 def occupied_cells(field: Field, layout: Layout) -> Tensor:
-    """Flat cells (N,) int64 of the layout that meet an occupied cell of the field."""
+    """Return the flat cells (N,) int64 of the layout that meet an occupied cell of the field."""
     occupancy = field.occupancy
     table = summed_volume(occupancy.binary)
     limit = occupancy.resolution
@@ -211,7 +213,7 @@ def sample_density(
     supersample: int,
     report: Callable[[float], None],
 ) -> tuple[Tensor, Tensor]:
-    """Mean extinction of cells, and where in each it is densest.
+    """Return the mean extinction of cells, and the densest point of each.
 
     Parameters
     ----------
@@ -255,7 +257,7 @@ def sample_color(
     density: Tensor,
     report: Callable[[float], None],
 ) -> Tensor:
-    """Display colour (N, 3) of cells (N,), sRGB, at offsets `peak` (N, 3); `density` (X, Y, Z)."""
+    """Return display colours (N, 3) of cells (N,), sRGB, at offsets `peak` (N, 3)."""
     weights = visibility(density, layout.cell, cells) + HIDDEN_WEIGHT
     weights = weights / weights.sum(dim=1, keepdim=True)
     color = torch.zeros((len(cells), 3), device=cells.device)
@@ -273,12 +275,12 @@ def sample_color(
 
 
 def axis_directions(device: torch.device) -> Tensor:
-    """Six directions of view (6, 3): along x, y, z, then against them."""
+    """Return six directions of view (6, 3): along x, y, z, then against them."""
     return torch.cat((torch.eye(3, device=device), -torch.eye(3, device=device)))
 
 
 def visibility(density: Tensor, cell: float, cells: Tensor) -> Tensor:
-    """Transmittance before cells (N,) of a grid (X, Y, Z) along `axis_directions`: (N, 6)."""
+    """Return the transmittance before cells (N,) of a grid along `axis_directions`: (N, 6)."""
     result = torch.empty((len(cells), 6), device=density.device)
     thickness = (density * cell).clamp(max=OPAQUE)
     for axis in range(3):
@@ -290,7 +292,7 @@ def visibility(density: Tensor, cell: float, cells: Tensor) -> Tensor:
 
 
 def linear_to_srgb(color: Tensor) -> Tensor:
-    """IEC 61966-2-1 transfer function on values in [0, 1]."""
+    """Apply the IEC 61966-2-1 transfer function to values in [0, 1]."""
     curve = 1.055 * color.clamp(min=LINEAR_TO_SRGB_CUT) ** (1 / 2.4) - 0.055
     return torch.where(color <= LINEAR_TO_SRGB_CUT, color * 12.92, curve)
 

@@ -16,10 +16,10 @@ DECODERS: dict[str, dict[str, Any]] = {
     "sh": {"type": "sh", "degree": 2},
     "sh3": {"type": "sh", "degree": 3},
 }
-"""Decoders by the name that asks for them in place of an architecture's own."""
+"""Decoders by the names that choose them instead of an architecture's own."""
 
 MAX_PARTS = 4
-"""Most architectures that are joined into one."""
+"""Most architectures that can be joined into one."""
 
 OCCUPANCY_RESOLUTION = {"full": 128, "small": 128}
 """Cells along each axis of the occupancy grid, by preset."""
@@ -43,7 +43,7 @@ def architecture(name: str, preset: str, decoder: str | None = None) -> dict[str
     preset : str
         ``"small"`` or ``"full"``.
     decoder : str, optional
-        One of `DECODERS` in place of the architecture's own.
+        One of `DECODERS` instead of the architecture's own.
 
     Returns
     -------
@@ -91,14 +91,14 @@ def light_field(
     Parameters
     ----------
     preset : str
-        One of the light field's.
+        One of the light field's presets.
     points : int
-        Along each ray.
+        Number of points along each ray.
     interval : str
         ``"box"``, ``"occupied"`` or ``"fixed"``.
     skip_empty : bool
     encoding : str, optional
-        One of `RAY_ENCODINGS` in place of the preset's own.
+        One of `RAY_ENCODINGS` instead of the preset's own.
     """
     sizes = TARGETS_ONLY[LIGHT_FIELD].presets[preset]
     return {
@@ -125,7 +125,7 @@ def make_field(
         From `architecture`.
     space : SpaceMap
     occupancy : OccupancyGrid, optional
-        A grid in the same frame; otherwise one that excludes nothing.
+        A grid in the same map of space; without it, every cell may hold density.
     """
     preset = spec["preset"]
     if occupancy is None:

@@ -1,4 +1,4 @@
-"""The contract of fields: what everything outside this folder may ask of them.
+"""The contract of fields: all that code outside this folder may use of them.
 
 `Renderable` gives the colours of rays, `Field` density and colour at points as well, and `Learner`
 can be optimised.
@@ -19,13 +19,13 @@ from ..space.space_map import SpaceMap
 from .encoders.base import ParameterGroup
 
 HIDDEN = 1e-4
-"""Samples with less transmittance before them than this are hidden: they are not evaluated."""
+"""Transmittance below which a sample counts as hidden: its colour is not evaluated."""
 
 TRAINING_HIDDEN = 1e-2
-"""The same in training, where samples that hardly count cost as much as others."""
+"""Transmittance below which a sample counts as hidden in training, where weak samples cost time."""
 
 POINTS_AT_ONCE = 1 << 17
-"""Points a field evaluates at a time where no gradient is wanted; bounds the memory."""
+"""Points that a field evaluates at a time without gradients; bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -126,11 +126,11 @@ class Field(Renderable):
 
     @property
     def decoder_form(self) -> dict[str, Any] | None:
-        """Block 2's description, which says what features mean; None without a block 2."""
+        """Description of block 2, which defines what features mean; None without a block 2."""
         return self.header.get("architecture", {}).get("decoder")
 
     def features(self, points: Tensor) -> Tensor:
-        """Block 1: features of points.
+        """Return the features of points (block 1).
 
         Parameters
         ----------
@@ -145,14 +145,14 @@ class Field(Renderable):
         raise NotImplementedError
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Block 2: density and colour from features.
+        """Return density and colour from features (block 2).
 
         Parameters
         ----------
         points, directions : (N, 3) float32
             Dataset frame; directions are unit vectors along the ray.
         features : (N, F) float32
-            Of the points, from `features`.
+            Features of the points, from `features`.
 
         Returns
         -------
@@ -164,11 +164,11 @@ class Field(Renderable):
         raise NotImplementedError
 
     def log_density(self, points: Tensor) -> Tensor:
-        """Logarithm of the extinction per dataset unit, (N,) float32, at points (N, 3)."""
+        """Return the log extinction per dataset unit, (N,) float32, at points (N, 3)."""
         raise NotImplementedError
 
     def forward(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-density (N,) and colour (N, 3) at points seen along directions."""
+        """Return log-density (N,) and colour (N, 3) at points seen along directions."""
         return self.decode(points, directions, self.features(points))
 
     def with_density(self) -> "Field":
@@ -221,7 +221,7 @@ class Field(Renderable):
         return select(samples, transmittance(density, samples, self.step) > hidden)
 
     def _shaded(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        """`forward`, a portion at a time where nothing is kept for gradients."""
+        """Return what `forward` returns, evaluated in portions where no gradients are needed."""
         if torch.is_grad_enabled() or len(points) <= POINTS_AT_ONCE:
             return self(points, directions)
         portions = zip(points.split(POINTS_AT_ONCE), directions.split(POINTS_AT_ONCE), strict=True)
@@ -233,11 +233,11 @@ class Learner(Renderable):
     """A field that an optimisation changes; `state_dict` and `load_state_dict` are its state."""
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """Return all that is optimised, by the way it is."""
+        """Return the parameters that are optimised, grouped by optimisation rule."""
         raise NotImplementedError
 
     def refine(self, fraction: float) -> bool:
-        """Go from coarse to fine.
+        """Go from coarse to fine as the budget is spent.
 
         Parameters
         ----------

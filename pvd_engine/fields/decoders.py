@@ -13,7 +13,7 @@ from .precision import matmul_precision
 
 
 def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
-    """Real spherical harmonics of unit directions, up to `degree` (0 to 3).
+    """Return the real spherical harmonics of unit directions, up to `degree` (0 to 3).
 
     The ordering and signs are those of Plenoxels and instant-ngp.
 
@@ -55,12 +55,12 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
 
 
 class Decoder(nn.Module):
-    """Block 2's colour: features after the first, and the view direction.
+    """The colour part of block 2: features after the first and view direction -> colour.
 
     Attributes
     ----------
     input_width : int
-        Features it needs from the encoder, the log-density included.
+        Number of features that it needs from the encoder, the log-density included.
     harmonics_degree : int or None
         Degree of the spherical harmonics whose coefficients it takes; None for a network.
     """
@@ -69,14 +69,14 @@ class Decoder(nn.Module):
     harmonics_degree: int | None = None
 
     def forward(self, features: Tensor, directions: Tensor) -> Tensor:
-        """Colour (N, 3) in [0, 1] from features (N, input_width - 1), directions (N, 3)."""
+        """Return colour (N, 3) in [0, 1]; features (N, input_width - 1), directions (N, 3)."""
         raise NotImplementedError
 
 
 class MlpDecoder(Decoder):
     """Spherical harmonics of the direction and 15 features through a small network.
 
-    Instant-NGP's colour network, the block 2 that PVD shares between its architectures.
+    Instant-NGP's colour network, the block 2 that PVD uses for all of its architectures.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class MlpDecoder(Decoder):
         self.layers = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in pairwise(widths))
 
     def forward(self, features: Tensor, directions: Tensor) -> Tensor:
-        """Colour (N, 3) in [0, 1] from colour features (N, 15) and directions (N, 3)."""
+        """Return colour (N, 3) in [0, 1] from features (N, 15) and directions (N, 3)."""
         x = torch.cat((spherical_harmonics(directions, 3), features), dim=-1)
         with matmul_precision(x.device):
             for layer in self.layers[:-1]:
@@ -118,7 +118,7 @@ class ShDecoder(Decoder):
         self.input_width = 1 + 3 * (degree + 1) ** 2
 
     def forward(self, features: Tensor, directions: Tensor) -> Tensor:
-        """Colour (N, 3) in [0, 1] from coefficients (N, 3 (degree + 1)**2)."""
+        """Return colour (N, 3) in [0, 1] from coefficients (N, 3 (degree + 1)**2)."""
         basis = spherical_harmonics(directions, self.degree)
         coefficients = features.view(len(features), 3, (self.degree + 1) ** 2)
         return torch.sigmoid((coefficients * basis[:, None, :]).sum(dim=-1))

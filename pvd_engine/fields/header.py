@@ -1,4 +1,4 @@
-"""The JSON header of a field file, readable without torch (`storage` tells what it holds)."""
+"""The JSON header of a field file, readable without torch (`storage` lists its entries)."""
 
 import json
 from collections.abc import Iterator
@@ -16,19 +16,19 @@ METADATA_KEY = "pvd_field"
 
 
 def encode_header(header: dict[str, Any]) -> dict[str, str]:
-    """A header as the metadata of a safetensors file."""
+    """Return a header as the metadata of a safetensors file."""
     return {METADATA_KEY: json.dumps({"format": FORMAT, "version": VERSION, **header})}
 
 
 @contextmanager
 def opened(path: Path, framework: str) -> Iterator[tuple[dict[str, Any], Any]]:
-    """A field file's header, and the open file for its tensors.
+    """Open a field file; the context holds its header and the file to read tensors from.
 
     Parameters
     ----------
     path : Path
     framework : str
-        Of the tensors: ``"numpy"`` or ``"pt"``.
+        Type of the tensors: ``"numpy"`` or ``"pt"``.
 
     Raises
     ------
@@ -46,21 +46,21 @@ def opened(path: Path, framework: str) -> Iterator[tuple[dict[str, Any], Any]]:
             if header.get("version") != VERSION:
                 raise UserError(
                     f"'{path}' has version {header.get('version')} of the field format; this "
-                    f"program reads version {VERSION}, so update it."
+                    f"program reads version {VERSION}; update the program."
                 )
             yield header, file
     except (SafetensorError, KeyError, ValueError, OSError, RecursionError) as error:
         raise UserError(
-            f"'{path}' is no field file of this program; give one that pvd train wrote."
+            f"'{path}' is not a field file of this program; give one that pvd train wrote."
         ) from error
 
 
 def _nothing(_constant: str) -> None:
-    """What NaN and Infinity are read as, so that a header can be sent on as JSON."""
+    """Return None for NaN and Infinity, so that a header can be sent on as JSON."""
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The JSON header of a field file.
+    """Return the JSON header of a field file.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """A neural light field: the colour of a ray by one pass of a deep residual network.
 
 Wang et al., "R2L: distilling neural radiance field to neural light field for efficient novel view
-synthesis", 2022, section 3. Beside their colour the network gives alpha, so that a light field lies
-on any background, as a radiance field does.
+synthesis", 2022, section 3. The network also gives alpha, so that a light field can be composited
+on any background, as a radiance field can.
 """
 
 from dataclasses import asdict, dataclass
@@ -24,13 +24,13 @@ from .registry import Architecture
 from .state import FieldKind, map_header, occupancy_bits, occupancy_from_state, restore
 
 OCCUPANCY_RESOLUTION = 128
-"""Cells along each axis that tell which rays meet anything, and where."""
+"""Cells along each axis of a light field's occupancy grid, which shows what rays meet."""
 
-LOOKS = 256
-"""Places along a ray at which those cells are looked up: closer together than cells are wide."""
+PROBES = 256
+"""Positions along a ray at which that grid is probed: closer together than cells are wide."""
 
 CHANNELS = 4
-"""Premultiplied colour, and alpha."""
+"""Numbers that the network gives for a ray: premultiplied colour and alpha."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Reach:
     inner_box : (2, 3) lists of float
         Corners of the box around all that is occupied, dataset frame.
     region : dict
-        Places and directions of the cameras: a `PoseDistribution` as JSON.
+        Positions and directions of the cameras: a `PoseDistribution` as JSON.
     """
 
     near: float
@@ -53,12 +53,12 @@ class Reach:
     region: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """For a field's header."""
+        """Return the region as JSON, for a field's header."""
         return asdict(self)
 
 
 class ResidualBlock(nn.Module):
-    """Two layers whose result is added to what came in; nothing follows the sum."""
+    """Two layers whose output is added to their input, without an activation after the sum."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class ResidualBlock(nn.Module):
         self.second = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, W) -> (N, W)."""
+        """Return the block's output (N, W) for an input (N, W)."""
         return x + self.second(torch.relu(self.first(x)))
 
 
@@ -77,10 +77,10 @@ class LightField(Learner):
     ----------
     spec : dict
         ``{"name", "preset", "network": {"width", "depth"}, "ray": {"points", "encoding",
-        "interval", "skip_empty"}}``. ``interval`` says where a ray's points lie: between
-        ``"fixed"`` near and far planes (as published), on its way through the ``"box"`` around
-        everything that is occupied, or in its ``"occupied"`` cells alone. With ``skip_empty`` rays
-        that meet no occupied cell are background without the network.
+        "interval", "skip_empty"}}``. ``interval`` names the part of a ray that its points lie in:
+        between ``"fixed"`` near and far planes (as published), in the ``"box"`` around everything
+        that is occupied, or in ``"occupied"`` cells alone. With ``skip_empty``, rays that meet no
+        occupied cell are background, and the network is not evaluated.
     occupancy : OccupancyGrid
         From `bordered_occupancy`.
     reach : Reach
@@ -102,34 +102,34 @@ class LightField(Learner):
         self.tail = nn.Linear(width, CHANNELS)
 
     def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
-        """Premultiplied colour and alpha (N, 4) of rays, given as (N, 3) each, in float32."""
+        """Return premultiplied colour and alpha (N, 4) of rays, given as (N, 3) float32 each."""
         rays = Rays(origins, directions)
-        answer = self._layers(self.ray_points(rays).flatten(1))
-        return answer * self.meets(rays)[:, None] if self.skip_empty else answer
+        rgba = self._layers(self.ray_points(rays).flatten(1))
+        return rgba * self.meets(rays)[:, None] if self.skip_empty else rgba
 
     @torch.no_grad()
     def render(self, rays: Rays) -> RayColors:
-        """As `forward`, but in bf16 where that pays and without work for rays that meet nothing."""
+        """Return the colours of `forward`, in bf16 where that is faster, skipping empty rays."""
         if self.skip_empty:
-            answer = torch.zeros((len(rays.origins), CHANNELS), device=self.device)
+            rgba = torch.zeros((len(rays.origins), CHANNELS), device=self.device)
             met = self.meets(rays).nonzero().view(-1)
-            answer[met] = self.answer(self.ray_points(Rays(*(part[met] for part in rays))))
+            rgba[met] = self.evaluate(self.ray_points(Rays(*(part[met] for part in rays))))
         else:
-            answer = self.answer(self.ray_points(rays))
-        return RayColors(answer[:, :3], answer[:, 3], torch.zeros_like(answer[:, 3]))
+            rgba = self.evaluate(self.ray_points(rays))
+        return RayColors(rgba[:, :3], rgba[:, 3], torch.zeros_like(rgba[:, 3]))
 
     def taught_from(self, positions: np.ndarray) -> np.ndarray:
         """Return whether positions (N, 3) lie in the region of the cameras it was taught from."""
         return PoseDistribution.from_json(self.reach.region).contains(positions)
 
-    def answer(self, points: Tensor) -> Tensor:
-        """Colour and alpha (N, 4) of the points of each ray, (N, P, 3), as `ray_points` gives."""
+    def evaluate(self, points: Tensor) -> Tensor:
+        """Return colour and alpha (N, 4) of rays from their points (N, P, 3) of `ray_points`."""
         rows = pad_rows(points.flatten(1))
-        # On a CPU a portion at a time, so that its activations stay in the cache.
+        # On a CPU in portions, so that activations stay in the cache.
         portion = ROWS if rows.device.type == "cpu" else max(len(rows), 1)
         with matmul_precision(rows.device):
-            answers = [self._layers(part) for part in rows.split(portion)]
-        return torch.cat(answers)[: len(points)]
+            parts = [self._layers(part) for part in rows.split(portion)]
+        return torch.cat(parts)[: len(points)]
 
     def _layers(self, rows: Tensor) -> Tensor:
         encoded = self.encoding(rows.reshape(-1, 3))
@@ -138,15 +138,15 @@ class LightField(Learner):
         return torch.sigmoid(self.tail(x).float())
 
     def ray_points(self, rays: Rays, jitter: Tensor | None = None) -> Tensor:
-        """Points along rays, in the cube.
+        """Return points along rays, in the cube.
 
         Parameters
         ----------
         rays : Rays
             N of them, dataset frame.
         jitter : (N, P) float32, optional
-            Where each point lies in its part of the interval, [0, 1), when that is random;
-            otherwise the points are evenly spaced, the ends among them.
+            Random position of each point in its part of the interval, [0, 1); without it the
+            points are evenly spaced and include both ends.
 
         Returns
         -------
@@ -154,30 +154,30 @@ class LightField(Learner):
         """
         even = torch.linspace(0, 1, self.points, device=rays.origins.device)
         if jitter is None:
-            shares = even.expand(rays.origins.shape[0], -1)  # len() would fix it in an export
+            fractions = even.expand(rays.origins.shape[0], -1)  # len() would fix it in an export
         else:
             middle = (even[1:] + even[:-1]) / 2
             low, high = torch.cat((even[:1], middle)), torch.cat((middle, even[-1:]))
-            shares = low + (high - low) * jitter
-        distances = self._distances(rays, shares)
+            fractions = low + (high - low) * jitter
+        distances = self._distances(rays, fractions)
         points = rays.origins[:, None] + rays.directions[:, None] * distances[..., None]
         return self.occupancy.space.to_cube(points)
 
-    def _distances(self, rays: Rays, shares: Tensor) -> Tensor:
-        """Distances (N, P) along rays at shares of their interval."""
+    def _distances(self, rays: Rays, fractions: Tensor) -> Tensor:
+        """Return the distances (N, P) along rays at fractions of their interval."""
         if self.interval == "fixed":
-            return self.reach.near + (self.reach.far - self.reach.near) * shares
+            return self.reach.near + (self.reach.far - self.reach.near) * fractions
         if self.interval == "box":
             enter, leave = through_box(*rays, self.inner_box)
-            return enter[:, None] + (leave - enter)[:, None] * shares
-        return self._places(rays, shares)[0]
+            return enter[:, None] + (leave - enter)[:, None] * fractions
+        return self._positions(rays, fractions)[0]
 
     def meets(self, rays: Rays) -> Tensor:
-        """Whether each ray meets an occupied cell, (N,) bool."""
-        return self._places(rays, rays.origins[:, :0])[1]
+        """Return whether each ray meets an occupied cell, (N,) bool."""
+        return self._positions(rays, rays.origins[:, :0])[1]
 
-    def _places(self, rays: Rays, shares: Tensor) -> tuple[Tensor, Tensor]:
-        return self.occupancy.space.positions(rays, self.occupancy.binary, LOOKS, shares)
+    def _positions(self, rays: Rays, fractions: Tensor) -> tuple[Tensor, Tensor]:
+        return self.occupancy.space.positions(rays, self.occupancy.binary, PROBES, fractions)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Return all that training optimises."""
@@ -192,9 +192,10 @@ class LightField(Learner):
 
 @torch.no_grad()
 def bordered_occupancy(fine: OccupancyGrid) -> OccupancyGrid:
-    """`OCCUPANCY_RESOLUTION` cells along each axis: those that hold an occupied one, or border one.
+    """Return a grid whose cells are occupied where they hold or border an occupied cell.
 
-    With the border, rays cannot slip between the places at which they look.
+    It has `OCCUPANCY_RESOLUTION` cells along each axis. With the border, no ray passes through an
+    occupied cell between two of its probes.
     """
     held = nn.functional.adaptive_max_pool3d(fine.binary[None].float(), OCCUPANCY_RESOLUTION)
     near = nn.functional.max_pool3d(held, 3, stride=1, padding=1)[0]
@@ -241,4 +242,4 @@ ARCHITECTURE = Architecture(
     },
 )
 """R2L's networks by their names; "full" is its largest. A ray's points are encoded as published,
-but in "small", which is taught on a CPU: it sees too few rays for the published encoding."""
+except in "small", which is taught on a CPU with too few rays for the published encoding."""

@@ -20,29 +20,29 @@ RAY_ENCODINGS: dict[str, dict[str, Any]] = {
         "finest_resolution": 384,
     },
 }
-"""Descriptions by name: R2L's encoding, and one that learns many times faster."""
+"""Descriptions of encodings by name: R2L's, and one that learns many times faster."""
 
 START = 1e-2
-"""Largest number in new hash tables: nothing else of a ray reaches the network."""
+"""Largest value in new hash tables, whose features are the network's only input."""
 
 
 class PointEncoding(nn.Module):
-    """Points of the cube [-1, 1]^3, to features.
+    """An encoding: points of the cube [-1, 1]^3 -> features.
 
     Attributes
     ----------
     width : int
-        Features of a point.
+        Number of features of a point.
     """
 
     width: int
 
     def forward(self, points: Tensor) -> Tensor:
-        """(N, 3) float32 -> (N, width) float32."""
+        """Return features (N, width) float32 of points (N, 3) float32."""
         raise NotImplementedError
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """What training optimises; nothing where nothing is learned."""
+        """Return the parameters that training optimises, if there are any."""
         return []
 
 
@@ -60,7 +60,7 @@ class Frequencies(PointEncoding):
         self.width = 3 + 6 * frequencies
 
     def forward(self, points: Tensor) -> Tensor:
-        """(N, 3) float32 -> (N, width) float32."""
+        """Return features (N, width) float32 of points (N, 3) float32."""
         return positional_encoding(points, self.frequencies)
 
 
@@ -81,15 +81,15 @@ class HashTables(PointEncoding):
         self.table = nn.Parameter(table)
 
     def forward(self, points: Tensor) -> Tensor:
-        """(N, 3) float32 -> (N, width) float32."""
+        """Return features (N, width) float32 of points (N, 3) float32."""
         return hash_encode((points + 1) / 2, self.table, self.layout)
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """Rows that a step does not touch stay as they are."""
+        """Return the tables; rows that a step does not touch stay as they are."""
         return [ParameterGroup([self.table], learning_rate=1e-2, rule="adam_rows")]
 
 
 def make_point_encoding(spec: dict[str, Any]) -> PointEncoding:
-    """The encoding that a light field's description asks for."""
+    """Return the encoding of a light field's description."""
     sizes = {name: value for name, value in spec.items() if name != "type"}
     return {"frequencies": Frequencies, "hash": HashTables}[spec["type"]](**sizes)

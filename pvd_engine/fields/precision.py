@@ -7,17 +7,17 @@ import torch
 from torch import Tensor, nn
 
 ROWS = 4096
-"""On a CPU, points go through a large network in portions of this."""
+"""Points that go through a large network at a time on a CPU."""
 
 ROWS_MULTIPLE = 1024
-"""On a CPU, the number of points that go through a network is rounded up to a multiple of this."""
+"""Multiple to which the number of a network's points is rounded up on a CPU."""
 
 
 @cache
 def bf16_pays(device_type: str) -> bool:
-    """Whether the device multiplies bf16 matrices in hardware.
+    """Return whether the device multiplies bf16 matrices in hardware.
 
-    Emulated bf16 is many times slower than float32, so this asks for the instructions.
+    Emulated bf16 is many times slower than float32, so this checks for the instructions.
     """
     if device_type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
@@ -28,22 +28,25 @@ def bf16_pays(device_type: str) -> bool:
 
 
 def matmul_dtype(device: torch.device) -> torch.dtype:
-    """What matrices are best multiplied in: bf16 where that pays, else float32."""
+    """Return the fastest dtype of matrix products: bf16 in hardware, else float32."""
     return torch.bfloat16 if bf16_pays(device.type) else torch.float32
 
 
 def matmul_precision(device: torch.device) -> AbstractContextManager[object]:
-    """A context in which linear layers run in bf16 where that pays; results may be bf16."""
+    """Return a context in which linear layers run in bf16 where that is faster.
+
+    Results may be bf16.
+    """
     if bf16_pays(device.type):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
 
 
 def pad_rows(rows: Tensor) -> Tensor:
-    """Rows (N, C) with zeros added up to a multiple of `ROWS_MULTIPLE`, on a CPU.
+    """Return rows (N, C), padded with zeros to a multiple of `ROWS_MULTIPLE` on a CPU.
 
-    Matrix products on a CPU are compiled for each shape that they meet, which costs milliseconds;
-    as the number of samples differs in every step, nearly every product would be compiled anew.
+    Matrix products on a CPU are compiled for each new shape, which costs milliseconds; as the
+    number of samples differs in every step, nearly every product would be compiled again.
     """
     if rows.device.type != "cpu":
         return rows

@@ -45,9 +45,9 @@ class RadianceField(Field, Learner):
 
     @property
     def harmonics_degree(self) -> int | None:
-        """Degree of the spherical harmonics whose coefficients the colour features are.
+        """Degree of the spherical harmonics whose coefficients are the colour features.
 
-        None where a network reads them, which can learn to read anything.
+        None where the decoder is a network, which can learn from any features.
         """
         return self.decoder.harmonics_degree
 
@@ -58,27 +58,27 @@ class RadianceField(Field, Learner):
 
     @property
     def cpu_samples(self) -> int:
-        """Visible samples that a step of training on a CPU aims at."""
+        """Visible samples that a training step on a CPU aims at."""
         return self.encoder.cpu_samples
 
     def features(self, points: Tensor) -> Tensor:
-        """Block 1 at points (N, 3), dataset frame: (N, F)."""
+        """Return the features (N, F) of points (N, 3), dataset frame (block 1)."""
         return self.encoder(pad_rows(self.space.to_cube(points)))[: len(points)]
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Block 2: log-density (N,) per dataset unit and colour (N, 3)."""
+        """Return log-density (N,) per dataset unit and colour (N, 3) (block 2)."""
         return self.density_from(points, features), self.color_from(directions, features)
 
     def density_from(self, points: Tensor, features: Tensor) -> Tensor:
-        """Log extinction per dataset unit (N,) from the features (N, F) of points (N, 3)."""
+        """Return log extinction per dataset unit (N,) from features (N, F) of points (N, 3)."""
         return features[:, 0] - self.space.log_unit(points)
 
     def color_from(self, directions: Tensor, features: Tensor) -> Tensor:
-        """Colour (N, 3) along directions (N, 3) from features (N, F)."""
+        """Return the colour (N, 3) along directions (N, 3) from features (N, F)."""
         return self.decoder(pad_rows(features[:, 1:]), pad_rows(directions))[: len(features)]
 
     def log_density(self, points: Tensor) -> Tensor:
-        """Log extinction per dataset unit (N,) at points (N, 3)."""
+        """Return the log extinction per dataset unit (N,) at points (N, 3)."""
         density = self.encoder.log_density(pad_rows(self.space.to_cube(points)))
         return density[: len(points)] - self.space.log_unit(points)
 
@@ -95,7 +95,7 @@ class RadianceField(Field, Learner):
         return list(self.decoder.parameters())
 
     def refine(self, fraction: float) -> bool:
-        """Let the encoder go from coarse to fine; True when parameters were replaced."""
+        """Let the encoder go from coarse to fine; return True when parameters were replaced."""
         return self.encoder.refine(fraction, self._occupied)
 
     def start_dense(self) -> None:
@@ -103,19 +103,19 @@ class RadianceField(Field, Learner):
         self.encoder.start_dense()
 
     def begin_projection(self, target: Callable[[Tensor], Tensor]) -> None:
-        """Make block 1 ready to start from known features, as `projection` says.
+        """Prepare block 1 to start from known features, in the way that `projection` names.
 
         Parameters
         ----------
         target : callable
-            (N, 3) points, dataset frame -> (N, F) features that are wanted.
+            (N, 3) points, dataset frame -> (N, F) wanted features.
         """
         self.encoder.begin_projection(
-            lambda places: target(self.space.from_cube(places)), self._occupied
+            lambda points: target(self.space.from_cube(points)), self._occupied
         )
 
     def keep_vertices(self, kept: Callable[[Tensor], Tensor]) -> None:
-        """Drop the values of all vertices of block 1 but some.
+        """Keep the values of only some vertices of block 1.
 
         Parameters
         ----------
@@ -127,11 +127,11 @@ class RadianceField(Field, Learner):
         TypeError
             The encoder has no values at vertices.
         """
-        self.encoder.keep_vertices(lambda places: kept(self.space.from_cube(places)))
+        self.encoder.keep_vertices(lambda points: kept(self.space.from_cube(points)))
 
-    def _occupied(self, places: Tensor) -> Tensor:
+    def _occupied(self, points: Tensor) -> Tensor:
         """Return whether the field may hold density at points (N, 3) of the cube: (N,) bool."""
-        return self.occupancy.contains(self.space.from_cube(places))
+        return self.occupancy.contains(self.space.from_cube(points))
 
 
 def radiance_field_state(field: RadianceField) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .encoders.base import Encoder
 
 LIGHT_FIELD = "light_field"
+"""Name of the light field among the architectures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class Architecture:
     description : str
         One sentence without a full stop: what it is and what it is good for.
     good_for : str
-        The same in a few words, for one line of a narrow panel.
+        The description in a few words, for one line of a narrow panel.
     presets : mapping of str to mapping
         Sizes by preset; ``"small"`` suits a CPU, ``"full"`` has the published sizes.
     """

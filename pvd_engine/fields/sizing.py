@@ -24,8 +24,7 @@ def fit(
         From `pvd_engine.fields.architectures.architecture`.
     max_bytes : int
     make : callable
-        spec -> new field whose occupancy is known, so that sparse grids are as large as they will
-        be.
+        spec -> new field whose occupancy is known, so that sparse grids have their final size.
 
     Raises
     ------
@@ -35,7 +34,7 @@ def fit(
     smallest, tried = 0, None
     for fraction in FRACTIONS:
         candidate = scaled(spec, fraction)
-        if candidate == tried:  # sizes go in steps, so that near fractions are often the same
+        if candidate == tried:  # sizes go in steps, so that near fractions often give the same
             continue
         tried = candidate
         field = make(candidate)
@@ -45,7 +44,7 @@ def fit(
             return candidate
     raise UserError(
         f"'{spec['name']}' cannot be made smaller than {smallest / 1e6:.1f} MB here, "
-        f"so {max_bytes / 1e6:.1f} MB is too little; give more."
+        f"so {max_bytes / 1e6:.1f} MB is too small; give a larger size."
     )
 
 

@@ -1,6 +1,6 @@
 """The state of a field: the tensors and the header that its file holds, for each kind of field.
 
-`storage` tells what is in a header. A kind of field is registered with the two functions that make
+`storage` describes the header. A kind of field is registered with the two functions that make
 its state and a field from its state; a field that holds other fields calls `field_state` and
 `field_from_state` for them.
 """
@@ -50,7 +50,7 @@ class FieldKind:
 
 
 STATE_FAULTS = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError)
-"""Errors with which making a field fails whose header holds anything other than it should."""
+"""Errors that a wrong header raises when a field is made from it."""
 
 _KINDS: dict[str, FieldKind] = {}
 
@@ -113,7 +113,7 @@ def field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> Fiel
 
 
 def restore(field: Renderable, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
-    """Give a new field, made with the occupancy of its file, the parameters and header there."""
+    """Load a file's parameters and header into a new field that has the file's occupancy."""
     parameters = {k: v for k, v in tensors.items() if k != "occupancy.bits"}
     parameters |= {f"occupancy.{k}": v for k, v in field.occupancy.state_dict().items()}
     field.load_state_dict(parameters)
@@ -132,7 +132,7 @@ def map_from_header(header: dict[str, Any]) -> SpaceMap:
     Raises
     ------
     KeyError, TypeError, ValueError
-        The box has no volume, or the frame is none.
+        The box has no volume, or the frame describes no map of space.
     """
     box = torch.tensor(header["box"], dtype=torch.float32)
     if box.shape != (2, 3) or not torch.isfinite(box).all() or not (box[0] < box[1]).all():
@@ -151,7 +151,7 @@ def common_header(field: Field) -> dict[str, Any]:
 
 
 def marching_step(header: dict[str, Any]) -> float:
-    """Return a field's ray-marching step; raises ValueError where no ray would end with it."""
+    """Return a field's ray-marching step; raise ValueError unless it is finite and above zero."""
     step = float(header["step"])
     if not 0 < step < math.inf:
         raise ValueError("the step must be above zero")
@@ -159,7 +159,7 @@ def marching_step(header: dict[str, Any]) -> float:
 
 
 def occupancy_bits(occupancy: OccupancyGrid) -> Tensor:
-    """Pack whether each cell is occupied, eight to a byte: (ceil(R^3 / 8),) uint8."""
+    """Return whether each cell is occupied, as bits: (ceil(R^3 / 8),) uint8."""
     return torch.from_numpy(np.packbits(occupancy.binary.cpu().numpy().reshape(-1)))
 
 
@@ -169,8 +169,8 @@ def occupancy_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> 
     Raises
     ------
     ValueError
-        There is no such map of space, or the bits are not as many as the header says; nothing of
-        that many is allocated then.
+        There is no such map of space, or the number of bits differs from the header's; the check
+        comes before the grid is allocated.
     """
     resolution, packed = int(header["occupancy"]), tensors["occupancy.bits"]
     if resolution < 1 or packed.shape != (-(-(resolution**3) // 8),):

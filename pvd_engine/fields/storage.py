@@ -10,10 +10,10 @@ a byte). The JSON header stands in the safetensors metadata under ``pvd_field``:
 ``architecture``      name, preset, encoder and decoder with their sizes; of a merged field the
                       names of its parts
 ``box``               (2, 3) corners of the scene, dataset frame
-``frame``             the kind of the map of space and what makes it beside the box; without it, and
-                      in files from before there were others, that of a bounded scene
+``frame``             kind and values of the map of space, apart from the box; files of older
+                      versions lack it and have the map of a bounded scene
 ``step``              ray-marching step, dataset units; not of a light field
-``reach``             of a light field: from where it was taught (`Reach`)
+``reach``             of a light field: the region that it was taught in (`Reach`)
 ``occupancy``         cells along each axis
 ``units``             of density: ``"extinction per dataset unit"``; not of a light field
 ``color_space``       ``"srgb"``
@@ -43,26 +43,26 @@ from .state import (
 )
 
 HEADER_BYTES = 4096
-"""What the header of a field file takes, as a rule less."""
+"""Bytes that are reserved for the header of a field file, which is usually smaller."""
 
 MAX_NESTING = 16
-"""Fields within a field: merged of edited of merged, and so on."""
+"""Most levels of fields within a field, such as merged of edited of merged."""
 
 register_kind(radiance_field.KIND)
 register_kind(light_field.KIND)
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, by which provenance names parents."""
+    """Return the SHA-256 of a file's bytes, by which provenance names parents."""
     with path.open("rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_nesting(header: dict[str, Any], deepest: int = MAX_NESTING) -> None:
-    """Raise `UserError` when a header holds fields within fields, more than so many deep."""
+    """Raise `UserError` when a header holds fields within fields, more than `deepest` levels."""
     if deepest < 0:
         raise UserError(
-            f"A field file can hold fields within fields {MAX_NESTING} deep, not more;"
+            f"A field file can hold at most {MAX_NESTING} levels of fields within fields;"
             " convert the inner ones first."
         )
     for inner in (header.get("base"), *(header.get("parts") or ())):
@@ -71,7 +71,7 @@ def check_nesting(header: dict[str, Any], deepest: int = MAX_NESTING) -> None:
 
 
 def stored_bytes(field: Field) -> int:
-    """About the size of a field's file: its tensors and a header of ordinary length."""
+    """Return the approximate size of a field's file: its tensors and a header of usual length."""
     tensors, _ = field_state(field)
     return sum(tensor.nbytes for tensor in tensors.values()) + HEADER_BYTES
 
@@ -88,7 +88,7 @@ def save_field(path: Path, field: Renderable) -> None:
     Raises
     ------
     UserError
-        For fields within fields, deeper than `MAX_NESTING`: the file could not be read again.
+        The field holds more than `MAX_NESTING` levels of fields within fields.
     """
     tensors, header = field_state(field)
     check_nesting(header)
@@ -97,13 +97,13 @@ def save_field(path: Path, field: Renderable) -> None:
 
 
 def load_any_field(path: Path, device: torch.device | str = "cpu") -> Renderable:
-    """Read a field file of any kind, to be rendered.
+    """Read a field file of any kind.
 
     Raises
     ------
     UserError
-        When the file does not exist, is no field file, holds a kind of field that is not known or
-        fields within fields without end, or its tensors do not fit its header.
+        When the file does not exist, is no field file, holds an unknown kind of field or too many
+        levels of fields within fields, or its tensors do not fit its header.
     """
     with opened(path, "pt") as (header, file):
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
@@ -112,11 +112,13 @@ def load_any_field(path: Path, device: torch.device | str = "cpu") -> Renderable
         field = any_field_from_state(tensors, header)
     except UnknownKindError as error:
         raise UserError(
-            f"'{path}' holds a kind of field that this program does not know, {error}; update it."
+            f"'{path}' holds a kind of field that this program does not know, {error}; update the "
+            "program."
         ) from error
     except STATE_FAULTS as error:
         raise UserError(
-            f"'{path}' is a damaged field file: its tensors do not fit its header."
+            f"'{path}' is a damaged field file: its tensors do not fit its header; use a copy, or "
+            "make the field again."
         ) from error
     return field.to(device).eval()
 
@@ -133,7 +135,7 @@ def load_field(path: Path, device: torch.device | str = "cpu") -> Field:
     if field is None:
         raise UserError(
             f"'{path}' is a light field, which has no density: it can be rendered, measured and "
-            "exported, but not edited, merged, converted or made a volume; take its teacher."
+            "exported, but not edited, merged, converted or turned into a volume; use its teacher."
         )
     return field
 
@@ -148,7 +150,5 @@ def load_light_field(path: Path, device: torch.device | str = "cpu") -> LightFie
     """
     field = load_any_field(path, device)
     if not isinstance(field, LightField):
-        raise UserError(
-            f"'{path}' is no light field; convert it into one with --to light_field first."
-        )
+        raise UserError(f"'{path}' is not a light field; convert it first with --to light_field.")
     return field

@@ -53,7 +53,7 @@ def adam_step_sparse_reference(
     epsilon: float,
     step: int,
 ) -> None:
-    """`adam_step_sparse` in plain torch operations."""
+    """Compute `adam_step_sparse` in plain torch operations."""
     beta1, beta2 = betas
     rows = gradient.flatten(1).ne(0).any(dim=1).nonzero().view(-1)
     g = gradient[rows]
@@ -75,7 +75,7 @@ def adam_step_sparse_warp(
     epsilon: float,
     step: int,
 ) -> None:
-    """`adam_step_sparse` by the Warp kernel."""
+    """Compute `adam_step_sparse` by the Warp kernel."""
     from .sources.adam import CONSTANT_COLUMNS, step_kernel
 
     beta1, beta2 = betas
@@ -121,7 +121,7 @@ class SkipZeroAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """Update every parameter that has a gradient; returns the closure's value, if given."""
+        """Update every parameter that has a gradient; return the closure's value, if given."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -87,7 +87,7 @@ class _TruncatedExp(torch.autograd.Function):
 def composite_reference(
     log_density: Tensor, color: Tensor, samples: PackedSamples, step: float
 ) -> Composited:
-    """`composite` in plain torch operations, differentiated by autograd."""
+    """Compute `composite` in plain torch operations, differentiated by autograd."""
     thickness = _TruncatedExp.apply(log_density) * step
     weights = -torch.expm1(-thickness) * _reaching(thickness, samples)
     channels = torch.cat((color, torch.ones_like(color[:, :1]), samples.t[:, None]), dim=1)
@@ -98,7 +98,7 @@ def composite_reference(
 
 
 def transmittance_reference(log_density: Tensor, samples: PackedSamples, step: float) -> Tensor:
-    """`transmittance` in plain torch operations."""
+    """Compute `transmittance` in plain torch operations."""
     return _reaching(log_density.clamp(max=LARGEST_LOG_DENSITY).exp() * step, samples)
 
 
@@ -113,12 +113,12 @@ def _reaching(thickness: Tensor, samples: PackedSamples) -> Tensor:
 def composite_warp(
     log_density: Tensor, color: Tensor, samples: PackedSamples, step: float
 ) -> Composited:
-    """`composite` by the Warp kernels, with their own backward pass."""
+    """Compute `composite` by the Warp kernels, with their own backward pass."""
     return Composited(*_Composite.apply(log_density, color, samples, step))
 
 
 def transmittance_warp(log_density: Tensor, samples: PackedSamples, step: float) -> Tensor:
-    """`transmittance` by the Warp kernel."""
+    """Compute `transmittance` by the Warp kernel."""
     from .sources.compositing import transmittance as kernel
 
     thickness = _thickness(log_density, step)

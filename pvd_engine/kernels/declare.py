@@ -1,6 +1,6 @@
 """Declares kernels: a signature stands once, and every launch is checked against it.
 
-A declaration is a function whose annotations say what each argument is::
+A declaration is a function whose annotations describe its arguments::
 
     @kernel(native="for (int i = begin; i < end; ++i) out.data[i] = factor * points.data[3 * i];")
     def first_coordinates(
@@ -143,7 +143,7 @@ class Kernel:
         unknown = [key for key, kind in arguments.items() if kind is Size and key not in sizes]
         if unknown:
             raise TypeError(f"Kernel {name}: no tensor has the size {', '.join(unknown)}.")
-        # A number in a shape stands for itself, so that all sizes are looked up alike.
+        # A number in a shape stands for itself, so that all sizes are found in the same way.
         self._numbers: dict[str | int, int] = {n: n for n in sizes if isinstance(n, int)}
 
     def launch(self, items: int, parts: Sequence[Part] | None = None, **arguments: Any) -> None:
@@ -218,7 +218,7 @@ class Kernel:
         return f"Kernel {self.name} {' and '.join(parts)}."
 
     def _mismatch(self, key: str, value: Any, sizes: dict[str | int, int]) -> str:
-        """Tell what a tensor must be, with the sizes that the tensors before it have."""
+        """Return the error of a tensor, with the sizes that the tensors before it have."""
         array = self._arrays[key]
         found = type(value).__name__
         if isinstance(value, Tensor):
@@ -264,7 +264,7 @@ def _described(dtype: torch.dtype, shape: Sequence[Any]) -> str:
 
 
 def _warp_type(kind: Any) -> Any:
-    """Warp's type of an argument that is annotated by `kind`."""
+    """Return Warp's type of an argument that is annotated by `kind`."""
     import warp as wp
 
     if isinstance(kind, Array):

@@ -1,8 +1,8 @@
 """Products of interpolated factors: TensoRF's decompositions of a grid.
 
 Chen et al., "TensoRF: tensorial radiance fields", 2022, section 3: a grid is a sum of products, of
-planes and lines (vector-matrix) or of lines alone (CP). Here are the products, channel by channel;
-summing them is the encoder's business. Values stand at vertices: i of an axis at i / (size - 1).
+planes and lines (vector-matrix) or of lines alone (CP). This module has the products, channel by
+channel; the encoder sums them. Values stand at vertices: i of an axis at i / (size - 1).
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ def plane_rows(size: Size) -> list[int]:
 
 
 def plane_products(points01: Tensor, planes: Tensor, lines: Tensor, size: Size) -> Tensor:
-    """Multiply planes and lines at points, for the three modes side by side.
+    """Return the products of planes and lines at points, mode by mode.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def plane_products(points01: Tensor, planes: Tensor, lines: Tensor, size: Size) 
 
 
 def line_products(points01: Tensor, lines: Tensor, size: Size) -> Tensor:
-    """Multiply the lines along the three axes at points.
+    """Return the products of the lines along the three axes at points.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _check(size: Size, rows: int, table: Tensor) -> None:
 
 
 def plane_products_reference(points01: Tensor, planes: Tensor, lines: Tensor, size: Size) -> Tensor:
-    """`plane_products` in plain torch operations, differentiated by autograd."""
+    """Compute `plane_products` in plain torch operations, differentiated by autograd."""
     cell, fraction = _cells(points01, size)
     products = []
     plane_row = line_row = 0
@@ -96,7 +96,7 @@ def plane_products_reference(points01: Tensor, planes: Tensor, lines: Tensor, si
 
 
 def line_products_reference(points01: Tensor, lines: Tensor, size: Size) -> Tensor:
-    """`line_products` in plain torch operations, differentiated by autograd."""
+    """Compute `line_products` in plain torch operations, differentiated by autograd."""
     cell, fraction = _cells(points01, size)
     product, row = torch.ones(()), 0
     for axis in range(3):
@@ -122,12 +122,12 @@ def _on_line(lines: Tensor, first: int, cell: Tensor, fraction: Tensor) -> Tenso
 
 
 def plane_products_warp(points01: Tensor, planes: Tensor, lines: Tensor, size: Size) -> Tensor:
-    """`plane_products` by the Warp kernels, with their own backward pass."""
+    """Compute `plane_products` by the Warp kernels, with their own backward pass."""
     return _PlaneProducts.apply(points01.detach(), planes, lines, size)
 
 
 def line_products_warp(points01: Tensor, lines: Tensor, size: Size) -> Tensor:
-    """`line_products` by the Warp kernels, with their own backward pass."""
+    """Compute `line_products` by the Warp kernels, with their own backward pass."""
     return _LineProducts.apply(points01.detach(), lines, size)
 
 
@@ -209,7 +209,7 @@ def _sizes(size: Size) -> dict[str, Any]:
 
 
 def _backward_work(modes: int, points: Tensor, channels: int) -> tuple[int, list[Part]]:
-    """Number of work items, and the ranges of them that threads take.
+    """Return the number of work items, and the ranges of them that threads take.
 
     Items are points on CUDA; on the CPU they are parts of the channels, which no threads share.
     """

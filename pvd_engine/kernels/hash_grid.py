@@ -65,7 +65,7 @@ class HashGridLayout:
         base_resolution: int,
         finest_resolution: int,
     ) -> "HashGridLayout":
-        """Levels that grow evenly from the coarsest resolution to the finest."""
+        """Return a layout whose levels grow evenly from the coarsest resolution to the finest."""
         growth = math.log(finest_resolution / base_resolution) / max(levels - 1, 1)
         return cls(levels, features, log2_table_size, base_resolution, math.exp(growth))
 
@@ -104,7 +104,7 @@ class HashGridLayout:
 
     @cached_property
     def dense(self) -> tuple[bool, ...]:
-        """Whether each level has an entry for every vertex, so that nothing is hashed."""
+        """True for each level with an entry for every vertex, so that nothing is hashed."""
         return tuple(r**3 <= n for r, n in zip(self.resolutions, self.sizes, strict=True))
 
     @cached_property
@@ -166,7 +166,7 @@ def _check(points: Tensor, table: Tensor, layout: HashGridLayout) -> None:
 
 
 def hash_encode_reference(points: Tensor, table: Tensor, layout: HashGridLayout) -> Tensor:
-    """`hash_encode` in plain torch operations, differentiated by autograd."""
+    """Compute `hash_encode` in plain torch operations, differentiated by autograd."""
     points = points.detach().clamp(0, 1)
     corners = torch.tensor(
         [[i & 1, i >> 1 & 1, i >> 2 & 1] for i in range(8)], device=points.device
@@ -191,7 +191,7 @@ def hash_encode_reference(points: Tensor, table: Tensor, layout: HashGridLayout)
 
 
 def hash_encode_warp(points: Tensor, table: Tensor, layout: HashGridLayout) -> Tensor:
-    """`hash_encode` by the Warp kernel, with its own backward pass."""
+    """Compute `hash_encode` by the Warp kernel, with its own backward pass."""
     return _HashEncode.apply(points.detach(), table, layout)
 
 
@@ -237,7 +237,7 @@ def _run(
 
 
 def _parts(levels: int, count: int, backward: bool) -> list[Part]:
-    """Ranges of level-major items for the processor's threads, finest level first.
+    """Return ranges of level-major items for the processor's threads, finest level first.
 
     The finest levels take longest, so the short ones then even the threads out. In a backward
     pass a level is one thread's alone, which therefore needs no atomic addition.

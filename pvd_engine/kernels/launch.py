@@ -31,7 +31,7 @@ def warp_available() -> bool:
     """Return whether Warp is installed and starts; start it quietly, or warn once."""
     if importlib.util.find_spec("warp") is None:
         warnings.warn(
-            "Warp is not installed, so slower PyTorch kernels serve instead; "
+            "Warp is not installed, so slower PyTorch kernels are used; "
             "install warp-lang to train several times faster.",
             stacklevel=2,
         )
@@ -45,7 +45,7 @@ def warp_available() -> bool:
     except (ImportError, OSError, RuntimeError) as error:
         warnings.warn(
             f"Warp does not start on this machine ({error}), "
-            "so slower PyTorch kernels serve instead.",
+            "so slower PyTorch kernels are used; reinstall warp-lang.",
             stacklevel=2,
         )
         return False
@@ -146,7 +146,7 @@ def run(
 
 
 def _start(work: Any, helpers: int) -> list[Future]:
-    """Run `work` in parallel in so many more threads."""
+    """Run `work` in parallel in `helpers` further threads; return their futures."""
     if helpers <= 0:
         return []
     pool = _thread_pool(thread_count(), os.getpid())
@@ -163,6 +163,6 @@ _LOADING = threading.Lock()
 
 
 def _load(kernel: Any) -> None:
-    """Compile the kernel's module before several threads ask for it at once."""
+    """Compile the kernel's module before several threads need it at once."""
     with _LOADING:
         kernel.module.load("cpu", 1)

@@ -112,7 +112,7 @@ def march_rays_reference(
     step: float,
     jitter: Tensor,
 ) -> PackedSamples:
-    """`march_rays` in plain torch operations, which test every candidate."""
+    """Compute `march_rays` in plain torch operations, which test every candidate."""
     near, far = through_box(origins, directions, box)
     longest = float((far - near).clamp(min=0).max()) if len(near) else 0.0
     candidates = int(longest / step) + 2
@@ -157,7 +157,7 @@ def march_rays_warp(
     step: float,
     jitter: Tensor,
 ) -> PackedSamples:
-    """`march_rays` by the Warp kernel, which crosses an empty cell in one move."""
+    """Compute `march_rays` by the Warp kernel, which crosses an empty cell in one move."""
     from .sources.marching import BLOCK, RUNS, gather_blocks
     from .sources.marching import march_rays as march
 

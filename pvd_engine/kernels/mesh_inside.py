@@ -62,7 +62,7 @@ def mesh_query(vertices: Tensor, triangles: Tensor) -> MeshQuery:
 
 
 class ReferenceMeshQuery:
-    """`MeshQuery` in plain torch operations, from what `mesh_query` takes."""
+    """Compute `MeshQuery` in plain torch operations, from what `mesh_query` takes."""
 
     def __init__(self, vertices: Tensor, triangles: Tensor) -> None:
         self.corners = vertices[triangles]
@@ -132,7 +132,7 @@ def winding_number(points: Tensor, corners: Tensor) -> Tensor:
 
 
 class WarpMeshQuery:
-    """`MeshQuery` by the Warp kernels, from what `mesh_query` takes.
+    """Compute `MeshQuery` by the Warp kernels, from what `mesh_query` takes.
 
     Gives what the reference gives, except within rounding of the surface.
     """

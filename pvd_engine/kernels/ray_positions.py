@@ -63,7 +63,7 @@ def ray_positions_reference(
     probes: int,
     fractions: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """`ray_positions` in plain torch operations, between where rays enter and leave the box."""
+    """Compute `ray_positions` in plain torch operations, from the distances at the box."""
     length = leave - enter
     parts = torch.arange(probes, device=enter.device)
     middles = enter[:, None] + length[:, None] * ((parts + 0.5) / probes)
@@ -113,7 +113,7 @@ def ray_positions_warp(
     probes: int,
     fractions: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """`ray_positions` by the Warp kernel."""
+    """Compute `ray_positions` by the Warp kernel."""
     from .sources.ray_positions import ray_positions as kernel
 
     counts = torch.empty(len(origins), dtype=torch.int32, device=origins.device)

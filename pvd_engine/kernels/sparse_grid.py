@@ -26,7 +26,7 @@ def sparse_sample(points01: Tensor, links: Tensor, values: Tensor, empty: Tensor
         Row of `values` for each vertex, or -1 where there is none.
     values : (M, C) float32
     empty : (C,) float32
-        What vertices without a row hold; it gets no gradient.
+        Values of vertices without a row; they get no gradient.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def sparse_sample(points01: Tensor, links: Tensor, values: Tensor, empty: Tensor
 def sparse_sample_reference(
     points01: Tensor, links: Tensor, values: Tensor, empty: Tensor
 ) -> Tensor:
-    """`sparse_sample` in plain torch operations, differentiated by autograd."""
+    """Compute `sparse_sample` in plain torch operations, differentiated by autograd."""
     device = points01.device
     largest = torch.tensor(links.shape, device=device) - 1
     position = points01.detach().clamp(0, 1) * largest
@@ -60,7 +60,7 @@ def sparse_sample_reference(
 
 
 def sparse_sample_warp(points01: Tensor, links: Tensor, values: Tensor, empty: Tensor) -> Tensor:
-    """`sparse_sample` by the Warp kernels, with their own backward pass."""
+    """Compute `sparse_sample` by the Warp kernels, with their own backward pass."""
     return _SparseSample.apply(points01.detach(), links, values, empty.detach())
 
 

@@ -1,4 +1,4 @@
-"""Line plots over time, as SVG to stand in a page: colours and fonts come from the page's style."""
+"""Line plots over time, as SVG for a page, whose style gives colours and fonts."""
 
 import html
 import math
@@ -10,10 +10,10 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 12, 22, 40
 """Margins, in units of the drawing."""
 
 MIN_LABEL_WIDTH = 9.0
-"""Width of a stage, in pixels, below which its number is left out."""
+"""Width of a stage, in units of the drawing, below which its number is left out."""
 
 TIME_UNITS = (("seconds", 1.0, 300.0), ("minutes", 60.0, 18000.0), ("hours", 3600.0, math.inf))
-"""Name, seconds in it, and up to how many seconds the axis is written in it."""
+"""Units of the time axis: name, length in seconds, and longest time shown in it, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Axis:
     low, high : float
         Values at its ends; above 0 when `log`.
     start, end : float
-        Where the ends are drawn.
+        Positions at which the ends are drawn.
     log : bool
     """
 
@@ -35,21 +35,21 @@ class Axis:
     end: float
     log: bool = False
 
-    def place(self, value: float) -> float:
-        """Return the position at which a value is drawn, pixels."""
+    def position(self, value: float) -> float:
+        """Return the position at which a value is drawn, in units of the drawing."""
         low, high = self.low, self.high
         if self.log:
             low, high, value = math.log(low), math.log(high), math.log(value)
         return self.start + (self.end - self.start) * (value - low) / (high - low)
 
     def ticks(self) -> list[float]:
-        """Some round values between the ends."""
+        """Return some round values between the ends."""
         values = log_ticks(self.low, self.high) if self.log else []
         return values if len(values) >= 2 else linear_ticks(self.low, self.high)
 
 
 def linear_ticks(low: float, high: float) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten in [low, high]: three to seven."""
+    """Return multiples of 1, 2 or 5 times a power of ten in [low, high]: three to seven."""
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * m for m in (1, 2, 5, 10) if power * m >= rough * (1 - 1e-9))
@@ -58,7 +58,7 @@ def linear_ticks(low: float, high: float) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten in [low, high], or powers alone where these are many."""
+    """Return 1, 2 and 5 times powers of ten in [low, high]; powers alone where these are many."""
     powers = [10.0**n for n in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
     factors = (1, 2, 5) if high < 100 * low else (1,)
     return [power * m for power in powers for m in factors if low <= power * m <= high]
@@ -67,7 +67,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 def stage_spans(
     seconds: Sequence[float], stages: Sequence[int | None]
 ) -> list[tuple[float, float, int | None]]:
-    """Beginning and end in seconds, and number, of each stage in order; the first begins at 0."""
+    """Return start and end in seconds, and number, of each stage; the first starts at 0."""
     spans: list[tuple[float, float, int | None]] = []
     for time, stage in zip(seconds, stages, strict=True):
         if spans and spans[-1][2] == stage:
@@ -85,12 +85,12 @@ def line_plot(
     stages: Sequence[int | None],
     log: bool = False,
 ) -> str:
-    """One curve over time with the stages behind it.
+    """Return a plot of one curve over time with the stages behind it.
 
     Parameters
     ----------
     title, unit : str
-        Of the values.
+        Name and unit of the values.
     seconds : sequence of float
         Rising.
     values : sequence of float or None
@@ -131,7 +131,7 @@ def line_plot(
 
 
 def _padded(low: float, high: float, log: bool) -> tuple[float, float]:
-    """Ends of an axis a little beyond the values."""
+    """Return the ends of an axis, a little beyond the values."""
     if log:
         factor = max((high / low) ** 0.05, 1.05)
         return low / factor, high * factor
@@ -146,16 +146,16 @@ def _path(x: Axis, y: Axis, times: Sequence[float], values: Sequence[float | Non
         if value is None:
             pen = "M"
             continue
-        parts.append(f"{pen}{x.place(time):.1f} {y.place(value):.1f}")
+        parts.append(f"{pen}{x.position(time):.1f} {y.position(value):.1f}")
         pen = "L"
     return " ".join(parts)
 
 
 def _bands(x: Axis, spans: Sequence[tuple[float, float, int | None]]) -> list[str]:
-    """Every other stage shaded, with its number above."""
+    """Return the stages' bands, every other one shaded, with their numbers above."""
     lines = []
     for index, (begin, end, stage) in enumerate(spans):
-        left, width = x.place(begin), x.place(end) - x.place(begin)
+        left, width = x.position(begin), x.position(end) - x.position(begin)
         if stage is None:
             continue
         shade = "band" if index % 2 == 0 else "band other"
@@ -174,13 +174,13 @@ def _bands(x: Axis, spans: Sequence[tuple[float, float, int | None]]) -> list[st
 def _grid(x: Axis, y: Axis) -> list[str]:
     lines = []
     for value in y.ticks():
-        at = y.place(value)
+        at = y.position(value)
         lines.append(
             f'<path class="grid" d="M{LEFT} {at:.1f} H{WIDTH - RIGHT}"/>'
             f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:.4g}</text>'
         )
     for value in x.ticks():
-        at, bottom = x.place(value), HEIGHT - BOTTOM
+        at, bottom = x.position(value), HEIGHT - BOTTOM
         lines.append(
             f'<path class="tick" d="M{at:.1f} {bottom} v4"/>'
             f'<text x="{at:.1f}" y="{bottom + 17}" text-anchor="middle">{value:.4g}</text>'

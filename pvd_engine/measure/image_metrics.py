@@ -13,7 +13,7 @@ SSIM_WINDOW = 11
 
 
 def psnr(image: np.ndarray, target: np.ndarray, counts: np.ndarray | None = None) -> float:
-    """Peak signal-to-noise ratio for values in [0, 1].
+    """Return the peak signal-to-noise ratio for values in [0, 1].
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ def psnr(image: np.ndarray, target: np.ndarray, counts: np.ndarray | None = None
 
 
 def ssim(image: np.ndarray, target: np.ndarray, counts: np.ndarray | None = None) -> float:
-    """Structural similarity, mean over pixels and channels (Wang et al. 2004).
+    """Return the structural similarity, a mean over pixels and channels (Wang et al. 2004).
 
     Gaussian window of sigma 1.5, population covariance, values in [0, 1]: the settings of the
-    original, which published results use. With a mask, windows with a pixel that does not count
-    are left out, as those are that reach beyond the image.
+    original, which published results use. With a mask, windows with a pixel that does not count are
+    left out, as are windows that reach beyond the image.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ def page(report: dict[str, Any], pictures: Pictures) -> str:
     report : dict
         As `report.report` describes it.
     pictures : sequence
-        What is shown of some views.
+        Some views with their pictures.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def megabytes(size: int) -> str:
-    """Bytes as megabytes, or as kilobytes below one."""
+    """Return bytes as megabytes, or as kilobytes below one."""
     return f"{size / 1e6:.2f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 

@@ -8,11 +8,11 @@ import numpy as np
 from PIL import Image
 
 MAX_WIDTH = 400
-"""Pixels; wider pictures are made smaller."""
+"""Largest width of a picture, in pixels; wider ones are made smaller."""
 
 ERROR_SCALE = 0.1
-"""The absolute error that has the last colour; larger ones look the same. Fixed, so that the maps
-of all reports compare."""
+"""Absolute error that has the last colour; larger ones have it too. It is fixed, so that the maps
+of all reports can be compared."""
 
 INFERNO = (
     "#000004",
@@ -83,7 +83,7 @@ def error_map(picture: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def inferno(values: np.ndarray) -> np.ndarray:
-    """Colours (..., 3) uint8 of values (...); those outside [0, 1] have the first or last."""
+    """Return colours (..., 3) uint8 of values (...), which are clipped to [0, 1]."""
     anchors = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in INFERNO])
     at = np.linspace(0, 1, len(anchors))
     channels = [np.interp(values, at, anchors[:, channel]) for channel in range(3)]
@@ -108,7 +108,7 @@ def smaller(picture: np.ndarray) -> np.ndarray:
 
 
 def to_uint8(picture: np.ndarray) -> np.ndarray:
-    """8-bit values of a float picture."""
+    """Return a float picture as 8-bit values."""
     return (picture.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 

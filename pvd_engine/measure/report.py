@@ -7,7 +7,7 @@ The keys of the JSON file, decibels for ``psnr``, null where something is not kn
 ``made``        when, UTC, ISO 8601
 ``capture``     ``name`` of the dataset, ``split`` that was measured, ``views`` of the split with
                 images and how many of them were ``measured``
-``notes``       sentences that the reader of the figures must know
+``notes``       sentences that a reader of the figures must know
 ``comparable``  false where the teacher shows another scene than the images: edited or merged
 ``before``      ``psnr`` and ``ssim`` of the teacher against the images, means over the views
 ``after``       the same of the student
@@ -54,7 +54,7 @@ from .report_views import QUALITIES, affordable, mean_quality, measure, views_of
 SCHEMA = 1
 
 SHOWN_VIEWS = 3
-"""Views of which the page has pictures."""
+"""Number of views with pictures on the page."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def write_report(conversion: Conversion, capture: Capture, job: Job) -> Path:
     conversion : Conversion
     capture : Capture
     job : Job
-        Receives progress, and tells when to stop.
+        Receives progress; its cancellation ends the work.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def write_report(conversion: Conversion, capture: Capture, job: Job) -> Path:
     Raises
     ------
     Cancelled
-        The job was asked to stop; the field file is whole then.
+        The job was cancelled; the field file is complete then.
     UserError
         The files cannot be written.
     """
@@ -176,16 +176,16 @@ def _notes(
     notes = []
     if altered is not None:
         notes.append(
-            f"The teacher is {altered}: it does not show what the images show. What was changed "
-            "counts as an error in every figure against the images; judge the conversion by the "
-            "figures against the teacher."
+            f"The teacher is {altered}, so it differs from the images. The changes count as errors "
+            "in every figure against the images; judge the conversion by the figures against the "
+            "teacher."
         )
     if capture.downscale > 1:
         notes.append(f"The images were read at 1/{capture.downscale} of their width and height.")
     if split == "train":
         notes.append(
             "The capture has no test or validation images, so training views were measured, which "
-            "the teacher has seen."
+            "the teacher was trained on."
         )
     elif split == "val":
         notes.append("The capture has no test images, so validation views were measured.")

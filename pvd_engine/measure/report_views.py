@@ -15,10 +15,10 @@ from .image_metrics import SSIM_WINDOW, leaves_something, psnr, ssim
 from .pictures import ViewPictures
 
 MAX_VIEWS = 8
-"""Views that are rendered and measured, evenly spaced over the split."""
+"""Most views that are rendered and measured, evenly spaced over the split."""
 
 MAX_PIXELS = {"cpu": 2_000_000, "cuda": 20_000_000}
-"""Pixels of these views together, by device; one view is measured however large it is."""
+"""Most pixels of these views together, by device; one view is measured however large it is."""
 
 QUALITIES = ("before", "after", "to_teacher")
 """Teacher against image, student against image, student against teacher."""
@@ -27,7 +27,7 @@ QUALITIES = ("before", "after", "to_teacher")
 def views_of(capture: Capture) -> tuple[str, tuple[View, ...]]:
     """Return the split that is measured, and its views: test, val or train, the first with images.
 
-    Cameras without images will do, test ones first, where no view has an image.
+    Where no view has an image, cameras without images are used, test ones first.
     """
     order = ("test", "val", "train")
     for split in order:
@@ -64,7 +64,7 @@ def measure(
     Yields
     ------
     entry : dict
-        Of ``views`` in the report.
+        Entry of ``views`` in the report.
     view : ViewPictures
     """
 
@@ -97,14 +97,14 @@ def measure(
 def _truth(view: View, notes: list[str]) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Return a view's image on white and the pixels that its mask leaves.
 
-    Both are None without an image that can be read, which a note tells, or without pixels that
-    count.
+    Both are None without pixels that count, or without an image that can be read, which adds a
+    note.
     """
     if view.image_path is None:
         return None, None
     try:
         truth, counts = view_on_white(view), load_mask(view)
-    except UserError:  # a conversion of hours is not to fail for it
+    except UserError:  # a conversion of hours must not fail because of it
         notes.append(f"The image of {view.name} cannot be read, so it was not compared.")
         return None, None
     return (truth, counts) if counts is None or counts.any() else (None, None)

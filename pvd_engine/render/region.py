@@ -9,7 +9,10 @@ from ..fields.base import Renderable
 
 
 def views_outside(field: Renderable, views: Sequence[View]) -> list[str]:
-    """Names of the views whose camera stands where a field was not taught; see `taught_from`."""
+    """Return the names of the views whose camera is outside the region that a field knows.
+
+    See `Renderable.taught_from`.
+    """
     if not views:
         return []
     known = field.taught_from(np.stack([view.camera.camera_to_world[:3, 3] for view in views]))
@@ -17,14 +20,14 @@ def views_outside(field: Renderable, views: Sequence[View]) -> list[str]:
 
 
 def outside_warnings(outside: Sequence[str], views: Sequence[View]) -> list[str]:
-    """One sentence about the views that stand outside, or none.
+    """Return one sentence about the views outside, or nothing.
 
     Parameters
     ----------
     outside : sequence of str
         From `views_outside`.
     views : sequence of View
-        All that were asked for.
+        All requested views.
     """
     if not outside:
         return []
@@ -32,6 +35,6 @@ def outside_warnings(outside: Sequence[str], views: Sequence[View]) -> list[str]
         "The camera stands" if len(views) == 1 else f"{len(outside)} of {len(views)} cameras stand"
     )
     return [
-        f"{count} outside the region that this light field was taught from; what it shows from "
-        "there is a guess."
+        f"{count} outside the region that this light field was taught from; its pictures from "
+        "there are guesses."
     ]

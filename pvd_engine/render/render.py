@@ -11,7 +11,7 @@ from ..fields.base import Renderable
 from ..space.rays import CameraBatch, generate_rays, image_pixels
 
 RAYS_AT_ONCE = 1 << 14
-"""Rays an image is rendered in; bounds the memory."""
+"""Rays of an image that are rendered at a time; bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class RenderedImage:
     alpha : (H, W) float32 array
     depth : (H, W) float32 array
         Expected distance along the ray, dataset units; 0 where alpha is 0, and everywhere in the
-        picture of a light field, which knows none.
+        picture of a light field, which has no depth.
     """
 
     color: np.ndarray
@@ -33,11 +33,11 @@ class RenderedImage:
     depth: np.ndarray
 
     def over(self, background: float) -> np.ndarray:
-        """Colour (H, W, 3) composited on a grey background."""
+        """Return the colour (H, W, 3) composited on a grey background."""
         return self.color + background * (1 - self.alpha[..., None])
 
     def to_uint8(self) -> np.ndarray:
-        """Straight-alpha RGBA (H, W, 4) uint8, as a PNG file holds it."""
+        """Return straight-alpha RGBA (H, W, 4) uint8, as a PNG file holds it."""
         straight = self.color / np.maximum(self.alpha[..., None], 1e-6)
         rgba = np.concatenate((straight, self.alpha[..., None]), axis=-1)
         return (rgba.clip(0, 1) * 255 + 0.5).astype(np.uint8)
@@ -47,7 +47,7 @@ class RenderedImage:
 def render_image(
     field: Renderable, camera: Camera, progress: Callable[[float], None] | None = None
 ) -> RenderedImage:
-    """A field seen by a camera.
+    """Return the picture of a field from a camera.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def render_image(
     camera : Camera
         Dataset frame.
     progress : callable, optional
-        Called with the share that is done after each portion of rays; may raise to stop.
+        Called with the fraction that is done after each portion of rays; may raise to stop.
     """
     cameras = CameraBatch.from_cameras([camera], field.device)
     pixels = image_pixels(camera.width, camera.height).to(field.device)

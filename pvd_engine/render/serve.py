@@ -1,16 +1,16 @@
-"""``pvd serve``: pictures of fields, one after another, for a program that goes on asking.
+"""``pvd serve``: pictures of fields, one after another, on request of another program.
 
 Requests are lines of JSON on standard input::
 
     {"id": 1, "field": "a.safetensors", "camera": {...}, "edits": [...], "out": "picture.npy"}
     {"cancel": 1}
 
-``camera`` is one of ``cameras.json``, ``edits`` the content of an ``edits.json`` and may be left
-out. Each request has one answer, a line of JSON on standard output with its ``id``: of ``type``
+``camera`` is an entry of ``cameras.json``; ``edits``, the content of an ``edits.json``, may be left
+out. Each request has one reply, a line of JSON on standard output with its ``id``: of ``type``
 ``"picture"``, with ``warnings``, when `out` holds (H, W, 5) float32 of premultiplied colour in the
 field's colour space, alpha and depth along the ray in dataset units; ``"failed"`` with a
 ``message`` of one sentence; or ``"cancelled"``. The last field stays loaded. The process ends with
-its input, or when nothing was asked for some time, which gives its memory back.
+its input, or after some time without a request, which frees its memory.
 """
 
 import json
@@ -37,7 +37,8 @@ from .render import render_image
 
 log = logging.getLogger(__name__)
 
-Answer = dict[str, Any]
+Reply = dict[str, Any]
+"""One line of output, before it becomes JSON."""
 
 
 class Inbox:
@@ -56,14 +57,14 @@ class Inbox:
         threading.Thread(target=self._read, args=(stream,), name="requests", daemon=True).start()
 
     def take(self, seconds: float) -> Any:
-        """The next request, or None when the stream has ended or nothing came for so long."""
+        """Return the next request; None after the end of the stream, or after `seconds`."""
         try:
             return self._requests.get(timeout=seconds)
         except Empty:
             return None
 
     def given_up(self, number: Any) -> bool:
-        """Whether nobody waits for the answer to a request any more."""
+        """Return whether nobody waits for a request's reply any more."""
         return self._ended.is_set() or number in self._cancelled
 
     def _read(self, stream: IO[bytes]) -> None:
@@ -96,7 +97,7 @@ class Shelf:
         self._shown: Renderable | None = None
 
     def field(self, path: Path, edits: Any) -> Renderable:
-        """A field file with edits, loaded anew only where something has changed.
+        """Return the field of a file with edits, loaded again only where something has changed.
 
         Raises
         ------
@@ -106,7 +107,7 @@ class Shelf:
         stamp = path.stat() if path.is_file() else None
         file = None if stamp is None else (path, stamp.st_mtime_ns, stamp.st_size)
         if self._base is None or file is None or file != self._file:
-            self._base = self._shown = None  # one of them at a time in memory
+            self._base = self._shown = None  # only one of them in memory at a time
             self._base = load_any_field(path, self.device)
             self._file = file
         if self._shown is None or edits != self._edits:
@@ -123,26 +124,26 @@ def _edited(base: Renderable, edits: Any, folder: Path) -> EditedField:
 
 
 def serve(
-    stream: IO[bytes], answer: Callable[[Answer], object], device: torch.device, idle: float
+    stream: IO[bytes], send: Callable[[Reply], object], device: torch.device, idle: float
 ) -> None:
-    """Answer requests until there are none any more.
+    """Reply to requests until the stream ends, or none has come for some time.
 
     Parameters
     ----------
     stream : binary file
-        Of requests.
-    answer : callable
-        Takes each answer.
+        Stream of requests.
+    send : callable
+        Takes each reply.
     device : torch.device
     idle : float
-        Seconds without a request after which to end.
+        Seconds without a request after which the loop ends.
     """
     inbox, shelf = Inbox(stream), Shelf(device)
     while (request := inbox.take(idle)) is not None:
-        answer(_answer(request, inbox, shelf))
+        send(_reply(request, inbox, shelf))
 
 
-def _answer(request: Any, inbox: Inbox, shelf: Shelf) -> Answer:
+def _reply(request: Any, inbox: Inbox, shelf: Shelf) -> Reply:
     number = request.get("id") if isinstance(request, dict) else None
     try:
         return {"type": "picture", "id": number, **_picture(request, inbox, shelf)}
@@ -159,7 +160,7 @@ def _answer(request: Any, inbox: Inbox, shelf: Shelf) -> Answer:
         }
 
 
-def _picture(request: Any, inbox: Inbox, shelf: Shelf) -> Answer:
+def _picture(request: Any, inbox: Inbox, shelf: Shelf) -> Reply:
     if not isinstance(request, dict) or not isinstance(request.get("id"), int):
         raise UserError("A request must be a JSON object with a number as its id.")
     for name in ("field", "out"):
@@ -167,7 +168,7 @@ def _picture(request: Any, inbox: Inbox, shelf: Shelf) -> Answer:
             raise UserError(f"A request's {name} must be the path of a file.")
     camera = request.get("camera")
     if not isinstance(camera, dict):
-        raise UserError("A request's camera must be an object as in cameras.json.")
+        raise UserError("A request's camera must be an object like an entry of cameras.json.")
     out = Path(request["out"])
     if out.suffix != ".npy":
         raise UserError("A request's out must end in .npy.")

@@ -12,7 +12,7 @@ from .render import RenderedImage, render_image
 def render_views(
     field: Renderable, views: Sequence[View], job: Job
 ) -> Iterator[tuple[View, RenderedImage]]:
-    """Render views in order; progress counts pixels, so that large views weigh more.
+    """Yield the pictures of views in order; progress counts pixels, so large views weigh more.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def render_views(
     Raises
     ------
     Cancelled
-        The job was asked to stop.
+        The job was cancelled.
     """
     pixels = [view.camera.width * view.camera.height for view in views]
     total = sum(pixels)
@@ -36,13 +36,13 @@ def render_views(
     before = 0
     for number, view in enumerate(views):
 
-        def report(share: float, done: int = before, index: int = number) -> None:
+        def report(of_view: float, done: int = before, index: int = number) -> None:
             job.raise_if_cancelled()
-            fraction = (done + share * pixels[index]) / total
+            fraction = (done + of_view * pixels[index]) / total
             elapsed = time.monotonic() - start
             job.progress(
                 fraction=fraction,
-                step=index + (share >= 1),
+                step=index + (of_view >= 1),
                 rate=fraction * len(pixels) / max(elapsed, 1e-9),
                 unit="view",
                 seconds_left=elapsed * (1 - fraction) / max(fraction, 1e-9),

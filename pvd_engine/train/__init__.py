@@ -1,1 +1,1 @@
-"""A field from images; the loop that distillation shares."""
+"""A field from images; the optimisation loop, which distillation uses too."""

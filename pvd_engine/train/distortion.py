@@ -1,4 +1,4 @@
-"""A loss that draws what a ray sees together into one surface.
+"""A loss that concentrates the weights of a ray on one surface.
 
 Barron et al., "Mip-NeRF 360: unbounded anti-aliased neural radiance fields", 2022, section 4: the
 sum over all pairs of samples of a ray of their weights times their distance, plus a third of each
@@ -13,16 +13,16 @@ from ..kernels.marching import PackedSamples
 
 
 def distortion(weights: Tensor, samples: PackedSamples, step: float, scale: float) -> Tensor:
-    """The mean distortion of rays; differentiable in their weights.
+    """Return the mean distortion of rays; differentiable in their weights.
 
     Parameters
     ----------
     weights : (S,) float32
-        Each sample's share in its ray.
+        Weight of each sample in the colour of its ray.
     samples : PackedSamples
         In order along each ray.
     step : float
-        Length each sample stands for, where `samples.log_stretch` says nothing else.
+        Length that each sample stands for, before `samples.log_stretch`.
     scale : float
         A length: a distance t counts as t / (t + scale), so that infinity is 1.
 
@@ -40,7 +40,7 @@ def distortion(weights: Tensor, samples: PackedSamples, step: float, scale: floa
 
 
 def _before(values: Tensor, offsets: Tensor, ray: Tensor) -> Tensor:
-    """For each sample the sum of the values before it on its ray."""
-    # Double precision: differences of sums over all rays would lose what a single one holds.
+    """Return for each sample the sum of the values before it on its ray."""
+    # In float64: differences of sums over all rays would lose the digits of a single ray.
     sums = torch.nn.functional.pad(values.double().cumsum(0), (1, 0))
     return (sums[:-1] - sums[offsets[:-1]][ray]).to(values.dtype)

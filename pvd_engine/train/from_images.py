@@ -20,29 +20,32 @@ from .pixels import PixelTable
 from .preview import Preview
 
 CUDA_SAMPLES = 1 << 18
-"""Visible samples a step on a GPU aims at; the number of rays follows."""
+"""Visible samples that a step on a GPU aims at; the number of rays follows."""
 
 OCCUPANCY_EVERY = 16
+"""Steps between two updates of the occupancy grid."""
+
 OCCUPANCY_WARM_UP = 128
 """Steps during which every update evaluates all cells."""
 
 OCCUPANCY_CELLS = 1 << 16
+"""Cells that a later update evaluates."""
 
 DISTORTION = 0.05
-"""Weight of the distortion loss in scenes that go on beyond their box, where fog hangs before the
-cameras without it. Objects do without: the excavator lost 0.3 to 0.5 dB and gained nothing."""
+"""Weight of the distortion loss in scenes that extend beyond their box, which without it get fog in
+front of the cameras. Objects do without: the excavator lost 0.3 to 0.5 dB and gained nothing."""
 
 
 class ImageObjective:
     """Squared error of rendered colour against the pixels of a capture.
 
+    Each ray gets a random background, so that a field must be empty where an image is transparent,
+    and opaque where it is not.
+
     Parameters
     ----------
     training : Training
     pixels : PixelTable
-
-    Each ray gets a random background, so that a field must be empty where an image is transparent,
-    and opaque where it is not.
     """
 
     def __init__(self, training: Training[RadianceField], pixels: PixelTable) -> None:
@@ -52,7 +55,7 @@ class ImageObjective:
         self.target_samples = training.field.cpu_samples if on_cpu else CUDA_SAMPLES
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
-        """Loss of one batch of rays, and its PSNR."""
+        """Return the loss of one batch of rays, and its PSNR."""
         field, generator = self.training.field, self.training.generator
         if step % OCCUPANCY_EVERY == 0 and step > 0:
             self._update_occupancy(step)
@@ -70,7 +73,7 @@ class ImageObjective:
         report = {"train_psnr": -10 * math.log10(max(error.item(), 1e-10))}
         if isinstance(field.space, BoxMap):
             return error, report
-        # At full strength from half-way on: surfaces form first, and are drawn together then.
+        # At full strength from half of the budget on, when surfaces have formed.
         strength = DISTORTION * min(1.0, 2 * fraction)
         spread = distortion(result.weights, samples, field.step, field.space.half_side)
         return error + strength * spread, report
@@ -101,7 +104,7 @@ def train_from_images(
     budget : Budget
     job : Job
     until_psnr : float, optional
-        Decibel on a validation view that are enough.
+        PSNR of a validation view to its image at which to stop, decibels.
     """
     field = training.field
     pixels = PixelTable.open(

@@ -12,15 +12,15 @@ from ..render.render import render_image
 
 @dataclass(frozen=True)
 class Goal:
-    """A picture that a field is to show well enough.
+    """A view that a field must match, and the PSNR at which it does.
 
     Attributes
     ----------
     psnr : float
-        Decibel, on white.
+        PSNR on white at which the goal is reached, decibels.
     camera : Camera
     expected : (H, W, 3) float32 array
-        What the camera is to see, on white.
+        The picture that the camera should see, on white.
     counts : (H, W) bool array or None
         The pixels that are compared; all where it is None.
     """
@@ -31,6 +31,6 @@ class Goal:
     counts: np.ndarray | None = None
 
     def reached(self, field: Renderable) -> bool:
-        """Return whether a field's picture is good enough now."""
+        """Return whether a field's picture is good enough."""
         picture = render_image(field, self.camera).over(1.0)
         return psnr(picture, self.expected, self.counts) >= self.psnr

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 LIMIT = 300
-"""Points of a curve; when there are more, neighbours become one."""
+"""Most points of a curve; when there are more, neighbours are joined."""
 
 
 @dataclass(frozen=True)
@@ -19,16 +19,16 @@ class Point:
     Attributes
     ----------
     step : int
-        Steps done at the end of them.
+        Number of steps done at their end.
     seconds : float
-        Spent by then, interruptions not counted.
+        Time spent by then, interruptions not counted.
     stage : int or None
-        Of distillation.
+        Stage of a distillation.
     loss : float
     psnr : float or None
-        Decibel, of the rays of the steps; None where no colours were rendered.
+        PSNR of the steps' rays, decibels; None where no colours were rendered.
     steps : int
-        How many they are.
+        Number of these steps.
     """
 
     step: int
@@ -40,7 +40,7 @@ class Point:
 
 
 class History:
-    """Takes in every step of an optimisation and keeps a curve of at most about `LIMIT` points.
+    """The curve of an optimisation, in at most about `LIMIT` points.
 
     Each point is a mean over `stride` steps of one stage, so that noise averages out and no stage
     runs into the next.
@@ -56,17 +56,17 @@ class History:
         self.stride = stride
 
     def add(self, step: int, seconds: float, loss: float, metrics: dict[str, float]) -> None:
-        """Take in one step.
+        """Add one step.
 
         Parameters
         ----------
         step : int
-            Steps done.
+            Number of steps done.
         seconds : float
-            Spent by then.
+            Time spent by then.
         loss : float
         metrics : dict of str to float
-            Of the step: ``stage``, and ``psnr_to_teacher`` or ``train_psnr``.
+            Metrics of the step: ``stage``, and ``psnr_to_teacher`` or ``train_psnr``.
         """
         stage = metrics.get("stage")
         psnr = metrics.get("psnr_to_teacher", metrics.get("train_psnr"))
@@ -80,7 +80,7 @@ class History:
             self._thin()
 
     def _thin(self) -> None:
-        """Join neighbours of one stage, two and two."""
+        """Join pairs of neighbours of one stage."""
         self.stride *= 2
         kept: list[Point] = []
         for point in self.points:
@@ -92,7 +92,7 @@ class History:
         self.points = kept
 
     def curves(self) -> dict[str, list[Any]]:
-        """Lists of equal length by name: ``step``, ``seconds``, ``stage``, ``loss``, ``psnr``."""
+        """Return lists of equal length: ``step``, ``seconds``, ``stage``, ``loss``, ``psnr``."""
         names = ("step", "seconds", "stage", "loss", "psnr")
         return {name: [asdict(point)[name] for point in self.points] for name in names}
 
@@ -122,12 +122,12 @@ class History:
 
 
 def joined(first: Point, second: Point) -> Point:
-    """Two points that follow each other as one, each weighing as many steps as it stands for."""
+    """Return two successive points as one, each weighted by its number of steps."""
     steps = first.steps + second.steps
-    share = first.steps / steps
-    loss = share * first.loss + (1 - share) * second.loss
+    fraction = first.steps / steps
+    loss = fraction * first.loss + (1 - fraction) * second.loss
     if first.psnr is None or second.psnr is None:
         psnr = second.psnr if first.psnr is None else first.psnr
     else:
-        psnr = share * first.psnr + (1 - share) * second.psnr
+        psnr = fraction * first.psnr + (1 - fraction) * second.psnr
     return replace(second, loss=loss, psnr=psnr, steps=steps)

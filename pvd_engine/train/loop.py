@@ -60,7 +60,7 @@ class Part(Protocol):
 
 @dataclasses.dataclass
 class Training(Generic[SomeLearner]):
-    """All that an interrupted optimisation needs to go on.
+    """All that an interrupted optimisation needs to continue.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Training(Generic[SomeLearner]):
         The field that is optimised.
     optimizer : FieldOptimizer
     generator : torch.Generator
-        Source of all randomness that goes on from step to step.
+        Source of all randomness that continues from step to step.
     seed : int
         Start of the generator.
     checkpoint : str
@@ -107,7 +107,7 @@ class Training(Generic[SomeLearner]):
         companion: nn.Module | None = None,
         parts: dict[str, Part] | None = None,
     ) -> "Training[SomeLearner]":
-        """Begin at step 0."""
+        """Return a training at step 0."""
         optimizer = FieldOptimizer(_groups(field, companion))
         generator = torch.Generator().manual_seed(seed)
         return cls(
@@ -146,7 +146,7 @@ class Training(Generic[SomeLearner]):
         save_checkpoint(self._path(job), tensors, header)
 
     def resume(self, job: Job) -> bool:
-        """Go on from the job folder's checkpoint.
+        """Resume from the job folder's checkpoint.
 
         Returns
         -------
@@ -194,7 +194,7 @@ class Training(Generic[SomeLearner]):
             part.load_state(state_of(name))
 
     def aim(self, samples: int, wanted: int) -> None:
-        """Choose the next step's rays so that about `wanted` of their samples are visible.
+        """Choose the number of the next step's rays so that about `wanted` samples are visible.
 
         Parameters
         ----------
@@ -213,7 +213,7 @@ def _groups(field: Learner, companion: nn.Module | None) -> list[ParameterGroup]
 
 
 def learning_rate_scale(step: int, fraction: float) -> float:
-    """Warm-up over the first steps, then exponential decay over the budget."""
+    """Return the factor of the rates: a warm-up, then exponential decay over the budget."""
     return min(1.0, (step + 1) / WARM_UP_STEPS) * FINAL_RATE ** min(fraction, 1.0)
 
 
@@ -235,7 +235,7 @@ def optimise(
         (step, fraction of the budget that is spent) -> (loss, metrics to report).
     budget : Budget
     job : Job
-        Receives progress and checkpoints, and says when to stop.
+        Receives progress and checkpoints; its cancellation ends the optimisation.
     preview : callable
         Shows the state of the field; called `PREVIEWS` times over the budget.
     goal : Goal, optional
@@ -244,7 +244,7 @@ def optimise(
     Raises
     ------
     Cancelled
-        When the job was asked to stop; a checkpoint is written first.
+        The job was cancelled; a checkpoint is written first.
     """
     start = time.monotonic() - training.elapsed
     reported = saved = time.monotonic()

@@ -1,10 +1,10 @@
 """Muon: momentum whose update of each matrix is made orthogonal.
 
 Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024, with the step size
-of Liu et al., "Muon is scalable for LLM training", 2025, section 2.2. `torch.optim.Muon` does the
-same always in bf16, which a processor without bf16 instructions emulates: held to AVX2, its step
-for the small `mlp` took 287 ms and the network itself 112 ms. This one multiplies in what the
-processor is fast at, and took 17 ms.
+of Liu et al., "Muon is scalable for LLM training", 2025, section 2.2. `torch.optim.Muon`
+always multiplies in bf16, which a processor without bf16 instructions emulates: with AVX2 alone,
+its step for the small `mlp` took 287 ms and the network itself 112 ms. This one multiplies in the
+dtype that is fast on the processor, and took 17 ms.
 """
 
 import math
@@ -20,14 +20,14 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 """Coefficients of the Newton-Schulz iteration: singular values tend to about 1, quickly."""
 
 ITERATIONS = 3
-"""Of Newton-Schulz; the usual 5 trained small networks no better."""
+"""Iterations of Newton-Schulz; the usual 5 trained small networks no better."""
 
 STEP_SIZE = 0.2
-"""Root mean square of an update's entries at learning rate 1, as Adam's updates have it."""
+"""Root mean square of an update's entries at learning rate 1, as in Adam."""
 
 
 def orthogonalised(matrix: Tensor, iterations: int) -> Tensor:
-    """A matrix with its singular values brought near 1 and its singular vectors kept.
+    """Return a matrix with its singular values near 1 and its singular vectors unchanged.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Muon(torch.optim.Optimizer):
     lr : float
     momentum : float
     iterations : int
-        Of Newton-Schulz.
+        Iterations of Newton-Schulz.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         for group in self.param_groups:
             momentum = group["momentum"]
             for parameter in group["params"]:

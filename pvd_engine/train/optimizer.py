@@ -8,7 +8,7 @@ from ..kernels.adam import SkipZeroAdam
 from .muon import Muon
 
 ADAM = {"betas": (0.9, 0.99), "eps": 1e-15}
-"""instant-ngp's settings."""
+"""Adam's settings, as in instant-ngp."""
 
 RULES = {
     "adam": (torch.optim.Adam, ADAM),
@@ -18,7 +18,7 @@ RULES = {
 
 
 class FieldOptimizer:
-    """Moves a field's parameters.
+    """The optimiser of a field's parameters.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class FieldOptimizer:
             self.optimizers.append(kind(group.parameters, lr=group.learning_rate, **settings))
 
     def step(self, loss: Tensor, scale: float) -> None:
-        """Differentiate `loss` and move the parameters, learning rates times `scale`."""
+        """Differentiate `loss` and update the parameters, with learning rates times `scale`."""
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -42,7 +42,7 @@ class FieldOptimizer:
             optimizer.step()
 
     def state(self) -> dict[str, Tensor]:
-        """Every moment and counter by name, for a checkpoint."""
+        """Return every moment and counter by name, for a checkpoint."""
         tensors = {}
         for number, optimizer in enumerate(self.optimizers):
             for index, state in optimizer.state_dict()["state"].items():
@@ -51,7 +51,7 @@ class FieldOptimizer:
         return tensors
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
-        """The inverse of `state`."""
+        """Take what `state` returned."""
         for number, optimizer in enumerate(self.optimizers):
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in tensors.items():

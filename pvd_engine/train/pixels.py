@@ -18,51 +18,51 @@ from ..space.rays import CameraBatch, Rays, generate_rays
 from .read_ahead import ReadAhead
 
 CPU_BYTES = 3 << 29
-"""1.5 GiB: the most that the pixels take in memory. An image that is being decoded takes up to 16
-bytes a pixel more, so that 2 GiB hold it all with images of 12 megapixels."""
+"""Most bytes of the pixels in memory, 1.5 GiB. An image that is being decoded takes up to 16 bytes
+a pixel more, so that 2 GiB are enough for images of 12 megapixels."""
 
-GPU_SHARE = 0.25
-"""Of a GPU's memory: the most that the pixels take there."""
+GPU_FRACTION = 0.25
+"""Largest fraction of a GPU's memory that the pixels take."""
 
-COLOR_BYTES, PLACE_BYTES = 4, 4
-"""Of a pixel: its colour, and where it is in its image, where not all of the image is kept."""
+COLOR_BYTES, POSITION_BYTES = 4, 4
+"""Bytes of a pixel's colour, and of its position, kept where parts of images are left out."""
 
 READERS = 2
 """Images that are decoded at a time."""
 
 FIRST_VIEWS = 32
-"""Images that are there before the first step, where not all pixels fit."""
+"""Images that are read before the first step where not all pixels fit."""
 
 RENEW_EVERY = 4
-"""Draws after which another image brings new pixels, where not all fit."""
+"""Draws between two images that bring new pixels where not all pixels fit."""
 
 
 class PixelTable:
     """The pixels of a set of views that count, or as many of them as fit into memory.
 
-    Where all fit, all are there before the first draw. Else each view has its share of the table:
-    pixels spread evenly over its image, at random. The first images are there at once, the others
-    come while training goes on, in random order; after that, a view's pixels are replaced by others
-    of it, again and again, so that over time all pixels are drawn from alike.
+    Where all fit, all are read before the first draw. Otherwise each view has a part of the table:
+    pixels at random, spread evenly over its image. The first images are read at once, the others
+    during training, in random order. After that, a view's pixels are replaced by others of it,
+    again and again, so that over time all pixels are drawn equally often.
 
-    A context manager: its end lets the threads go that read images.
+    It is a context manager: its end closes the threads that read images.
 
     Attributes
     ----------
     cameras : CameraBatch
     colors : (P, 4) uint8
         sRGB, straight alpha; views one after another.
-    places : (P,) int32 or None
-        Each pixel's place in its image, counted by rows from the top; None where all pixels of all
-        images are there, in this order.
+    positions : (P,) int32 or None
+        Index of each pixel in its image, counted by rows from the top; None where the table holds
+        all pixels of all images, in this order.
     starts : (V + 1,) int64
-        First pixel of each view, and the end of the last; beyond what is filled for views that are
-        not there yet.
+        First pixel of each view, and the end of the last; beyond `filled` for views that are not
+        read yet.
     widths : (V,) int64
     filled : int
-        How many of the P pixels are there.
-    share : float
-        Of the capture's pixels that the table has room for.
+        Number of the P pixels that are read.
+    fraction : float
+        Fraction of the capture's pixels that the table has room for.
     """
 
     def __init__(
@@ -76,20 +76,20 @@ class PixelTable:
         sizes = [view.camera.width * view.camera.height for view in views]
         masked = any(view.mask_path is not None for view in views)
         total, room = sum(sizes), sum(sizes)
-        self.share = 1.0
-        if total * (COLOR_BYTES + PLACE_BYTES * masked) > limit:
-            room = limit // (COLOR_BYTES + PLACE_BYTES)
-            # Each view rounds its share up to a whole pixel.
-            self.share = max(room - len(views), 1) / total
+        self.fraction = 1.0
+        if total * (COLOR_BYTES + POSITION_BYTES * masked) > limit:
+            room = limit // (COLOR_BYTES + POSITION_BYTES)
+            # Each view rounds its part up to a whole pixel.
+            self.fraction = max(room - len(views), 1) / total
             order = np.random.default_rng(seed).permutation(len(views))
             views = [views[index] for index in order]
         self.cameras = CameraBatch.from_cameras([view.camera for view in views], device)
         self.widths = torch.tensor([view.camera.width for view in views], device=device)
         self.starts = torch.full((len(views) + 1,), torch.iinfo(torch.int64).max, device=device)
         self.colors = torch.empty((room, 4), dtype=torch.uint8, device=device)
-        self.places = None
-        if self.share < 1 or masked:
-            self.places = torch.empty(room, dtype=torch.int32, device=device)
+        self.positions = None
+        if self.fraction < 1 or masked:
+            self.positions = torch.empty(room, dtype=torch.int32, device=device)
         self.filled = 0
         self._wait = wait
         self._draws = 0
@@ -107,22 +107,22 @@ class PixelTable:
         wait: bool = True,
         report: Callable[[int, int], None] = lambda number, count: None,
     ) -> "PixelTable":
-        """Read the images of views; those without an image are passed over.
+        """Read the images of views; skip views without an image.
 
         Parameters
         ----------
         views : sequence of View
         device : torch.device
         seed : int
-            Of the choice of pixels, where not all fit.
+            Seed of the choice of pixels where not all fit.
         limit : int, optional
-            The most bytes that the table takes; `CPU_BYTES` or `GPU_SHARE` when not given.
+            Most bytes of the table; by `CPU_BYTES` or `GPU_FRACTION` when not given.
         wait : bool
-            Renew pixels at fixed draws, so that a seed gives the same draws each time, even if the
-            image must be waited for.
+            Wait for the next image where pixels are due for renewal, so that a seed gives the same
+            draws each time.
         report : callable
-            Called with the number of the image that is read, from 1, and of how many; what it
-            raises ends the reading.
+            Called with the number of the image that is read, from 1, and the number of images;
+            an exception from it ends the reading.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class PixelTable:
         chosen = [view for view in views if view.image_path is not None]
         limit = pixel_bytes(device) if limit is None else limit
         table = cls(chosen, device, seed, limit, wait)
-        first = len(chosen) if table.share == 1 else min(len(chosen), FIRST_VIEWS)
+        first = len(chosen) if table.fraction == 1 else min(len(chosen), FIRST_VIEWS)
         try:
             for number in range(first):
                 report(number + 1, first)
@@ -141,18 +141,18 @@ class PixelTable:
                 table._take()
             if table.filled == 0:
                 raise UserError(
-                    "The masks leave no pixel of the training images to learn from; masks are "
-                    "black where pixels do not count."
+                    "The masks leave no pixel of the training images to learn from; make masks "
+                    "white where pixels count."
                 )
         except BaseException:
             table.close()
             raise
-        if table.share == 1:
+        if table.fraction == 1:
             table.close()
         return table
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Rays, Tensor]:
-        """Random pixels of all views together.
+        """Return random pixels of all views together.
 
         Returns
         -------
@@ -170,23 +170,26 @@ class PixelTable:
         device = self.colors.device
         index = torch.randint(self.filled, (count,), generator=generator).to(device)
         view = torch.searchsorted(self.starts, index, right=True) - 1
-        inside = index - self.starts[view] if self.places is None else self.places[index].long()
+        if self.positions is None:
+            inside = index - self.starts[view]
+        else:
+            inside = self.positions[index].long()
         width = self.widths[view]
         pixels = torch.stack((inside % width, inside // width), dim=-1) + 0.5
         return generate_rays(self.cameras, view, pixels), self.colors[index].float() / 255
 
     def notes(self) -> list[str]:
-        """A sentence, where not all pixels fit."""
-        if self.share == 1:
+        """Return a warning where not all pixels fit, else nothing."""
+        if self.fraction == 1:
             return []
         return [
-            f"The training images do not fit into memory: {self.share:.1%} of their pixels are "
-            "there at a time, and others take their place while training goes on; --downscale "
-            "makes them smaller."
+            f"The training images do not fit into memory: {self.fraction:.1%} of their pixels are "
+            "loaded at a time, and others replace them during training; --downscale makes the "
+            "images smaller."
         ]
 
     def close(self) -> None:
-        """Let the threads go that read images; no pixels are renewed any more."""
+        """Close the threads that read images; no more pixels are renewed."""
         self._reader.close()
 
     def __enter__(self) -> "PixelTable":
@@ -201,19 +204,19 @@ class PixelTable:
         self.close()
 
     def _calls(self, views: Sequence[View], seed: int) -> Iterator[Callable[[], "_Part"]]:
-        """How each view is read, in their order; then, where not all fit, ever again."""
-        with_places = self.places is not None
-        rounds = itertools.count() if self.share < 1 else range(1)
+        """Yield the call that reads each view, in their order; where not all fit, without end."""
+        with_positions = self.positions is not None
+        rounds = itertools.count() if self.fraction < 1 else range(1)
         for number in rounds:
             order = list(range(len(views)))
             if number > 0:
                 order = np.random.default_rng((seed, number)).permutation(len(views)).tolist()
             for slot in order:
                 random = np.random.default_rng((seed, number, slot))
-                yield partial(_read, slot, views[slot], self.share, with_places, random)
+                yield partial(_read, slot, views[slot], self.fraction, with_positions, random)
 
     def _renew(self) -> None:
-        if self.share == 1:
+        if self.fraction == 1:
             return
         self._draws += 1
         if self._draws % RENEW_EVERY == 0 and (self._wait or self._reader.ready):
@@ -228,56 +231,56 @@ class PixelTable:
             self.starts[part.view : part.view + 2] = torch.tensor(self._bounds[-2:])
         own = slice(self._bounds[part.view], self._bounds[part.view + 1])
         self.colors[own] = torch.from_numpy(part.colors).to(self.colors.device)
-        if self.places is not None and part.places is not None:
-            self.places[own] = torch.from_numpy(part.places).to(self.places.device)
+        if self.positions is not None and part.positions is not None:
+            self.positions[own] = torch.from_numpy(part.positions).to(self.positions.device)
 
 
 class _Part(NamedTuple):
-    """What of a view is kept.
+    """The pixels of a view that are kept.
 
     Attributes
     ----------
     view : int
     colors : (N, 4) uint8 array
-    places : (N,) int32 array or None
+    positions : (N,) int32 array or None
     """
 
     view: int
     colors: np.ndarray
-    places: np.ndarray | None
+    positions: np.ndarray | None
 
 
 def pixel_bytes(device: torch.device) -> int:
-    """The most memory that the pixels of the training images take on a device."""
+    """Return the most bytes that the pixels of the training images take on a device."""
     if device.type == "cpu":
         return CPU_BYTES
-    return int(torch.cuda.get_device_properties(device).total_memory * GPU_SHARE)
+    return int(torch.cuda.get_device_properties(device).total_memory * GPU_FRACTION)
 
 
 def _read(
-    number: int, view: View, share: float, with_places: bool, random: np.random.Generator
+    number: int, view: View, fraction: float, with_positions: bool, random: np.random.Generator
 ) -> _Part:
-    """Decode a view's image and keep a share of the pixels that count."""
+    """Decode a view's image and return a fraction of the pixels that count."""
     colors = load_view(view).reshape(-1, 4)
     counts = load_mask(view)
-    if not with_places:
+    if not with_positions:
         return _Part(number, colors, None)
-    places = None if counts is None else np.flatnonzero(counts)
-    known = len(colors) if places is None else len(places)
-    chosen = spread(known, share, random)
-    places = chosen if places is None else places[chosen]
-    return _Part(number, colors[places], places.astype(np.int32))
+    positions = None if counts is None else np.flatnonzero(counts)
+    known = len(colors) if positions is None else len(positions)
+    chosen = spread(known, fraction, random)
+    positions = chosen if positions is None else positions[chosen]
+    return _Part(number, colors[positions], positions.astype(np.int32))
 
 
-def spread(count: int, share: float, random: np.random.Generator) -> np.ndarray:
-    """A share of the numbers below `count`, rounded up: one at random of each of as many parts.
+def spread(count: int, fraction: float, random: np.random.Generator) -> np.ndarray:
+    """Return a fraction of the numbers below `count`, rounded up, one at random per equal part.
 
     Returns
     -------
     (N,) int64 array
-        Rising; each number is as likely as any other.
+        Ascending; all numbers are equally likely.
     """
-    wanted = int(np.ceil(count * share))
+    wanted = int(np.ceil(count * fraction))
     if wanted == count:
         return np.arange(count)
     at = (np.arange(wanted) + random.random(wanted)) * (count / max(wanted, 1))

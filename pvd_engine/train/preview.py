@@ -1,4 +1,4 @@
-"""A small picture of one view, shown while a field is being made."""
+"""A small picture of one view, shown while a field is trained."""
 
 from dataclasses import replace
 
@@ -14,6 +14,7 @@ from ..measure.image_metrics import psnr
 from ..render.render import render_image
 
 LONGEST_SIDE = 128
+"""Longest side of a preview, in pixels."""
 
 
 def _small(camera: Camera) -> Camera:
@@ -64,7 +65,7 @@ class Preview:
         return np.asarray(small, dtype=np.float32) / 255
 
     def __call__(self) -> float | None:
-        """Show the field as it is now; PSNR against the image where there is one."""
+        """Show the field as it is now; return its PSNR to the image, None without one."""
         image = render_image(self.field, self.camera)
         self.job.preview(self.view.name, image.to_uint8())
         if self.truth is None:

@@ -1,4 +1,4 @@
-"""Work that threads do ahead of when its results are taken."""
+"""Calls that threads run before their results are taken."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 
 
 class ReadAhead(Generic[Result]):
-    """Results of calls, in the order of the calls, of which as many run ahead as there are threads.
+    """Results of calls, in the order of the calls; each thread runs one call ahead.
 
     Parameters
     ----------
@@ -27,11 +27,11 @@ class ReadAhead(Generic[Result]):
 
     @property
     def ready(self) -> bool:
-        """Whether a result can be taken without waiting."""
+        """True when a result can be taken without waiting."""
         return bool(self._ahead) and self._ahead[0].done()
 
     def take(self) -> Result:
-        """The next result; waits for it.
+        """Wait for the next result and return it.
 
         Raises
         ------
@@ -44,7 +44,7 @@ class ReadAhead(Generic[Result]):
         return result
 
     def close(self) -> None:
-        """Let the threads end; those that are at work finish their call first."""
+        """End the threads; a call that is running is finished first."""
         self._executor.shutdown(cancel_futures=True)
 
     def _start(self) -> None:

@@ -1,4 +1,4 @@
-"""Render pictures of fields for a program that asks for one after another."""
+"""Render pictures of fields, one after another, on request of another program."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,20 @@ from .option_kinds import ComputingArguments
 
 @dataclass(frozen=True, kw_only=True)
 class ServeArguments(ComputingArguments):
-    """Render pictures of fields for a program that asks for one after another.
+    """Render pictures of fields, one after another, on request of another program.
 
-    This is how Blender renders. Requests are lines of JSON on standard input, answers lines of
+    Blender renders in this way. Requests are lines of JSON on standard input, replies are lines of
     JSON on standard output; pvd_engine/render/serve.py describes them.
 
     Example: pvd serve --device cpu
     """
 
     idle: float = 120.0
-    """Seconds without a request after which to end."""
+    """Seconds without a request after which the program ends."""
 
 
 def run(arguments: ServeArguments) -> None:
-    """Answer requests until standard input ends, or nobody asks any more."""
+    """Reply to requests until standard input ends, or none has come for some time."""
     from ..jobs.device import choose_device
     from ..render.serve import serve
 
@@ -31,4 +31,4 @@ def run(arguments: ServeArguments) -> None:
     requests = open(0, "rb", closefd=False)  # noqa: SIM115
     with prints_to_stderr() as terminal:
         device = choose_device(arguments.device)
-        serve(requests, lambda answer: terminal.print(json_text(answer)), device, arguments.idle)
+        serve(requests, lambda reply: terminal.print(json_text(reply)), device, arguments.idle)

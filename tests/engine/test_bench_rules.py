@@ -12,7 +12,7 @@ from pvd_engine.bench.matrix import verdict
 from pvd_engine.bench.matrix_picture import gap_color
 from pvd_engine.bench.measure import held_out
 from pvd_engine.bench.plan import Plan
-from pvd_engine.bench.speed import format_table, median_share, reached
+from pvd_engine.bench.speed import format_table, median_fraction, reached
 from pvd_engine.data.readers import open_capture
 from pvd_engine.fields.registry import RADIANCE_FIELDS
 
@@ -93,9 +93,9 @@ def test_a_baseline_that_no_student_reaches_has_no_share():
 
 
 def test_the_median_counts_a_run_that_did_not_reach_as_last():
-    assert median_share([0.1, None, 0.2]) == 0.2
-    assert median_share([None, 0.1, None]) is None
-    assert median_share([0.1, 0.05, 0.5]) == 0.1
+    assert median_fraction([0.1, None, 0.2]) == 0.2
+    assert median_fraction([None, 0.1, None]) is None
+    assert median_fraction([0.1, 0.05, 0.5]) == 0.1
 
 
 def test_a_spread_is_mean_least_and_most():

@@ -16,11 +16,11 @@ from pvd_engine.errors import Cancelled, UserError
 from pvd_engine.jobs.fraction import QUIET_SECONDS, count_reporter
 from pvd_engine.jobs.job import Job
 from pvd_engine.jobs.progress_bar import describe
-from pvd_engine.train.pixels import COLOR_BYTES, FIRST_VIEWS, PLACE_BYTES, PixelTable, spread
+from pvd_engine.train.pixels import COLOR_BYTES, FIRST_VIEWS, POSITION_BYTES, PixelTable, spread
 
 CPU = torch.device("cpu")
 COUNT, WIDTH, HEIGHT = 48, 10, 7
-SMALL = 480 * (COLOR_BYTES + PLACE_BYTES)
+SMALL = 480 * (COLOR_BYTES + POSITION_BYTES)
 """Bytes for 480 of the 3360 pixels: 10 of each view, less one for rounding."""
 
 
@@ -53,7 +53,7 @@ def reading_threads():
 
 def test_where_all_fits_all_is_there_and_no_thread_is_left(views):
     table = PixelTable.open(views, CPU)
-    assert table.share == 1 and table.places is None and not reading_threads()
+    assert table.fraction == 1 and table.positions is None and not reading_threads()
     assert table.filled == COUNT * WIDTH * HEIGHT
     expected = np.concatenate([np.array(Image.open(view.image_path)) for view in views])
     assert np.array_equal(table.colors[:, :3].numpy(), expected.reshape(-1, 3))
@@ -66,11 +66,11 @@ def test_where_all_fits_all_is_there_and_no_thread_is_left(views):
 
 def test_every_pixel_of_every_view_is_drawn_in_the_end_and_none_beyond_the_limit_is_kept(views):
     with PixelTable.open(views, CPU, limit=SMALL) as table:
-        kept = table.colors.numel() + table.places.numel() * PLACE_BYTES
+        kept = table.colors.numel() + table.positions.numel() * POSITION_BYTES
         assert kept <= SMALL
         assert len(draws(table, 1)[0][:, 0].unique()) <= FIRST_VIEWS
         pixels, _ = draws(table, 4 * COUNT * 120)
-        assert table.filled <= SMALL // (COLOR_BYTES + PLACE_BYTES)
+        assert table.filled <= SMALL // (COLOR_BYTES + POSITION_BYTES)
     counts = torch.zeros((COUNT, WIDTH, HEIGHT))
     counts.index_put_(tuple(pixels.long().T), torch.ones(len(pixels)), accumulate=True)
     assert counts.min() > 0
@@ -81,7 +81,7 @@ def test_every_pixel_of_every_view_is_drawn_in_the_end_and_none_beyond_the_limit
 
 
 @pytest.mark.parametrize("limit", [None, SMALL])
-def test_a_pixels_ray_is_that_of_its_camera_and_place(views, limit):
+def test_a_pixels_ray_is_that_of_its_camera_and_position(views, limit):
     with PixelTable.open(views, CPU, limit=limit) as table:
         generator = torch.Generator().manual_seed(3)
         for _ in range(40):
@@ -130,7 +130,7 @@ def test_masked_pixels_take_no_room_and_are_never_drawn(views, tmp_path):
             pixels, _ = draws(table, 4 * COUNT * 3)
             assert set(pixels[:, 0].tolist()) == set(range(1, COUNT, 2))
             assert pixels[:, 1].min() == 5
-            assert table.filled <= table.share * COUNT * WIDTH * HEIGHT / 4 + COUNT
+            assert table.filled <= table.fraction * COUNT * WIDTH * HEIGHT / 4 + COUNT
 
 
 def test_reading_reports_each_image_and_can_be_stopped(views, tmp_path):
@@ -159,15 +159,15 @@ def test_an_image_that_cannot_be_read_is_told_even_while_training_goes_on(views,
         assert not reading_threads()
 
 
-@pytest.mark.parametrize("share", [0.01, 0.37, 0.999, 1.0])
-def test_a_spread_takes_each_number_as_often_as_any_other(share):
+@pytest.mark.parametrize("fraction", [0.01, 0.37, 0.999, 1.0])
+def test_a_spread_takes_each_number_as_often_as_any_other(fraction):
     random = np.random.default_rng(0)
     taken = np.zeros(50)
     for _ in range(4000):
-        chosen = spread(50, share, random)
-        assert len(chosen) == np.ceil(50 * share) and (np.diff(chosen) >= 0).all()
+        chosen = spread(50, fraction, random)
+        assert len(chosen) == np.ceil(50 * fraction) and (np.diff(chosen) >= 0).all()
         np.add.at(taken, chosen, 1)
-    expected = 4000 * np.ceil(50 * share) / 50
+    expected = 4000 * np.ceil(50 * fraction) / 50
     assert np.abs(taken - expected).max() < 6 * np.sqrt(expected)
 
 

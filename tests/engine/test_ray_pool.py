@@ -31,7 +31,7 @@ def test_the_newest_rays_take_the_places_of_the_oldest():
     assert colors.dtype == torch.float32
 
 
-def test_a_pool_takes_the_last_of_more_rays_than_it_has_places():
+def test_a_pool_takes_the_last_of_more_rays_than_its_capacity():
     pool = RayPool(10, CPU)
     pool.add(*numbered(0, 35))
     drawn = pool.draw(500, torch.Generator().manual_seed(0))[0].origins[:, 0]

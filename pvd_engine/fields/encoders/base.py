@@ -27,9 +27,10 @@ class ParameterGroup:
 
 
 def muon_groups(*networks: nn.Module) -> list[ParameterGroup]:
-    """Matrices by Muon, which brought a distilled network 3.6 dB nearer to its teacher than Adam.
+    """Return groups of networks' parameters: matrices by Muon, biases by Adam.
 
-    The small networks of a hash grid keep Adam: there Muon was unstable on a small scene.
+    Muon brought a distilled network 3.6 dB nearer to its teacher than Adam. The small networks of a
+    hash grid keep Adam, because Muon was unstable for them on a small scene.
     """
     parameters = [parameter for network in networks for parameter in network.parameters()]
     matrices = [parameter for parameter in parameters if parameter.ndim == 2]
@@ -39,26 +40,26 @@ def muon_groups(*networks: nn.Module) -> list[ParameterGroup]:
 
 
 Projection = Literal["none", "fit", "take"]
-"""Ways to start from known features: none, fitted to them at points, or taking them at vertices."""
+"""Ways to start from known features: none, a fit to them at points, or a copy at vertices."""
 
 
 class Encoder(nn.Module):
-    """Block 1: points of the cube [-1, 1]^3, to features.
+    """Block 1: points of the cube [-1, 1]^3 -> features.
 
-    Feature 0 is the log-density per engine unit.
+    Feature 0 is the log-density per unit of the cube.
 
     Attributes
     ----------
     width : int
-        Features.
+        Number of features.
     cpu_samples : int
-        Visible samples that a step of training on a CPU aims at.
+        Visible samples that a training step on a CPU aims at.
     start_log_density : float
-        About what a new encoder's log-density is, per engine unit.
+        Approximate log-density of a new encoder, per unit of the cube.
     projection : str
         ``"none"`` for a network, which has no values in space to start from; ``"fit"`` where
-        `begin_projection` makes ready to be fitted to features at points; ``"take"`` where it
-        takes them itself.
+        `begin_projection` prepares a fit to features at points; ``"take"`` where it copies the
+        features itself.
     """
 
     width: int
@@ -67,15 +68,15 @@ class Encoder(nn.Module):
     projection: Projection = "none"
 
     def forward(self, points: Tensor) -> Tensor:
-        """Features (N, width) float32 of points (N, 3) float32 in [-1, 1]."""
+        """Return features (N, width) float32 of points (N, 3) float32 in [-1, 1]."""
         raise NotImplementedError
 
     def log_density(self, points: Tensor) -> Tensor:
-        """Log-density (N,) per engine unit; encoders that can, skip the other features."""
+        """Return the log-density (N,) per unit of the cube; skip other features where possible."""
         return self(points)[:, 0]
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """Return all that training optimises."""
+        """Return the parameters that training optimises."""
         raise NotImplementedError
 
     def network_groups(self, *networks: nn.Module) -> list[ParameterGroup]:
@@ -84,10 +85,10 @@ class Encoder(nn.Module):
         return [ParameterGroup(parameters, learning_rate=1e-2)] if parameters else []
 
     def start_dense(self) -> None:
-        """Start from a density of about 1 instead of thin fog, where that is not so anyway.
+        """Start from a density of about 1 where an encoder would start from thin fog.
 
-        The fog is for pictures, which teach dense fog to vanish. A teacher says how dense every
-        sample is, and of what hardly weighs anything a student would learn no colour.
+        Thin fog is for training from pictures, which make dense fog vanish. A teacher gives the
+        density of every sample, and a student learns no colour from samples of little weight.
         """
 
     def refine(self, fraction: float, occupied: Callable[[Tensor], Tensor]) -> bool:
@@ -110,18 +111,18 @@ class Encoder(nn.Module):
     def begin_projection(
         self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
     ) -> None:
-        """Make ready to start from known features instead of noise, as `projection` says.
+        """Prepare to start from known features instead of noise, in the way of `projection`.
 
         Parameters
         ----------
         target : callable
-            (N, 3) points of the cube -> (N, width) features that are wanted.
+            (N, 3) points of the cube -> (N, width) wanted features.
         occupied : callable
             (N, 3) points of the cube -> (N,) bool, whether the field may hold density there.
         """
 
     def keep_vertices(self, kept: Callable[[Tensor], Tensor]) -> None:
-        """Drop the values of all vertices but some.
+        """Keep the values of only some vertices.
 
         Parameters
         ----------

@@ -14,7 +14,7 @@ class CoarseToFineEncoder(Encoder):
     Attributes
     ----------
     stages : tuple of (float, float)
-        From which share of the budget on, and what the target resolution is divided by then.
+        Fraction of the budget at which each stage begins, and divisor of the target resolution.
     target_resolution : int
         Vertices along each axis when fully refined.
     """

@@ -1,4 +1,4 @@
-"""TensoRF's CP decomposition (Chen et al. 2022, section 4.1), split as PVD splits the other."""
+"""TensoRF's CP decomposition (Chen et al. 2022, section 4.1), split into blocks as VM is."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from .factored import FactoredEncoder, scaled_factors
 
 
 class CpEncoder(FactoredEncoder):
-    """Products of three lines: a sum is the log-density, a linear map the other features.
+    """Products of three lines: log-density by a sum, the other features by a linear map.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ class CpEncoder(FactoredEncoder):
     resolution : int
         Vertices along each axis when fully refined.
     density_rank, color_rank : int
-        Products, of log-density and of the other features.
+        Number of products for the log-density and for the other features.
     """
 
     density_lines: nn.Parameter
@@ -32,13 +32,13 @@ class CpEncoder(FactoredEncoder):
         self.basis = nn.Linear(color_rank, width - 1, bias=False)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Features (N, width) of points (N, 3)."""
+        """Return features (N, width) of points (N, 3)."""
         points01 = self.to_box(points)
         products = line_products(points01, self.color_lines, self.size)
         return torch.cat((self._log_density(points01)[:, None], self.basis(products)), dim=-1)
 
     def log_density(self, points: Tensor) -> Tensor:
-        """Log-density alone: the factors of the other features are left alone."""
+        """Return the log-density alone, without the factors of the other features."""
         return self._log_density(self.to_box(points))
 
     def _log_density(self, points01: Tensor) -> Tensor:
@@ -46,11 +46,11 @@ class CpEncoder(FactoredEncoder):
         return self.total(products, points01)
 
     def tables(self) -> dict[str, nn.Parameter]:
-        """Lines of log-density and of colour."""
+        """Return the lines of log-density and of colour."""
         return {"density_lines": self.density_lines, "color_lines": self.color_lines}
 
     def resampled(self, name: str, along: list[Tensor]) -> Tensor:
-        """A table's values at other vertices."""
+        """Return a table's values at other vertices."""
         parts = self.tables()[name].split(list(self.size))
         return torch.cat([weights @ part for weights, part in zip(along, parts, strict=True)])
 

@@ -1,4 +1,4 @@
-"""What TensoRF's two decompositions share: a box that shrinks, and resolutions that grow.
+"""The common part of TensoRF's two decompositions: a box that shrinks, resolutions that grow.
 
 Chen et al., "TensoRF: tensorial radiance fields", 2022, sections 4 and 5.
 """
@@ -14,19 +14,19 @@ from .base import ParameterGroup
 from .coarse_to_fine import CoarseToFineEncoder
 
 START_LOG_DENSITY = -3.0
-"""Of a new field, per engine unit: thin fog, to which the factors add."""
+"""Log-density of a new field, per unit of the cube: thin fog, to which the factors add."""
 
 OUTSIDE_LOG_DENSITY = -10.0
-"""Outside the box to which the factors have shrunk."""
+"""Log-density outside the box to which the factors have shrunk, per unit of the cube."""
 
 STAGES = ((0.1, 2.0), (0.2, 1.5), (0.35, 1.0))
-"""Coarse to fine: from this share of the budget on, the target resolution divided by this."""
+"""Stages from coarse to fine: fraction of the budget at the start, divisor of the resolution."""
 
 COARSEST = 3.0
-"""The factors start at the target resolution divided by this."""
+"""Divisor of the target resolution at the start of training."""
 
 LATTICE = 128
-"""Points along each axis that are asked whether they are occupied, when the box shrinks."""
+"""Points along each axis at which the occupancy is sampled when the box shrinks."""
 
 
 class FactoredEncoder(CoarseToFineEncoder):
@@ -77,11 +77,11 @@ class FactoredEncoder(CoarseToFineEncoder):
         return x, y, z
 
     def tables(self) -> dict[str, nn.Parameter]:
-        """The tables of factors by name."""
+        """Return the tables of factors by name."""
         raise NotImplementedError
 
     def resampled(self, name: str, along: list[Tensor]) -> Tensor:
-        """A table's values at other vertices.
+        """Return a table's values at other vertices.
 
         Parameters
         ----------
@@ -92,11 +92,11 @@ class FactoredEncoder(CoarseToFineEncoder):
         raise NotImplementedError
 
     def to_box(self, points: Tensor) -> Tensor:
-        """Engine-frame points (N, 3) as shares of the box."""
+        """Return points (N, 3) of the cube as fractions of the box."""
         return (points - self.box[0]) / (self.box[1] - self.box[0])
 
     def total(self, products: Tensor, points01: Tensor) -> Tensor:
-        """Log-density (N,): the sum of products (N, R), as it is inside and outside the box."""
+        """Return the log-density (N,): a sum of products (N, R) in the box, a constant outside."""
         # As a product with ones, because a sum over so short an axis is several times slower.
         log_density = products @ torch.ones(products.shape[1], device=products.device)
         beyond = (points01 - points01.clamp(0, 1)).abs() @ torch.ones(3, device=points01.device)
@@ -104,7 +104,7 @@ class FactoredEncoder(CoarseToFineEncoder):
         return torch.where(outside, OUTSIDE_LOG_DENSITY, log_density + START_LOG_DENSITY)
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """The tables by TensoRF's rate; rows that no point touched stay as they are."""
+        """Return the tables at TensoRF's rate, with untouched rows skipped, and the network."""
         tables = ParameterGroup(list(self.tables().values()), 2e-2, "adam_rows")
         return [tables, *self.network_groups(*self.children())]
 
@@ -132,11 +132,11 @@ class FactoredEncoder(CoarseToFineEncoder):
         along = []
         for axis in range(3):
             old = int(self.grid[axis])
-            places = torch.linspace(0, 1, size[axis], device=box.device) * extent[axis]
-            shares = (places + box[0, axis] - self.box[0, axis]) / (
+            positions = torch.linspace(0, 1, size[axis], device=box.device) * extent[axis]
+            fractions = (positions + box[0, axis] - self.box[0, axis]) / (
                 self.box[1, axis] - self.box[0, axis]
             )
-            along.append(interpolation_weights(shares * (old - 1), old))
+            along.append(interpolation_weights(fractions * (old - 1), old))
         tables = {name: self.resampled(name, along) for name in self.tables()}
         for name, values in tables.items():
             setattr(self, name, nn.Parameter(values.contiguous()))
@@ -164,12 +164,12 @@ def scaled_factors(sizes: Mapping[str, Any], fraction: float) -> dict[str, Any]:
 
 
 def occupied_box(occupied: Callable[[Tensor], Tensor], box: Tensor) -> Tensor:
-    """The part (2, 3) of a box (2, 3) that holds all occupied points, with a margin of a cell."""
+    """Return the part (2, 3) of a box (2, 3) that holds all occupied points, and a cell around."""
     axis = (torch.arange(LATTICE, device=box.device) + 0.5) / LATTICE
     used = torch.zeros((LATTICE,) * 3, dtype=torch.bool, device=box.device)
-    for index, share in enumerate(axis):
+    for index, fraction in enumerate(axis):
         y, z = torch.meshgrid(axis, axis, indexing="ij")
-        plane = torch.stack((share.expand_as(y), y, z), dim=-1).view(-1, 3)
+        plane = torch.stack((fraction.expand_as(y), y, z), dim=-1).view(-1, 3)
         used[index] = occupied(box[0] + plane * (box[1] - box[0])).view(LATTICE, LATTICE)
     if not used.any():
         return box.clone()
@@ -180,6 +180,6 @@ def occupied_box(occupied: Callable[[Tensor], Tensor], box: Tensor) -> Tensor:
 
 
 def interpolation_weights(positions: Tensor, count: int) -> Tensor:
-    """Linear interpolation between vertices 0 .. count - 1 as a matrix (len(positions), count)."""
+    """Return the weights of vertices 0 .. count - 1 at positions: (len(positions), count)."""
     vertices = torch.arange(count, device=positions.device)
     return (1 - (positions.clamp(0, count - 1)[:, None] - vertices).abs()).clamp(min=0)

@@ -50,12 +50,12 @@ class HashEncoder(Encoder):
         return torch.relu(self.hidden(encoded))
 
     def forward(self, points: Tensor) -> Tensor:
-        """Features (N, width) of points (N, 3)."""
+        """Return features (N, width) of points (N, 3)."""
         with matmul_precision(points.device):
             return self.output(self._hidden(points)).float()
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """Tables skip untouched rows, as in the paper; the network does not."""
+        """Return the tables, whose untouched rows are skipped as in the paper, and the network."""
         table = ParameterGroup([self.table], learning_rate=3e-2, rule="adam_rows")
         return [table, *self.network_groups(self.hidden, self.output)]
 

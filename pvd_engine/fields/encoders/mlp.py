@@ -11,15 +11,15 @@ from ..registry import EncoderArchitecture
 from .base import Encoder, ParameterGroup, muon_groups
 
 START_LOG_DENSITY = -3.0
-"""Of a new network, per engine unit: thin fog. From dense fog, a network that was trained on
-pictures of mostly empty space became empty everywhere and stayed so."""
+"""Log-density of a new network, per unit of the cube: thin fog. From dense fog, a network that was
+trained on pictures of mostly empty space became empty everywhere and stayed so."""
 
 DENSE_POINTS = 4096
-"""Points in the whole cube at which the density of a new network is looked at."""
+"""Points in the whole cube at which the density of a new network is evaluated."""
 
 
 def positional_encoding(points: Tensor, frequencies: int) -> Tensor:
-    """Points and their sines and cosines at frequencies 2^0 .. 2^(L-1) (NeRF, section 5.1).
+    """Return points with sines and cosines at frequencies 2^0 .. 2^(L-1) (NeRF, section 5.1).
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ class MlpEncoder(Encoder):
     skip : int
         The encoded point joins the input of this layer (counted from 0).
     frequencies : int
-        Of the positional encoding.
+        Number of frequencies of the positional encoding.
     bottleneck : int
         Width between trunk and density network (28 in PVD: the width of its hash features).
     """
 
-    cpu_samples = 1 << 13  # each costs many times what it costs a hash grid
+    cpu_samples = 1 << 13  # a sample costs many times what it costs in a hash grid
     start_log_density = START_LOG_DENSITY
 
     def __init__(
@@ -76,10 +76,10 @@ class MlpEncoder(Encoder):
         self.output = nn.Linear(64, width, bias=False)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Features (N, width) of points (N, 3)."""
+        """Return features (N, width) of points (N, 3)."""
         if points.device.type != "cpu" or len(points) <= ROWS:
             return self._network(points)
-        # A portion at a time, so that its activations stay in the cache.
+        # In portions, so that activations stay in the cache.
         return torch.cat([self._network(part) for part in points.split(ROWS)])
 
     def _network(self, points: Tensor) -> Tensor:
@@ -99,18 +99,18 @@ class MlpEncoder(Encoder):
 
     @torch.no_grad()
     def start_dense(self) -> None:
-        """Turn the density's weights along the mean of what they weigh."""
+        """Shift the density's weights along the mean of their inputs."""
         generator = torch.Generator().manual_seed(0)
         points = torch.rand((DENSE_POINTS, 3), generator=generator) * 2 - 1
         mean = self._hidden(points.to(self.output.weight.device)).mean(dim=0)
         self.output.weight[0] -= START_LOG_DENSITY * mean / (mean @ mean)
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """Those of a network."""
+        """Return the parameter groups of the network."""
         return self.network_groups(self)
 
     def network_groups(self, *networks: nn.Module) -> list[ParameterGroup]:
-        """All by `muon_groups`."""
+        """Return the groups of `muon_groups`."""
         return muon_groups(*networks)
 
 

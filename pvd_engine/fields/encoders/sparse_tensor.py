@@ -12,13 +12,13 @@ from .base import ParameterGroup
 from .coarse_to_fine import CoarseToFineEncoder
 
 EMPTY_LOG_DENSITY = -5.0
-"""Log-density of a vertex that holds no value: one engine unit of it absorbs under 1 %."""
+"""Log-density of a vertex that holds no value: one unit of the cube absorbs under 1 %."""
 
 STAGES = ((0.12, 4), (0.3, 2), (0.55, 1))
-"""Coarse to fine: from this share of the budget on, the target resolution divided by this."""
+"""Stages from coarse to fine: fraction of the budget at the start, divisor of the resolution."""
 
 COARSEST = 8
-"""The grid starts at the target resolution divided by this."""
+"""Divisor of the target resolution at the start of training."""
 
 
 def _corner_offsets(device: torch.device) -> Tensor:
@@ -29,13 +29,13 @@ def _corner_offsets(device: torch.device) -> Tensor:
 class SparseTensorEncoder(CoarseToFineEncoder):
     """Values at the vertices of occupied voxels, interpolated linearly; no network.
 
-    Training starts dense and coarse; at each of `STAGES` the grid is resampled finer and the
-    voxels that the occupancy grid calls empty are dropped.
+    Training starts dense and coarse; at each of `STAGES` the grid is resampled finer, and voxels
+    that are empty in the occupancy grid are dropped.
 
     Parameters
     ----------
     width : int
-        Channels: log-density first, then what the decoder takes.
+        Number of channels: log-density first, then the decoder's inputs.
     resolution : int
         Vertices along each axis when fully refined.
 
@@ -84,22 +84,22 @@ class SparseTensorEncoder(CoarseToFineEncoder):
         self.links = links.view((self.resolution,) * 3)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Features (N, width) of points (N, 3)."""
+        """Return features (N, width) of points (N, 3)."""
         return sparse_sample((points + 1) / 2, self.links, self.values, self.empty)
 
     def log_density(self, points: Tensor) -> Tensor:
-        """Log-density alone: one channel is interpolated instead of all."""
+        """Return the log-density alone; one channel is interpolated instead of all."""
         density = self.values[:, :1].contiguous()
         return sparse_sample((points + 1) / 2, self.links, density, self.empty[:1])[:, 0]
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """One table whose untouched rows stay as they are."""
+        """Return the one table; rows that a step does not touch stay as they are."""
         return [ParameterGroup([self.values], learning_rate=5e-2, rule="adam_rows")]
 
     def begin_projection(
         self, target: Callable[[Tensor], Tensor], occupied: Callable[[Tensor], Tensor]
     ) -> None:
-        """At full resolution, each vertex takes what is wanted there."""
+        """Go to full resolution and copy the wanted features to each vertex."""
         self.resample(self.target_resolution, occupied)
         self.values.data.copy_(target(self._points(self.vertices, self.resolution)))
 
@@ -123,7 +123,7 @@ class SparseTensorEncoder(CoarseToFineEncoder):
 
     @torch.no_grad()
     def keep_vertices(self, kept: Callable[[Tensor], Tensor]) -> None:
-        """Drop rows of the table."""
+        """Keep only some rows of the table."""
         chosen = kept(self._points(self.vertices, self.resolution))
         self.values = nn.Parameter(self.values[chosen])
         self.vertices = self.vertices[chosen]
@@ -147,7 +147,7 @@ class SparseTensorEncoder(CoarseToFineEncoder):
     def _vertices_of_occupied_voxels(
         self, resolution: int, occupied: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        """Flat indices of all corners of the voxels with an occupied centre or corner."""
+        """Return flat indices of all corners of the voxels with an occupied centre or corner."""
         device = self.vertices.device
         used = torch.zeros((resolution,) * 3, dtype=torch.bool, device=device)
         voxels = torch.arange((resolution - 1) ** 3, device=device)
@@ -156,8 +156,8 @@ class SparseTensorEncoder(CoarseToFineEncoder):
             index = self._coordinates(part, resolution - 1)
             inside = torch.zeros(len(part), dtype=torch.bool, device=device)
             for offset in (0.5, *corners.tolist()):
-                place = index + torch.as_tensor(offset, device=device)
-                inside |= occupied(2 * place / (resolution - 1) - 1)
+                position = index + torch.as_tensor(offset, device=device)
+                inside |= occupied(2 * position / (resolution - 1) - 1)
             for corner in corners:
                 x, y, z = (index[inside] + corner).unbind(-1)
                 used[x, y, z] = True

@@ -9,7 +9,7 @@ from .factored import FactoredEncoder, scaled_factors
 
 
 class VmEncoder(FactoredEncoder):
-    """Planes times lines: their sum is the log-density, a linear map of them the other features.
+    """Planes times lines: log-density by a sum, the other features by a linear map.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ class VmEncoder(FactoredEncoder):
     resolution : int
         Vertices along each axis when fully refined.
     density_rank, color_rank : int
-        Products a mode, of log-density and of the other features.
+        Number of products per mode for the log-density and for the other features.
     """
 
     density_planes: nn.Parameter
@@ -36,13 +36,13 @@ class VmEncoder(FactoredEncoder):
         self.basis = nn.Linear(3 * color_rank, width - 1, bias=False)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Features (N, width) of points (N, 3)."""
+        """Return features (N, width) of points (N, 3)."""
         points01 = self.to_box(points)
         products = plane_products(points01, self.color_planes, self.color_lines, self.size)
         return torch.cat((self._log_density(points01)[:, None], self.basis(products)), dim=-1)
 
     def log_density(self, points: Tensor) -> Tensor:
-        """Log-density alone: the factors of the other features are left alone."""
+        """Return the log-density alone, without the factors of the other features."""
         return self._log_density(self.to_box(points))
 
     def _log_density(self, points01: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class VmEncoder(FactoredEncoder):
         return self.total(products, points01)
 
     def tables(self) -> dict[str, nn.Parameter]:
-        """Planes and lines, of log-density and of colour."""
+        """Return planes and lines, of log-density and of colour."""
         return {
             "density_planes": self.density_planes,
             "density_lines": self.density_lines,
@@ -59,7 +59,7 @@ class VmEncoder(FactoredEncoder):
         }
 
     def resampled(self, name: str, along: list[Tensor]) -> Tensor:
-        """A table's values at other vertices."""
+        """Return a table's values at other vertices."""
         table = self.tables()[name]
         if name.endswith("planes"):
             parts = table.split(plane_rows(self.size))

@@ -19,7 +19,7 @@ from ..declare import Size, float32, int64, kernel, uint8
 
 @wp.func
 def contracted_cell(position: float, scale: float, cells: int) -> int:
-    """Cell along one axis of a contracted coordinate in [-2, 2]."""
+    """Return the cell along one axis of a contracted coordinate in [-2, 2]."""
     return wp.clamp(int((position * scale + 2.0) * (float(cells) / 4.0)), 0, cells - 1)
 
 

@@ -32,7 +32,7 @@ RANGES = """
 #endif
 """.replace("CHANNELS_A_PART", str(CHANNELS_A_PART))
 
-PLACE = """
+LOCATE = """
     const int size[3] = {size_x, size_y, size_z};
     int cell[3];
     float f[3], g[3];
@@ -70,7 +70,7 @@ CORNERS = """
 """
 
 PLANES_FORWARD = (
-    PLACE
+    LOCATE
     + """
     for (int item = begin; item < end;) {
         const int mode = item / count;
@@ -93,7 +93,7 @@ PLANES_FORWARD = (
 )
 
 PLANES_BACKWARD = (
-    PLACE
+    LOCATE
     + RANGES
     + OFFSETS
     + """
@@ -133,7 +133,7 @@ LINE_ROWS = """
 """
 
 LINES_FORWARD = (
-    PLACE
+    LOCATE
     + """
         for (int i = begin; i < end; ++i) {
 """
@@ -149,7 +149,7 @@ LINES_FORWARD = (
 )
 
 LINES_BACKWARD = (
-    PLACE
+    LOCATE
     + RANGES
     + """
         for (int i = first_point; i < last_point; ++i) {

@@ -32,7 +32,7 @@ RUNS = wp.constant(16)
 
 @wp.func
 def inverse(direction: float) -> float:
-    """1 / direction; where that is near zero, of a small direction."""
+    """Return 1 / direction, limited where the direction is near zero."""
     if wp.abs(direction) < TINY:
         return 1.0 / TINY
     return 1.0 / direction
@@ -40,19 +40,19 @@ def inverse(direction: float) -> float:
 
 @wp.func
 def cell_of(position: float, low: float, scale: float, cells: int) -> int:
-    """Cell along one axis; positions outside take the nearest."""
+    """Return the cell along one axis; the nearest for positions outside."""
     return wp.clamp(int((position - low) * scale), 0, cells - 1)
 
 
 @wp.func
 def blocks_along(cells: int) -> int:
-    """Blocks along an axis of so many cells."""
+    """Return the number of blocks along an axis of `cells` cells."""
     return (cells + BLOCK - 1) / BLOCK
 
 
 @wp.func
 def last_in_block(cell: int, direction: float) -> int:
-    """The cell of the same block that a ray along `direction` leaves last."""
+    """Return the cell of the same block that a ray along `direction` leaves last."""
     start = cell - cell % BLOCK
     if direction > 0.0:
         return start + BLOCK - 1
@@ -88,7 +88,7 @@ def any_in_box(
     cells_y: int,
     cells_z: int,
 ) -> wp.uint8:
-    """Non-zero if any cell of a box of cells is; eight cells along z are read as one number."""
+    """Return non-zero if any cell of a box is; eight cells along z are read as one number."""
     ...
 
 
@@ -102,7 +102,7 @@ def gather_blocks(
     cells_z: Size,
     blocks: uint8("blocks"),
 ):
-    """Find out whether any cell of each block is occupied; work items are blocks."""
+    """Compute whether any cell of each block is occupied; work items are blocks."""
     along_y = blocks_along(cells_y)
     along_z = blocks_along(cells_z)
     for block in range(begin, end):
@@ -141,7 +141,7 @@ def next_occupied(
     face_start: wp.vec3,
     face_growth: wp.vec3,
 ) -> wp.vec2i:
-    """The first candidates from the k-th on in an occupied cell: first, one past the last.
+    """Return the first candidates in an occupied cell from the k-th on: first, one past the last.
 
     The first is -1 if there is none. A ray leaves cell i of an axis at
     `face_start + face_growth * i`, made a little smaller so that all candidates before it are in

@@ -19,7 +19,7 @@ from ..declare import float32, kernel, uint8
 
 @wp.func
 def vector(values: wp.array[wp.float32], index: int) -> wp.vec3:
-    """Row of three numbers of a flat array."""
+    """Return three successive numbers of a flat array, row `index`."""
     return wp.vec3(values[3 * index], values[3 * index + 1], values[3 * index + 2])
 
 

@@ -30,7 +30,7 @@ def occupied_part(
     low: wp.vec3,
     size: wp.vec3,
 ) -> bool:
-    """Whether the cell in the middle of a part of a ray's way is occupied."""
+    """Return whether the cell in the middle of a part of a ray's way is occupied."""
     t = enter + length * ((float(part) + 0.5) / float(probes))
     index = int(0)
     for axis in range(3):
