@@ -377,7 +377,7 @@ def by_api(api, capture):
     api.add_shape(frame, "erase", "box", (0, 0, 1))
     api.apply_edits(frame, volume_resolution=24)
     api.convert(frame, "hash", preset="small", steps=2)
-    with pytest.raises(api.ConvertFieldError, match="is no camera"):
+    with pytest.raises(api.ConvertFieldError, match="is not a camera"):
         api.render(frame, frame)
     api.look_through(next(item for item in frame.children if item.type == "CAMERA"))
     return frame, api.render(frame)
