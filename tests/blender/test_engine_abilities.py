@@ -120,7 +120,8 @@ def test_a_composition_is_trained_and_converted_by_the_buttons(frame, engine, mo
     assert engine("info", made.path)["field"]["architecture"]["name"] == "vm"
     told = request_of(made)
     assert (told["stages"], told["max_size"]) == ("23", "3MB") and "through" not in told
-    assert told["hard_poses"] and not told["hard_rays"]
+    assert "hard_poses" not in told, "what is as the engine has it is not sent"
+    assert not told["hard_rays"]
     assert not told["density_constraint"] and not told["projection"]
 
     report = Path(made.report)

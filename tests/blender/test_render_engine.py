@@ -165,7 +165,7 @@ def test_field_and_objects_hide_each_other_by_depth(api, frame, tmp_path):
     scenes = len(bpy.data.scenes)
     assert api.combine_by_depth(frame) == other and len(bpy.data.scenes) == scenes
     scene.render.engine = "CONVERT_FIELD"
-    with pytest.raises(api.ConvertFieldError, match="another engine"):
+    with pytest.raises(api.ConvertFieldError, match="another render engine"):
         api.combine_by_depth(frame)
 
 
