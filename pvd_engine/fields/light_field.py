@@ -177,7 +177,7 @@ class LightField(Learner):
         return self._places(rays, rays.origins[:, :0])[1]
 
     def _places(self, rays: Rays, shares: Tensor) -> tuple[Tensor, Tensor]:
-        return self.occupancy.space.places(rays, self.occupancy.binary, LOOKS, shares)
+        return self.occupancy.space.positions(rays, self.occupancy.binary, LOOKS, shares)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Return all that training optimises."""

@@ -79,7 +79,7 @@ def test_a_crop_box_bounds_the_field(tmp_path, capture):
 
 def test_a_crop_box_without_volume_is_one_sentence(tmp_path, capture):
     arguments = train_arguments(capture, tmp_path / "f.safetensors", crop=(0, 0, 0, 1, 0, 1))
-    with pytest.raises(UserError, match="minimum corner below"):
+    with pytest.raises(UserError, match="minimum corner must lie below"):
         train.run(arguments, Job(tmp_path / "job"))
 
 
