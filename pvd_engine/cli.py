@@ -43,7 +43,7 @@ VerbArguments = TypeVar("VerbArguments")
 
 @dataclass(frozen=True)
 class Command(Generic[VerbArguments]):
-    """What follows a verb on the command line."""
+    """The arguments and options after a verb on the command line."""
 
     arguments: Annotated[VerbArguments, tyro.conf.arg(name="")]
     options: Annotated[Options, tyro.conf.arg(name="")]
@@ -51,11 +51,11 @@ class Command(Generic[VerbArguments]):
 
 @dataclass(frozen=True, kw_only=True)
 class RunCommand:
-    """Run a job folder, or go on with one that was stopped.
+    """Run a job folder, or resume one that was stopped.
 
-    This is how Blender drives the engine. The folder holds a request.json; events are printed as
-    lines of JSON and kept in events.jsonl, and result.json comes last. When standard input is a
-    pipe, a line "cancel" on it, or its end, stops the job at a checkpoint.
+    Blender drives the engine with this command. The folder holds a request.json. Events are
+    printed as lines of JSON and kept in events.jsonl; result.json is written last. When standard
+    input is a pipe, a line "cancel" or the end of the pipe stops the job at a checkpoint.
 
     Example: pvd run jobs/train-1
     """
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        Those of the process when not given.
+        The words after ``pvd``; those of the process by default.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_CANCELLED
     except BrokenPipeError:
-        # Whoever read the output has gone; Python would complain once more when it flushes.
+        # The reader of the output has closed it; Python would report that again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
 
@@ -115,13 +115,13 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _parse(kind: Any, name: str, words: list[str], documented: type | None = None) -> Any:
-    """Parse a verb's words; wrong ones end the process with a short message and exit code 2."""
+    """Parse a verb's words; wrong usage ends the process with a short message and exit code 2."""
     description = inspect.cleandoc((documented or kind).__doc__ or "")
     return tyro.cli(kind, prog=f"pvd {name}", description=description, args=words, config=_CONFIG)
 
 
 def _explain(words: list[str]) -> int:
-    """Print help on all verbs, or that there is no such verb; tyro ends the process."""
+    """Print the help on all verbs, or an error for an unknown one; tyro ends the process."""
     documented = {name: verb.arguments for name, verb in VERBS.items()} | {
         "run": RunCommand,
         "serve": serve.ServeArguments,
@@ -133,6 +133,6 @@ def _explain(words: list[str]) -> int:
         ]
         for name, kind in documented.items()
     )
-    choice: Any = Union[verbs]  # noqa: UP007, of as many as there are
+    choice: Any = Union[verbs]  # noqa: UP007, the number of verbs varies
     tyro.cli(choice, prog="pvd", description=DESCRIPTION, args=words, config=_CONFIG)
     return 2

@@ -1,9 +1,9 @@
-"""What the engine tells its user when something cannot be done."""
+"""Errors that end a job: a mistake that the user can correct, or a request to stop."""
 
 
 class UserError(Exception):
-    """A failure that the user can mend; its message is one sentence: what is wrong, what to do."""
+    """A failure that the user can correct; its message says what is wrong, where and what to do."""
 
 
 class Cancelled(Exception):  # noqa: N818
-    """The job was asked to stop; its checkpoint is written and the same command resumes it."""
+    """A request to stop the job; its checkpoint is written and the same command resumes it."""

@@ -1,4 +1,4 @@
-"""The one form in which every dataset reaches the engine: cameras, images, splits, bounds, frame.
+"""The capture, to which every format is read: cameras, images, splits, bounds, frame.
 
 Conventions (see ``docs/design/space.md``): camera-to-world 4x4, OpenGL axes (x right, y up, looking
 down -z), float64; pixel origin at the image's top-left corner, so that the centre of the first
@@ -26,8 +26,8 @@ class Camera:
     width, height : int
         Image size in pixels.
     fx, fy, cx, cy : float
-        Intrinsics in pixels, corner origin. Of an equirectangular camera fx and fy are pixels per
-        radian of longitude (to the right) and latitude (upwards), and (cx, cy) shows what lies
+        Intrinsics in pixels, corner origin. For an equirectangular camera fx and fy are pixels per
+        radian of longitude (to the right) and latitude (upwards), and (cx, cy) is the direction
         straight ahead; the whole sphere has width / (2 pi), height / pi, width / 2, height / 2.
     distortion_model : str
         ``"none"``, ``"opencv"`` (k1, k2, p1, p2, k3, k4), ``"opencv_fisheye"`` (k1, k2, k3, k4),
@@ -38,7 +38,7 @@ class Camera:
         a0 + r + a2 r² + a3 r³ + a4 r⁴ in radians, r focal lengths from the principal point) or
         ``"equirectangular"``.
     distortion : dict of str to float
-        The coefficients by name; absent ones are zero.
+        Coefficients by name; missing ones are zero.
     """
 
     camera_to_world: np.ndarray
@@ -54,7 +54,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class View:
-    """One camera of a capture, with its image where there is one.
+    """A camera of a capture, with its image if it has one.
 
     Attributes
     ----------
@@ -67,9 +67,9 @@ class View:
     image_path : Path or None
         None for a camera without an image.
     stored_size : (width, height) or None
-        Of the image file, where the camera is a smaller one.
+        Size of the image file, where the camera's size is smaller.
     mask_path : Path or None
-        An image that is black where pixels do not count, where there is one.
+        An image that is black where pixels do not count; None without a mask.
     """
 
     name: str
@@ -82,18 +82,18 @@ class View:
 
 @dataclass(frozen=True)
 class Frame:
-    """What a file says about its own frame, kept so that an export gives the same numbers back.
+    """The frame that a file states, kept so that an export writes the same numbers again.
 
     Attributes
     ----------
     applied_transform : (3, 4) float64 array
         From the original world to the dataset frame; identity when the file has none.
     aabb_scale, scale, offset
-        instant-ngp's fields as the file gives them, or None.
+        Fields of instant-ngp as the file states them, or None.
     applied_scale
-        nerfstudio's scale that goes with `applied_transform`, or None.
+        Scale of nerfstudio that belongs to `applied_transform`, or None.
     aabb : (2, 3) float64 array or None
-        instant-ngp's explicit box, dataset frame.
+        Explicit box of instant-ngp, dataset frame.
     """
 
     applied_transform: np.ndarray = field(default_factory=lambda: np.eye(4)[:3])
@@ -105,7 +105,7 @@ class Frame:
 
     @property
     def has_box(self) -> bool:
-        """Whether the file states the scene's box."""
+        """True when the file states the scene's box."""
         return any(
             value is not None for value in (self.aabb, self.aabb_scale, self.scale, self.offset)
         )
@@ -118,31 +118,31 @@ class Capture:
     Attributes
     ----------
     name : str
-        Folder name of the dataset.
+        Name of the dataset's folder.
     root : Path
     format : str
         ``"nerf_synthetic"``, ``"transforms"``, ``"donerf"``, ``"llff"``, ``"nsvf"``, ``"dtu"``,
-        ``"polycam"``, ``"realitycapture"`` or ``"colmap"``; ``"cameras"``, without images.
+        ``"polycam"``, ``"realitycapture"`` or ``"colmap"``; ``"cameras"`` is without images.
     views : tuple of View
     box : (2, 3) float64 array
         Minimum and maximum corner of the scene, dataset frame.
     box_source : str
-        One sentence: where the box comes from.
+        Origin of the box, one sentence.
     frame : Frame
     has_alpha : bool
-        True when the images carry an alpha channel (objects on transparent ground).
+        True when the images have transparency (objects on a transparent background).
     bounded : bool
-        True when the files say of the box that it holds all that the images show.
+        True when the files state that the box holds all that the images show.
     nearest : float or None
-        The least depth along the optical axes at which the files say that there is something.
+        Smallest depth along the optical axes at which the files state content; None if unknown.
     notes : tuple of str
-        Sentences about what was guessed or left out while reading.
+        Sentences about guesses, changes and omissions while reading.
     points_path : Path or None
-        PLY file of the sparse points that came with the cameras, dataset frame.
+        PLY file of the cameras' sparse points, dataset frame.
     points : SparsePoints or None
-        The points themselves, dataset frame, where the format keeps them in no PLY file.
+        The sparse points, dataset frame, where the format does not keep them in a PLY file.
     downscale : int
-        By what width and height of the images were divided.
+        Divisor of the width and height of the images.
     """
 
     name: str
@@ -161,11 +161,11 @@ class Capture:
     downscale: int = 1
 
     def split(self, name: str) -> tuple[View, ...]:
-        """Views of one split, in file order."""
+        """Return the views of one split, in file order."""
         return tuple(view for view in self.views if view.split == name)
 
     def sparse_points(self) -> SparsePoints | None:
-        """The sparse points, from their file where they have one, or None.
+        """Return the sparse points, read from their file where they have one, or None.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Open any capture that the engine can read."""
+"""Opening captures of any format that the engine can read."""
 
 import os
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from .formats.transforms import is_transforms, read_transforms
 from .images.downscale import downscaled
 
 MIN_TRAIN_VIEWS = 2
+"""Fewest train views with an image for training."""
 
 _SPLIT_FILES = ("transforms_train.json", "transforms_val.json", "transforms_test.json")
 
@@ -35,22 +36,22 @@ def _folder(path: Path) -> Path:
 
 @dataclass(frozen=True)
 class CaptureFormat:
-    """A kind of capture: how to tell it and how to read it.
+    """A capture format: how to recognise and read it.
 
     Attributes
     ----------
     name : str
-        For people.
+        Name in messages.
     holds : str
-        What a folder of this kind has.
+        Files or folders by which messages describe it.
     is_in : callable
-        Whether a folder is of this kind; cheap.
+        ``is_in(folder)`` returns whether a folder has this format, fast.
     read : callable
-        Given such a folder, returns its capture.
+        ``read(folder)`` returns the capture in such a folder.
     files : tuple of str
-        Names of the files that open the capture they belong to.
+        Names of the files that also open their capture.
     folder_of : callable
-        Given such a file or a folder of this kind, returns the folder of its capture.
+        ``folder_of(path)`` returns the capture's folder for such a file or folder.
     """
 
     name: str
@@ -62,7 +63,7 @@ class CaptureFormat:
 
 
 def _colmap_folder(path: Path) -> Path:
-    """The nearest folder that holds a model's file or folder and images, too, or else its own."""
+    """Return the nearest folder around a model that also holds images, or the model's own."""
     inner = _folder(path)
     for folder in (inner, *inner.parents[:3]):
         if is_colmap(folder) and any((folder / name).is_dir() for name in IMAGE_FOLDERS):
@@ -73,7 +74,7 @@ def _colmap_folder(path: Path) -> Path:
 FORMATS = (
     CaptureFormat(
         "DONeRF",
-        "dataset_info.json beside transforms_train.json",
+        "dataset_info.json and transforms_train.json",
         is_donerf,
         read_donerf,
         (donerf.FILE,),
@@ -95,30 +96,38 @@ FORMATS = (
     CaptureFormat("RealityCapture", "a .csv of cameras", is_realitycapture, read_realitycapture),
     CaptureFormat("COLMAP", "sparse", is_colmap, read_colmap, _COLMAP_FILES, _colmap_folder),
 )
-"""Tried in this order: what is prepared for training comes before what it was made from."""
+"""Capture formats in the order in which they are tried: files prepared for training come before
+their sources."""
 
-_READABLE = "a folder with " + "; ".join(f"{kind.holds} ({kind.name})" for kind in FORMATS)
+_COMMON = ("NeRF-Synthetic", "instant-ngp, nerfstudio", "COLMAP")
+"""Names of the formats that messages mention."""
+
+_READABLE = (
+    "a folder with "
+    + ", ".join(f"{kind.holds} ({kind.name})" for kind in FORMATS if kind.name in _COMMON)
+    + " or another format of docs/datasets.md"
+)
 
 
 def open_capture(path: str | Path, downscale: int = 1) -> Capture:
-    """Read a dataset; what it is is found from its content.
+    """Read a dataset; its format is found from its content.
 
     Parameters
     ----------
     path : str or Path
-        A folder in one of `FORMATS`, the first that fits, or the file that lists its cameras.
+        A folder, read in the first of `FORMATS` that fits, or the file that lists its cameras.
     downscale : int
         Divide width and height of every image by this.
 
     Returns
     -------
     Capture
-        Images are not decoded yet, save a few to see whether an alpha channel is in use.
+        The capture. Images are not decoded yet, except a few to check for transparency.
 
     Raises
     ------
     UserError
-        There is nothing to read, or what is there is wrong.
+        The path holds no capture, or an invalid one.
 
     Examples
     --------
@@ -134,20 +143,20 @@ def open_capture(path: str | Path, downscale: int = 1) -> Capture:
 
 
 def require_trainable(capture: Capture) -> None:
-    """Raise UserError when a capture has too little to train a field from.
+    """Raise UserError when a capture has too few views to train a field.
 
     Raises
     ------
     UserError
-        No train view with an image, or only one.
+        Fewer than `MIN_TRAIN_VIEWS` train views have an image.
     """
     count = sum(view.image_path is not None for view in capture.split("train"))
     if count >= MIN_TRAIN_VIEWS:
         return
     have = "no train view with an image" if count == 0 else "only one train view with an image"
     raise UserError(
-        f"The capture {capture.name} has {have}; training needs at least {MIN_TRAIN_VIEWS}, "
-        "from different sides."
+        f"The capture {capture.name} has {have}; add images, because training needs at least "
+        f"{MIN_TRAIN_VIEWS} views from different sides."
     )
 
 
@@ -178,21 +187,21 @@ def _open_file(path: Path) -> Capture:
 
 
 def _why_not(folder: Path) -> str:
-    """Say what a folder that is no capture looks like, to help find the right one."""
+    """Return the error for a folder that is not a capture, with a hint to the right one."""
     found = [name for name in _SPLIT_FILES if (folder / name).is_file()]
     if found:
-        return f"{folder} has {found[0]} but no transforms_train.json, so nothing to learn from."
+        return f"{folder} has {found[0]} but no transforms_train.json to train from; add it."
     inside = sorted(child.name for child in folder.iterdir() if _holds_capture(child))
     if inside:
         names = ", ".join(inside[:8])
-        return f"{folder} is not a capture itself but holds some ({names}); give one of them."
+        return f"{folder} is not a capture but holds some ({names}); give one of them."
     if (folder / "sparse").is_dir():
-        return f"{folder} has a folder sparse but no COLMAP model in it; export the model again."
+        return f"{folder} has a folder sparse without a COLMAP model; export the model again."
     return f"{folder} holds no capture that can be read; give {_READABLE}."
 
 
 def _holds_capture(folder: Path) -> bool:
     try:
         return any(kind.is_in(folder) for kind in FORMATS)
-    except OSError:  # a folder that may not be looked into
+    except OSError:  # a folder without permission to read it
         return False

@@ -1,4 +1,4 @@
-"""Which views train a field and which are held out."""
+"""Splits: the views that train a field and the held-out ones."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,16 +10,16 @@ from .capture import View
 from .formats.camera_entries import inside_path
 
 HOLD_EVERY = 8
-"""Every how many views one is held out, as LLFF and mip-NeRF 360 do."""
+"""Every Nth view is held out; 8, as in LLFF and mip-NeRF 360."""
 
 MIN_FOR_HOLDING = 4
-"""Below this many views none is held out."""
+"""Fewest views of which some are held out."""
 
 _KEYS = {"train": "train_filenames", "val": "val_filenames", "test": "test_filenames"}
 
 
 def evenly_spaced(views: Sequence[View], count: int) -> tuple[View, ...]:
-    """At most `count` views, spread over all of them, the first among them."""
+    """Return at most `count` views, evenly spaced, the first one included."""
     if len(views) <= count:
         return tuple(views)
     return tuple(views[index * len(views) // count] for index in range(count))
@@ -33,11 +33,14 @@ def every_eighth(names: Sequence[str]) -> tuple[list[str], str]:
     splits : list of str
         In the order of `names`.
     note : str
-        One sentence that states the rule.
+        The rule, one sentence.
     """
     splits = ["train"] * len(names)
     if len(names) < MIN_FOR_HOLDING:
-        return splits, "The file has no splits and too few views to hold any out: all are train."
+        return (
+            splits,
+            "The file has no splits and too few views to hold any out: all views are train.",
+        )
     order = sorted(range(len(names)), key=lambda index: names[index])
     for index in order[::HOLD_EVERY]:
         splits[index] = "test"
@@ -47,7 +50,7 @@ def every_eighth(names: Sequence[str]) -> tuple[list[str], str]:
 
 
 def listed_splits(content: Mapping[str, Any], path: Path) -> dict[str, str] | None:
-    """Splits that nerfstudio's ``train_filenames``, ``val_filenames``, ``test_filenames`` give.
+    """Return the splits of nerfstudio's ``train_filenames``, ``val_filenames``, ``test_filenames``.
 
     A path in several lists belongs to the first of train, test, val, so that no view both trains
     and tests.
@@ -60,7 +63,7 @@ def listed_splits(content: Mapping[str, Any], path: Path) -> dict[str, str] | No
     Raises
     ------
     UserError
-        A list is no list of paths inside the folder.
+        A list is not a list of paths inside the folder.
     """
     if all(content.get(key) is None for key in _KEYS.values()):
         return None

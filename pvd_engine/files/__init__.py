@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, checked when read."""
+"""Files: written completely or not at all, checked when read."""

@@ -1,8 +1,8 @@
-"""Reading NumPy files that others wrote: nothing is unpacked before its size and type are known.
+"""Reading NumPy files from untrusted sources: size and type are checked before unpacking.
 
-Only the ``.npy`` header is parsed by NumPy (a literal, never code); the numbers are then taken
-from exactly as many bytes as the header promises, so that neither pickled objects nor headers that
-promise more than the file holds do any harm.
+NumPy parses only the ``.npy`` header (a literal, never code). The numbers are then read from
+exactly as many bytes as the header states. Pickled objects, and headers that state more than the
+file holds, do no harm.
 """
 
 import io
@@ -19,10 +19,10 @@ from ..errors import UserError
 from .file_input import opened, read_bytes, size_text
 
 MAX_ARRAYS = 500_000
-"""Most arrays in one ``.npz``: five for each of 100,000 cameras."""
+"""Largest number of arrays in one ``.npz``: five for each of 100,000 cameras."""
 
 HEADER_BYTES = 4096
-"""Enough for the header of an array of numbers."""
+"""Bytes that are enough for the header of an array of numbers."""
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -38,7 +38,7 @@ _HEADER_FAULTS = (
     RecursionError,
     tokenize.TokenError,
 )
-"""What NumPy's parsing of a damaged header raises."""
+"""Exceptions that NumPy raises for a damaged header."""
 
 
 _ZIP_FAULTS = (
@@ -50,8 +50,8 @@ _ZIP_FAULTS = (
     ValueError,
     OSError,
 )
-"""What reading a damaged archive raises; the last four for compressions that `zipfile` lacks, for
-encryption, for names that are no text, and for places that the file does not have."""
+"""Exceptions that a damaged archive raises; the last four are for compressions that `zipfile` does
+not support, for encryption, for names that are not text and for offsets beyond the file."""
 
 
 def read_npy(path: Path, max_bytes: int) -> np.ndarray:
@@ -61,39 +61,39 @@ def read_npy(path: Path, max_bytes: int) -> np.ndarray:
     ----------
     path : Path
     max_bytes : int
-        Most bytes that the file may have.
+        Largest size of the file.
 
     Raises
     ------
     UserError
-        Missing, too large or damaged file, or anything other than numbers in it.
+        The file is missing, too large or damaged, or holds anything other than numbers.
     """
     return _array(read_bytes(path, max_bytes), str(path)).astype(np.float64)
 
 
 def read_npz(path: Path, wanted: Callable[[str], bool], max_bytes: int) -> dict[str, np.ndarray]:
-    """Read the wanted arrays of an ``.npz`` file, in the types that they are stored in.
+    """Read the wanted arrays of an ``.npz`` file, in their stored types.
 
     Parameters
     ----------
     path : Path
     wanted : callable
-        Given an array's name, says whether to read it; the others are not unpacked.
+        ``wanted(name)`` is True for the arrays to read; the others are not unpacked.
     max_bytes : int
-        Most bytes that each of them may have once unpacked.
+        Largest size of each of them, unpacked.
 
     Raises
     ------
     UserError
-        Missing or damaged file, too many arrays, an array that is too large or holds anything
-        other than numbers.
+        The file is missing or damaged or holds too many arrays, or an array is too large or holds
+        anything other than numbers.
     """
     with opened(path) as source:
         try:
             with zipfile.ZipFile(source) as archive:
                 return _members(archive, wanted, max_bytes, path)
         except _ZIP_FAULTS as error:
-            raise UserError(f"{path} is damaged or no .npz file; replace it.") from error
+            raise UserError(f"{path} is damaged or not an .npz file; replace it.") from error
 
 
 def _members(
@@ -101,7 +101,10 @@ def _members(
 ) -> dict[str, np.ndarray]:
     entries = archive.infolist()
     if len(entries) > MAX_ARRAYS:
-        raise UserError(f"{path} holds {len(entries)} arrays, too many to be read.")
+        raise UserError(
+            f"{path} holds {len(entries)} arrays, more than {MAX_ARRAYS}; check that it is the "
+            "right file."
+        )
     arrays: dict[str, np.ndarray] = {}
     for entry in entries:
         name = entry.filename.removesuffix(".npy")
@@ -110,8 +113,7 @@ def _members(
         where = f"{path}, {name}"
         if entry.file_size > max_bytes:
             raise UserError(
-                f"{where} has more than the {size_text(max_bytes)} that it may have; check that it "
-                "is the right file."
+                f"{where} is larger than {size_text(max_bytes)}; check that it is the right file."
             )
         with archive.open(entry) as file:  # yields no more than file_size says
             arrays[name] = _array(file.read(), where)
@@ -123,11 +125,11 @@ def _array(data: bytes, where: str) -> np.ndarray:
     try:
         shape, fortran, kind = _HEADERS[np.lib.format.read_magic(stream)](stream)
     except _HEADER_FAULTS as error:
-        raise UserError(f"{where} is damaged or no NumPy array; replace it.") from error
+        raise UserError(f"{where} is damaged or not a NumPy array; replace the file.") from error
     if kind.kind not in "fiu":
         raise UserError(f"{where} must hold numbers, not {kind.name[:40]}; replace the file.")
     rest = memoryview(data)[stream.tell() :]
     if any(side < 0 for side in shape) or math.prod(shape) * kind.itemsize != len(rest):
-        raise UserError(f"{where} is damaged: its size is not what its header says; replace it.")
+        raise UserError(f"{where} is damaged: its size differs from its header; replace the file.")
     flat = np.frombuffer(rest, dtype=kind)
     return flat.reshape(shape, order="F" if fortran else "C")

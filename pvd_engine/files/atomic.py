@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name, then renamed."""
+"""Atomic writes: a file is written under a temporary name, then renamed."""
 
 import contextlib
 import errno
@@ -15,24 +15,24 @@ from ..errors import UserError
 _PART = ".part"
 _DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _DISK_FULL_TEXT = ("os error 28", "os error 112", "os error 122", "No space left")
-"""How libraries that are not written in Python report a full disk or quota."""
+"""Texts by which libraries that are not written in Python report a full disk or quota."""
 
 
 def write_atomic(path: Path, writer: Callable[[Path], object]) -> None:
-    """Write a file so that its name only ever holds the whole of it, the old or the new.
+    """Write a file so that its name always holds a complete file, the old one or the new one.
 
     Parameters
     ----------
     path : Path
         Missing parent folders are made.
     writer : callable
-        Given a temporary path in the same folder and with the same suffix, writes the file there.
+        ``writer(temporary)`` writes the file to a path in the same folder with the same suffix.
 
     Raises
     ------
     UserError
-        The file cannot be written (disk full, no permission); nothing of it is left then, and an
-        older file of that name is as it was.
+        The file cannot be written (disk full, no permission). No part of it remains, and an older
+        file of that name is unchanged.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{_PART}{path.suffix}")
@@ -57,25 +57,25 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write JSON as `write_atomic` does; numbers that JSON does not have become null."""
+    """Write JSON as `write_atomic` does; NaN and infinities become null."""
     write_bytes(path, (json_text(data, indent=2) + "\n").encode())
 
 
 def json_text(data: Any, indent: int | None = None) -> str:
-    """JSON text of data; NaN and infinities, which JSON does not have, become null.
+    """Return data as JSON text; NaN and infinities, which JSON does not have, become null.
 
-    Paths become strings, and numbers of numpy plain numbers.
+    Paths become strings, and numpy's numbers plain numbers.
     """
     return json.dumps(_plain(data), indent=indent, allow_nan=False, ensure_ascii=False)
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what writes that were cut off (power, ``kill -9``) left beside a file, or in a folder.
+    """Remove temporary files that interrupted writes (power cut, ``kill -9``) left behind.
 
     Parameters
     ----------
     path : Path
-        A folder, all of whose temporary files go, or a file that was to be written.
+        A folder, to remove all its temporary files, or the file that was being written.
     """
     pattern = f".*{_PART}*" if path.is_dir() else f".{_escape(path.stem)}.*{_PART}{path.suffix}"
     folder = path if path.is_dir() else path.parent
@@ -86,14 +86,14 @@ def remove_leftovers(path: Path) -> None:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an error says that the disk or the user's share of it is full."""
+    """Return whether an error says that the disk or the user's quota is full."""
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         return True
     return any(text in str(error) for text in _DISK_FULL_TEXT)
 
 
 def why_not_written(error: BaseException) -> str:
-    """The reason of a failed write, as the end of a sentence."""
+    """Return the reason for a failed write, as the end of a sentence."""
     if is_disk_full(error):
         return "the disk is full; free some space and run the same command again"
     reason = error.strerror if isinstance(error, OSError) else None
@@ -126,7 +126,7 @@ def _flush_to_disk(path: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename outlive a power cut, where the system can (folders open on POSIX only)."""
+    """Make a rename survive a power cut where the system can (folders open on POSIX only)."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Reading JSON that people and scripts write: every value is checked before it is used."""
+"""Reading JSON of people and scripts: every value is checked before it is used."""
 
 import json
 import math
@@ -11,10 +11,11 @@ from ..errors import UserError
 from .text_input import read_text
 
 MAX_BYTES = 512 * 1024 * 1024
+"""Largest JSON file that is read, in bytes."""
 
 
 class InvalidJsonError(ValueError):
-    """A value that makes no sense; the message names its key and what is wrong with it."""
+    """An invalid value; the message names its key and says what is wrong."""
 
 
 def read_json(path: Path) -> Any:
@@ -27,7 +28,7 @@ def read_json(path: Path) -> Any:
     Raises
     ------
     UserError
-        When it is missing, too large or no JSON.
+        The file is missing, too large or not JSON.
     """
     try:
         return json.loads(read_text(path, MAX_BYTES))
@@ -36,14 +37,14 @@ def read_json(path: Path) -> Any:
 
 
 def checked_object(value: Any, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
-    """A decoded object that has these keys and no others."""
+    """Return a decoded object that has exactly these keys, or raise InvalidJsonError."""
     if not isinstance(value, dict) or set(value) != set(keys):
         raise InvalidJsonError(f"{what} must be an object with exactly {_names(keys)}")
     return value
 
 
 def checked_numbers(value: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Decoded, nested lists as a finite float64 array of a shape; ``()`` for one number."""
+    """Return nested lists as a finite float64 array of a shape; ``()`` is one number."""
     try:
         values = np.array(value)
     except (ValueError, OverflowError):

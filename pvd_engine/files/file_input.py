@@ -1,4 +1,4 @@
-"""Opening files that others wrote: no pipe is waited for, and nothing is read beyond a limit."""
+"""Opening untrusted files: no waiting for a pipe, no reading beyond a limit."""
 
 import contextlib
 import stat
@@ -11,28 +11,28 @@ from ..errors import UserError
 
 @contextlib.contextmanager
 def opened(path: Path, max_bytes: int | None = None) -> Iterator[BinaryIO]:
-    """Open an ordinary file.
+    """Open a regular file.
 
     Parameters
     ----------
     path : Path
     max_bytes : int, optional
-        Most bytes that the file may have; any number when not given.
+        Largest size of the file; no limit by default.
 
     Raises
     ------
     UserError
-        It is missing, unreadable, too large, or no ordinary file but a pipe, device or socket;
-        also when reading it fails within the ``with`` block.
+        The file is missing, unreadable, too large, or not a regular file (a pipe, device or
+        socket), or reading it fails within the ``with`` block.
     """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise UserError(f"{path} is no file that can be read; put the right one in its place.")
+            raise UserError(f"{path} is not a regular file; give the path of a file.")
         if max_bytes is not None and status.st_size > max_bytes:
             raise UserError(
-                f"{path} has {size_text(status.st_size)}, more than the {size_text(max_bytes)} "
-                "that such a file may have; check that it is the right file."
+                f"{path} has {size_text(status.st_size)}, more than the limit of "
+                f"{size_text(max_bytes)}; check that it is the right file."
             )
         with path.open("rb") as file:
             yield file
@@ -43,7 +43,7 @@ def opened(path: Path, max_bytes: int | None = None) -> Iterator[BinaryIO]:
 
 
 def read_bytes(path: Path, max_bytes: int) -> bytes:
-    """The whole content of a file.
+    """Return the content of a file.
 
     Raises
     ------
@@ -55,5 +55,5 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
 
 
 def size_text(count: int) -> str:
-    """A number of bytes for people."""
+    """Return a number of bytes as readable text."""
     return f"{count / 1e6:.0f} MB" if count >= 1e7 else f"{count / 1e3:.0f} kB"

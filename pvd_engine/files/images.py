@@ -14,16 +14,16 @@ from .atomic import write_atomic
 from .file_input import opened
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-"""File endings taken as images; anything else in a name counts as part of the name."""
+"""File endings of images; any other ending counts as part of the name."""
 
 MAX_PIXELS = 150_000_000
-"""Images above this many pixels are refused before they are decoded."""
+"""Most pixels of an image; larger ones are refused before they are decoded."""
 
 PNG_COMPRESSION = 4
-"""zlib level: nearly as small as the default 6 in half the time."""
+"""zlib level of written PNGs: nearly as small as the default 6, in half the time."""
 
 UNREAD_SUFFIXES = (".exr", ".hdr", ".heic", ".avif", ".gif")
-"""File endings of pictures that cannot be read, so that they can be named where they are found."""
+"""File endings of images that cannot be read; they are found so that an error can name them."""
 
 _OTHER_KINDS: dict[str, Callable[[bytes], bool]] = {
     "an OpenEXR image": lambda head: head.startswith(b"\x76\x2f\x31\x01"),
@@ -40,16 +40,16 @@ _SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What an image's header says, read without decoding the pixels.
+    """The header of an image, read without decoding the pixels.
 
     Attributes
     ----------
     width, height : int
-        Of the pixels as stored.
+        Size of the stored pixels.
     has_alpha : bool
-        An alpha channel, or a palette or key colour that is transparent.
+        There is an alpha channel, or a transparent palette entry or key colour.
     turned : bool
-        The EXIF orientation turns the stored pixels by a quarter, swapping width and height.
+        The EXIF orientation is a quarter turn, which swaps width and height.
     """
 
     width: int
@@ -64,7 +64,7 @@ def read_header(path: Path) -> ImageHeader:
     Raises
     ------
     UserError
-        The file is missing, no image, or larger than `MAX_PIXELS`.
+        The file is missing, not an image, or larger than `MAX_PIXELS`.
     """
     with _opened(path) as image:
         return ImageHeader(
@@ -76,18 +76,18 @@ def read_header(path: Path) -> ImageHeader:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Width and height of the stored pixels, from the header only."""
+    """Return width and height of the stored pixels, from the header only."""
     header = read_header(path)
     return header.width, header.height
 
 
 def has_alpha(path: Path) -> bool:
-    """Whether the image carries transparency, from the header only."""
+    """Return whether an image has transparency, from the header only."""
     return read_header(path).has_alpha
 
 
 def shows_through(path: Path) -> bool:
-    """Whether a pixel of an image is less than opaque; takes far less memory than `load_image`.
+    """Return whether any pixel is not opaque; takes far less memory than `load_image`.
 
     Raises
     ------
@@ -104,8 +104,8 @@ def shows_through(path: Path) -> bool:
 def load_image(path: Path, expected_size: tuple[int, int] | None = None) -> np.ndarray:
     """Decode an image to 8-bit sRGB with straight alpha.
 
-    Pixels come as they are stored, as the programs that find camera poses see them; a quarter
-    turn asked for by EXIF is made only when `expected_size` fits the turned image alone. Grey,
+    Pixels are returned as stored, as the programs that find camera poses see them. A quarter turn
+    that EXIF asks for is applied only when `expected_size` fits the turned image alone. Grey,
     palette, CMYK and 16-bit images are converted; an image without transparency is opaque.
 
     Parameters
@@ -129,7 +129,7 @@ def load_image(path: Path, expected_size: tuple[int, int] | None = None) -> np.n
             turned = _orientation(image) in _SWAPPED_ORIENTATIONS
             if not turned or size[::-1] != tuple(expected_size):
                 raise UserError(
-                    f"{path} has {size[0]} x {size[1]} pixels, but its camera says "
+                    f"{path} has {size[0]} x {size[1]} pixels, but its camera has "
                     f"{expected_size[0]} x {expected_size[1]}; read the capture again."
                 )
             image = ImageOps.exif_transpose(image)
@@ -137,7 +137,7 @@ def load_image(path: Path, expected_size: tuple[int, int] | None = None) -> np.n
 
 
 def write_png(path: Path, array: np.ndarray) -> Path:
-    """Write an image as PNG under a temporary name, then rename it: never half a file.
+    """Write an image as PNG, atomically: under a temporary name, then renamed.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def write_png(path: Path, array: np.ndarray) -> Path:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image and turn every way in which decoding can fail into a UserError."""
+    """Open an image, and turn every failure of decoding into a UserError."""
     with opened(path) as file:
         _refuse_other_kinds(file, path)
         try:
@@ -178,25 +178,24 @@ def _opened(path: Path) -> Iterator[Image.Image]:
                 if image.width * image.height > MAX_PIXELS:
                     raise UserError(
                         f"{path} has {image.width} x {image.height} pixels, too many to read; "
-                        "make the images smaller."
+                        "make the image smaller."
                     )
                 yield image
         except UnidentifiedImageError as error:
             raise UserError(f"{path} is not an image that can be read; replace it.") from error
         except Image.DecompressionBombError as error:
             raise UserError(
-                f"{path} has too many pixels to read; make the images smaller."
+                f"{path} has too many pixels to read; make the image smaller."
             ) from error
         except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
             # Pillow reports damaged pixel data with all of these, depending on the format.
-            reason = " ".join(str(error).split())[:80] or type(error).__name__
-            raise UserError(
-                f"{path} is damaged and cannot be read ({reason}); replace it."
-            ) from error
+            reason = " ".join(str(error).split())[:80]
+            why = f" ({reason})" if reason else ""
+            raise UserError(f"{path} is damaged and cannot be read{why}; replace it.") from error
 
 
 def _refuse_other_kinds(file: BinaryIO, path: Path) -> None:
-    """Name the kinds of pictures that people have and that cannot be read."""
+    """Raise UserError for common kinds of images that cannot be read, with their name."""
     head = file.read(_HEAD_BYTES)
     file.seek(0)
     for kind, is_kind in _OTHER_KINDS.items():
@@ -216,10 +215,10 @@ def _to_rgba(image: Image.Image) -> np.ndarray:
         grey = _eight_bits(np.asarray(image))
         return np.dstack([grey, grey, grey, np.full_like(grey, 255)])
     if image.mode == "F":
-        raise ValueError("floating-point pixels are no sRGB: save it with 8 or 16 bits")
+        raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits")
     return np.array(image if image.mode == "RGBA" else image.convert("RGBA"))
 
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:
-    """16-bit grey to 8 bits, rounded; Pillow's own conversion clips instead of scaling."""
+    """Scale 16-bit grey to 8 bits, rounded; Pillow's own conversion clips instead of scaling."""
     return ((np.clip(values.astype(np.int64), 0, 65535) * 255 + 32767) // 65535).astype(np.uint8)

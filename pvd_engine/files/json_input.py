@@ -1,4 +1,4 @@
-"""Reading JSON written by others: size, depth and numbers are checked before anything uses them."""
+"""Reading untrusted camera files in JSON: size, depth and numbers are checked before use."""
 
 import json
 import math
@@ -12,23 +12,23 @@ from ..errors import UserError
 from .text_input import read_text
 
 MAX_BYTES = 128 * 1024 * 1024
-"""Largest JSON file read; 20,000 nerfstudio frames with their matrices take about 25 MB."""
+"""Largest JSON file that is read, in bytes; 20,000 camera entries take about 25 MB."""
 
 MAX_DEPTH = 24
+"""Deepest nesting of objects and lists in a JSON file."""
 
 MAX_VALUES = 8_000_000
-"""Most commas and brackets of a JSON file: each stands for up to 80 bytes of memory. A frame with a
-matrix and a lens of its own has about 40, so that `MAX_FRAMES` of them fit."""
+"""Most commas and brackets in a JSON file; each stands for up to 80 bytes of memory. A camera entry
+with a matrix and a lens of its own has about 40, so `MAX_ENTRIES` of them fit."""
 
 ORTHOGONALITY_TOLERANCE = 1e-2
-"""Largest entry of RᵀR/s² − I that still counts as a rotation written with few digits."""
+"""Largest element of RᵀR/s² − I for a rotation R that is written with few digits."""
 
 EXACT_TOLERANCE = 1e-5
-"""Below this deviation (a few float32 roundings) the file's own numbers are kept untouched."""
-
+"""Largest deviation (a few float32 roundings) for which the file's own numbers stay unchanged."""
 
 _NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")
-"""Unicode's categories of controls, halves of characters, and ends of lines and paragraphs."""
+"""Unicode categories of control characters, surrogates, line ends and paragraph ends."""
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
@@ -46,11 +46,14 @@ def read_json_object(path: Path) -> dict[str, Any]:
     ------
     UserError
         As `read_text`, or the file is not JSON, holds NaN or Infinity or more than `MAX_VALUES`
-        values, is nested deeper than `MAX_DEPTH`, or its top level is not an object.
+        values, is nested deeper than `MAX_DEPTH`, or has a top level that is not an object.
     """
     text = read_text(path, MAX_BYTES)
     if sum(text.count(mark) for mark in ",[{") > MAX_VALUES:
-        raise UserError(f"{path} holds more than {MAX_VALUES} values, too many for a camera file.")
+        raise UserError(
+            f"{path} holds more than {MAX_VALUES} values, too many for a camera file; check that "
+            "it is the right file."
+        )
     try:
         content = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError as error:
@@ -68,7 +71,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
 
 def finite_number(value: Any, what: str, where: str) -> float:
-    """Return `value` as a float, or raise UserError naming `what` and `where` it stands."""
+    """Return `value` as a float, or raise UserError that names `what` and `where`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UserError(f"{where}: {what} must be a number, not {_describe(value)}.")
     try:
@@ -84,12 +87,12 @@ def positive_number(value: Any, what: str, where: str) -> float:
     """Return `value` as a float above zero, or raise UserError."""
     number = finite_number(value, what, where)
     if number <= 0:
-        raise UserError(f"{where}: {what} must be above zero, but is {number:g}.")
+        raise UserError(f"{where}: {what} must be above zero, not {number:g}.")
     return number
 
 
 def text_value(value: Any, what: str, where: str) -> str:
-    """Return `value` when it is a string fit to be a name or path, or raise UserError."""
+    """Return `value` when it is a string that can be a name or path, or raise UserError."""
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"{where}: {what} must be text, not {_describe(value)}.")
     if any(unicodedata.category(letter) in _NOT_IN_NAMES for letter in value):
@@ -98,7 +101,7 @@ def text_value(value: Any, what: str, where: str) -> str:
 
 
 def shortened(text: str, most: int = 80) -> str:
-    """A name as messages show it."""
+    """Return a name as messages show it, at most `most` characters long."""
     return text if len(text) <= most else f"{text[:most]}…"
 
 
@@ -108,10 +111,10 @@ def matrix_3x4(value: Any, what: str, where: str) -> np.ndarray:
     Raises
     ------
     UserError
-        Missing, of another shape, not finite, or with a last row other than (0, 0, 0, 1).
+        The matrix is missing, not finite, of another shape, or its last row is not (0, 0, 0, 1).
     """
     if value is None:
-        raise UserError(f"{where}: {what} is missing; every frame needs one.")
+        raise UserError(f"{where}: {what} is missing; every camera needs one.")
     rows_fit = isinstance(value, list) and len(value) in (3, 4)
     if not rows_fit or not all(isinstance(row, list) and len(row) == 4 for row in value):
         raise UserError(f"{where}: {what} must have 4 rows of 4 numbers.")
@@ -127,20 +130,19 @@ def matrix_3x4(value: Any, what: str, where: str) -> np.ndarray:
 def pose(value: Any, what: str, where: str) -> tuple[np.ndarray, str | None]:
     """Return a camera-to-world matrix whose 3x3 part is a rotation.
 
-    A uniform scale is divided out, and a rotation that is orthogonal only to a few digits is
-    replaced by the nearest rotation; the file's numbers stay as they are when they are exact to
-    float32.
+    A uniform scale is divided out. A rotation that is orthogonal only to a few digits is replaced
+    by the nearest rotation. Numbers of the file that are exact to float32 stay unchanged.
 
     Returns
     -------
     matrix : (4, 4) float64 array
     change : str or None
-        What had to be changed, as part of a sentence (``"was scaled by 2"``).
+        The change that was necessary, as part of a sentence (``"was scaled by 2"``).
 
     Raises
     ------
     UserError
-        As `matrix_3x4`, and when the 3x3 part is no rotation (mirrored, sheared or zero).
+        As `matrix_3x4`, or the 3x3 part is not a rotation (mirrored, sheared or zero).
     """
     rows = matrix_3x4(value, what, where)
     linear, translation = rows[:, :3], rows[:, 3]
@@ -150,7 +152,7 @@ def pose(value: Any, what: str, where: str) -> tuple[np.ndarray, str | None]:
     determinant = float(np.linalg.det(linear / magnitude))
     if determinant <= 0:
         kind = "mirrored" if determinant < 0 else "flat"
-        raise UserError(f"{where}: the rotation of {what} is {kind}, so it is no camera pose.")
+        raise UserError(f"{where}: the rotation of {what} is {kind}, which no camera pose can be.")
     scale = magnitude * determinant ** (1 / 3)
     deviation = float(np.abs(linear.T @ linear / scale**2 - np.eye(3)).max())
     if deviation > ORTHOGONALITY_TOLERANCE:
@@ -172,7 +174,7 @@ def pose(value: Any, what: str, where: str) -> tuple[np.ndarray, str | None]:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"it holds {name}, which is no number")
+    raise ValueError(f"it holds {name}, which is not a number")
 
 
 def _check_depth(content: Any, path: Path) -> None:

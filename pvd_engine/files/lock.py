@@ -1,4 +1,4 @@
-"""One engine at a time works on a folder."""
+"""Lock files: only one engine works on a folder at a time."""
 
 import contextlib
 import errno
@@ -12,10 +12,10 @@ from ..errors import UserError
 
 log = logging.getLogger(__name__)
 
-_HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK, errno.EWOULDBLOCK)
+_HELD_ERRORS = (errno.EACCES, errno.EAGAIN, errno.EDEADLK, errno.EWOULDBLOCK)
 
 _LOCKED_BYTE = 1 << 20
-"""Windows locks bytes; this one lies beyond the file's text, which others may then read."""
+"""Position of the byte that is locked on Windows; the text before it stays readable."""
 
 if sys.platform == "win32":
     import msvcrt
@@ -34,31 +34,31 @@ else:
 
 @contextlib.contextmanager
 def hold_lock(path: Path) -> Iterator[None]:
-    """Hold a lock file; the system lets go of it when the process ends, in whatever way.
+    """Hold a lock file; the system releases it when the process ends, however it ends.
 
     Parameters
     ----------
     path : Path
-        The lock file; it stays, with the last holder's process id in it.
+        The lock file; it stays and holds the process id of its last holder.
 
     Raises
     ------
     UserError
-        Another process holds it.
+        Another process holds the lock.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
             _take(handle)
         except OSError as error:
-            if error.errno in _HELD:
+            if error.errno in _HELD_ERRORS:
                 raise UserError(
                     f"Another engine (process {_holder(path)}) works on '{path.parent}'; "
                     "wait for it, cancel it, or give another --job."
                 ) from error
-            # Some network file systems have no locks; a job there is better than none.
+            # Some network file systems have no locks; a job without a lock is better than none.
             log.warning("the job folder cannot be locked here: %s", error)
-        # A full disk must not keep a job from telling so in its own way.
+        # On a full disk the job must still start, because it reports that itself.
         with contextlib.suppress(OSError):
             os.ftruncate(handle, 0)
             os.write(handle, f"{os.getpid()}\n".encode())
@@ -68,9 +68,9 @@ def hold_lock(path: Path) -> Iterator[None]:
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether a lock file is there whose holder has ended without taking it away.
+    """Return whether a lock file exists whose holder has ended without removing it.
 
-    Where there is no file yet, or no locks (some network file systems), nobody can tell: False.
+    Return False where there is no file yet, or no locks (some network file systems).
     """
     try:
         handle = os.open(path, os.O_RDWR)

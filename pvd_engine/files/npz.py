@@ -9,7 +9,7 @@ from .atomic import write_atomic
 
 
 def write_npz(path: Path, arrays: dict[str, Any]) -> None:
-    """Write arrays by name, compressed, whole or not at all."""
+    """Write compressed arrays by name, as `write_atomic` does."""
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Reading text files of numbers that others wrote: sizes and numbers are checked on the way."""
+"""Reading untrusted text files of numbers: sizes and numbers are checked."""
 
 import math
 from pathlib import Path
@@ -7,7 +7,7 @@ from ..errors import UserError
 from .file_input import read_bytes
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Largest text file read; 100,000 cameras in a table take about 25 MB."""
+"""Largest text file that is read, in bytes; a table of 100,000 cameras takes about 25 MB."""
 
 
 def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
@@ -16,7 +16,7 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     Raises
     ------
     UserError
-        As `read_bytes`, or the file is no UTF-8 text.
+        As `read_bytes`, or the file is not UTF-8 text.
     """
     data = read_bytes(path, max_bytes)
     try:
@@ -26,12 +26,12 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
 
 
 def read_number_rows(path: Path, max_bytes: int = 64 * 1024) -> list[list[float]]:
-    """Read numbers separated by blanks, row by row; empty rows are skipped.
+    """Read rows of numbers that are separated by spaces; empty rows are skipped.
 
     Raises
     ------
     UserError
-        As `read_text`, and when an entry is no finite number.
+        As `read_text`, or an entry is not a finite number.
     """
     return [
         [number_of_text(entry, f"{path.parent.name}/{path.name}") for entry in line.split()]
@@ -41,11 +41,11 @@ def read_number_rows(path: Path, max_bytes: int = 64 * 1024) -> list[list[float]
 
 
 def number_of_text(text: str, where: str) -> float:
-    """Return the finite number that a text states, or raise UserError naming `where`."""
+    """Return the finite number that a text holds, or raise UserError that names `where`."""
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise UserError(f"{where}: {text[:40]!r} is no finite number; correct the file.")
+        raise UserError(f"{where}: {text[:40]!r} is not a finite number; correct the file.")
     return number

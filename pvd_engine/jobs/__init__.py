@@ -1,1 +1,1 @@
-"""The job folder: events, budget, checkpoints, cancel."""
+"""Jobs: the folder, events, budget, checkpoints, cancelling."""

@@ -12,19 +12,19 @@ AnyArguments = TypeVar("AnyArguments")
 
 
 def to_json(arguments: Any) -> dict[str, Any]:
-    """JSON values of arguments by field name, as ``request.json`` holds them."""
+    """Return the arguments as JSON values by field name, for ``request.json``."""
     return {field.name: _plain(getattr(arguments, field.name)) for field in fields(arguments)}
 
 
 def _plain(value: Any) -> Any:
-    """A path as text, also within a tuple."""
+    """Return a value with paths as text, also within a tuple."""
     if isinstance(value, tuple):
         return tuple(map(_plain, value))
     return str(value) if isinstance(value, Path) else value
 
 
 def from_json(kind: type[AnyArguments], values: Any, where: str) -> AnyArguments:
-    """Check decoded JSON strictly against a verb's arguments.
+    """Return the arguments of a verb from decoded JSON, strictly checked.
 
     Parameters
     ----------
@@ -33,36 +33,35 @@ def from_json(kind: type[AnyArguments], values: Any, where: str) -> AnyArguments
     values : dict
         JSON values by field name.
     where : str
-        Names the file in messages.
+        Name of the file in messages.
 
     Raises
     ------
     UserError
-        A key is unknown or missing, or a value has another type; the message names it.
+        A key is unknown or missing, or a value has the wrong type; the message names the key.
     """
     if not isinstance(values, dict):
         raise UserError(f"{where}: 'arguments' must be an object with values by name.")
     hints = get_type_hints(kind)
     unknown = sorted(set(values) - set(hints))
     if unknown:
-        known = ", ".join(hints)
-        raise UserError(f"{where}: there is no argument '{unknown[0]}'; known are {known}.")
+        raise UserError(f"{where}: there is no argument '{unknown[0]}'; remove or correct it.")
     required = [field.name for field in fields(kind) if field.default is MISSING]  # type: ignore[arg-type]
     missing = [name for name in required if name not in values]
     if missing:
-        raise UserError(f"{where}: the argument '{missing[0]}' is missing.")
+        raise UserError(f"{where}: the argument '{missing[0]}' is missing; add it.")
     checked = {name: _checked(values[name], hints[name], name, where) for name in values}
     return kind(**checked)
 
 
 def with_absolute_paths(arguments: AnyArguments, folder: Path) -> AnyArguments:
-    """The same arguments with every path absolute.
+    """Return the arguments with every path absolute.
 
     Parameters
     ----------
     arguments : dataclass of a verb
     folder : Path
-        What relative paths are relative to.
+        Folder to which relative paths are relative.
     """
 
     def absolute(value: Any) -> Any:
@@ -80,7 +79,7 @@ def with_absolute_paths(arguments: AnyArguments, folder: Path) -> AnyArguments:
 
 
 def _checked(value: Any, hint: Any, name: str, where: str) -> Any:
-    """A JSON value as the type of its field."""
+    """Return a JSON value as the type of its field, or raise UserError."""
     if get_origin(hint) in (Union, types.UnionType):
         if value is None:
             return None
@@ -98,13 +97,13 @@ def _checked(value: Any, hint: Any, name: str, where: str) -> Any:
         kinds = get_args(hint)
         if kinds[-1] is Ellipsis:
             if not isinstance(value, list) or not value:
-                raise UserError(f"{where}: '{name}' must be a list, and not empty.")
+                raise UserError(f"{where}: '{name}' must be a list that is not empty.")
             return tuple(_checked(v, kinds[0], name, where) for v in value)
         if not isinstance(value, list) or len(value) != len(kinds):
             raise UserError(f"{where}: '{name}' must be a list of {len(kinds)} numbers.")
         return tuple(_checked(v, kind, name, where) for v, kind in zip(value, kinds, strict=True))
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-    # True is an int to Python, but not to whoever wrote the request.
+    # True is an int in Python, but not in a request.
     fits = type(value) is hint or (hint is float and type(value) is int)
     if not fits:
         raise UserError(f"{where}: '{name}' must be {words[hint]}, not {value!r}.")

@@ -1,4 +1,4 @@
-"""How long an optimisation may take: seconds or steps."""
+"""The budget of an optimisation: seconds or steps."""
 
 import math
 import re
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from ..errors import UserError
 
 DEFAULT_SECONDS = 180.0
-"""When neither ``--budget`` nor ``--steps`` is given."""
+"""Budget in seconds when neither ``--budget`` nor ``--steps`` is given."""
 
 MAX_SECONDS = 30 * 86400.0
+"""Largest budget in seconds: thirty days."""
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+"""Seconds of each unit."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,12 @@ class Budget:
 
     @classmethod
     def parse(cls, budget: str | None, steps: int | None) -> "Budget":
-        """The budget of ``--budget`` and ``--steps``; three minutes when neither is given.
+        """Return the budget of ``--budget`` and ``--steps``; three minutes when neither is given.
 
         Raises
         ------
         UserError
-            Both are given, or one makes no sense.
+            Both are given, or one is not valid.
         """
         if budget is not None and steps is not None:
             raise UserError("Give --budget or --steps, not both.")
@@ -44,15 +46,15 @@ class Budget:
             return cls(None, steps)
         return cls(DEFAULT_SECONDS if budget is None else parse_seconds(budget), None)
 
-    def part(self, share: float) -> "Budget":
-        """A share of it, at least one step."""
+    def part(self, fraction: float) -> "Budget":
+        """Return a fraction of the budget, at least one step."""
         return Budget(
-            None if self.seconds is None else self.seconds * share,
-            None if self.steps is None else max(round(self.steps * share), 1),
+            None if self.seconds is None else self.seconds * fraction,
+            None if self.steps is None else max(round(self.steps * fraction), 1),
         )
 
     def fraction(self, step: int, elapsed: float) -> float:
-        """The share that is spent, 0 to 1.
+        """Return the fraction that is spent, 0 to 1.
 
         Parameters
         ----------
@@ -69,22 +71,22 @@ class Budget:
         return min(max(spent), 1.0)
 
     def done(self, step: int, elapsed: float) -> bool:
-        """Whether nothing is left."""
+        """Return whether the budget is spent."""
         return self.fraction(step, elapsed) >= 1.0
 
 
 def parse_seconds(text: str) -> float:
-    """Seconds of ``"90s"``, ``"3m"``, ``"1.5h"`` or ``"120"``.
+    """Return the seconds of a text such as ``"90s"``, ``"3m"``, ``"1.5h"`` or ``"120"``.
 
     Raises
     ------
     UserError
-        It is none of these, or not above zero.
+        The text is not a duration, or not above zero, or above `MAX_SECONDS`.
     """
     found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([smh]?)", text.strip().lower(), re.ASCII)
     seconds = float(found[1]) * _SECONDS[found[2]] if found else math.nan
     if not 0 < seconds <= MAX_SECONDS:
         raise UserError(
-            f"The budget '{text}' is no duration; write it as 90s, 3m or 1h, thirty days at most."
+            f"The budget '{text}' is not valid; write it as 90s, 3m or 1h, at most thirty days."
         )
     return seconds

@@ -1,4 +1,4 @@
-"""Asking a job to stop, and making sure that it does."""
+"""Cancelling a job: asking it to stop, and ending it when it does not."""
 
 import contextlib
 import faulthandler
@@ -14,34 +14,37 @@ from typing import IO
 log = logging.getLogger(__name__)
 
 SECONDS_AFTER_CANCEL = 12.0
-"""Time to write a checkpoint while the parent, or the user, waits."""
+"""Seconds to write a checkpoint while the parent or the user waits."""
 
 SECONDS_AFTER_PARENT_DIED = 3.0
-"""Nobody waits any more, and a later start must not find this process still at work."""
+"""Seconds to write a checkpoint when nobody waits any more; a later start of the job must not find
+this process still working."""
 
 SECONDS_OF_LAST_RESORT = 1.0
+"""Seconds after the deadline at which the process ends even if Python's lock is held."""
 
 STANDARD_ERROR = 2
+"""File descriptor of standard error."""
 
 EXIT_CANCELLED = 130
-"""What a shell gives for Ctrl-C."""
+"""Exit code of a shell for Ctrl-C."""
 
 
 class Cancellation:
-    """A flag that the job should stop, with a deadline after which the process is ended.
+    """A flag that the job should stop, with a deadline after which the process ends.
 
-    Work looks at `requested`. Once cancelled, a process that is still there after the grace ends
-    hard: its files are written atomically, so nothing is harmed but the newest steps.
+    Work checks `requested`. A cancelled process that still runs at the deadline is ended at once.
+    Its files are written atomically, so only the newest steps are lost.
 
     Parameters
     ----------
     last_words : callable, optional
-        Called in a thread of its own right before a hard end.
+        Function called in a thread of its own just before the process is ended at once.
     """
 
     def __init__(self, last_words: Callable[[], None] | None = None) -> None:
         self._flag = threading.Event()
-        # Reentrant, because a signal may arrive while the main thread holds it.
+        # Reentrant: a signal may arrive while the main thread holds the lock.
         self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
         self._disarmed = False
@@ -49,16 +52,16 @@ class Cancellation:
 
     @property
     def requested(self) -> bool:
-        """Whether the job should stop."""
+        """True when the job should stop."""
         return self._flag.is_set()
 
     def request(self, grace: float | None = None) -> None:
-        """Ask to stop; may be called again, the last deadline counts.
+        """Ask the job to stop; it may be called again, and the last deadline counts.
 
         Parameters
         ----------
         grace : float, optional
-            Seconds after which the process ends hard; it is left alone without.
+            Seconds after which the process is ended at once; never by default.
         """
         self._flag.set()
         if grace is None:
@@ -68,16 +71,16 @@ class Cancellation:
                 return
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = threading.Timer(grace, self._end_hard)
+            self._timer = threading.Timer(grace, self._end_at_once)
             self._timer.daemon = True
             self._timer.start()
-            # A timer needs Python's lock, which a call into C may hold; this one does not.
+            # A timer needs Python's lock, which a call into C may hold; faulthandler does not.
             with contextlib.suppress(OSError, ValueError, RuntimeError):
                 last = grace + SECONDS_OF_LAST_RESORT
                 faulthandler.dump_traceback_later(last, exit=True, file=STANDARD_ERROR)
 
     def disarm(self) -> None:
-        """The work has ended: no hard end any more."""
+        """Withdraw the deadline, because the work has ended."""
         with self._lock:
             self._disarmed = True
             if self._timer is not None:
@@ -85,7 +88,7 @@ class Cancellation:
                 self._timer = None
                 faulthandler.cancel_dump_traceback_later()
 
-    def _end_hard(self) -> None:
+    def _end_at_once(self) -> None:
         with self._lock:
             if self._disarmed:
                 return
@@ -97,20 +100,20 @@ class Cancellation:
 
 
 def listen_to_parent(cancellation: Cancellation, stream: IO[bytes]) -> threading.Thread:
-    """Watch a stream for a line ``cancel`` and for its end; both cancel.
+    """Watch a stream; a line ``cancel``, or the end of the stream, cancels the job.
 
     Parameters
     ----------
     cancellation : Cancellation
     stream : binary file
-        The read end of a pipe whose other end the parent holds as long as it lives.
+        The read end of a pipe whose other end the parent holds while it runs.
     """
 
     def watch() -> None:
         with contextlib.suppress(OSError, ValueError):
             for line in stream:
                 if line.strip() == b"cancel":
-                    log.info("asked to cancel")
+                    log.info("cancelled by the parent")
                     cancellation.request(SECONDS_AFTER_CANCEL)
         log.info("standard input has ended")
         cancellation.request(SECONDS_AFTER_PARENT_DIED)
@@ -121,9 +124,9 @@ def listen_to_parent(cancellation: Cancellation, stream: IO[bytes]) -> threading
 
 
 def parent_pipe() -> IO[bytes] | None:
-    """Standard input, when it is a pipe or socket that a parent holds; else None.
+    """Return standard input when it is a pipe or socket that a parent holds, else None.
 
-    A terminal, ``/dev/null``, a file, or none at all says nothing about a parent.
+    A terminal, ``/dev/null``, a file or a closed input does not show whether a parent runs.
     """
     try:
         mode = os.fstat(0).st_mode
@@ -131,14 +134,14 @@ def parent_pipe() -> IO[bytes] | None:
         return None
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
         return None
-    # A file object of its own: interpreter shutdown waits for the lock of sys.stdin's buffer,
-    # which a thread that blocks in a read would hold for ever.
+    # A separate file object: at its end, Python waits for the lock of sys.stdin's buffer, which a
+    # thread that blocks in a read would hold for ever.
     return open(0, "rb", buffering=0, closefd=False)
 
 
 @contextlib.contextmanager
 def interrupts_cancel(cancellation: Cancellation, say: Callable[[str], None]) -> Iterator[None]:
-    """Within, Ctrl-C and termination cancel the job; the second time they end the process.
+    """Let Ctrl-C and termination cancel the job; a second Ctrl-C ends the process.
 
     Does nothing outside the main thread, where signals cannot be handled.
     """

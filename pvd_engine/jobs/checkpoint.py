@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and a JSON header in one file, written whole or not at all."""
+"""Checkpoints: tensors and a JSON header in one file, written atomically."""
 
 import json
 from pathlib import Path
@@ -15,16 +15,16 @@ _KEY = "pvd_checkpoint"
 
 
 def save_checkpoint(path: Path, tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
-    """Write a checkpoint; a crash in the middle leaves the previous one.
+    """Write a checkpoint; a crash while writing leaves the previous one.
 
     Parameters
     ----------
     path : Path
-        Ends in ``.safetensors``.
+        File to write; ends in ``.safetensors``.
     tensors : dict of str to Tensor
         On any device.
     header : dict
-        JSON values.
+        JSON values by name.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def save_checkpoint(path: Path, tensors: dict[str, torch.Tensor], header: dict[s
         The file cannot be written.
     """
     own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    # Tensors that share memory (views, tied parameters) are refused by the format: copy those.
+    # The format refuses tensors that share memory (views, tied parameters), so those are copied.
     seen: set[int] = set()
     for name, tensor in own.items():
         address = tensor.untyped_storage().data_ptr()
@@ -49,7 +49,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
     Returns
     -------
     tensors, header
-        Tensors on the CPU; or None when there is no checkpoint.
+        Tensors on the CPU. None when there is no checkpoint.
 
     Raises
     ------
@@ -64,6 +64,6 @@ def load_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise UserError(
-            f"The checkpoint '{path}' is damaged; delete it, or start anew with --restart."
+            f"The checkpoint '{path}' is damaged; delete it, or start again with --restart."
         ) from error
     return tensors, header

@@ -1,4 +1,4 @@
-"""Which device a job runs on."""
+"""The device that a job runs on."""
 
 import torch
 
@@ -6,7 +6,7 @@ from ..errors import UserError
 
 
 def choose_device(name: str) -> torch.device:
-    """The torch device of ``--device``.
+    """Return the torch device of ``--device``.
 
     Parameters
     ----------
@@ -16,7 +16,7 @@ def choose_device(name: str) -> torch.device:
     Raises
     ------
     UserError
-        When CUDA is asked for and torch finds none.
+        CUDA is requested, and torch finds no CUDA device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,4 +1,4 @@
-"""A job that a parent drives: events on standard output, a wish to stop on standard input."""
+"""A job driven by a parent: events on standard output, cancelling on standard input."""
 
 import contextlib
 from pathlib import Path
@@ -30,16 +30,16 @@ from .verb import Verbs
 
 
 def run_driven(folder: Path, verbs: Verbs, as_json: bool) -> int:
-    """Run the request that a job folder holds, or go on with it.
+    """Run the request of a job folder, or resume it.
 
-    A job that is done is not done again; its result is told once more.
+    A job that is done does not run again; its result is reported again.
 
     Parameters
     ----------
     folder : Path
-        With a ``request.json``.
+        The job folder, with a ``request.json``.
     verbs : Verbs
-        Those that it may ask for.
+        The verbs that a request may name.
     as_json : bool
         Print the verb's result as the last line, after the events.
 
@@ -51,11 +51,11 @@ def run_driven(folder: Path, verbs: Verbs, as_json: bool) -> int:
     Raises
     ------
     UserError
-        There is no request, or another engine works on it.
+        The folder holds no request, or another engine works on it.
     """
     folder = folder.expanduser().absolute()
     if not (folder / REQUEST).is_file():
-        raise UserError(f"'{folder}' is no job folder: it has no {REQUEST}.")
+        raise UserError(f"'{folder}' is not a job folder: it has no {REQUEST}.")
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(hold_lock(folder / LOCK))

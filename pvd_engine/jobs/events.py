@@ -1,4 +1,4 @@
-"""The events of a job: lines of JSON in ``events.jsonl``, passed on to whoever listens."""
+"""The events of a job: lines of JSON in ``events.jsonl``, passed on to listeners."""
 
 import json
 import threading
@@ -10,20 +10,20 @@ from typing import Any
 from ..files.atomic import json_text
 
 Event = dict[str, Any]
-"""``seq`` (from 0, without gaps), ``time`` (seconds since 1970), ``type``, ``payload``."""
+"""``seq`` (from 0, without gaps), ``time`` (seconds since 1970), ``type`` and ``payload``."""
 
 Listener = Callable[[Event], None]
 
 
 class EventLog:
-    """Numbers events and appends them to a file; a resumed job goes on in the same file.
+    """A log that numbers events and appends them to a file, also for a resumed job.
 
     Parameters
     ----------
     path : Path
-        Whole lines that it holds are kept; a last line that was cut off is removed.
+        The file; its complete lines are kept, and an incomplete last line is removed.
     listeners : sequence of callable
-        Each is called with every new event, from the thread that emits it.
+        Functions called with every new event, in the thread that emits it.
     """
 
     def __init__(self, path: Path, listeners: Sequence[Listener] = ()) -> None:
@@ -33,12 +33,12 @@ class EventLog:
         self._file = path.open("ab", buffering=0)
 
     def emit(self, kind: str, payload: dict[str, Any]) -> Event:
-        """Append an event and pass it on.
+        """Append an event, pass it on and return it.
 
         Raises
         ------
         OSError
-            The file cannot be written; listeners have the event all the same.
+            The file cannot be written; listeners still receive the event.
         """
         with self._lock:
             event = {"seq": self._next, "time": time.time(), "type": kind, "payload": payload}
@@ -59,7 +59,7 @@ class EventLog:
         end = self._file.seek(0, 2)
         try:
             written = self._file.write(line)
-            if written < len(line):  # the disk became full within the line
+            if written < len(line):  # the disk became full in the middle of the line
                 self._file.write(line[written:])
         except OSError:
             self._file.truncate(end)
@@ -67,7 +67,7 @@ class EventLog:
 
 
 def _mend(path: Path) -> int:
-    """Cut off a last line that is not whole; return the number of the next event."""
+    """Remove an incomplete last line, and return the number of the next event."""
     if not path.is_file():
         return 0
     content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""The job folder between runs: what was asked, how far it came, what becomes of it."""
+"""The job folder between runs: its request, its progress and its result."""
 
 import contextlib
 import json
@@ -19,20 +19,20 @@ _REQUEST_KEYS = {"verb", "arguments", "protocol", "engine"}
 
 @dataclass(frozen=True)
 class Request:
-    """What a job is to do.
+    """The work that a job does: a verb and its arguments.
 
     Attributes
     ----------
     verb : Verb
     arguments : dataclass of the verb
-        Paths are absolute.
+        The arguments, with absolute paths.
     """
 
     verb: Verb
     arguments: Any
 
     def to_json(self) -> dict[str, Any]:
-        """What ``request.json`` holds."""
+        """Return the content of ``request.json``."""
         return {
             "verb": self.verb.name,
             "arguments": to_json(self.arguments),
@@ -47,49 +47,48 @@ def read_request(folder: Path, verbs: Verbs) -> Request:
     Raises
     ------
     UserError
-        It is missing, or something in it is unknown, missing or of the wrong type.
+        The file is missing, or a key in it is unknown, missing or of the wrong type.
     """
     path = folder / REQUEST
     values = _read_object(path)
     if values is None:
-        raise UserError(f"'{path}' is missing or is no JSON object, so there is nothing to do.")
+        raise UserError(f"'{path}' is missing or not a JSON object; write the request again.")
     unknown = sorted(set(values) - _REQUEST_KEYS)
     missing = sorted(_REQUEST_KEYS - set(values))
     if unknown or missing:
         problem = f"'{unknown[0]}' is unknown" if unknown else f"'{missing[0]}' is missing"
-        raise UserError(f"'{path}' is no request of this protocol: {problem}.")
+        raise UserError(f"'{path}' is not a request of this protocol: {problem}.")
     if values["protocol"] != PROTOCOL_VERSION:
         raise UserError(
             f"'{path}' speaks protocol {values['protocol']} and this engine {PROTOCOL_VERSION}; "
-            "bring the add-on and the engine to the same version."
+            "install the same version of the add-on and the engine."
         )
     verb = verbs.get(values["verb"]) if isinstance(values["verb"], str) else None
     if verb is None:
-        known = ", ".join(verbs)
-        raise UserError(f"'{path}' asks for the verb {values['verb']!r}; known are {known}.")
+        raise UserError(f"'{path}': there is no verb {values['verb']!r}; see pvd --help.")
     arguments = from_json(verb.arguments, values["arguments"], f"'{path}'")
     return Request(verb, with_absolute_paths(arguments, folder.absolute()))
 
 
 def start_or_resume(folder: Path, request: Request, restart: bool) -> bool:
-    """Make a folder ready for a request from the command line; True when it goes on with one.
+    """Prepare a folder for a request from the command line; return True when it resumes a job.
 
-    A folder with an unfinished job (it has checkpoints and no result, or was cancelled or failed)
-    goes on when the request is the same; the device may differ. Everything else starts anew and
-    replaces what the folder held.
+    An unfinished job (it has checkpoints and no result, or was cancelled or failed) resumes when
+    the request is the same; the device may differ. In all other cases the job starts again, and
+    the folder's content is replaced.
 
     Raises
     ------
     UserError
-        The folder holds an unfinished job with another request, and `restart` is not given.
+        The folder holds an unfinished job with another request, and `restart` is False.
     """
     if has_checkpoints(folder) and not restart and _status(folder) != "done":
         difference = _difference(_read_object(folder / REQUEST) or {}, request.to_json())
         if difference is None:
             return True
         raise UserError(
-            f"'{folder}' holds an unfinished job that differs in {difference}; go on with it by "
-            "its own command, or start anew with --restart, or give another --job."
+            f"'{folder}' holds an unfinished job that differs in {difference}; resume it with its "
+            "own command, start again with --restart, or give another --job."
         )
     for name in (EVENTS, RESULT, LOG, REQUEST):
         (folder / name).unlink(missing_ok=True)
@@ -100,7 +99,7 @@ def start_or_resume(folder: Path, request: Request, restart: bool) -> bool:
 
 
 def begin(folder: Path, request: Request) -> None:
-    """Remove the last run's result and what a run that was cut off left behind."""
+    """Remove the last run's result and the temporary files of an interrupted run."""
     (folder / RESULT).unlink(missing_ok=True)
     for part in (folder, folder / CHECKPOINTS, folder / PREVIEWS):
         remove_leftovers(part)
@@ -109,7 +108,7 @@ def begin(folder: Path, request: Request) -> None:
 
 
 def has_checkpoints(folder: Path) -> bool:
-    """Whether a later run can go on from where the last one stopped."""
+    """Return whether a later run can resume the job."""
     checkpoints = folder / CHECKPOINTS
     return checkpoints.is_dir() and any(
         not path.name.startswith(".") for path in checkpoints.iterdir()
@@ -117,12 +116,12 @@ def has_checkpoints(folder: Path) -> bool:
 
 
 def drop_checkpoints(folder: Path) -> None:
-    """Remove the state of a job that is done; it may be large."""
+    """Remove the checkpoints of a job that is done; they may be large."""
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
 def finished_result(folder: Path) -> dict[str, Any] | None:
-    """The result of a job that is done, else None."""
+    """Return the result of a job that is done, else None."""
     result = _read_object(folder / RESULT)
     return result if result is not None and result.get("status") == "done" else None
 
@@ -140,7 +139,7 @@ def _read_object(path: Path) -> dict[str, Any] | None:
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
-    """What differs between two requests, in words; None when one can go on with the other."""
+    """Return the difference between two requests in words; None when one can resume the other."""
     if old.get("verb") != new["verb"]:
         return f"its verb ({old.get('verb')})"
     before = old.get("arguments")

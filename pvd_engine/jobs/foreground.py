@@ -1,4 +1,4 @@
-"""A job on the command line: the same folder and the same code, with a progress bar."""
+"""A job on the command line: the same folder and code as for Blender, with a progress bar."""
 
 import contextlib
 import shutil
@@ -20,21 +20,21 @@ from .summary import summary
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a command runs and answers."""
+    """Options of every command: its job folder and its output."""
 
     job: Path | None = None
     """The job folder, with progress, checkpoints and log. By default train and convert use
-    OUT.job; the others need none that stays. The same command on it goes on where it stopped."""
+    OUT.job, and the others a temporary folder. The same command resumes a job that stopped."""
 
     restart: bool = False
-    """Start anew, whatever the job folder holds."""
+    """Start again, whatever the job folder holds."""
 
     json: bool = False
     """Print one JSON object as the last thing on standard output."""
 
 
 def run_in_foreground(request: Request, options: Options) -> int:
-    """Run a request for someone who waits for it.
+    """Run a request on the command line, and print its result.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def run_in_foreground(request: Request, options: Options) -> int:
     Raises
     ------
     UserError
-        The job could not begin: its folder cannot be used, is in use, or holds another job.
+        The job cannot start: its folder cannot be used, is in use, or holds another job.
     """
     wanted = options.job.expanduser().absolute() if options.job else _default_folder(request)
     existed = wanted is not None and wanted.exists()
@@ -74,7 +74,7 @@ def _default_folder(request: Request) -> Path | None:
 
 
 def _make_folder(wanted: Path | None) -> Path:
-    """Make the job folder, or one that goes when the job has ended."""
+    """Make the job folder, or a temporary one, which is removed when the job has ended."""
     try:
         if wanted is None:
             return Path(tempfile.mkdtemp(prefix="pvd-"))
@@ -96,7 +96,7 @@ def _run_locked(folder: Path, request: Request, options: Options, temporary: boo
             reason = error.strerror or error
             raise UserError(f"The job folder '{folder}' cannot be used: {reason}.") from error
         if resumed:
-            terminal.say(f"Going on with the job in '{folder}'.")
+            terminal.say(f"Resuming the job in '{folder}'.")
 
         def last_words() -> None:
             write_cancelled(folder)
@@ -112,7 +112,7 @@ def _run_locked(folder: Path, request: Request, options: Options, temporary: boo
         if outcome.status == "cancelled":
             resumable = has_checkpoints(folder)
             terminal.say(
-                f"Stopped at a checkpoint in '{folder}'; the same command goes on from there."
+                f"Stopped at a checkpoint in '{folder}'; the same command resumes the job."
                 if resumable
                 else "Stopped; nothing was written."
             )
@@ -120,7 +120,7 @@ def _run_locked(folder: Path, request: Request, options: Options, temporary: boo
 
 
 def _report(terminal: Terminal, outcome: Outcome, as_json: bool) -> None:
-    """Print a result or say why there is none."""
+    """Print the result, or the error in place of it."""
     if outcome.message is not None:
         terminal.say(outcome.message)
     if as_json:

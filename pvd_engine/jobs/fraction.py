@@ -1,4 +1,4 @@
-"""Progress of work that knows only which share, or how many, of it is done."""
+"""Progress of work that knows only a done fraction or a count."""
 
 import time
 from collections.abc import Callable
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from .job import Job
 
 QUIET_SECONDS = 0.5
-"""What is over sooner comes before the work unnoticed."""
+"""Seconds before which `count_reporter` reports nothing, because short work needs no progress."""
 
 
 def fraction_reporter(job: Job) -> Callable[[float], None]:
-    """A function that reports a done fraction, 0 to 1, with rate and time left.
+    """Return a function that reports a done fraction, 0 to 1, with rate and time left.
 
-    The function raises `Cancelled` when the job should stop: it is for work that has no checkpoints
-    and writes nothing before its end.
+    It raises `Cancelled` when the job should stop, so it is for work that has no checkpoints and
+    writes nothing before its end.
     """
     start = time.monotonic()
 
@@ -33,16 +33,16 @@ def fraction_reporter(job: Job) -> Callable[[float], None]:
 
 
 def count_reporter(job: Job, doing: str) -> Callable[[int, int], None]:
-    """A function that reports which of how many things is being worked on, from 1.
+    """Return a function that reports the number of the current item, from 1, and their count.
 
-    It is for what comes before the work proper, which has a progress of its own: the last thing is
-    not the end. After `QUIET_SECONDS`, the function raises `Cancelled` when the job should stop.
+    It is for preparations: the last item is not the end of the job, because the main work reports
+    its own progress. After `QUIET_SECONDS`, it raises `Cancelled` when the job should stop.
 
     Parameters
     ----------
     job : Job
     doing : str
-        Such as ``"Reading images"``.
+        The activity, such as ``"Reading images"``.
     """
     start = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""What the engine says of itself before anything else."""
+"""The first event of a job: versions and device of the engine."""
 
 import importlib.metadata
 import platform
@@ -8,13 +8,13 @@ from .. import PROTOCOL_VERSION, __version__
 
 
 def hello(device: str | None) -> dict[str, Any]:
-    """Versions of the engine and of what it stands on.
+    """Return the versions of the engine and of its libraries, and the device.
 
     Parameters
     ----------
     device : str or None
-        What ``--device`` says; None for a verb that computes nothing, which then does not wait
-        for torch to be imported.
+        Value of ``--device``; None for a verb that computes nothing, so that it need not import
+        torch.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def _describe_device(name: str) -> dict[str, Any] | None:
     try:
         import torch
     except ImportError:
-        return None  # the verb says what is missing
+        return None  # the verb reports what is missing
     available = torch.cuda.is_available()
     if name == "cpu" or not available:
         processor = platform.processor() or platform.machine()

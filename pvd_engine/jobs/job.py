@@ -1,8 +1,8 @@
-"""A job as its verb sees it: where to leave state, how to report, whether to stop.
+"""A job as its verb sees it: a folder for state, reports, and a request to stop.
 
 The folder of a job:
 
-    request.json      what to do: verb, arguments, versions; written once
+    request.json      the request: verb, arguments, versions; written once
     events.jsonl      every event, in order: seq, time, type, payload
     previews/         pictures shown while the job works
     checkpoints/      resumable state
@@ -35,7 +35,7 @@ LOG = "engine.log"
 LOCK = "lock"
 
 PROGRESS_SECONDS = 0.1
-"""Progress that follows sooner than this upon the last is not reported."""
+"""Shortest time in seconds between two reports of progress."""
 
 
 class Job:
@@ -44,23 +44,23 @@ class Job:
     Parameters
     ----------
     folder : Path
-        Made when missing.
+        The job folder, made when missing.
     listeners : sequence of callable
-        Each is called with every event.
+        Functions called with every event.
     cancellation : Cancellation, optional
-        Where a wish to stop comes from.
+        The flag that asks the job to stop.
     temporary : bool
-        The folder goes when the job has ended.
+        The folder is removed when the job has ended.
 
     Attributes
     ----------
     folder : Path
     temporary : bool
-        An answer must not name files in the folder.
+        The folder is removed at the end, so a result must not name files in it.
     metrics : dict of str to float
-        The last value of each number that was reported.
+        Last reported value of each number.
     warnings : list of str
-        The sentences of `warn`.
+        Warnings reported so far.
     """
 
     def __init__(
@@ -88,20 +88,20 @@ class Job:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the job should write a checkpoint and raise `Cancelled`."""
+        """True when the job should write a checkpoint and raise `Cancelled`."""
         return self._cancellation.requested
 
     def part(self, folder: Path) -> "Job":
-        """A job in a folder of its own that reports as this one and stops with it."""
+        """Return a job with its own folder that reports as this one and stops with it."""
 
         def report(event: Event) -> None:
-            if event["type"] != "preview":  # pictures stay in the folder of the part
+            if event["type"] != "preview":  # previews stay in the folder of the part
                 self._events.emit(event["type"], event["payload"])
 
         return Job(folder, [report], self._cancellation, self.temporary)
 
     def raise_if_cancelled(self) -> None:
-        """For work without checkpoints.
+        """Raise `Cancelled` when the job should stop; for work without checkpoints.
 
         Raises
         ------
@@ -116,12 +116,12 @@ class Job:
         self._cancellation.request()
 
     def emit(self, type: str, **payload: Any) -> Event:
-        """Report an event of any type; numbers of a ``metrics`` event are kept in `metrics`.
+        """Report an event and return it; numbers of a ``metrics`` event are kept in `metrics`.
 
         Parameters
         ----------
         type : str
-            Such as ``"metrics"``.
+            Type of the event, such as ``"metrics"``.
         **payload
             JSON values.
         """
@@ -130,7 +130,7 @@ class Job:
         return self._events.emit(type, payload)
 
     def warn(self, sentences: Sequence[str]) -> None:
-        """Report what whoever runs the job should know, a sentence each."""
+        """Report warnings, each a sentence."""
         self.warnings.extend(sentences)
         for sentence in sentences:
             self.emit("warning", message=sentence)
@@ -146,23 +146,23 @@ class Job:
         doing: str | None = None,
         **metrics: float,
     ) -> None:
-        """Report how far the work is; calls that follow too fast are passed over.
+        """Report progress; calls within `PROGRESS_SECONDS` of the last report are skipped.
 
         Parameters
         ----------
         fraction : float
-            Share that is done, 0 to 1; 1 is always reported.
+            Done fraction, 0 to 1; 1 is always reported.
         step : int
             Units done.
         rate : float, optional
             Units per second.
         unit : str
-            What is counted.
+            Name of the unit.
         seconds_left : float, optional
         doing : str, optional
-            What is being done before the work proper, such as ``"Reading images 3 of 100"``.
+            Activity before the main work, such as ``"Reading images 3 of 100"``.
         **metrics
-            What was measured on the way, such as ``train_psnr``.
+            Numbers measured so far, such as ``train_psnr``.
         """
         self._keep(metrics)
         now = time.monotonic()
@@ -181,24 +181,24 @@ class Job:
         self._events.emit("progress", payload | metrics)
 
     def preview(self, name: str, image: "np.ndarray") -> Path:
-        """Show a picture of the state of the work.
+        """Write and report a preview of the current state.
 
         Parameters
         ----------
         name : str
-            Of what is seen, such as a view; becomes part of the file's name.
+            Name of the subject, such as a view; becomes part of the file's name.
         image : (H, W, 3) or (H, W, 4) uint8 array
             sRGB, straight alpha.
 
         Returns
         -------
         Path
-            The PNG in the job folder; each call writes a new one.
+            The PNG in the job folder; each call writes a new file.
         """
         from ..files.images import write_png
 
         safe = re.sub(r"[^\w.-]+", "_", name).strip("._") or "preview"
-        # Not at once under a name that is shown already: viewers keep pictures by their path.
+        # A new name for each preview: viewers cache images by path.
         number = sum(1 for _ in (self.folder / PREVIEWS).glob("*.png"))
         path = write_png(self.folder / PREVIEWS / f"{safe}-{number:04d}.png", image)
         self._events.emit("preview", {"name": name, "path": f"{PREVIEWS}/{path.name}"})

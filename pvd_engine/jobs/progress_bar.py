@@ -1,4 +1,4 @@
-"""Progress on a terminal."""
+"""The progress bar on a terminal."""
 
 import sys
 from typing import TextIO
@@ -8,7 +8,7 @@ from tqdm import tqdm
 from .events import Event
 
 SECONDS_BETWEEN_LINES = 10.0
-"""Where the output is no terminal, and each update stays as a line of its own."""
+"""Seconds between updates when the output is not a terminal and each update stays as a line."""
 
 _BAR = "{desc} {percentage:3.0f}%|{bar}| "
 
@@ -16,14 +16,14 @@ _PLAIN = ("step", "fraction", "rate", "unit", "seconds_left", "doing")
 
 
 class ProgressBar:
-    """Shows progress events as a bar with rate, time left and what was measured.
+    """A bar that shows progress events with rate, time left and metrics.
 
     Parameters
     ----------
     label : str
-        The verb.
+        Name of the verb.
     stream : text file
-        Standard error.
+        The output, standard error.
     """
 
     def __init__(self, label: str, stream: TextIO) -> None:
@@ -32,7 +32,7 @@ class ProgressBar:
         self._bar: tqdm | None = None
 
     def __call__(self, event: Event) -> None:
-        """Take in an event: progress moves the bar, the end fills it, warnings go above."""
+        """Show an event: progress moves the bar, the end fills it, warnings appear above it."""
         if event["type"] == "warning":
             tqdm.write(str(event["payload"].get("message")), file=self._stream)
         if (
@@ -71,10 +71,10 @@ class ProgressBar:
 
 
 def describe(payload: dict) -> str:
-    """The text behind the bar: what is done, step, rate, time left and metrics, as far as known."""
+    """Return the text after the bar: activity, step, rate, time left and metrics, where known."""
     parts = [payload["doing"]] if payload.get("doing") else []
     unit = payload["unit"]
-    if payload["step"] and unit != "%":  # the bar says the percentage itself
+    if payload["step"] and unit != "%":  # the bar shows the percentage itself
         parts.append(f"{payload['step']:,} {unit}s")
     if payload["rate"]:
         parts.append(f"{payload['rate']:.3g} {unit}/s")
@@ -83,12 +83,12 @@ def describe(payload: dict) -> str:
     for name, value in payload.items():
         if name not in _PLAIN:
             parts.append(f"{name} {value:.4g}")
-    # Braces are the bar's own language.
+    # Braces are the bar's own syntax.
     return ", ".join(parts).replace("{", "(").replace("}", ")")
 
 
 def describe_seconds(seconds: float) -> str:
-    """A duration as ``"0:45"`` or ``"1:02:05"``."""
+    """Return a duration as ``"0:45"`` or ``"1:02:05"``."""
     minutes, whole = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{whole:02d}" if hours else f"{minutes}:{whole:02d}"

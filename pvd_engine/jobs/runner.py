@@ -1,4 +1,4 @@
-"""Run one verb in a job folder: hello, the work, and its end in one sentence."""
+"""Run one verb in a job folder, from hello to the result."""
 
 import contextlib
 import logging
@@ -22,22 +22,22 @@ _EXIT_CODES = {"done": 0, "failed": 1, "cancelled": EXIT_CANCELLED}
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended.
+    """The outcome of a job.
 
     Attributes
     ----------
     status : str
         ``"done"``, ``"failed"`` or ``"cancelled"``.
     outputs : dict
-        What the verb returned.
+        Result of the verb.
     metrics : dict of str to float
-        The last value of each number that was reported.
+        Last reported value of each number.
     message : str or None
-        One sentence: why it failed.
+        One sentence: why the job failed.
     cause : str or None
-        What lies behind it, for a report of a fault.
+        The error behind the failure, for a bug report.
     unexpected : bool
-        It failed in a way that the engine should have foreseen; the log has the details.
+        The failure is a fault of the engine; the log has the details.
     """
 
     status: str
@@ -49,11 +49,11 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """Of the process."""
+        """Exit code of the process."""
         return _EXIT_CODES[self.status]
 
     def to_json(self) -> dict[str, Any]:
-        """What ``result.json`` holds."""
+        """Return the content of ``result.json``."""
         failed = self.status == "failed"
         return {
             "status": self.status,
@@ -70,7 +70,7 @@ def run_request(
     cancellation: Cancellation,
     temporary: bool = False,
 ) -> Outcome:
-    """Do what a request asks, from hello to ``result.json``; never raises.
+    """Run a request, from hello to ``result.json``, and return its outcome; never raise.
 
     Parameters
     ----------
@@ -78,10 +78,10 @@ def run_request(
         The job folder, locked by the caller.
     request : Request
     listeners : sequence of callable
-        Each is called with every event.
+        Functions called with every event.
     cancellation : Cancellation
     temporary : bool
-        The folder goes when the job has ended.
+        The folder is removed when the job has ended.
     """
     try:
         begin(folder, request)
@@ -104,7 +104,7 @@ def run_request(
 
 
 def report_failure(folder: Path, error: UserError, listeners: Sequence[Listener]) -> Outcome:
-    """End a job that could not even begin, such as one with a wrong request."""
+    """End a job that cannot start, such as one with an invalid request."""
     outcome = _failure(error, folder)
     with contextlib.closing(Job(folder, listeners)) as job:
         job.emit("hello", **hello(None))
@@ -113,7 +113,7 @@ def report_failure(folder: Path, error: UserError, listeners: Sequence[Listener]
 
 
 def repeat_result(folder: Path, result: dict[str, Any], listeners: Sequence[Listener]) -> Outcome:
-    """Tell again how a job that is done ended."""
+    """Report again the result of a job that is done."""
     with contextlib.closing(Job(folder, listeners)) as job:
         job.emit("hello", **hello(None))
         job.emit("end", status="done", message=None)
@@ -121,14 +121,14 @@ def repeat_result(folder: Path, result: dict[str, Any], listeners: Sequence[List
 
 
 def write_cancelled(folder: Path) -> None:
-    """Write the result of a job that is about to be ended hard."""
+    """Write the result of a job whose process is about to be ended."""
     with contextlib.suppress(OSError, UserError):
         write_json(folder / RESULT, Outcome("cancelled").to_json())
 
 
 @contextlib.contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
-    """Within, log records and warnings are appended to a file, with time and level."""
+    """Append log records and warnings to a file, with time and level."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
@@ -142,15 +142,15 @@ def log_to_file(path: Path) -> Iterator[None]:
         logging.captureWarnings(False)
         root.setLevel(level)
         root.removeHandler(handler)
-        # A full disk shows at the last flush; the job has told it by then.
+        # A full disk shows at the last flush; the job has reported it already.
         with contextlib.suppress(OSError):
             handler.close()
 
 
 def _finish(job: Job, outcome: Outcome) -> None:
-    """Say how the job ended, then write ``result.json``, last of all."""
-    # On a full disk neither may be possible; the sentence still reaches the terminal and the
-    # parent, which has the event by its standard output.
+    """Report how the job ended, then write ``result.json``."""
+    # On a full disk neither may be possible; the message still reaches the terminal, and the
+    # parent through standard output.
     with contextlib.suppress(OSError):
         job.emit("end", status=outcome.status, message=outcome.message)
     if outcome.status == "done":
@@ -160,7 +160,7 @@ def _finish(job: Job, outcome: Outcome) -> None:
 
 
 def _check_output(request: Request) -> None:
-    """Find out before the work, not after it, that its output cannot be written."""
+    """Raise UserError before the work when its output cannot be written."""
     out = getattr(request.arguments, "out", None)
     if out is None:
         return
@@ -172,7 +172,7 @@ def _check_output(request: Request) -> None:
 
 
 def _failure(error: Exception, folder: Path) -> Outcome:
-    """The sentence of an error; the log gets the rest."""
+    """Return the outcome for an error, and log the details."""
     cause = error.__cause__ if isinstance(error, UserError) else error
     named = None if cause is None else f"{type(cause).__name__}: {cause}"
     message = _sentence(error)
@@ -188,13 +188,13 @@ def _failure(error: Exception, folder: Path) -> Outcome:
 
 
 def _sentence(error: Exception) -> str | None:
-    """One sentence for an error that the user can mend; None for any other."""
+    """Return the message for an error that the user can correct; None for any other."""
     if isinstance(error, UserError):
         return str(error)
     if is_disk_full(error):
         return "The disk is full; free some space and run the same command again."
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "The memory is not enough; choose --preset small, or close other programs."
+        return "There is not enough memory; choose --preset small, or close other programs."
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("pvd_engine"):
         return f"The library '{error.name}' is missing; install the engine's environment again."
     if isinstance(error, OSError) and error.filename is not None:

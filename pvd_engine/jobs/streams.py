@@ -1,8 +1,7 @@
 """Standard output and error of a running job.
 
-Libraries print where they like. While a job runs, what they print goes to ``engine.log``, so that
-standard output holds nothing but what the engine means to say, and the terminal nothing but the
-progress bar.
+Libraries print to both. While a job runs, their output goes to ``engine.log``. Standard output then
+holds only the engine's own output, and the terminal only the progress bar.
 """
 
 import contextlib
@@ -16,13 +15,13 @@ from typing import TextIO
 
 @dataclass
 class Terminal:
-    """Where the engine speaks to whoever started it.
+    """The real standard output and error, for the engine's own output.
 
     Attributes
     ----------
     out, err : text file
     err_is_log : bool
-        Standard error already is the job's log, as when the add-on starts the engine.
+        Standard error is the job's log already, as when the add-on starts the engine.
     """
 
     out: TextIO
@@ -30,7 +29,7 @@ class Terminal:
     err_is_log: bool = False
 
     def print(self, text: str) -> bool:
-        """Write a line to standard output; False when nobody reads it any more."""
+        """Write a line to standard output; return False when nobody reads it any more."""
         return _write(self.out, text)
 
     def say(self, text: str) -> None:
@@ -40,12 +39,12 @@ class Terminal:
 
 @contextlib.contextmanager
 def prints_to_log(log: Path) -> Iterator[Terminal]:
-    """Within, file descriptors 1 and 2 are the log; the yielded terminal has the real ones.
+    """Send file descriptors 1 and 2 to the log; the yielded terminal has the real ones.
 
     Parameters
     ----------
     log : Path
-        Appended to.
+        The file to append to.
     """
     _flush()
     out, err = _own_copy(1), _own_copy(2)
@@ -69,7 +68,7 @@ def prints_to_log(log: Path) -> Iterator[Terminal]:
 
 @contextlib.contextmanager
 def prints_to_stderr() -> Iterator[Terminal]:
-    """Within, file descriptor 1 is standard error; the yielded terminal has the real output."""
+    """Send file descriptor 1 to standard error; the yielded terminal has the real output."""
     _flush()
     out = _own_copy(1)
     os.dup2(2, 1)
@@ -82,7 +81,7 @@ def prints_to_stderr() -> Iterator[Terminal]:
 
 
 def _own_copy(handle: int) -> TextIO:
-    """A text file on a copy of a descriptor; on the null device when that is closed."""
+    """Return a text file on a copy of a descriptor, or on the null device when that is closed."""
     try:
         copy = os.dup(handle)
     except OSError:

@@ -1,15 +1,15 @@
-"""The result of a verb for people: what ``pvd`` prints without ``--json``."""
+"""The readable result of a verb, which ``pvd`` prints without ``--json``."""
 
 from typing import Any
 
 
 def summary(outputs: dict[str, Any]) -> str:
-    """One line a value, a long list just counted; of a benchmark, its table.
+    """Return a line for each value, with only the length of long lists; the table of a benchmark.
 
     Parameters
     ----------
     outputs : dict
-        What a verb returned.
+        Result of a verb.
     """
     return outputs.get("table") or "\n".join(_lines(outputs, ""))
 

@@ -1,4 +1,4 @@
-"""A verb: its arguments, and the function that does its work."""
+"""A verb: its name, its arguments and the function that does its work."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ class Verb:
     ----------
     name : str
     arguments : type
-        Its dataclass: at once the options of the command line and the schema of ``request.json``.
-        The docstring under a field is its help.
+        Dataclass of its arguments: both the options of the command line and the schema of
+        ``request.json``. The docstring under a field is its help.
     run : callable
-        ``run(arguments, job) -> dict``. It imports what computes (torch above all) when it is
-        called, so that help and refusals do not wait for that.
+        ``run(arguments, job) -> dict``. It imports large libraries (torch above all) when it is
+        called, so that help and early errors do not wait for them.
     resumable : bool
-        It writes checkpoints; on the command line it gets a job folder next to its output.
+        It writes checkpoints; on the command line its job folder lies next to its output.
     makes_folder : bool
         Its ``out`` is a folder, not a file.
     """

@@ -2,7 +2,7 @@
 
 Barron et al., "Mip-NeRF 360: unbounded anti-aliased neural radiance fields", 2022, equation 10,
 with the largest coordinate in place of the length, as suits grids: a point x, in half sides of the
-cube, stays where it is inside, and goes to (2 - 1/|x|) x/|x| outside.
+cube, stays where it is inside the cube, and moves to (2 - 1/|x|) x/|x| outside.
 """
 
 import torch
@@ -14,41 +14,41 @@ from .rays import Rays
 from .space_map import SpaceMap
 
 FARTHEST = 1e4
-"""Half sides of the cube beyond which all is one distance."""
+"""Distance, in half sides of the cube, beyond which all points count as equally far."""
 
 
 class ContractedMap(SpaceMap):
-    """All of space: the cube around the box as it is, what is outside drawn in to its double size.
+    """All of space: the cube around the box unchanged, all outside contracted to twice its size.
 
-    Cells fill the contracted cube, so that half of them along each axis are inside. Rays are
-    sampled in equal steps near the cube, and in equal steps of inverse distance beyond it.
+    Cells fill the contracted cube, so half of them along each axis lie inside. Rays are sampled in
+    equal steps near the cube, and in equal steps of inverse distance beyond it.
     """
 
     kind = "unbounded"
-    cell_samples = 16  # cells are large, and surfaces thin in them: of fox's head, 4 left a hole
+    probes_per_cell = 16  # cells are large and surfaces thin: 4 left a hole in the head of fox
 
     def _to_unit(self, points: Tensor) -> Tensor:
         return (points - self.center.to(points.dtype)) / self.half_side
 
     def to_cube(self, points: Tensor) -> Tensor:
-        """Dataset-frame points (..., 3), contracted."""
+        """Return dataset-frame points (..., 3), contracted."""
         return contract(self._to_unit(points)) / 2
 
     def from_cube(self, points: Tensor) -> Tensor:
-        """The inverse of `to_cube`; the cube's surface is taken for far away."""
+        """Return the inverse of `to_cube`; the cube's surface maps to `FARTHEST`."""
         return expand(points * 2, FARTHEST) * self.half_side + self.center.to(points.dtype)
 
     def contains(self, points: Tensor) -> Tensor:
-        """Everywhere."""
+        """Return True for all points."""
         return torch.ones(len(points), dtype=torch.bool, device=points.device)
 
     def log_stretch(self, points: Tensor) -> Tensor:
-        """Squared largest coordinate, in half sides, outside the cube."""
+        """Return the logarithm of the squared largest coordinate, in half sides; 0 in the cube."""
         largest = self._to_unit(points).abs().amax(dim=-1).clamp(1, FARTHEST)
         return 2 * largest.log()
 
     def dataset_bounds(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """By the least and the most that the contraction scales in each box."""
+        """Return bounds from the smallest and largest scale of the contraction in each box."""
         low, high = low.double() * 4 - 2, high.double() * 4 - 2
         near, far = _largest(low, high)
         growth = torch.stack((_growth(near), _growth(far)))[..., None]
@@ -57,7 +57,7 @@ class ContractedMap(SpaceMap):
         return corners.amin(dim=0) * half + center, corners.amax(dim=0) * half + center
 
     def grid_bounds(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """By the least and the most that the contraction scales in each box."""
+        """Return bounds from the smallest and largest scale of the contraction in each box."""
         low, high = self._to_unit(low.double()), self._to_unit(high.double())
         near, far = (largest.clamp(min=1) for largest in _largest(low, high))
         shrinkage = torch.stack(((2 - 1 / near) / near, (2 - 1 / far) / far))[..., None]
@@ -65,7 +65,7 @@ class ContractedMap(SpaceMap):
         return (corners.amin(dim=0) + 2) / 4, (corners.amax(dim=0) + 2) / 4
 
     def march(self, rays: Rays, occupancy: Tensor, step: float, jitter: Tensor) -> PackedSamples:
-        """Equal steps of each ray's own contraction about the middle of the cube."""
+        """Return samples in equal steps of each ray's own contraction about the cube's centre."""
         half = self.half_side
         unit = march_contracted(
             self._to_unit(rays.origins), rays.directions, occupancy, step / half, jitter
@@ -75,7 +75,7 @@ class ContractedMap(SpaceMap):
     def positions(
         self, rays: Rays, occupancy: Tensor, probes: int, fractions: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Parts of each ray's own contraction."""
+        """Return positions at fractions of each ray's own contraction."""
         distances, met = positions_contracted(
             self._to_unit(rays.origins), rays.directions, occupancy, probes, fractions
         )
@@ -83,12 +83,12 @@ class ContractedMap(SpaceMap):
 
 
 def _largest(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """The least and the most (N,) that the largest coordinate can be in boxes."""
+    """Return the smallest and largest value (N,) of the largest coordinate in boxes."""
     least = torch.where((low <= 0) & (high >= 0), 0, torch.minimum(low.abs(), high.abs()))
     return least.amax(dim=-1), torch.maximum(low.abs(), high.abs()).amax(dim=-1)
 
 
 def _growth(contracted: Tensor) -> Tensor:
-    """By how much a point is scaled whose largest contracted coordinate this is."""
+    """Return the scale from contracted to real for a point's largest contracted coordinate."""
     m = contracted.clamp(1, 2 - 1 / FARTHEST)
     return 1 / ((2 - m) * m)

@@ -1,8 +1,8 @@
-"""Lens models backwards: points of the image plane -> directions in camera axes, on any device.
+"""Inverse lens models: points of the image plane -> directions in camera axes, on any device.
 
 `pvd_engine.data.geometry.lens_models` has the formulas. Where an inverse has no closed form,
-Newton's method solves that very formula, so a ray starts exactly where the projection would put its
-points. Image-plane coordinates are in focal lengths from the principal point.
+Newton's method solves the same formula, so a ray passes exactly through the pixel to which its
+points project. Image-plane coordinates are in focal lengths from the principal point.
 """
 
 from collections.abc import Callable
@@ -27,20 +27,21 @@ NONE = MODELS["none"]
 
 NEWTON_STEPS = 12
 """Steps of Newton's method, upper bound. Real lenses need 4 to 6 (convergence is quadratic); the
-rest serves corners of strong ones."""
+corners of strong lenses need more."""
 
 TOLERANCE = 1e-10
-"""Distance in focal lengths at which a point has arrived: a millionth of a pixel for the longest
-lens."""
+"""Distance to the goal, in focal lengths, at which the method stops: a millionth of a pixel for the
+longest lens."""
 
 MAX_FISHEYE_ANGLE = torch.pi
 """Angle from the axis, in radians, beyond which a fisheye polynomial has no meaning."""
 
 MAX_FOV_ANGLE = 0.5 * torch.pi - 1e-6
-"""A FOV lens shows a quarter turn at infinity; image points beyond it look along that circle."""
+"""Angle from the axis, in radians, to which image points of a FOV lens are clamped: a little less
+than the quarter turn that lies at infinity."""
 
 Lens = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""(points of the image plane, coefficients) -> directions, y up in both."""
+"""A function (points of the image plane, coefficients) -> directions, y up in both."""
 
 
 def lens_directions(model: int, plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
@@ -49,7 +50,7 @@ def lens_directions(model: int, plane: torch.Tensor, coefficients: torch.Tensor)
     Parameters
     ----------
     model : int
-        Of `MODELS`.
+        A number of `MODELS`.
     plane : (N, 2) float64 tensor
         x right, y up, in focal lengths.
     coefficients : (N, K) float64 tensor
@@ -77,10 +78,10 @@ def coefficient_rows(models: list[str], distortions: list[dict[str, float]]) -> 
 def _unbent(
     bend: Callable[..., Bent], distorted: torch.Tensor, coefficients: torch.Tensor
 ) -> torch.Tensor:
-    """Find the points (N, 2), y up, that a lens bends to `distorted`, by damped Newton steps.
+    """Return the points (N, 2), y up, that a lens bends to `distorted`, by damped Newton steps.
 
-    A point moves only where that brings it nearer to its goal, so points beyond what the lens
-    can show stay finite.
+    A point moves only when that reduces its error, so points beyond what the lens can show stay
+    finite.
     """
     goal = _flipped(distorted)
     columns = coefficients.unbind(dim=1)
@@ -146,7 +147,7 @@ def _division(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
 def _eucm(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
     alpha, beta = coefficients[:, :1], coefficients[:, 1:]
     square = beta * plane.square().sum(dim=1, keepdim=True)
-    # Below zero beyond what the lens can show, which then looks along that circle.
+    # Below zero beyond what the lens can show; such points get the direction of its last circle.
     root = (1 - (2 * alpha - 1) * square).clamp(min=0).sqrt()
     ahead = (1 - alpha * alpha * square) / (alpha * root + 1 - alpha).clamp(min=1e-9)
     return torch.cat([plane, -ahead], dim=1)
@@ -161,7 +162,7 @@ def _equirectangular(plane: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
 
 
 def _perspective(bend: Callable[..., Bent]) -> Lens:
-    """A lens that bends the plane at depth 1."""
+    """Return a lens that bends the plane at depth 1."""
 
     def directions(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
         return _pinhole(_unbent(bend, plane, coefficients), coefficients)
@@ -170,7 +171,7 @@ def _perspective(bend: Callable[..., Bent]) -> Lens:
 
 
 def _equidistant(bend: Callable[..., Bent]) -> Lens:
-    """A lens that bends the image of an equidistant fisheye."""
+    """Return a lens that bends the image of an equidistant fisheye."""
 
     def directions(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
         ideal = _unbent(bend, plane, coefficients)
@@ -181,12 +182,12 @@ def _equidistant(bend: Callable[..., Bent]) -> Lens:
 
 
 def _flipped(plane: torch.Tensor) -> torch.Tensor:
-    """Points with y up for points with y down, and back."""
+    """Return points with y up for points with y down, and the inverse."""
     return plane * plane.new_tensor([1.0, -1.0])
 
 
 def _off_axis(plane: torch.Tensor, radius: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
-    """Directions (N, 3) at angles (N,) from the axis, towards points (N, 2) at radii (N,)."""
+    """Return directions (N, 3) at angles (N,) from the axis, to points (N, 2) at radii (N,)."""
     # sin(angle) / radius tends to 1 at the centre.
     sine = torch.where(radius > 1e-12, torch.sin(angle) / radius.clamp(min=1e-12), 1.0)
     return torch.cat([plane * sine[:, None], -torch.cos(angle)[:, None]], dim=1)

@@ -1,4 +1,4 @@
-"""Maps of space by the kind of scene that they are for."""
+"""Maps of space by their kind of scene."""
 
 import math
 from typing import Any
@@ -12,12 +12,12 @@ from .space_map import BoxMap, SpaceMap
 
 
 def make_map(form: dict[str, Any], box: Tensor) -> SpaceMap:
-    """The map that `SpaceMap.to_json` describes, over a box (2, 3), dataset frame.
+    """Return the map that `SpaceMap.to_json` describes, over a box (2, 3), dataset frame.
 
     Raises
     ------
     KeyError, TypeError, ValueError
-        The description is of no frame.
+        The description is not of a map.
     """
     kind = form["kind"]
     if kind == BoxMap.kind:
@@ -30,7 +30,7 @@ def make_map(form: dict[str, Any], box: Tensor) -> SpaceMap:
         near = float(form["near"])
         turn = reference[:3, :3]
         if reference.shape != (4, 4) or not torch.allclose(turn @ turn.T, torch.eye(3).double()):
-            raise ValueError("the reference camera is not placed by a rigid motion")
+            raise ValueError("the pose of the reference camera is not a rigid motion")
         if tangents.shape != (2,) or not (tangents > 0).all() or not 0 < near < math.inf:
             raise ValueError("the reference camera sees nothing")
         return NdcMap(box, reference, tangents, near)

@@ -1,9 +1,9 @@
 """The map of forward-facing scenes: normalised device coordinates of one reference camera.
 
 Mildenhall et al., "NeRF: representing scenes as neural radiance fields for view synthesis", 2020,
-appendix C: depth w from the reference camera's plane becomes 1 - 2 n / w, which takes what lies
-between the near plane n and infinity to [-1, 1]; what is beside the axis is divided by its depth.
-Straight rays stay straight.
+appendix C: depth w from the reference camera's plane becomes 1 - 2 n / w, which maps depths from
+the near plane n to infinity to [-1, 1]; distances from the axis are divided by depth. Straight rays
+stay straight.
 """
 
 import math
@@ -18,7 +18,7 @@ from .rays import Rays
 from .space_map import SpaceMap
 
 FARTHEST = 1e4
-"""Near planes beyond which all is one depth."""
+"""Depth, in depths of the near plane, beyond which all points count as equally deep."""
 
 
 class NdcMap(SpaceMap):
@@ -31,13 +31,13 @@ class NdcMap(SpaceMap):
     reference : (4, 4) tensor
         Camera to world, OpenGL axes, dataset frame.
     tangents : (2,) tensor
-        Of the half angles that the cube covers to the sides and up and down.
+        Tangents of the half angles that the cube covers horizontally and vertically.
     near : float
         Depth of the near plane, dataset units.
     """
 
     kind = "forward_facing"
-    coarseness = 2.0  # on fern, with as many samples a step, 0.4 dB better than 1
+    coarseness = 2.0  # on fern, with as many samples per step, 0.4 dB better than 1
     reference: Tensor
     tangents: Tensor
     cube: Tensor
@@ -58,35 +58,35 @@ class NdcMap(SpaceMap):
         return points @ reference[:3, :3].T + reference[:3, 3]
 
     def _depth(self, points: Tensor) -> Tensor:
-        """Depth (...,) of points before the near plane or on it: nothing is nearer."""
+        """Return the depth (...,) of points, at least that of the near plane."""
         return (-self._to_camera(points)[..., 2]).clamp(min=self.near)
 
     def to_cube(self, points: Tensor) -> Tensor:
-        """Dataset-frame points (..., 3) in normalised device coordinates."""
-        place = self._to_camera(points)
-        depth = (-place[..., 2:]).clamp(min=self.near)
-        aside = place[..., :2] / (depth * self.tangents.to(points.dtype))
+        """Return dataset-frame points (..., 3) in normalised device coordinates."""
+        position = self._to_camera(points)
+        depth = (-position[..., 2:]).clamp(min=self.near)
+        aside = position[..., :2] / (depth * self.tangents.to(points.dtype))
         return torch.cat((aside, 1 - 2 * self.near / depth), dim=-1)
 
     def from_cube(self, points: Tensor) -> Tensor:
-        """The inverse of `to_cube`; depth 1 is taken for far away."""
+        """Return the inverse of `to_cube`; depth 1 maps to `FARTHEST`."""
         depth = 2 * self.near / (1 - points[..., 2:]).clamp(min=2 / FARTHEST)
         aside = points[..., :2] * depth * self.tangents.to(points.dtype)
         return self._from_camera(torch.cat((aside, -depth), dim=-1))
 
     def contains(self, points: Tensor) -> Tensor:
-        """Whether points lie beyond the near plane, within the angles."""
-        place = self._to_camera(points)
-        depth = -place[..., 2]
-        aside = place[..., :2].abs() <= depth[..., None] * self.tangents
+        """Return whether points lie beyond the near plane and within the angles."""
+        position = self._to_camera(points)
+        depth = -position[..., 2]
+        aside = position[..., :2].abs() <= depth[..., None] * self.tangents
         return (depth >= self.near) & aside.all(dim=-1)
 
     def log_stretch(self, points: Tensor) -> Tensor:
-        """By the derivative of depth."""
+        """Return the logarithm of the slope of depth along the third axis, in half sides."""
         return 2 * self._depth(points).log() - math.log(2 * self.near * self.half_side)
 
     def dataset_bounds(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Around the frustum that each box of the grid is."""
+        """Return bounds of the frustum that each box of the grid is."""
         low, high = low.double() * 2 - 1, high.double() * 2 - 1
         far_limit = 2 / FARTHEST
         depths = [2 * self.near / (1 - end[..., 2:]).clamp(min=far_limit) for end in (low, high)]
@@ -100,7 +100,7 @@ class NdcMap(SpaceMap):
         )
 
     def grid_bounds(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Around the places of all points of each box."""
+        """Return bounds of the mapped points of each box."""
         turn = self.reference.double()[:3, :3].T
         low, high = _turned(low.double(), high.double(), turn, self._to_camera)
         depths = [(-end[..., 2:]).clamp(min=self.near) for end in (high, low)]
@@ -113,7 +113,7 @@ class NdcMap(SpaceMap):
         return (cube_low + 1) / 2, (cube_high + 1) / 2
 
     def march(self, rays: Rays, occupancy: Tensor, step: float, jitter: Tensor) -> PackedSamples:
-        """Equal steps along the line that each ray is."""
+        """Return samples in equal steps along the line that each ray is in the cube."""
         line = _Line(self, rays)
         found = march_rays(
             line.origins, line.directions, occupancy, self.cube, step / self.half_side, jitter
@@ -127,7 +127,7 @@ class NdcMap(SpaceMap):
     def positions(
         self, rays: Rays, occupancy: Tensor, probes: int, fractions: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Parts of the line that each ray is."""
+        """Return positions at fractions of the line that each ray is in the cube."""
         line = _Line(self, rays)
         along, met = ray_positions(
             line.origins, line.directions, occupancy, self.cube, probes, fractions
@@ -136,7 +136,7 @@ class NdcMap(SpaceMap):
         return line.distances(along, ray), met
 
     def to_json(self) -> dict[str, Any]:
-        """The kind, the reference camera, its tangents and its near plane."""
+        """Return the kind, the reference camera, its tangents and its near plane."""
         return {
             "kind": self.kind,
             "reference": self.reference.double().cpu().tolist(),
@@ -146,42 +146,43 @@ class NdcMap(SpaceMap):
 
 
 class _Line:
-    """Rays as lines of the cube, each from where it begins beyond the near plane.
+    """Rays as lines in the cube, each from its first point beyond the near plane.
 
-    A ray's depth is w at its start and grows by w' with each dataset unit, so that its place in the
-    cube after a distance d is that of its start, plus v d / (w (w + w' d)) with a constant v.
+    A ray has depth w at its start, and its depth grows by w' with each dataset unit. So its
+    position in the cube after a distance d is that of its start plus v d / (w (w + w' d)), with a
+    constant v.
     """
 
     def __init__(self, space: NdcMap, rays: Rays) -> None:
-        place = space._to_camera(rays.origins)
+        position = space._to_camera(rays.origins)
         turned = rays.directions @ space.reference[:3, :3]
-        depth, self.growth = -place[:, 2], -turned[:, 2]
+        depth, self.growth = -position[:, 2], -turned[:, 2]
         ahead = (depth < space.near) & (self.growth > 0)
         wanted = (space.near - depth) / torch.where(ahead, self.growth, 1)
         self.start = torch.where(ahead, wanted, 0)
         self.depth = torch.where(ahead, space.near, depth)
         misses = (depth < space.near) & ~ahead
         self.depth = torch.where(misses, space.near, self.depth)
-        place = place + self.start[:, None] * turned
+        position = position + self.start[:, None] * turned
         w, growth = self.depth[:, None], self.growth[:, None]
-        aside = (turned[:, :2] * w - place[:, :2] * growth) / space.tangents
+        aside = (turned[:, :2] * w - position[:, :2] * growth) / space.tangents
         velocity = torch.cat((aside, 2 * space.near * growth), dim=1)
         self.speed = torch.linalg.vector_norm(velocity, dim=1)
         self.directions = velocity / self.speed[:, None]
-        begin = torch.cat((place[:, :2] / (w * space.tangents), 1 - 2 * space.near / w), dim=1)
-        # A ray that turns its back to all that is beyond the near plane begins outside the cube.
+        begin = torch.cat((position[:, :2] / (w * space.tangents), 1 - 2 * space.near / w), dim=1)
+        # A ray that never passes the near plane starts outside the cube.
         self.origins = torch.where(misses[:, None], begin + 4 * self.directions.sign(), begin)
 
     def distances(self, along: Tensor, ray: Tensor) -> Tensor:
-        """Distances from the rays' origins of lengths `along` the lines of rays."""
+        """Return distances from the rays' origins for lengths `along` their lines."""
         depth, speed = self.depth[ray], self.speed[ray]
         left = speed - along * depth * self.growth[ray]
-        # Where the line meets depth 1, the ray is infinitely far.
+        # Where the line reaches depth 1, the ray is infinitely far away.
         return self.start[ray] + along * depth.square() / left.maximum(speed / FARTHEST)
 
 
-def _turned(low: Tensor, high: Tensor, rotation: Tensor, place: Any) -> tuple[Tensor, Tensor]:
-    """Axis-aligned boxes around boxes that are placed by a rigid motion with this rotation."""
-    center = place((low + high) / 2)
+def _turned(low: Tensor, high: Tensor, rotation: Tensor, motion: Any) -> tuple[Tensor, Tensor]:
+    """Return axis-aligned boxes around boxes moved by `motion`, which has this rotation."""
+    center = motion((low + high) / 2)
     reach = (high - low) / 2 @ rotation.abs().T
     return center - reach, center + reach

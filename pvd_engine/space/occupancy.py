@@ -1,4 +1,4 @@
-"""The occupancy grid: which cells of a map of space may hold density.
+"""The occupancy grid: the cells of a map of space that may hold density.
 
 Müller et al., "Instant neural graphics primitives", 2022, appendix E.2: a decaying maximum of
 sampled densities, thresholded into one bit a cell.
@@ -12,19 +12,19 @@ from torch import Tensor, nn
 from .space_map import SpaceMap
 
 DECAY = 0.95
-"""Factor on a cell's value at each update, before the maximum with the new sample."""
+"""Factor by which a cell's value decays at each update, before the maximum with the new sample."""
 
 MAX_THRESHOLD = 0.01
 """Largest optical thickness of one step that still counts as empty."""
 
 CHUNK = 1 << 16
-"""Points a density query takes at once."""
+"""Points of one query of density, upper bound."""
 
 
 class OccupancyGrid(nn.Module):
     """Cells over the grid of a map of space.
 
-    A cell's value is the largest optical thickness of one step seen in it.
+    A cell's value is the largest optical thickness of one step that was sampled in it.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class OccupancyGrid(nn.Module):
     Attributes
     ----------
     values : (R, R, R) float32
-        Decaying maximum of density times step; negative where no camera looks.
+        Decaying maximum of density times step; negative where no camera sees.
     binary : (R, R, R) uint8
         1 where the cell may hold density.
     """
@@ -52,7 +52,7 @@ class OccupancyGrid(nn.Module):
 
     @property
     def box(self) -> Tensor:
-        """(2, 3) float32: corners of the frame's box, dataset frame."""
+        """Corners of the map's box, (2, 3) float32, dataset frame."""
         return self.space.box
 
     @property
@@ -61,13 +61,13 @@ class OccupancyGrid(nn.Module):
         return self.binary.shape[0]
 
     def occupied_cells(self) -> Tensor:
-        """Flat cells (N,) int64 that may hold density."""
+        """Return the flat cells (N,) int64 that may hold density."""
         return self.binary.view(-1).nonzero().view(-1)
 
     def occupied_box(self) -> Tensor:
-        """Corners (2, 3) float64, on the CPU, of the box around the occupied cells.
+        """Return the corners (2, 3) float64, on the CPU, of the box around the occupied cells.
 
-        At least one is occupied.
+        At least one cell is occupied.
         """
         cells = self.binary.nonzero()
         ends = torch.stack((cells.amin(dim=0), cells.amax(dim=0) + 1)).double() / self.resolution
@@ -75,30 +75,30 @@ class OccupancyGrid(nn.Module):
         return torch.cat((low, high)).cpu()
 
     def points_in_cells(self, cells: Tensor, offsets: Tensor) -> Tensor:
-        """Points (N, 3) in the dataset frame at `offsets` (N, 3) in [0, 1] of flat `cells` (N,)."""
+        """Return dataset-frame points (N, 3) at `offsets` (N, 3) in [0, 1] of flat `cells` (N,)."""
         return self.space.from_grid((self.cell_index(cells) + offsets) / self.resolution)
 
     def cell_index(self, cells: Tensor) -> Tensor:
-        """Index (N, 3) along each axis of flat `cells` (N,)."""
+        """Return the index (N, 3) along each axis of flat `cells` (N,)."""
         resolution = self.resolution
         rows = cells // resolution
         return torch.stack((rows // resolution, rows % resolution, cells % resolution), dim=-1)
 
     def cells_of(self, points: Tensor) -> Tensor:
-        """Flat cell (N,) of each point (N, 3); points outside take the nearest cell."""
+        """Return the flat cell (N,) of each point (N, 3), the nearest cell for points outside."""
         index = (self.space.to_grid(points) * self.resolution).long()
         index = index.clamp(0, self.resolution - 1)
         return (index[:, 0] * self.resolution + index[:, 1]) * self.resolution + index[:, 2]
 
     def contains(self, points: Tensor) -> Tensor:
-        """Whether points (N, 3) lie in occupied cells: (N,) bool; False outside the grid."""
+        """Return whether points (N, 3) lie in occupied cells: (N,) bool; False outside the grid."""
         inside = self.space.contains(points)
         return inside & self.binary.view(-1)[self.cells_of(points)].bool()
 
     def _thickness(
         self, log_density: Callable[[Tensor], Tensor], points: Tensor, step: float
     ) -> Tensor:
-        """Optical thickness (N,) of one step at points (N, 3)."""
+        """Return the optical thickness (N,) of one step at points (N, 3)."""
         per_step = log_density(points) + self.space.log_stretch(points)
         return per_step.clamp(max=15).exp() * step
 
@@ -115,12 +115,12 @@ class OccupancyGrid(nn.Module):
         Parameters
         ----------
         log_density : callable
-            (N, 3) points, dataset frame -> (N,) log extinction per dataset unit.
+            A function (N, 3) points, dataset frame -> (N,) log extinction per dataset unit.
         step : float
             Ray-marching step, dataset units.
         cells : (N,) int64
         generator : torch.Generator
-            For the position inside each cell.
+            Source of the position inside each cell.
         """
         values = self.values.view(-1)
         offsets = torch.rand((len(cells), 3), generator=generator).to(self.box.device)
@@ -140,9 +140,9 @@ class OccupancyGrid(nn.Module):
         generator: torch.Generator,
         block: int = 2,
     ) -> None:
-        """As `update` for all cells, with one sample for each cube of `block`^3 cells.
+        """Update all cells as `update` does, with one sample for each cube of `block`^3 cells.
 
-        Early in training, when every cell has to be looked at and densities are smooth.
+        It is for early training, when every cell needs a sample and densities are smooth.
         """
         coarse = OccupancyGrid(self.space, -(-self.resolution // block)).to(self.box.device)
         cells = torch.arange(coarse.resolution**3, device=self.box.device)
@@ -156,12 +156,12 @@ class OccupancyGrid(nn.Module):
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Set the bits from the values: occupied above the mean, at most `MAX_THRESHOLD`."""
+        """Set the bits: occupied above the mean, or above `MAX_THRESHOLD` where that is less."""
         threshold = min(MAX_THRESHOLD, float(self.values.clamp(min=0).mean()))
         self.binary.copy_((self.values > threshold).to(torch.uint8))
 
     def cells_to_update(self, count: int, generator: torch.Generator) -> Tensor:
-        """Up to `count` distinct flat cells: half anywhere, half among the occupied."""
+        """Return up to `count` distinct flat cells: half of them anywhere, half occupied."""
         total = self.resolution**3
         if count >= total:
             return torch.arange(total, device=self.box.device)
@@ -174,14 +174,14 @@ class OccupancyGrid(nn.Module):
 
     @torch.no_grad()
     def rebuild(self, log_density: Callable[[Tensor], Tensor], step: float) -> None:
-        """Measure the occupied cells and their neighbours afresh; all others become empty.
+        """Sample the occupied cells and their neighbours again; all others become empty.
 
         Cells that no camera sees (negative values) stay empty.
 
         Parameters
         ----------
         log_density : callable
-            (N, 3) points, dataset frame -> (N,) log extinction per dataset unit.
+            A function (N, 3) points, dataset frame -> (N,) log extinction per dataset unit.
         step : float
             Ray-marching step, dataset units.
         """
@@ -190,10 +190,10 @@ class OccupancyGrid(nn.Module):
         candidates = ((near[0, 0] > 0) & (self.values >= 0)).view(-1).nonzero().view(-1)
         peak = torch.zeros(self.resolution**3, device=device)
         sobol = torch.quasirandom.SobolEngine(3, scramble=True, seed=0)
-        offsets = sobol.draw(self.space.cell_samples).to(device)
+        offsets = sobol.draw(self.space.probes_per_cell).to(device)
         for cells in candidates.split(CHUNK):
             for offset in offsets:
-                # A cell that is occupied whatever else it holds needs no further sample.
+                # A cell that is occupied already needs no further sample.
                 cells = cells[peak[cells] <= MAX_THRESHOLD]
                 points = self.points_in_cells(cells, offset.expand(len(cells), 3))
                 thickness = self._thickness(log_density, points, step)

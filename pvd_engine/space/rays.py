@@ -1,6 +1,6 @@
 """Camera rays: pixels of a batch of cameras -> origins and directions in the dataset frame.
 
-The lenses themselves are in `lenses.py`. Conventions: camera-to-world with OpenGL
+The lens models are in `lenses.py`. Conventions: camera-to-world with OpenGL
 axes (looking down -z), pixel origin at the image's corner.
 """
 
@@ -43,11 +43,12 @@ class CameraBatch:
     sizes : (C, 2) int64 tensor
         Width and height.
     models : (C,) int64 tensor
-        Of `lenses.MODELS`.
+        Numbers of `lenses.MODELS`.
     distortion : (C, K) float64 tensor
-        In the order of `COEFFICIENTS` of `data/geometry/lens_models.py`, padded with zeros.
+        Coefficients, in the order of `COEFFICIENTS` of `data/geometry/lens_models.py`, padded with
+        zeros.
     present : frozenset of int
-        The models that occur, known without asking the device.
+        The models that occur, known without reading from the device.
     """
 
     rotations: torch.Tensor
@@ -62,7 +63,7 @@ class CameraBatch:
     def from_cameras(
         cls, cameras: Sequence[Camera], device: torch.device | str = "cpu"
     ) -> "CameraBatch":
-        """Put cameras into tensors.
+        """Return cameras as tensors.
 
         Parameters
         ----------
@@ -73,7 +74,7 @@ class CameraBatch:
         Raises
         ------
         ValueError
-            No camera, or an unknown distortion model.
+            There is no camera, or a distortion model is unknown.
         """
         if not cameras:
             raise ValueError("a batch needs at least one camera")
@@ -98,36 +99,36 @@ class CameraBatch:
         )
 
     def __len__(self) -> int:
-        """Count the cameras."""
+        """Return the number of cameras."""
         return len(self.positions)
 
 
 def random_rays(
     cameras: CameraBatch, count: int, generator: torch.Generator
 ) -> tuple[Rays, torch.Tensor]:
-    """Rays through random places of random cameras.
+    """Return rays through random image positions of random cameras.
 
     Returns
     -------
     rays : Rays
-        `count` of them.
+        `count` rays.
     camera_index : (count,) int64 tensor
-        Which camera each belongs to.
+        Camera of each ray.
     """
     device = cameras.positions.device
     index = torch.randint(len(cameras), (count,), generator=generator).to(device)
-    place = torch.rand((count, 2), generator=generator).to(device)
-    return generate_rays(cameras, index, place * cameras.sizes[index]), index
+    position = torch.rand((count, 2), generator=generator).to(device)
+    return generate_rays(cameras, index, position * cameras.sizes[index]), index
 
 
 def generate_rays(cameras: CameraBatch, camera_index: torch.Tensor, pixels: torch.Tensor) -> Rays:
-    """Cast one ray through each pixel position.
+    """Return one ray through each pixel position.
 
     Parameters
     ----------
     cameras : CameraBatch
     camera_index : (N,) int64 tensor
-        Which camera each ray belongs to.
+        Camera of each ray.
     pixels : (N, 2) float tensor
         Image coordinates x, y from the image's top-left corner; the centre of the first pixel is
         (0.5, 0.5).
@@ -148,14 +149,14 @@ def generate_rays(cameras: CameraBatch, camera_index: torch.Tensor, pixels: torc
 
 
 def sample_positions(rays: Rays, samples: PackedSamples) -> tuple[torch.Tensor, torch.Tensor]:
-    """Points (S, 3) and directions (S, 3) of packed samples."""
+    """Return points (S, 3) and directions (S, 3) of packed samples."""
     directions = rays.directions.index_select(0, samples.ray_index)
     origins = rays.origins.index_select(0, samples.ray_index)
     return torch.addcmul(origins, directions, samples.t[:, None]), directions
 
 
 def image_pixels(width: int, height: int, device: torch.device | str = "cpu") -> torch.Tensor:
-    """Centres of all pixels of an image, row by row.
+    """Return the centres of all pixels of an image, row by row.
 
     Returns
     -------
@@ -171,7 +172,7 @@ def image_pixels(width: int, height: int, device: torch.device | str = "cpu") ->
 def _in_camera(
     cameras: CameraBatch, camera_index: torch.Tensor, plane: torch.Tensor
 ) -> torch.Tensor:
-    """Directions in camera axes (OpenGL, any length) for points of the image plane (y up)."""
+    """Return directions in camera axes (OpenGL, any length) for points of the image plane."""
     if cameras.present == {NONE}:
         return lens_directions(NONE, plane, cameras.distortion)
     coefficients = cameras.distortion[camera_index]

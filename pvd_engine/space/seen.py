@@ -1,4 +1,4 @@
-"""Cells of an occupancy grid that no camera sees: nothing can be learned there."""
+"""Unseen cells of an occupancy grid: no camera sees them, so nothing can be learned there."""
 
 import torch
 from torch import nn
@@ -7,37 +7,38 @@ from .occupancy import OccupancyGrid
 from .rays import CameraBatch, Rays, random_rays, sample_positions
 
 RAYS = 1 << 15
-"""Many for each cell of a cross-section of the grid, even where few cameras look."""
+"""Number of rays: many for each cell of a cross-section, even where few cameras look."""
 
-AT_ONCE = 1 << 12
+RAYS_AT_ONCE = 1 << 12
+"""Rays that are marched together, upper bound."""
 
 
 @torch.no_grad()
 def exclude_unseen(occupancy: OccupancyGrid, cameras: CameraBatch, step: float, seed: int) -> None:
-    """Empty the cells of a new grid that no camera sees, for good.
+    """Empty permanently the cells of a new grid that no camera sees.
 
-    Without this they would keep the thin fog that every field begins with.
+    Otherwise they would keep the thin fog of a field before training.
 
     Parameters
     ----------
     occupancy : OccupancyGrid
-        Changed in place.
+        The grid, changed in place.
     cameras : CameraBatch
     step : float
         Ray-marching step, dataset units.
     seed : int
-        Of the rays that are cast.
+        Seed of the random rays.
     """
     generator = torch.Generator().manual_seed(seed)
     rays, _ = random_rays(cameras, RAYS, generator)
     seen = torch.zeros(occupancy.resolution**3, device=occupancy.box.device)
     everything = torch.ones_like(occupancy.binary)
-    for origins, directions in zip(*(part.split(AT_ONCE) for part in rays), strict=True):
+    for origins, directions in zip(*(part.split(RAYS_AT_ONCE) for part in rays), strict=True):
         some = Rays(origins, directions)
         jitter = torch.full((len(origins),), 0.5, device=origins.device)
         points, _ = sample_positions(some, occupancy.space.march(some, everything, step, jitter))
         seen[occupancy.cells_of(points)] = 1
-    # With their neighbours, as rays may have passed a cell by.
+    # Neighbours count as seen too, because the rays may miss a cell.
     shape = (1, 1, *occupancy.binary.shape)
     near = nn.functional.max_pool3d(seen.view(shape), 3, stride=1, padding=1)[0, 0]
     occupancy.values[near == 0] = -1

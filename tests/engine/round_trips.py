@@ -121,7 +121,7 @@ def round_trip(before: Capture, to: str, folder: Path) -> Trip:
     try:
         write_capture(before, to, folder / "once")
     except UserError as error:
-        return Trip(refused=re.sub(r"^.*because |, which can.*$|; write --to.*$", "", str(error)))
+        return Trip(refused=re.sub(r"^.*because |; write --to.*$", "", str(error)))
     after = open_capture(folder / "once")
     write_capture(after, to, folder / "twice")
     places = place_pictures(before.views, FORMATS[to].rules)

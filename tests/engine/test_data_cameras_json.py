@@ -67,8 +67,8 @@ def test_distortion_may_be_left_out(tmp_path):
     [
         ({}, "has no cameras"),
         ({"cameras": []}, "has no cameras"),
-        ({"cameras": [1]}, "camera 0: a camera must be"),
-        ({"cameras": [entry(), entry()]}, "camera 1: the name a/b is taken"),
+        ({"cameras": [1]}, "camera 0: it must be"),
+        ({"cameras": [entry(), entry()]}, "camera 1: an earlier camera has the name a/b"),
         ({"cameras": [entry(name="../x")]}, "below the output folder"),
         ({"cameras": [entry(name="/x")]}, "below the output folder"),
         ({"cameras": [entry(name="C:x")]}, "below the output folder"),

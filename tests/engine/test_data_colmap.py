@@ -194,7 +194,7 @@ def test_smaller_images_rescale_the_intrinsics_with_a_note(tmp_path):
     assert (camera.width, camera.height) == (20, 10)
     assert (camera.fx, camera.fy, camera.cx, camera.cy) == (25, 52 / 3, 9.5, 16 / 3)
     assert any("9 images have 20 x 10 pixels" in note for note in capture.notes)
-    assert any("taken from images_4" in note for note in capture.notes)
+    assert any("read from images_4" in note for note in capture.notes)
 
 
 def test_missing_and_unposed_images_are_noted(tmp_path):
@@ -318,14 +318,14 @@ NAN, INF = float("nan"), float("inf")
         ((1, 0, 4, "/etc/passwd.png"), "leads out of the dataset"),
         ((1, 0, 4, ".."), "leads out of the dataset"),
         ((1, 0, 4, "a\x07b.png"), "characters that no file name"),
-        ((1, 0, 1, (0.0, 0.0, 0.0, 0.0)), "no rotation"),
-        ((1, 0, 1, (1.0, NAN, 0.0, 0.0)), "no rotation"),
-        ((1, 0, 1, (1.0, INF, 0.0, 0.0)), "no rotation"),
-        ((1, 0, 2, (NAN, 0.0, 0.0)), "no finite number"),
-        ((1, 0, 2, (0.0, -INF, 0.0)), "no finite number"),
+        ((1, 0, 1, (0.0, 0.0, 0.0, 0.0)), "not a rotation"),
+        ((1, 0, 1, (1.0, NAN, 0.0, 0.0)), "not a rotation"),
+        ((1, 0, 1, (1.0, INF, 0.0, 0.0)), "not a rotation"),
+        ((1, 0, 2, (NAN, 0.0, 0.0)), "pose is not finite"),
+        ((1, 0, 2, (0.0, -INF, 0.0)), "pose is not finite"),
         ((1, 0, 3, 99), "has the camera 99, which the model lacks"),
-        ((0, 0, 2, 0), "no image has 0 x 30"),
-        ((0, 0, 3, 10**9), "no image has"),
+        ((0, 0, 2, 0), "a size of 0 x 30 pixels is not valid"),
+        ((0, 0, 3, 10**9), "pixels is not valid"),
         ((0, 0, 4, (NAN, 52.0, 19.0, 16.0)), "must be a finite number"),
         ((0, 0, 4, (-50.0, 52.0, 19.0, 16.0)), "above zero"),
         ((0, 0, 4, (50.0, 52.0, 1e9, 16.0)), "far outside"),
@@ -365,7 +365,7 @@ def test_two_cameras_of_one_id_are_refused(tmp_path):
 def test_counts_beyond_the_file_are_refused_before_anything_is_allocated(tmp_path, name, count):
     path = write_colmap(tmp_path) / name
     path.write_bytes(struct.pack("<Q", count) + path.read_bytes()[8:])
-    message = refused(tmp_path, "it ends before all that it counts")
+    message = refused(tmp_path, "it ends too early")
     assert name in message
 
 
@@ -420,7 +420,7 @@ def test_more_after_the_end_of_a_file_is_damage(tmp_path):
     for name in FILES:
         path = write_colmap(tmp_path) / name
         path.write_bytes(path.read_bytes() + b"\0")
-        refused(tmp_path, "more follows after its end")
+        refused(tmp_path, "there is data after its end")
 
 
 @settings(
@@ -450,9 +450,9 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path, name, changes):
         ("cameras.txt", "1 PINHOLE 40 30 50 52 19\n", "has 4 parameters, not 3"),
         ("cameras.txt", "1 PINHOLE 40\n", "needs an id, a model"),
         ("cameras.txt", "1 ORTHOGRAPHIC 40 30 50\n", "camera model ORTHOGRAPHIC"),
-        ("cameras.txt", "x PINHOLE 40 30 50 52 19 16\n", "'x' stands where a whole number"),
-        ("cameras.txt", "1 PINHOLE 40 30 50 52 19 1b\n", "line 1: '1b' stands where a number"),
-        ("cameras.txt", f"1 PINHOLE {'9' * 5000} 30 50 52 19 16\n", "whole number is needed"),
+        ("cameras.txt", "x PINHOLE 40 30 50 52 19 16\n", "'x' must be a whole number"),
+        ("cameras.txt", "1 PINHOLE 40 30 50 52 19 1b\n", "line 1: '1b' must be a number"),
+        ("cameras.txt", f"1 PINHOLE {'9' * 5000} 30 50 52 19 16\n", "must be a whole number"),
         ("images.txt", "1 1 0 0 0 0 0 0 3\n", "needs an id, a pose"),
         ("images.txt", "", "None of the 0 images"),
         ("points3D.txt", "1 0 0 0 1 2 3\n", "needs an id, a position"),

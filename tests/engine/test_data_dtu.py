@@ -51,15 +51,15 @@ def test_skew_of_a_dtu_camera_is_noted(tmp_path):
 @pytest.mark.parametrize(
     ("change", "pattern"),
     [
-        ({"world_mat_1": np.zeros((4, 4))}, "camera 1: the matrices project onto no image"),
+        ({"world_mat_1": np.zeros((4, 4))}, "camera 1: the matrices are not a projection"),
         ({"world_mat_1": np.full((4, 4), np.nan)}, "world_mat_1 must be 4 x 4"),
         ({"world_mat_1": np.full((4, 4), 1e200)}, "world_mat_1 must be 4 x 4"),
         ({"world_mat_1": np.zeros(16)}, "world_mat_1 must be 4 x 4"),
-        ({"world_mat_1": np.zeros((2000, 2000))}, "world_mat_1 has more than"),
+        ({"world_mat_1": np.zeros((2000, 2000))}, "world_mat_1 is larger than"),
         ({"world_mat_1": np.array([[Trap()]], dtype=object)}, "must hold numbers, not object"),
         ({"world_mat_4": np.eye(4)}, "lacks the array scale_mat_4|5 cameras"),
         ({"world_mat_900000": np.eye(4)}, "lacks the array world_mat_4"),
-        ({"scale_mat_2": np.eye(4)}, "different ways"),
+        ({"scale_mat_2": np.eye(4)}, "different scale_mat"),
         ({f"scale_mat_{i}": np.zeros((4, 4)) for i in range(4)}, "cannot be inverted"),
     ],
 )
@@ -77,12 +77,12 @@ def test_a_hostile_npz_is_one_sentence(tmp_path):
     write_dtu(tmp_path)
     file = tmp_path / "cameras_sphere.npz"
     file.write_bytes(file.read_bytes()[:-40])
-    refuse(tmp_path, "damaged or no .npz")
+    refuse(tmp_path, "damaged or not an .npz")
     file.write_bytes(b"not a zip")
-    refuse(tmp_path, "damaged or no .npz")
+    refuse(tmp_path, "damaged or not an .npz")
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("world_mat_0.npy", promising((10**12, 4)) + b"\0" * 50_000_000)
-    refuse(tmp_path, "world_mat_0 has more than")
+    refuse(tmp_path, "world_mat_0 is larger than")
     np.savez(file)
     refuse(tmp_path, "holds 0 arrays")
 

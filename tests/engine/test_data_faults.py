@@ -44,7 +44,7 @@ def first_frame(**values):
 
 def test_wrong_folders_are_told_apart(tmp_path):
     refuse(tmp_path / "nowhere", "does not exist")
-    refuse(tmp_path, r"holds no capture .* transforms_train\.json .* poses_bounds\.npy")
+    refuse(tmp_path, r"holds no capture .* transforms_train\.json .* docs/datasets\.md")
     write_nerf_synthetic(tmp_path / "lego", {"train": 2})
     refuse(tmp_path, r"holds some \(lego\)")
     (tmp_path / "notes.txt").write_text("hello")
@@ -62,10 +62,10 @@ def test_wrong_folders_are_told_apart(tmp_path):
         ("", "not valid JSON"),
         ("{", "line 1"),
         ("[]", "JSON object"),
-        ("{}", "no list of frames"),
-        ('{"frames": []}', "empty list"),
-        ('{"frames": {}}', "no list of frames"),
-        ('{"frames": [3]}', "frame 0"),
+        ("{}", 'no list "frames"'),
+        ('{"frames": []}', "no camera entries"),
+        ('{"frames": {}}', 'no list "frames"'),
+        ('{"frames": [3]}', "camera entry 0"),
         ('{"fl_x": NaN, "frames": [{}]}', "NaN"),
         ('{"fl_x": -Infinity, "frames": [{}]}', "Infinity"),
         ('{"frames": ' + "[" * 200_000, "nested too deeply|not valid JSON"),
@@ -113,10 +113,10 @@ def with_entry(row, column, value):
         ([[0] * 4, [0] * 4, [0] * 4, [0, 0, 0, 1]], "too small"),
     ],
 )
-def test_a_matrix_that_is_no_pose_is_refused_by_the_name_of_its_frame(tmp_path, matrix, pattern):
+def test_a_matrix_that_is_no_pose_is_refused_by_the_number_of_its_entry(tmp_path, matrix, pattern):
     path = changed(tmp_path, lambda c: c["frames"][2].update(transform_matrix=matrix))
     refuse(path, pattern)
-    refuse(path, "frame 2" if "inf" not in str(matrix) else "Infinity")
+    refuse(path, "camera entry 2" if "inf" not in str(matrix) else "Infinity")
 
 
 def test_a_number_too_large_for_float64_is_refused(tmp_path):

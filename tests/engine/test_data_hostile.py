@@ -37,7 +37,7 @@ def read_all_arrays(path):
 )
 def test_a_pipe_in_place_of_a_file_is_refused_without_waiting(tmp_path, read):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UserError, match="no file that can be read"):
+    with pytest.raises(UserError, match="not a regular file"):
         read(tmp_path / "pipe")
 
 
@@ -48,10 +48,10 @@ def test_pipes_and_devices_in_a_capture_are_refused(tmp_path):
     pose = tmp_path / "pose" / "0_a.txt"
     pose.unlink()
     os.mkfifo(pose)
-    refuse(tmp_path, "0_a.txt is no file that can be read")
+    refuse(tmp_path, "0_a.txt is not a regular file")
     pose.unlink()
     pose.symlink_to("/dev/zero")
-    refuse(tmp_path, "0_a.txt is no file that can be read")
+    refuse(tmp_path, "0_a.txt is not a regular file")
 
 
 def test_links_that_lead_to_themselves_are_missing_files(tmp_path):
@@ -180,7 +180,7 @@ def test_16_bit_colour_comes_within_one_level(tmp_path, channels, color_type):
 )
 def test_boxes_that_no_scene_has_are_refused(tmp_path, values):
     write_transforms(tmp_path, 3, **values)
-    refuse(tmp_path, "no scene needs|farther away than|upper corner must lie above")
+    refuse(tmp_path, "for a scene|farther than|upper corner must lie above")
 
 
 def test_cameras_in_one_place_still_have_a_box_with_volume(tmp_path):
@@ -238,4 +238,4 @@ def test_an_archive_of_zeros_is_refused_before_it_is_unpacked(tmp_path):
     np.save(stream, np.zeros(4_000_000))
     zipped(tmp_path / "cameras_sphere.npz", {"world_mat_0.npy": stream.getvalue()})
     assert (tmp_path / "cameras_sphere.npz").stat().st_size < 100_000
-    refuse(tmp_path, "world_mat_0 has more than the 4 kB")
+    refuse(tmp_path, "world_mat_0 is larger than 4 kB")

@@ -87,7 +87,7 @@ def test_pixels_come_as_stored_unless_only_the_turned_size_fits(tmp_path):
 
 def test_another_size_than_expected_is_refused(tmp_path):
     path = write_png(tmp_path / "a.png", RGBA)
-    with pytest.raises(UserError, match="7 x 5 pixels, but its camera says 5 x 7"):
+    with pytest.raises(UserError, match="7 x 5 pixels, but its camera has 5 x 7"):
         load_image(path, expected_size=(5, 7))
 
 

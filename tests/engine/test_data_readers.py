@@ -114,7 +114,7 @@ def test_nerfstudio_split_lists_are_followed_and_no_view_both_trains_and_tests(t
     capture = open_capture(tmp_path)
     splits = {view.name[-1]: view.split for view in capture.views}
     assert splits == {"0": "train", "1": "train", "2": "train", "3": "test", "4": "test"}
-    assert any("1 frames stand in none" in note for note in capture.notes)
+    assert any("1 camera entries are in none" in note for note in capture.notes)
 
 
 def test_a_frames_own_intrinsics_come_before_the_shared_ones(tmp_path):
@@ -234,7 +234,7 @@ def test_a_uniform_scale_is_divided_out_of_the_rotation_only(tmp_path):
     write_json(tmp_path / "transforms.json", content)
     capture = open_capture(tmp_path)
     np.testing.assert_allclose(capture.views[0].camera.camera_to_world, expected, atol=1e-12)
-    assert any("scaled by 2.5" in note and "frame 0" in note for note in capture.notes)
+    assert any("scaled by 2.5" in note and "camera entry 0" in note for note in capture.notes)
 
 
 def test_a_rotation_of_few_digits_becomes_a_proper_one(tmp_path):
@@ -262,7 +262,7 @@ def test_sparse_points_are_found_in_the_folder_and_nowhere_else(tmp_path):
     write_transforms(folder, 2, ply_file_path="sparse_pc.ply")
     capture = open_capture(folder)
     assert capture.points_path is None
-    assert any("sparse_pc.ply are not there" in note for note in capture.notes)
+    assert any("sparse_pc.ply do not exist" in note for note in capture.notes)
     write_ply(folder / "sparse_pc.ply", np.eye(3), None)
     assert open_capture(folder).points_path == folder / "sparse_pc.ply"
     (tmp_path / "out.ply").touch()

@@ -221,7 +221,7 @@ def test_a_small_file_that_unpacks_to_a_huge_grid_is_refused_unread(tmp_path, mo
     assert MAX_CELLS == 512 * 1024 * 1024
     monkeypatch.setattr("pvd_engine.edit.grid_file.MAX_CELLS", 100)
     np.savez_compressed(tmp_path / "grid.npz", density=np.zeros((20, 20, 20)), box=np.zeros((2, 3)))
-    with pytest.raises(UserError, match="density has more than"):
+    with pytest.raises(UserError, match="density is larger than"):
         parse_edits([{"op": "erase", "region": {"grid": "grid.npz"}}], tmp_path, "edits.json")
 
 

@@ -15,7 +15,8 @@ from pvd_engine.verbs.eval import EvalArguments
 from pvd_engine.verbs.render import RenderArguments
 
 HALF = (
-    "Images are read at 1/2 of their width and height because {}; --downscale 1 reads them whole."
+    "Images are read at 1/2 of their width and height because {}; "
+    "--downscale 1 reads them at full size."
 )
 
 
@@ -69,7 +70,7 @@ def test_the_choice_is_told_and_kept_for_students_and_measures(tmp_path):
     assert result["warnings"] == [HALF.format("the work runs on a CPU")]
     assert HALF.format("the work runs on a CPU") in (tmp_path / "train/events.jsonl").read_text()
 
-    told = [HALF.format("the field was trained so")]
+    told = [HALF.format("the field was trained at that size")]
     measuring = EvalArguments(field=out, capture=capture, device="cpu")
     measured = evaluate.run(measuring, Job(tmp_path / "eval"))
     assert (measured["downscale"], measured["warnings"]) == (2, told)

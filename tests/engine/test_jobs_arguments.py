@@ -35,7 +35,7 @@ def test_durations_are_read(text, seconds):
     "text", ["", "s", "0", "-3s", "3d", "1e3", "nan", "inf", "3 m s", "٣s", "99999h"]
 )
 def test_what_is_no_duration_is_refused(text):
-    with pytest.raises(UserError, match="no duration"):
+    with pytest.raises(UserError, match="is not valid; write it as"):
         parse_seconds(text)
 
 
@@ -85,7 +85,7 @@ def test_arguments_survive_json():
         ({"out": ""}, "'out' must be a path"),
         ({"arch": None}, "'arch' must be text"),
         ({"budget": 120}, "'budget' must be text"),
-        ({"budget": "soon"}, "no duration"),
+        ({"budget": "soon"}, "is not valid; write it as"),
         ({"budget": "3m", "steps": 5}, "not both"),
         ({"seed": -1}, "seed"),
         ({"out": "t.ckpt"}, r"\.safetensors"),

@@ -179,7 +179,7 @@ def test_interrupt_in_the_foreground_keeps_a_checkpoint_and_says_how_to_go_on(tm
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "the same command goes on" in error
+    assert "the same command resumes" in error
     assert "Traceback" not in error
     stopped_at = step_of(job)
 
@@ -194,7 +194,7 @@ def test_interrupt_in_the_foreground_keeps_a_checkpoint_and_says_how_to_go_on(tm
     wait_until(lambda: read_events(job).count("progress") > count, "progress")
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=30)
-    assert "Going on" in error
+    assert "Resuming" in error
     assert step_of(job) > stopped_at
 
     fresh = pvd(*words[:2], "--steps", 2, "--out", out, "--restart")

@@ -108,7 +108,7 @@ def test_near_plane_lies_before_the_sparse_points():
 def test_an_override_is_obeyed_and_one_that_cannot_be_is_refused():
     capture = capture_of(ring(8))
     assert find_scene(capture, "object").kind == "object"
-    with pytest.raises(UserError, match="too many sides"):
+    with pytest.raises(UserError, match="too many directions"):
         find_scene(capture, "forward_facing")
     lego = replace(capture, has_alpha=True)
     assert find_scene(lego, "unbounded").kind == "unbounded"

@@ -40,9 +40,9 @@ def ndc() -> NdcMap:
     return NdcMap(BOX, turned_camera(), torch.tensor([0.9, 0.6]), near=1.5)
 
 
-FRAMES = {"object": lambda: BoxMap(BOX), "unbounded": lambda: ContractedMap(BOX)}
-FRAMES["forward_facing"] = ndc
-EVERY = pytest.mark.parametrize("kind", sorted(FRAMES))
+MAPS = {"object": lambda: BoxMap(BOX), "unbounded": lambda: ContractedMap(BOX)}
+MAPS["forward_facing"] = ndc
+EVERY = pytest.mark.parametrize("kind", sorted(MAPS))
 
 
 def cube_points(count: int = 4000, most: float = 0.97) -> torch.Tensor:
@@ -59,86 +59,86 @@ def rays_about(count: int = 200, seed: int = 0) -> Rays:
 
 @EVERY
 def test_points_come_back_from_the_cube(kind):
-    frame = FRAMES[kind]()
+    space = MAPS[kind]()
     cube = cube_points()
-    points = frame.from_cube(cube)
-    assert torch.allclose(frame.to_cube(points), cube, atol=1e-6)
-    shares = (cube + 1) / 2
-    assert torch.allclose(frame.to_grid(frame.from_grid(shares)), shares, atol=1e-6)
+    points = space.from_cube(cube)
+    assert torch.allclose(space.to_cube(points), cube, atol=1e-6)
+    fractions = (cube + 1) / 2
+    assert torch.allclose(space.to_grid(space.from_grid(fractions)), fractions, atol=1e-6)
 
 
 def test_contraction_is_that_of_mip_nerf_360_by_the_largest_coordinate():
-    frame = ContractedMap(torch.tensor([[-2.0] * 3, [2.0] * 3]))
+    space = ContractedMap(torch.tensor([[-2.0] * 3, [2.0] * 3]))
     points = torch.tensor([[1.0, 0.5, -2.0], [8.0, 0.0, 0.0], [-4.0, 4.0, 2.0]])
     expected = [[0.5, 0.25, -1.0], [2 - 1 / 4, 0, 0], [-1.5, 1.5, 0.75]]
-    assert torch.allclose(frame.to_cube(points) * 2, torch.tensor(expected), atol=1e-6)
+    assert torch.allclose(space.to_cube(points) * 2, torch.tensor(expected), atol=1e-6)
 
 
 def test_normalised_device_coordinates_are_those_of_nerf():
     # Appendix C of the paper: (-f/(W/2) x/z, -f/(H/2) y/z, 1 + 2n/z), here tangent = (W/2)/f.
-    frame = NdcMap(BOX, torch.eye(4), torch.tensor([0.8, 0.5]), near=1.0)
+    space = NdcMap(BOX, torch.eye(4), torch.tensor([0.8, 0.5]), near=1.0)
     points = torch.tensor([[0.4, 0.3, -2.0], [-3.0, 1.0, -10.0]])
     x, y, z = points.unbind(-1)
     expected = torch.stack((-x / z / 0.8, -y / z / 0.5, 1 + 2.0 / z), dim=-1)
-    assert torch.allclose(frame.to_cube(points), expected, atol=1e-6)
+    assert torch.allclose(space.to_cube(points), expected, atol=1e-6)
 
 
 @EVERY
 def test_log_stretch_is_the_growth_of_length_along_the_axis_of_depth(kind):
-    frame = FRAMES[kind]()
+    space = MAPS[kind]()
     cube = cube_points(most=0.9)
     # Along the coordinate by which the map stretches most: depth, or the largest one.
     axis = cube.abs().argmax(dim=-1) if kind == "unbounded" else torch.full((len(cube),), 2)
     ahead = torch.nn.functional.one_hot(axis, 3) * 1e-4
-    difference = frame.from_cube(cube + ahead) - frame.from_cube(cube - ahead)
+    difference = space.from_cube(cube + ahead) - space.from_cube(cube - ahead)
     if kind == "forward_facing":  # depth alone
-        difference = difference @ frame.reference[:3, 2:3].double()
+        difference = difference @ space.reference[:3, 2:3].double()
     if kind == "unbounded":
         difference = difference.gather(1, axis[:, None])
     length = torch.linalg.vector_norm(difference, dim=-1) / 2e-4
-    unit = 2 * frame.half_side if kind == "unbounded" else frame.half_side
+    unit = 2 * space.half_side if kind == "unbounded" else space.half_side
     measured = (length / unit).log()
     sizes = cube.abs().sort(dim=-1).values
     smooth = ((sizes[:, 2] - 0.5).abs() > 1e-3) & (sizes[:, 2] - sizes[:, 1] > 1e-3)
-    stated = frame.log_stretch(frame.from_cube(cube))
+    stated = space.log_stretch(space.from_cube(cube))
     stated = torch.as_tensor(stated, dtype=torch.float64).expand(len(cube))
     assert torch.allclose(measured[smooth], stated[smooth], atol=1e-3)
 
 
 @EVERY
 def test_bounds_hold_every_point_of_a_box(kind):
-    frame = FRAMES[kind]()
+    space = MAPS[kind]()
     generator = torch.Generator().manual_seed(1)
     low = torch.rand((300, 3), generator=generator, dtype=torch.float64) * 0.9
     high = low + torch.rand((300, 3), generator=generator, dtype=torch.float64) * (0.99 - low)
     inside = low + torch.rand((50, 300, 3), generator=generator) * (high - low)
-    start, end = frame.dataset_bounds(low, high)
-    points = frame.from_grid(inside)
+    start, end = space.dataset_bounds(low, high)
+    points = space.from_grid(inside)
     room = 1e-6 * torch.maximum(start.abs(), end.abs())
     assert ((points >= start - room) & (points <= end + room)).all()
     low = torch.randn((300, 3), generator=generator, dtype=torch.float64) * 3
     high = low + torch.rand((300, 3), generator=generator, dtype=torch.float64) * 4
     points = low + torch.rand((50, 300, 3), generator=generator) * (high - low)
-    start, end = frame.grid_bounds(low, high)
-    covered = frame.contains(points.view(-1, 3).float()).view(50, 300)
-    shares = frame.to_grid(points)
-    held = ((shares >= start - 1e-6) & (shares <= end + 1e-6)).all(dim=-1)
+    start, end = space.grid_bounds(low, high)
+    covered = space.contains(points.view(-1, 3).float()).view(50, 300)
+    fractions = space.to_grid(points)
+    held = ((fractions >= start - 1e-6) & (fractions <= end + 1e-6)).all(dim=-1)
     assert held[covered].all()
 
 
 @EVERY
 def test_samples_lie_in_occupied_cells_and_stand_for_the_way_between_them(kind):
-    frame = FRAMES[kind]()
-    grid = OccupancyGrid(frame, 16)
+    space = MAPS[kind]()
+    grid = OccupancyGrid(space, 16)
     generator = torch.Generator().manual_seed(0)
     grid.binary.copy_(torch.rand((16,) * 3, generator=generator) < 0.4)
     rays = rays_about()
     jitter = torch.full((len(rays.origins),), 0.5)
-    some = frame.march(rays, grid.binary, 0.02, jitter)
+    some = space.march(rays, grid.binary, 0.02, jitter)
     points = rays.origins[some.ray_index] + some.t[:, None] * rays.directions[some.ray_index]
     assert len(some) > 1000
     assert grid.contains(points).float().mean() > 0.999  # but for rounding at the faces of cells
-    every = frame.march(rays, torch.ones_like(grid.binary), 0.02, jitter)
+    every = space.march(rays, torch.ones_like(grid.binary), 0.02, jitter)
     stretch = torch.zeros_like(every.t) if every.log_stretch is None else every.log_stretch
     ray, t, length = every.ray_index, every.t, stretch.exp() * 0.02
     together = (ray[1:] == ray[:-1]) & (length[1:] < 0.05)
@@ -149,10 +149,10 @@ def test_samples_lie_in_occupied_cells_and_stand_for_the_way_between_them(kind):
 
 @EVERY
 def test_opacity_is_that_of_the_density_in_dataset_units(kind):
-    """A ball of fog, whose optical thickness along a ray is known, is as opaque in any frame."""
+    """A ball of fog, whose optical thickness along a ray is known, is as opaque in any map."""
     field = AnalyticField(lambda p: 2.0 * torch.exp(-((p - center) ** 2).sum(-1) / (2 * 0.04)))
     center = torch.tensor([1.0, 0.0, -2.0])
-    field.occupancy = OccupancyGrid(FRAMES[kind](), 32)
+    field.occupancy = OccupancyGrid(MAPS[kind](), 32)
     field.step = 0.02
     origins = torch.tensor([[1.2, 0.3, 2.0], [0.5, -0.5, 2.5], [1.0, 0.0, 1.0]])
     aims = center + torch.tensor([[0.0, 0.1, 0.0], [0.2, 0.0, 0.0], [0.0, 0.0, 0.0]])
@@ -169,7 +169,7 @@ def test_opacity_is_that_of_the_density_in_dataset_units(kind):
 @pytest.mark.parametrize("kind", ["unbounded", "forward_facing"])
 def test_what_is_far_outside_the_box_is_rendered(kind):
     field = AnalyticField(lambda p: 5.0 * (p[:, 2] < -60.0).float())
-    field.occupancy = OccupancyGrid(FRAMES[kind](), 32)
+    field.occupancy = OccupancyGrid(MAPS[kind](), 32)
     field.step = 0.005
     rays = Rays(torch.tensor([[1.0, 0.0, 2.0]]), torch.tensor([[0.0, 0.0, -1.0]]))
     result, _ = field.march(rays, torch.full((1,), 0.5))
@@ -178,23 +178,23 @@ def test_what_is_far_outside_the_box_is_rendered(kind):
 
 
 def test_a_ray_that_turns_its_back_to_a_forward_facing_scene_meets_nothing():
-    frame = ndc()
+    space = ndc()
     behind = turned_camera()[:3, 3][None]
     away = turned_camera()[:3, 2][None]
     occupied = torch.ones((8, 8, 8), dtype=torch.uint8)
-    assert len(frame.march(Rays(behind, away), occupied, 0.1, torch.zeros(1))) == 0
-    assert not frame.positions(Rays(behind, away), occupied, 64, torch.zeros((1, 0)))[1].any()
+    assert len(space.march(Rays(behind, away), occupied, 0.1, torch.zeros(1))) == 0
+    assert not space.positions(Rays(behind, away), occupied, 64, torch.zeros((1, 0)))[1].any()
 
 
 @EVERY
 def test_places_along_rays_lie_in_occupied_cells(kind):
-    frame = FRAMES[kind]()
-    grid = OccupancyGrid(frame, 64)
+    space = MAPS[kind]()
+    grid = OccupancyGrid(space, 64)
     grid.binary.zero_()
     grid.binary[20:40, 24:44, 22:42] = 1
     rays = rays_about(400)
-    shares = torch.linspace(0.02, 0.98, 9).expand(400, -1)
-    distances, met = frame.positions(rays, grid.binary, 256, shares)
+    fractions = torch.linspace(0.02, 0.98, 9).expand(400, -1)
+    distances, met = space.positions(rays, grid.binary, 256, fractions)
     points = rays.origins[:, None] + distances[..., None] * rays.directions[:, None]
     inside = bordered_occupancy(grid).contains(points[met].view(-1, 3))
     assert met.sum() > 10
@@ -206,7 +206,7 @@ def test_places_along_rays_lie_in_occupied_cells(kind):
 @pytest.mark.parametrize("name", RADIANCE_FIELDS)
 def test_every_architecture_is_saved_and_read_in_every_frame(kind, name, tmp_path):
     torch.manual_seed(0)
-    field = make_field(architecture(name, "small"), FRAMES[kind]()).eval()
+    field = make_field(architecture(name, "small"), MAPS[kind]()).eval()
     save_field(tmp_path / "field.safetensors", field)
     again = load_field(tmp_path / "field.safetensors")
     points = field.space.from_cube(cube_points(500).float())
@@ -217,7 +217,7 @@ def test_every_architecture_is_saved_and_read_in_every_frame(kind, name, tmp_pat
 @EVERY
 def test_a_light_field_is_exported_in_every_frame(kind, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
-    grid = OccupancyGrid(FRAMES[kind](), 32)
+    grid = OccupancyGrid(MAPS[kind](), 32)
     grid.binary.zero_()
     grid.binary[8:24, 8:24, 8:24] = 1
     spec = light_field("small", 16, "occupied", skip_empty=True)
@@ -239,16 +239,16 @@ def test_a_frame_of_an_unknown_kind_is_refused():
 
 @EVERY
 def test_cells_that_no_camera_sees_hold_nothing(kind):
-    frame = FRAMES[kind]()
-    grid = OccupancyGrid(frame, 32)
+    space = MAPS[kind]()
+    grid = OccupancyGrid(space, 32)
     matrix = turned_camera().double().numpy()
     camera = Camera(matrix, 40, 40, 80.0, 80.0, 20.0, 20.0)
     exclude_unseen(grid, CameraBatch.from_cameras([camera]), 0.05, seed=0)
-    points = frame.from_cube(cube_points().float())
-    place = (points - turned_camera()[:3, 3]) @ turned_camera()[:3, :3]
-    depth = -place[:, 2]
-    aside = place[:, :2].abs().amax(dim=-1) / depth
-    seen = (depth > 1.6) & (aside < 0.2) & frame.contains(points)
+    points = space.from_cube(cube_points().float())
+    position = (points - turned_camera()[:3, 3]) @ turned_camera()[:3, :3]
+    depth = -position[:, 2]
+    aside = position[:, :2].abs().amax(dim=-1) / depth
+    seen = (depth > 1.6) & (aside < 0.2) & space.contains(points)
     assert grid.contains(points)[seen].all()
     unseen = (depth < -1.0) | ((aside > 0.75) & (depth > 0))
     assert unseen.sum() > 50

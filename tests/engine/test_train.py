@@ -72,7 +72,7 @@ def test_a_crop_box_bounds_the_field(tmp_path, capture, whole):
 
 
 def test_a_crop_box_without_volume_is_one_sentence(tmp_path, capture):
-    with pytest.raises(UserError, match="minimum corner below"):
+    with pytest.raises(UserError, match="minimum corner must lie below"):
         run_train(capture, tmp_path / "f.safetensors", crop=(0, 0, 0, 1, 0, 1))
 
 

@@ -1,4 +1,4 @@
-"""Frames of a camera file (NeRF-Synthetic, instant-ngp, nerfstudio) -> views of a capture."""
+"""Entries of a camera file (NeRF-Synthetic, instant-ngp, nerfstudio) -> views of a capture."""
 
 import os
 from collections.abc import Mapping
@@ -12,46 +12,49 @@ from ...files.json_input import pose, shortened, text_value
 from ..capture import Camera, View
 from ..geometry.intrinsics import read_intrinsics, stated_size
 
-MAX_FRAMES = 100_000
+MAX_ENTRIES = 100_000
+"""Most camera entries of a capture."""
 
 IMAGE_FOLDERS = ("images", "images_2", "images_4", "images_8")
-"""Of LLFF's and COLMAP's captures, the largest images first; the first that exists is taken."""
+"""Folders of images in LLFF's and COLMAP's captures, the largest images first; the first one that
+exists is used."""
 
-_LOOKED_AT = 4
+_TESTED_IMAGES = 4
+"""Most images that are tested for transparency."""
 
 
 @dataclass
-class FrameReport:
-    """What happened while the frames of a capture were read; becomes the capture's notes.
+class EntryReport:
+    """Events while the camera entries of a capture are read; they become the capture's notes.
 
     Attributes
     ----------
     listed : int
-        Frames in the files.
+        Camera entries in the files.
     missing : list of str
-        Listed paths without an image.
+        Listed images that do not exist.
     resized : dict
-        (stated size, actual size) -> number of images.
-    mended : list of str
+        Number of images by (stated size, actual size).
+    corrected : list of str
         Clauses about matrices that were changed.
     masked : int
-        Images that have a mask.
+        Number of images with a mask.
     missing_masks : list of str
-        Listed paths without a mask.
+        Listed masks that do not exist.
     transparent : list of Path
-        Images whose header has transparency.
+        Images whose header states transparency.
     """
 
     listed: int = 0
     missing: list[str] = field(default_factory=list)
     resized: dict[tuple[tuple[int, int], tuple[int, int]], int] = field(default_factory=dict)
-    mended: list[str] = field(default_factory=list)
+    corrected: list[str] = field(default_factory=list)
     masked: int = 0
     missing_masks: list[str] = field(default_factory=list)
     transparent: list[Path] = field(default_factory=list)
 
     def notes(self) -> list[str]:
-        """Return one sentence for each kind of thing that was guessed, changed or left out."""
+        """Return a sentence for each kind of guess, change or omission."""
         notes = []
         if self.missing:
             notes.append(
@@ -63,65 +66,72 @@ class FrameReport:
                 f"{count} images have {actual[0]} x {actual[1]} pixels where the file states "
                 f"{stated[0]} x {stated[1]}; their intrinsics were rescaled."
             )
-        if self.mended:
-            more = f" (and {len(self.mended) - 1} more)" if len(self.mended) > 1 else ""
-            notes.append(f"The matrix of {self.mended[0]}{more}; it was made a proper rotation.")
+        if self.corrected:
+            more = f" (and {len(self.corrected) - 1} more)" if len(self.corrected) > 1 else ""
+            notes.append(
+                f"The matrix of {self.corrected[0]}{more}; it was changed to an exact rotation."
+            )
         if self.masked:
             notes.append(
-                f"{self.masked} images have a mask: what is black there is neither learned from "
-                "nor measured."
+                f"{self.masked} images have a mask: its black pixels are used neither for training "
+                "nor for measuring."
             )
         if self.missing_masks:
             notes.append(
-                f"{len(self.missing_masks)} listed masks do not exist, so their images count whole "
-                f"(the first is {self.missing_masks[0]})."
+                f"{len(self.missing_masks)} listed masks do not exist, so all pixels of their "
+                f"images count (the first is {self.missing_masks[0]})."
             )
         return notes
 
 
-def frame_list(content: Mapping[str, Any], path: Path) -> list[dict[str, Any]]:
-    """Return the frames of a camera file.
+def entry_list(content: Mapping[str, Any], path: Path) -> list[dict[str, Any]]:
+    """Return the camera entries of a file.
 
     Raises
     ------
     UserError
-        There is no list of frames, it is empty or too long, or a frame is no object.
+        There is no list ``frames``, it is empty or too long, or an entry is not an object.
     """
-    frames = content.get("frames")
-    if not isinstance(frames, list):
-        raise UserError(f"{path} has no list of frames, so it is not a camera file.")
-    if not frames:
-        raise UserError(f"{path} has an empty list of frames.")
-    if len(frames) > MAX_FRAMES:
-        raise UserError(f"{path} has {len(frames)} frames; at most {MAX_FRAMES} can be read.")
-    for index, frame in enumerate(frames):
-        if not isinstance(frame, dict):
-            raise UserError(f"{path}, frame {index}: a frame must be a JSON object.")
-    return frames
+    entries = content.get("frames")
+    if not isinstance(entries, list):
+        raise UserError(
+            f'{path} has no list "frames", so it is not a camera file; give the right file.'
+        )
+    if not entries:
+        raise UserError(f'{path} has no camera entries: its list "frames" is empty; add some.')
+    if len(entries) > MAX_ENTRIES:
+        raise UserError(
+            f"{path} has {len(entries)} camera entries; at most {MAX_ENTRIES} can be read."
+        )
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise UserError(f"{path}, camera entry {index}: it must be a JSON object.")
+    return entries
 
 
-def read_frame(
+def read_entry(
     shared: Mapping[str, Any],
-    frame: Mapping[str, Any],
+    entry: Mapping[str, Any],
     index: int,
     path: Path,
     split: str,
-    report: FrameReport,
+    report: EntryReport,
 ) -> View | None:
-    """Read one frame.
+    """Return the view of a camera entry.
 
     Parameters
     ----------
     shared : mapping
-        The file's top level, for values that the frame does not give itself.
-    frame : mapping
+        The file's top level, for values that the entry does not have itself.
+    entry : mapping
+        The camera entry.
     index : int
-        Position in the file, for messages.
+        Index in the file, for messages.
     path : Path
-        The file; images are looked up beside it.
+        The file; paths of images are relative to its folder.
     split : str
-    report : FrameReport
-        Is added to.
+    report : EntryReport
+        The report, to which the entry is added.
 
     Returns
     -------
@@ -131,24 +141,24 @@ def read_frame(
     Raises
     ------
     UserError
-        Anything else that is wrong with the frame or the header of its image.
+        Anything else in the entry, or the header of its image, is wrong.
     """
     report.listed += 1
-    listed = text_value(frame.get("file_path"), "file_path", f"{path.name}, frame {index}")
-    where = f"{path.name}, frame {index} ({shortened(listed)})"
+    listed = text_value(entry.get("file_path"), "file_path", f"{path.name}, camera entry {index}")
+    where = f"{path.name}, camera entry {index} ({shortened(listed)})"
     relative = inside_path(listed, path.parent, where)
-    matrix, change = pose(frame.get("transform_matrix"), "transform_matrix", where)
-    stated = stated_size(shared, frame, where)
+    matrix, change = pose(entry.get("transform_matrix"), "transform_matrix", where)
+    stated = stated_size(shared, entry, where)
     image_path = find_image(path.parent, relative)
     if image_path is None:
         report.missing.append(shortened(listed))
         return None
     header = read_header(image_path)
     actual = size_to_use(header, stated)
-    intrinsics = read_intrinsics(shared, frame, stated, actual, where)
+    intrinsics = read_intrinsics(shared, entry, stated, actual, where)
     if change is not None:
-        report.mended.append(f"{where} {change}")
-    mask_path = _find_mask(frame.get("mask_path"), path.parent, where, report)
+        report.corrected.append(f"{where} {change}")
+    mask_path = _find_mask(entry.get("mask_path"), path.parent, where, report)
     if stated is not None and stated != actual:
         report.resized[stated, actual] = report.resized.get((stated, actual), 0) + 1
     if header.has_alpha:
@@ -167,15 +177,15 @@ def read_frame(
     return View(view_name(relative), camera, split, image_path, mask_path=mask_path)
 
 
-def _find_mask(listed: Any, folder: Path, where: str, report: FrameReport) -> Path | None:
-    """The existing mask of a frame that names one."""
+def _find_mask(listed: Any, folder: Path, where: str, report: EntryReport) -> Path | None:
+    """Return the mask that an entry names, or None where it does not exist."""
     if listed is None:
         return None
     text = text_value(listed, "mask_path", where)
     path = folder.joinpath(*inside_path(text, folder, f"{where}, mask_path").parts)
     try:
         exists = path.is_file()
-    except OSError:  # a name longer than the file system allows
+    except OSError:  # the name is too long for the file system
         exists = False
     if not exists:
         report.missing_masks.append(text)
@@ -185,16 +195,16 @@ def _find_mask(listed: Any, folder: Path, where: str, report: FrameReport) -> Pa
 
 
 def inside_path(listed: str, folder: Path, where: str) -> PurePosixPath:
-    """Return the path of a file as one relative to the dataset's folder, without ``.`` and ``..``.
+    """Return the path of a file relative to the dataset's folder, without ``.`` and ``..``.
 
     Parameters
     ----------
     listed : str
-        As the file names it; backslashes count as slashes, as in files made on Windows.
+        Path as the file states it; backslashes count as slashes, as in files from Windows.
     folder : Path
         The dataset's folder.
     where : str
-        Names file and frame in messages.
+        File and camera entry in messages.
 
     Raises
     ------
@@ -203,8 +213,8 @@ def inside_path(listed: str, folder: Path, where: str) -> PurePosixPath:
     """
     text = listed.replace("\\", "/")
     outside = UserError(
-        f"{where}: the path leads out of the dataset's folder; "
-        "move the images into it (or the JSON file up to a folder that holds them)."
+        f"{where}: the path leads out of the dataset's folder; move the images into the folder, "
+        "or the JSON file into a folder that holds them."
     )
     if text.startswith("/") or PureWindowsPath(text).drive:
         base = folder.absolute().as_posix().rstrip("/") + "/"
@@ -220,16 +230,16 @@ def inside_path(listed: str, folder: Path, where: str) -> PurePosixPath:
         elif part not in ("", "."):
             parts.append(part)
     if not parts:
-        raise UserError(f"{where}: the path names no file.")
+        raise UserError(f"{where}: the path names no file; correct it.")
     return PurePosixPath(*parts)
 
 
 def find_image(folder: Path, relative: PurePosixPath) -> Path | None:
-    """Return the existing image for a listed path.
+    """Return the existing image of a listed path, or None.
 
-    A known ending may be written in capitals or not, whatever the path says; of a path without one
-    all known endings are tried, and last those of images that cannot be read, so that `read_header`
-    says so.
+    A known ending may be in upper or lower case. For a path without a known ending all known
+    endings are tried, and last those of images that cannot be read, so that `read_header` can
+    raise the error.
     """
     candidate = folder.joinpath(*relative.parts)
     names = [candidate.name]
@@ -243,13 +253,13 @@ def find_image(folder: Path, relative: PurePosixPath) -> Path | None:
         try:
             if path.is_file():
                 return path
-        except OSError:  # a name longer than the file system allows
+        except OSError:  # the name is too long for the file system
             return None
     return None
 
 
 def unique_names(views: list[View]) -> list[View]:
-    """Return the views with a number added to every name that an earlier view has already."""
+    """Return the views, with a number added to every name that an earlier view has."""
     seen: set[str] = set()
     result = []
     for view in views:
@@ -263,31 +273,31 @@ def unique_names(views: list[View]) -> list[View]:
 
 
 def shows_transparency(paths: list[Path]) -> bool:
-    """Whether images that have an alpha channel use it; a few evenly spaced ones are looked at.
+    """Return whether images with an alpha channel use it; a few evenly spaced ones are tested.
 
-    Many programs write an alpha channel that is opaque everywhere, which is no transparency.
+    Many programs write an alpha channel that is opaque everywhere, which is not transparency.
     """
-    step = max(1, len(paths) // _LOOKED_AT)
-    looked_at = 0
-    for path in paths[::step][:_LOOKED_AT]:
+    step = max(1, len(paths) // _TESTED_IMAGES)
+    tested = 0
+    for path in paths[::step][:_TESTED_IMAGES]:
         try:
             if shows_through(path):
                 return True
-        except UserError:  # damaged pixels are reported when they are needed
+        except UserError:  # damaged pixels are reported when the image is used
             continue
-        looked_at += 1
-    return bool(paths) and looked_at == 0
+        tested += 1
+    return bool(paths) and tested == 0
 
 
 def size_to_use(header: ImageHeader, stated: tuple[int, int] | None) -> tuple[int, int]:
-    """Size of the stored pixels; turned as EXIF asks only where the file states that size."""
+    """Return the size of the stored pixels; turned by EXIF only where the file states that size."""
     if header.turned and stated == (header.height, header.width):
         return header.height, header.width
     return header.width, header.height
 
 
 def view_name(relative: PurePosixPath) -> str:
-    """Return an image's path without its ending, where that is one of an image."""
+    """Return an image's path without its ending, where the ending is one of an image."""
     text = relative.as_posix()
     stem, suffix = os.path.splitext(text)  # noqa: PTH122 (only known suffixes are cut)
     return stem if suffix.lower() in SUFFIXES and PurePosixPath(stem).name else text

@@ -1,4 +1,4 @@
-"""Cameras and captures as JSON: ``cameras.json``, and what ``pvd info --json`` says of a capture.
+"""Cameras and captures as JSON: ``cameras.json``, and the output of ``pvd info --json``.
 
 A *camera* is an object with
 
@@ -7,8 +7,8 @@ A *camera* is an object with
 - ``width``, ``height``: pixels;
 - ``fx``, ``fy``, ``cx``, ``cy``: pixels, origin at the image's top-left corner, y down, so that
   the centre of the first pixel is (0.5, 0.5);
-- optionally ``distortion_model`` and ``distortion``, its coefficients by name, those that are not
-  there zero:
+- optionally ``distortion_model`` and ``distortion``, its coefficients by name; missing ones are
+  zero:
 
   - ``"none"``: no coefficients;
   - ``"opencv"``: ``k1`` to ``k4``, which multiply r² to r⁸, and ``p1``, ``p2``;
@@ -22,13 +22,13 @@ A *camera* is an object with
   - ``"ftheta"``: ``a0``, ``a2``, ``a3``, ``a4``: the angle from the axis, in radians, is
     a0 + r + a2 r² + a3 r³ + a4 r⁴ for a distance r in focal lengths;
   - ``"equirectangular"``: no coefficients; fx and fy are pixels per radian of longitude and
-    latitude, and (cx, cy) shows what lies straight ahead.
+    latitude, and (cx, cy) is the direction straight ahead.
 
 ``cameras.json``, which ``pvd render --cameras`` and ``pvd rewrite --cameras`` read, is
-``{"cameras": [camera, ...]}`` where each camera also has a ``name``: the path of its picture below
-the output folder, without a suffix, and unique; and perhaps a ``split``, ``"test"`` where it has
-none. ``pvd undistort --camera`` reads one of these. Beside ``cameras`` may stand ``frame``, as a
-capture has it below.
+``{"cameras": [camera, ...]}``. Each camera also has a ``name``, the unique path of its image below
+the output folder, without a suffix, and optionally a ``split`` (default ``"test"``). ``pvd
+undistort --camera`` reads one such camera. Next to ``cameras`` the file may have ``frame``, as in a
+capture below.
 
 A *capture* is an object with
 
@@ -38,13 +38,13 @@ A *capture* is an object with
 - ``counts``: number of views by split; ``masks``: number of views with a mask;
 - ``box``: minimum and maximum corner of the scene, dataset frame; ``box_source``: a sentence;
 - ``scene``: its ``kind`` (``"object"``, ``"forward_facing"`` or ``"unbounded"``) and the
-  ``reason`` for it, a sentence;
+  ``reason``, a sentence;
 - ``frame``: ``applied_transform`` (3 rows of 4 numbers) and ``aabb_scale``, ``scale``, ``offset``
   (3 numbers), ``applied_scale``, ``aabb`` (two corners), each null where the file has none;
 - ``has_alpha``; ``notes``: sentences;
 - ``points_path``: absolute path of a PLY file with the sparse points, dataset frame, or null.
 
-Numbers are written so that reading them gives the same float64.
+Numbers have enough digits to read the same float64 again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,6 +62,7 @@ from ..geometry.scene import find_scene
 from .frame_fields import read_frame_fields
 
 MAX_CAMERAS = 100_000
+"""Most cameras in a file."""
 
 
 def read_cameras(path: str | Path) -> tuple[View, ...]:
@@ -70,7 +71,7 @@ def read_cameras(path: str | Path) -> tuple[View, ...]:
     Returns
     -------
     tuple of View
-        Without images, in the file's order.
+        Views without images, in the file's order.
 
     Raises
     ------
@@ -121,10 +122,12 @@ def _views(content: Mapping[str, Any], path: Path) -> tuple[View, ...]:
     for index, entry in enumerate(entries):
         where = f"{path.name}, camera {index}"
         if not isinstance(entry, dict):
-            raise UserError(f"{where}: a camera must be a JSON object.")
+            raise UserError(f"{where}: it must be a JSON object.")
         name = _picture_name(entry.get("name"), where)
         if name in names:
-            raise UserError(f"{where}: the name {shortened(name)} is taken by an earlier camera.")
+            raise UserError(
+                f"{where}: an earlier camera has the name {shortened(name)} already; change one."
+            )
         names.add(name)
         named = f"{where} ({shortened(name)})"
         camera = camera_from_dict(entry, named)
@@ -136,7 +139,7 @@ def _views(content: Mapping[str, Any], path: Path) -> tuple[View, ...]:
 
 
 def write_cameras(path: str | Path, views: Sequence[View]) -> Path:
-    """Write views as a ``cameras.json``, under a temporary name and then renamed.
+    """Write views as a ``cameras.json``, atomically, and return its path.
 
     Raises
     ------
@@ -149,7 +152,7 @@ def write_cameras(path: str | Path, views: Sequence[View]) -> Path:
 
 
 def camera_to_dict(camera: Camera) -> dict[str, Any]:
-    """Return a camera in the form described at the top of this file."""
+    """Return a camera in the format at the top of this file."""
     return {
         "camera_to_world": camera.camera_to_world.tolist(),
         "width": camera.width,
@@ -164,19 +167,19 @@ def camera_to_dict(camera: Camera) -> dict[str, Any]:
 
 
 def camera_from_dict(entry: Mapping[str, Any], where: str) -> Camera:
-    """Check an entry in the form described at the top of this file and return its camera.
+    """Return the camera of an entry in the format at the top of this file, after checks.
 
     Parameters
     ----------
     entry : mapping
-        Keys that it has beyond these are ignored.
+        Other keys are ignored.
     where : str
-        Names file and camera in messages.
+        File and camera in messages.
 
     Raises
     ------
     UserError
-        Something is missing or wrong.
+        A value is missing or wrong.
     """
     matrix, _ = pose(entry.get("camera_to_world"), "camera_to_world", where)
     width, height = (_side(entry.get(key), key, where) for key in ("width", "height"))
@@ -197,7 +200,7 @@ def camera_from_dict(entry: Mapping[str, Any], where: str) -> Camera:
 
 
 def capture_to_dict(capture: Capture) -> dict[str, Any]:
-    """Return a capture in the form described at the top of this file, ready for ``json.dumps``."""
+    """Return a capture in the format at the top of this file, ready for ``json.dumps``."""
     scene = find_scene(capture)
     return {
         "name": capture.name,
@@ -241,7 +244,7 @@ def _frame_to_dict(frame: Frame) -> dict[str, Any]:
 
 
 def _picture_name(value: Any, where: str) -> str:
-    """Check a camera's name, which becomes a path below the output folder."""
+    """Return a camera's name, checked because it becomes a path below the output folder."""
     name = text_value(value, "name", where)
     parts = name.replace("\\", "/").split("/")
     if any(part in ("", ".", "..") for part in parts) or PureWindowsPath(name).drive:

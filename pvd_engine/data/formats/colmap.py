@@ -1,9 +1,9 @@
 """COLMAP captures: a sparse model and the folder of its images.
 
 COLMAP stores the rotation R (as a quaternion) and translation t from its world to a camera with
-OpenCV axes, so the camera-to-world matrix with OpenGL axes is [Rᵀ diag(1, -1, -1) | -Rᵀ t]. Its
-worlds have y down more often than not; they are turned by (x, y, z) -> (x, z, -y), which is what
-nerfstudio does, and `Frame.applied_transform` keeps that turn. COLMAP's pixel origin is the
+OpenCV axes, so the camera-to-world matrix with OpenGL axes is [Rᵀ diag(1, -1, -1) | -Rᵀ t]. Usually
+y points down in its worlds; they are rotated by (x, y, z) -> (x, z, -y), as nerfstudio does, and
+`Frame.applied_transform` keeps the rotation. COLMAP's pixel origin is the
 image's corner, as it is here.
 """
 
@@ -29,12 +29,12 @@ from ..geometry.lens_models import COEFFICIENTS
 from ..geometry.point_bounds import find_box_with_points
 from ..geometry.points import SparsePoints
 from ..images.downscale import scaled_camera
-from ..images.masks import beside_images
+from ..images.masks import mask_next_to_images
 from ..splits import every_eighth
 from .camera_entries import (
     IMAGE_FOLDERS,
-    MAX_FRAMES,
-    FrameReport,
+    MAX_ENTRIES,
+    EntryReport,
     find_image,
     inside_path,
     shows_transparency,
@@ -45,8 +45,10 @@ from .camera_entries import (
 from .colmap_model import ColmapCamera, ColmapImage, ColmapModel, ColmapPoints, is_model, read_model
 
 MODEL_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", ".", "0")
+"""Folders of a capture that may hold the model, in the order of search."""
+
 APPLIED_TRANSFORM = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0]])
-"""COLMAP's world -> dataset frame, z up."""
+"""Transform from COLMAP's world to the dataset frame, z up."""
 
 _OPENCV_TO_OPENGL = np.diag([1.0, -1.0, -1.0])
 _LENSES = {
@@ -73,7 +75,7 @@ _PINHOLES_WITHOUT_COEFFICIENTS = ("opencv", "full_opencv", "fov", "division")
 
 
 def is_colmap(folder: Path) -> bool:
-    """Whether a folder holds a COLMAP model in one of `MODEL_FOLDERS`."""
+    """Return whether a folder holds a COLMAP model in one of `MODEL_FOLDERS`."""
     return any(is_model(folder / name) for name in MODEL_FOLDERS)
 
 
@@ -83,12 +85,12 @@ def read_colmap(folder: Path) -> Capture:
     Parameters
     ----------
     folder : Path
-        With a model in one of `MODEL_FOLDERS` and the images in one of `IMAGE_FOLDERS`.
+        The folder, with a model in one of `MODEL_FOLDERS` and images in one of `IMAGE_FOLDERS`.
 
     Returns
     -------
     Capture
-        Views in the order of their names; every 8th is held out.
+        The capture, with views in the order of their names; every 8th is held out.
 
     Raises
     ------
@@ -98,7 +100,7 @@ def read_colmap(folder: Path) -> Capture:
     """
     model_folder = next((folder / n for n in MODEL_FOLDERS if is_model(folder / n)), None)
     if model_folder is None:
-        raise UserError(f"{folder} holds no COLMAP model; it should lie in sparse/0.")
+        raise UserError(f"{folder} holds no COLMAP model; put it into {folder / MODEL_FOLDERS[0]}.")
     image_folder = next((folder / n for n in IMAGE_FOLDERS if (folder / n).is_dir()), None)
     if image_folder is None:
         raise UserError(
@@ -106,7 +108,7 @@ def read_colmap(folder: Path) -> Capture:
             f"{folder / IMAGE_FOLDERS[0]}."
         )
     model = read_model(model_folder)
-    report = FrameReport()
+    report = EntryReport()
     views = _views(model, model_folder, image_folder, report)
     if not views:
         raise UserError(
@@ -141,14 +143,14 @@ def read_colmap(folder: Path) -> Capture:
 
 
 def _known_tracks(points: ColmapPoints | None) -> np.ndarray | None:
-    """By how many images each point was seen; None where the model does not keep that."""
+    """Return the number of images that show each point; None where the model does not state it."""
     if points is None or not points.track_lengths.any():
         return None
     return points.track_lengths
 
 
 def camera_to_world(image: ColmapImage) -> np.ndarray:
-    """Pose of an image in the dataset frame, (4, 4) float64 with OpenGL axes."""
+    """Return the pose of an image in the dataset frame, (4, 4) float64 with OpenGL axes."""
     rotation = rotation_matrix(image.quaternion)
     turn = APPLIED_TRANSFORM[:, :3]
     matrix = np.eye(4)
@@ -158,7 +160,7 @@ def camera_to_world(image: ColmapImage) -> np.ndarray:
 
 
 def rotation_matrix(quaternion: np.ndarray) -> np.ndarray:
-    """Rotation matrix (3, 3) of a unit quaternion w, x, y, z."""
+    """Return the rotation matrix (3, 3) of a unit quaternion w, x, y, z."""
     w, x, y, z = quaternion
     return np.array(
         [
@@ -170,22 +172,24 @@ def rotation_matrix(quaternion: np.ndarray) -> np.ndarray:
 
 
 def lens_camera(camera: ColmapCamera, where: str) -> Camera:
-    """The camera of a COLMAP camera's intrinsics, at the world's origin.
+    """Return a camera with the intrinsics of a COLMAP camera, at the world's origin.
 
     Parameters
     ----------
     camera : ColmapCamera
     where : str
-        Names file and camera in messages.
+        File and camera in messages.
 
     Raises
     ------
     UserError
-        A size, focal length, principal point or coefficient is none that a camera has.
+        A size, focal length, principal point or coefficient is not valid for a camera.
     """
     width, height, values = camera.width, camera.height, camera.parameters
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
-        raise UserError(f"{where}: no image has {width} x {height} pixels.")
+        raise UserError(
+            f"{where}: a size of {width} x {height} pixels is not valid; export the model again."
+        )
     model = _LENSES[camera.model]
     distortion = {}
     for name in COEFFICIENTS[model]:
@@ -212,13 +216,13 @@ def lens_camera(camera: ColmapCamera, where: str) -> Camera:
 
 
 def _views(
-    model: ColmapModel, model_folder: Path, image_folder: Path, report: FrameReport
+    model: ColmapModel, model_folder: Path, image_folder: Path, report: EntryReport
 ) -> list[View]:
-    """Views in the order of the images' names, all of them train."""
+    """Return the views in the order of the images' names, all with the split train."""
     where = f"the COLMAP model in {model_folder}"
-    if len(model.images) > MAX_FRAMES:
+    if len(model.images) > MAX_ENTRIES:
         raise UserError(
-            f"{where} has {len(model.images)} images; at most {MAX_FRAMES} can be read."
+            f"{where} has {len(model.images)} images; at most {MAX_ENTRIES} can be read."
         )
     lenses = {
         identity: lens_camera(model.cameras[identity], f"{where}, camera {identity}")
@@ -240,9 +244,9 @@ def _views(
 
 
 def _view(
-    image: ColmapImage, lens: Camera, image_folder: Path, where: str, report: FrameReport
+    image: ColmapImage, lens: Camera, image_folder: Path, where: str, report: EntryReport
 ) -> View | None:
-    """The view of one image, or None when there is no such file."""
+    """Return the view of an image, or None when its file does not exist."""
     report.listed += 1
     name = text_value(image.name, "the name of an image", where)
     relative = inside_path(name, image_folder, f"{where}, image {shortened(name)}")
@@ -258,7 +262,7 @@ def _view(
     if header.has_alpha:
         report.transparent.append(path)
     camera = replace(scaled_camera(lens, *actual), camera_to_world=camera_to_world(image))
-    mask_path = beside_images(image_folder.parent, relative)
+    mask_path = mask_next_to_images(image_folder.parent, relative)
     report.masked += mask_path is not None
     return View(view_name(relative), camera, "train", path, mask_path=mask_path)
 
@@ -278,12 +282,12 @@ def _notes(views: Sequence[View], image_folder: Path) -> list[str]:
             f"COLMAP found no pose for {unposed} images in {image_folder.name}; they were left out."
         )
     if image_folder.name != IMAGE_FOLDERS[0]:
-        notes.append(f"The images were taken from {image_folder.name}.")
+        notes.append(f"The images were read from {image_folder.name}.")
     return notes
 
 
 def _image_paths(folder: Path) -> list[Path]:
-    """All images below a folder; links to folders are not followed."""
+    """Return all images below a folder; links to folders are not followed."""
     return [
         Path(parent) / name
         for parent, _, names in os.walk(folder)

@@ -1,8 +1,8 @@
-"""COLMAP models as they stand in their files: cameras, images and points, binary or text.
+"""COLMAP models as in their files: cameras, images and points, binary or text.
 
-The layouts are those of COLMAP's ``scene/reconstruction_io``. Nothing is allocated or looped over
-before the file is known to be long enough for it; every kind of damage becomes a `UserError`.
-Positions of features in the images are passed over: nothing here needs them.
+The layouts are those of COLMAP's ``scene/reconstruction_io``. Memory is allocated, and loops run,
+only after the file is known to be long enough; every kind of damage becomes a `UserError`.
+Positions of features in the images are skipped, because nothing here needs them.
 """
 
 import math
@@ -17,10 +17,13 @@ from ...errors import UserError
 from ...files.file_input import opened, read_bytes
 
 MAX_BYTES = 2 * 1024**3
-"""Largest file of a model read; 100 bytes are usual for a point, 24 for a feature."""
+"""Largest file of a model that is read, in bytes; a point usually takes 100, a feature 24."""
 
 MAX_LINE_BYTES = 64 * 1024**2
+"""Longest line of a text file, in bytes."""
+
 MAX_NAME_BYTES = 4096
+"""Longest name of an image in a binary file, in bytes."""
 
 CAMERA_MODELS = (
     ("SIMPLE_PINHOLE", ("f", "cx", "cy")),
@@ -51,7 +54,7 @@ CAMERA_MODELS = (
     ("EUCM", ("fx", "fy", "cx", "cy", "alpha", "beta")),
     ("EQUIRECTANGULAR", ("w", "h")),
 )
-"""Name and parameters of the camera models, at the place of their number in binary files."""
+"""Name and parameters of the camera models, in the order of their numbers in binary files."""
 
 _NUMBERS = {name: number for number, (name, _) in enumerate(CAMERA_MODELS)}
 _COUNT = struct.Struct("<Q")
@@ -75,8 +78,8 @@ class ColmapCamera:
     width, height : int
         Pixels.
     parameters : dict of str to float
-        By the names of `CAMERA_MODELS`: pixels with the origin at the image's corner, and
-        coefficients.
+        Intrinsics in pixels (origin at the image's corner) and coefficients, by the names of
+        `CAMERA_MODELS`.
     """
 
     model: str
@@ -87,17 +90,17 @@ class ColmapCamera:
 
 @dataclass(frozen=True)
 class ColmapImage:
-    """An image whose pose was found.
+    """An image with its pose.
 
     Attributes
     ----------
     name : str
-        Path below the folder of the images.
+        Path below the folder of images.
     camera_id : int
     quaternion : (4,) float64 array
         w, x, y, z of the rotation from world to camera (OpenCV axes), unit length.
     translation : (3,) float64 array
-        From world to camera.
+        Translation from world to camera.
     """
 
     name: str
@@ -113,12 +116,12 @@ class ColmapPoints:
     Attributes
     ----------
     positions : (N, 3) float64 array
-        COLMAP's world.
+        Positions in COLMAP's world.
     colors : (N, 3) uint8 array
     errors : (N,) float64 array
         Mean reprojection error in pixels.
     track_lengths : (N,) int64 array
-        Number of features that each point was made from.
+        Number of features from which each point was made.
     """
 
     positions: np.ndarray
@@ -135,9 +138,9 @@ class ColmapModel:
     ----------
     cameras : dict of int to ColmapCamera
     images : tuple of ColmapImage
-        In the file's order.
+        Images in the file's order.
     points : ColmapPoints or None
-        None where the model has no file of points.
+        The points; None where the model has no file of points.
     """
 
     cameras: dict[int, ColmapCamera]
@@ -146,7 +149,7 @@ class ColmapModel:
 
 
 def is_model(folder: Path) -> bool:
-    """Whether a folder holds a model's cameras and images."""
+    """Return whether a folder holds a model's cameras and images."""
     return any(
         (folder / f"cameras{ending}").is_file() and (folder / f"images{ending}").is_file()
         for ending in (".bin", ".txt")
@@ -154,12 +157,13 @@ def is_model(folder: Path) -> bool:
 
 
 def read_model(folder: Path) -> ColmapModel:
-    """Read a model; the binary files come first where a folder has both kinds.
+    """Read a model, from its binary files where a folder has both kinds.
 
     Parameters
     ----------
     folder : Path
-        With ``cameras``, ``images`` and perhaps ``points3D``, all ``.bin`` or all ``.txt``.
+        The folder, with ``cameras``, ``images`` and optionally ``points3D``, all ``.bin`` or all
+        ``.txt``.
 
     Raises
     ------
@@ -180,7 +184,7 @@ def read_model(folder: Path) -> ColmapModel:
 
 
 class _Bytes:
-    """The content of a binary file, taken from front to back."""
+    """The content of a binary file, read from start to end."""
 
     def __init__(self, path: Path) -> None:
         self.data = read_bytes(path, MAX_BYTES)
@@ -192,14 +196,14 @@ class _Bytes:
         return form.unpack_from(self.data, start)
 
     def count(self, least: int) -> int:
-        """A number of things of at least `least` bytes each, all of which must still fit."""
+        """Return a count of items of at least `least` bytes each, which must fit the file."""
         (count,) = self.take(_COUNT)
         if count * least > len(self.data) - self.offset:
             raise self.ends()
         return count
 
     def skip(self, size: int) -> int:
-        """Pass over bytes; returns where they began."""
+        """Skip bytes, and return the offset of their start."""
         start = self.offset
         if size > len(self.data) - start:
             raise self.ends()
@@ -214,13 +218,13 @@ class _Bytes:
         return _decoded(self.data[start:end], self.path)
 
     def ends(self) -> UserError:
-        return UserError(
-            f"{self.path} is damaged: it ends before all that it counts; export the model again."
-        )
+        return UserError(f"{self.path} is damaged: it ends too early; export the model again.")
 
     def close(self) -> None:
         if self.offset != len(self.data):
-            raise UserError(f"{self.path} is damaged: more follows after its end.")
+            raise UserError(
+                f"{self.path} is damaged: there is data after its end; export the model again."
+            )
 
 
 def _binary_cameras(path: Path) -> dict[int, ColmapCamera]:
@@ -259,10 +263,10 @@ def _binary_points(path: Path) -> ColmapPoints:
     source.close()
     data = np.frombuffer(source.data, np.uint8)
     records = np.empty(len(starts), _POINT)
-    # By parts: the table of byte places is eight times as large as the bytes.
+    # In parts: the table of byte offsets is eight times as large as the bytes.
     for part in range(0, len(starts), 100_000):
-        places = starts[part : part + 100_000, None] + np.arange(_POINT.itemsize)
-        records[part : part + 100_000] = data[places].view(_POINT)[:, 0]
+        offsets = starts[part : part + 100_000, None] + np.arange(_POINT.itemsize)
+        records[part : part + 100_000] = data[offsets].view(_POINT)[:, 0]
     return _points(
         records["xyz"], records["rgb"], records["error"], records["track"].astype(np.int64), path
     )
@@ -296,7 +300,7 @@ def _text_images(path: Path) -> tuple[ColmapImage, ...]:
     images = []
     lines = _lines(path)
     for number, line in lines:
-        words = line.split(maxsplit=9)  # a name may hold spaces
+        words = line.split(maxsplit=9)  # the name may hold spaces
         if not words or words[0].startswith("#"):
             continue
         where = f"{path}, line {number}"
@@ -337,9 +341,9 @@ def _add(cameras: dict[int, ColmapCamera], identity: int, camera: ColmapCamera, 
 def _image(identity: int, pose: list[float], camera_id: int, name: str, path: Path) -> ColmapImage:
     length = math.hypot(*pose[:4])
     if not 1e-6 < length < 1e6:  # also refuses NaN
-        raise UserError(f"{path}, image {identity}: the quaternion of its pose is no rotation.")
+        raise UserError(f"{path}, image {identity}: the quaternion of its pose is not a rotation.")
     if not all(abs(value) < 1e12 for value in pose[4:]):
-        raise UserError(f"{path}, image {identity}: the position of its pose is no finite number.")
+        raise UserError(f"{path}, image {identity}: the position of its pose is not finite.")
     quaternion = np.array(pose[:4], np.float64) / length
     return ColmapImage(name, camera_id, quaternion, np.array(pose[4:], np.float64))
 
@@ -353,7 +357,7 @@ def _points(
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of each line."""
+    """Yield number and text of each line."""
     with opened(path, MAX_BYTES) as file:
         number = 0
         while line := file.readline(MAX_LINE_BYTES + 1):
@@ -372,7 +376,7 @@ def _decoded(data: bytes, path: Path) -> str:
 
 def _integer(word: str, where: str) -> int:
     if not word.isascii() or not word.isdecimal() or len(word) > 20:
-        raise UserError(f"{where}: {word[:40]!r} stands where a whole number is needed.")
+        raise UserError(f"{where}: {word[:40]!r} must be a whole number; correct the file.")
     return int(word)
 
 
@@ -380,7 +384,7 @@ def _number(word: str, where: str) -> float:
     try:
         return float(word)
     except ValueError as error:
-        raise UserError(f"{where}: {word[:40]!r} stands where a number is needed.") from error
+        raise UserError(f"{where}: {word[:40]!r} must be a number; correct the file.") from error
 
 
 def _unknown_model(path: Path, identity: int, model: str) -> UserError:

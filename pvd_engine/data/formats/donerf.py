@@ -1,11 +1,11 @@
-"""DONeRF: NeRF-Synthetic's files with a ``dataset_info.json``, which says where the cameras are.
+"""DONeRF: NeRF-Synthetic's files with a ``dataset_info.json`` about the region of the cameras.
 
-Keys of ``dataset_info.json`` that are read (``src/datasets.py`` of DONeRF): ``camera_angle_x`` in
-radians (or ``fov`` in degrees) and ``resolution`` (width, height) where the camera files lack
-them; ``view_cell_center`` and ``view_cell_size`` of the axis-aligned cell that the cameras stand
-in, and ``depth_range`` (near, far), or one of ``depth_range_warped_log`` and
-``depth_range_warped_lin``, for the scene's box. Depth maps (``*_depth.npz``), ``flip_depth`` and
-the other keys about depth are not used.
+The keys of ``dataset_info.json`` that are read (``src/datasets.py`` of DONeRF) are
+``camera_angle_x`` in radians (or ``fov`` in degrees) and ``resolution`` (width, height) where the
+camera files lack them; and for the scene's box ``view_cell_center`` and ``view_cell_size`` of the
+axis-aligned cell that holds the cameras, and ``depth_range`` (near, far), or one of
+``depth_range_warped_log`` and ``depth_range_warped_lin``. Depth maps (``*_depth.npz``),
+``flip_depth`` and the other keys about depth are not used.
 """
 
 from collections.abc import Mapping
@@ -28,12 +28,12 @@ _DEPTH_KEYS = ("depth_range", "depth_range_warped_log", "depth_range_warped_lin"
 
 
 def is_donerf(folder: Path) -> bool:
-    """Whether a folder is a capture of DONeRF's."""
+    """Return whether a folder is a capture of DONeRF."""
     return (folder / FILE).is_file() and is_nerf_synthetic(folder)
 
 
 def read_donerf(path: Path) -> Capture:
-    """Read a capture of DONeRF's.
+    """Read a capture of DONeRF.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def read_donerf(path: Path) -> Capture:
     Raises
     ------
     UserError
-        A file or frame is wrong, or no listed image exists.
+        A file or camera entry is wrong, or no listed image exists.
     """
     info = read_json_object(path / FILE)
     lens, size = _lens(info), _size(info)
@@ -59,14 +59,14 @@ def read_donerf(path: Path) -> Capture:
 
 
 def _lens(info: Mapping[str, Any]) -> dict[str, Any]:
-    """The angle of view in the words of a ``transforms.json``."""
+    """Return the angle of view by the keys of a ``transforms.json``."""
     if info.get("camera_angle_x") is not None:
         return {"camera_angle_x": info["camera_angle_x"]}
     return {} if info.get("fov") is None else {"x_fov": info["fov"]}
 
 
 def _size(info: Mapping[str, Any]) -> dict[str, Any]:
-    """The images' size in the words of a ``transforms.json``."""
+    """Return the images' size by the keys of a ``transforms.json``."""
     if info.get("resolution") is None:
         return {}
     width, height = _numbers(info, "resolution", 2)
@@ -74,7 +74,7 @@ def _size(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cell_box(info: Mapping[str, Any]) -> Box | None:
-    """The view cell grown by the far depth; None where the file does not say both."""
+    """Return the view cell grown by the far depth; None where the file does not state both."""
     depth_key = next((key for key in _DEPTH_KEYS if info.get(key) is not None), None)
     if depth_key is None or any(
         info.get(key) is None for key in ("view_cell_center", "view_cell_size")
@@ -87,7 +87,7 @@ def _cell_box(info: Mapping[str, Any]) -> Box | None:
     near, far = _numbers(info, depth_key, 2)
     positive_number(far, f"the far depth of {depth_key}", FILE)
     if near >= far:
-        raise UserError(f"{FILE}: {depth_key} must be a near depth and a far one beyond it.")
+        raise UserError(f"{FILE}: {depth_key} must be a near depth and a larger far depth.")
     half = 0.5 * size + far
     return file_box([center - half, center + half], FILE), (
         f"The box is the cameras' view cell, grown by the far depth {far:.4g} ({depth_key})."

@@ -1,7 +1,7 @@
-"""DTU as IDR and NeuS lay it out: ``cameras_sphere.npz`` or ``cameras.npz`` beside ``image/``.
+"""DTU in the layout of IDR and NeuS: ``cameras_sphere.npz`` or ``cameras.npz``, and ``image/``.
 
 For the i-th image in the order of the names, ``world_mat_i`` (4x4) projects points of the world to
-pixels and ``scale_mat_i`` takes the normalised frame, in which the object lies in the unit sphere,
+pixels and ``scale_mat_i`` maps the normalised frame, in which the object lies in the unit sphere,
 to the world. The dataset frame is the normalised one, so P = world_mat_i @ scale_mat_i projects
 its points; P is decomposed into K [R | t] (Hartley and Zisserman, Multiple View Geometry, 6.2.4).
 
@@ -19,7 +19,7 @@ import numpy as np
 from ...errors import UserError
 from ...files.array_input import HEADER_BYTES, read_npz
 from ..capture import Capture, Frame
-from .camera_entries import MAX_FRAMES
+from .camera_entries import MAX_ENTRIES
 from .listed import Box, image_files, listed_capture
 
 FILES = ("cameras_sphere.npz", "cameras.npz")
@@ -30,14 +30,14 @@ _MATRIX_BYTES = 4 * 4 * 8 + HEADER_BYTES
 _OPENGL_OF_OPENCV = np.diag([1.0, -1.0, -1.0])
 
 LARGEST = 1e12
-"""No entry of a matrix may be larger."""
+"""Largest number in a matrix."""
 
 NOTICEABLE_SKEW = 1e-2
-"""Skew, in pixels from the top of an image to its bottom, that is worth a note."""
+"""Smallest skew, in pixels from the top of an image to its bottom, that becomes a note."""
 
 
 def is_dtu(folder: Path) -> bool:
-    """Whether a folder is a capture in IDR's and NeuS's layout."""
+    """Return whether a folder is a capture in IDR's and NeuS's layout."""
     return any((folder / name).is_file() for name in FILES) and any(
         (folder / name).is_dir() for name in IMAGE_FOLDERS
     )
@@ -54,8 +54,8 @@ def read_dtu(path: Path) -> Capture:
     Raises
     ------
     UserError
-        The file is damaged, lacks matrices or holds one that is no camera, its cameras are
-        normalised in different ways, or their number is not that of the images.
+        The file is damaged, lacks matrices or holds one that is not a camera, its cameras are
+        normalised in different ways, or there are more or fewer images than cameras.
     """
     source = next(path / name for name in FILES if (path / name).is_file())
     folder = next(path / name for name in IMAGE_FOLDERS if (path / name).is_dir())
@@ -64,7 +64,7 @@ def read_dtu(path: Path) -> Capture:
     if len(images) != len(world):
         raise UserError(
             f"{source} has {len(world)} cameras, but {folder} has {len(images)} images; "
-            "there must be one image for each camera, in the order of the names."
+            "give one image for each camera, in the order of the names."
         )
     entries, skews = [], []
     for index, image in enumerate(images):
@@ -88,14 +88,14 @@ def read_dtu(path: Path) -> Capture:
 
 
 def decompose(projection: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """Split a projection matrix into its camera matrix and pose.
+    """Return the camera matrix and the pose of a projection matrix.
 
     Parameters
     ----------
     projection : (3, 4) array
-        World to homogeneous pixels, up to any factor but zero.
+        World to homogeneous pixels, up to a non-zero factor.
     where : str
-        Names file and camera in messages.
+        File and camera in messages.
 
     Returns
     -------
@@ -107,16 +107,18 @@ def decompose(projection: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarra
     Raises
     ------
     UserError
-        The left 3x3 part cannot be inverted, so there is no camera.
+        The left 3x3 part cannot be inverted, so it is not a camera.
     """
     left = projection[:, :3]
     magnitude = np.abs(left).max()
-    # A lens of 1e6 pixels has a condition of 1e12; far beyond it only rounding is left.
+    # A lens of 1e6 pixels has a condition of 1e12; far above that, only rounding errors remain.
     if not 1e-12 < magnitude < 1e24 or np.linalg.cond(left / magnitude) > 1e14:
-        raise UserError(f"{where}: the matrices project onto no image; make the file again.")
+        raise UserError(
+            f"{where}: the matrices are not a projection onto an image; make the file again."
+        )
     if np.linalg.det(left / magnitude) < 0:
         projection, left = -projection, -left
-    # RQ from NumPy's QR: of the rows and columns in reverse order.
+    # RQ from NumPy's QR, with rows and columns in reverse order.
     orthogonal, upper = np.linalg.qr(left[::-1].T)
     camera_matrix, rotation = upper.T[::-1, ::-1], orthogonal.T[::-1]
     signs = np.sign(np.diag(camera_matrix))
@@ -128,14 +130,14 @@ def decompose(projection: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarra
 
 
 def _matrices(source: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The world matrices, (N, 4, 4), and the one scale matrix, (4, 4)."""
+    """Return the world matrices, (N, 4, 4), and the common scale matrix, (4, 4)."""
     found = read_npz(source, lambda name: bool(_NAME.fullmatch(name)), _MATRIX_BYTES)
     arrays = {name: array.astype(np.float64) for name, array in found.items()}
     count = sum(name.startswith("world_mat_") for name in arrays)
-    if not 0 < count <= MAX_FRAMES:
+    if not 0 < count <= MAX_ENTRIES:
         raise UserError(
-            f"{source} holds {count} arrays world_mat_0, world_mat_1, ...; "
-            f"from one to {MAX_FRAMES} can be read."
+            f"{source} holds {count} arrays world_mat_0, world_mat_1, ...; it must hold from 1 to "
+            f"{MAX_ENTRIES}."
         )
     stacks = []
     for kind in ("world_mat", "scale_mat"):
@@ -152,16 +154,14 @@ def _matrices(source: Path) -> tuple[np.ndarray, np.ndarray]:
         stacks.append(np.array(matrices))
     world, scale = stacks
     if not np.allclose(scale, scale[0], rtol=1e-6, atol=1e-6 * np.abs(scale[0]).max()):
-        raise UserError(
-            f"{source} normalises its cameras in different ways; all scale_mat must be the same."
-        )
+        raise UserError(f"{source} has different scale_mat matrices; they must all be the same.")
     if abs(np.linalg.det(scale[0, :3, :3])) < 1e-30:
         raise UserError(f"{source}: scale_mat_0 cannot be inverted; make the file again.")
     return world, scale[0]
 
 
 def _lens(matrix: np.ndarray) -> dict[str, Any]:
-    """The camera matrix in the words of a ``transforms.json``, pixel origin at the corner."""
+    """Return the camera matrix by the keys of a ``transforms.json``, pixel origin at the corner."""
     return {
         "fl_x": float(matrix[0, 0]),
         "fl_y": float(matrix[1, 1]),

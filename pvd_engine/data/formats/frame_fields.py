@@ -1,4 +1,4 @@
-"""What a camera file says about its own frame: ``applied_transform``, ``aabb_scale``, ..."""
+"""Fields of a camera file about its own frame: ``applied_transform``, ``aabb_scale``, ..."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,12 +13,12 @@ from ..geometry.bounds import FARTHEST
 
 
 def read_frame_fields(content: Mapping[str, Any], path: Path) -> Frame:
-    """Read instant-ngp's and nerfstudio's fields about the frame.
+    """Return the frame from the fields of instant-ngp and nerfstudio.
 
     Raises
     ------
     UserError
-        A field has the wrong form.
+        A field is not valid.
     """
     where = path.name
     values: dict[str, Any] = {}
@@ -39,7 +39,9 @@ def read_frame_fields(content: Mapping[str, Any], path: Path) -> Frame:
 def _factor(value: Any, what: str, where: str) -> float:
     number = positive_number(value, what, where)
     if not 1 / FARTHEST <= number <= FARTHEST:
-        raise UserError(f"{where}: {what} is {number:g}, which no scene needs; correct the file.")
+        raise UserError(
+            f"{where}: {what} is {number:g}, too large or too small for a scene; correct the file."
+        )
     return number
 
 
@@ -56,7 +58,9 @@ def _three(value: Any, what: str, where: str) -> tuple[float, float, float]:
 def _coordinate(value: Any, what: str, where: str) -> float:
     number = finite_number(value, what, where)
     if abs(number) > FARTHEST:
-        raise UserError(f"{where}: {what} is {number:g}, farther away than {FARTHEST:g} units.")
+        raise UserError(
+            f"{where}: {what} is {number:g}, farther than {FARTHEST:g} units; correct the file."
+        )
     return number
 
 

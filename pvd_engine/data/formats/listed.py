@@ -1,8 +1,8 @@
-"""Captures of formats that list cameras in their own way, brought to ``transforms.json``'s words.
+"""Captures of other formats, read through the camera entries of a ``transforms.json``.
 
-A reader turns what its files say into entries such as the frames of a ``transforms.json`` have
-(``file_path``, ``transform_matrix``, ``fl_x``, ``cx``, ``w``, ``k1``, ...). They are then read as
-those frames are, with the same checks of poses, lenses, sizes and paths.
+The reader of a format converts its cameras to camera entries as in a ``transforms.json``
+(``file_path``, ``transform_matrix``, ``fl_x``, ``cx``, ``w``, ``k1``, ...). All entries are then
+read in the same way, with the same checks of poses, lenses, sizes and paths.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,19 +17,19 @@ from ...files.images import SUFFIXES
 from ..capture import Camera, Capture, Frame
 from ..geometry.bounds import find_box
 from ..splits import every_eighth
-from .camera_entries import MAX_FRAMES, FrameReport, read_frame, shows_transparency, unique_names
+from .camera_entries import MAX_ENTRIES, EntryReport, read_entry, shows_transparency, unique_names
 
 Box = tuple[np.ndarray, str]
-"""A box, (2, 3) float64 in the dataset frame, and the sentence that says where it comes from."""
+"""A box, (2, 3) float64 in the dataset frame, and the sentence about its origin."""
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return a folder's images in the order of their names, without those of hidden files.
+    """Return a folder's images in the order of their names, without hidden files.
 
     Raises
     ------
     UserError
-        There are more than a capture may have.
+        There are more images than a capture may have.
     OSError
         The folder cannot be read.
     """
@@ -44,8 +44,10 @@ def image_files(folder: Path) -> list[Path]:
 
 def check_count(count: int, where: str) -> None:
     """Raise UserError when there are more cameras or images than a capture may have."""
-    if count > MAX_FRAMES:
-        raise UserError(f"{where} has {count} cameras or images; at most {MAX_FRAMES} can be read.")
+    if count > MAX_ENTRIES:
+        raise UserError(
+            f"{where} has {count} cameras or images; at most {MAX_ENTRIES} can be read."
+        )
 
 
 def listed_capture(
@@ -59,46 +61,46 @@ def listed_capture(
     bounded: bool = False,
     nearest: float | None = None,
 ) -> Capture:
-    """Make the capture of a list of frames.
+    """Return the capture of a list of camera entries.
 
     Parameters
     ----------
     source : Path
-        The file or folder that lists the cameras: messages name it, images are looked up beside
-        it, and the folder it lies in gives the capture its name.
+        The file or folder that lists the cameras. Messages name it, paths of images are relative
+        to the folder around it, and this folder gives the capture its name.
     capture_format : str
-        As `Capture.format`.
+        As in `Capture.format`.
     entries : sequence of mapping
-        Frames as in a ``transforms.json``; poses in the dataset frame, OpenGL axes.
+        Camera entries as in a ``transforms.json``; poses in the dataset frame, OpenGL axes.
     splits : sequence of str, optional
-        One for each entry; every 8th view is held out when not given.
+        Split of each entry; by default every 8th view is held out.
     box_of : callable, optional
-        Given the cameras, in the order of the entries, returns the box and where it comes from;
-        `find_box` when not given.
+        ``box_of(cameras)``, with the cameras in the order of the entries, returns the box and its
+        origin; `find_box` by default.
     frame : Frame, optional
     notes : sequence of str
     bounded : bool
     nearest : float, optional
-        As `Capture` has them.
+        As in `Capture`.
 
     Raises
     ------
     UserError
-        An entry is wrong, there are too many, or none has an image.
+        An entry is wrong, there are too many entries, or none has an image.
     """
     check_count(len(entries), str(source))
-    report = FrameReport()
+    report = EntryReport()
     views = []
     for index, entry in enumerate(entries):
         split = "train" if splits is None else splits[index]
-        view = read_frame({}, entry, index, source, split, report)
+        view = read_entry({}, entry, index, source, split, report)
         if view is not None:
             views.append(view)
     if not views:
         first = f" (the first is {report.missing[0]})" if report.missing else ""
         raise UserError(
             f"None of the {report.listed} images that {source} lists exists{first}; "
-            "put the images where it says."
+            "put the images at these paths."
         )
     all_notes = [*report.notes(), *notes]
     if splits is None:

@@ -1,12 +1,12 @@
-"""LLFF: ``poses_bounds.npy`` beside ``images/`` or ``images_2`` to ``images_8``.
+"""LLFF: ``poses_bounds.npy``, and ``images/`` or ``images_2`` to ``images_8``.
 
 Each of the file's N rows holds a 3x5 matrix, row by row, then the depths between which the view
 sees the scene. The matrix has the columns [down, right, back, position] of a camera-to-world
 matrix and (height, width, focal length) of the full-size image (LLFF's README, "Using your own
 poses"); images in ``images_8`` are an eighth as wide. The principal point is the image's centre.
-Nothing in the file says which way is up, and a world that COLMAP made has y down more often than
-not. The axis nearest to the cameras' mean up becomes z, by a turn that only swaps and negates axes,
-which `Frame.applied_transform` keeps; so the file's numbers can be given back to the last digit.
+The file does not state which way is up, and y usually points down in a world of COLMAP. The axis
+nearest to the cameras' mean up becomes z, by a rotation that only swaps and negates axes.
+`Frame.applied_transform` keeps it, so the file's numbers can be written again to the last digit.
 """
 
 from pathlib import Path
@@ -17,15 +17,16 @@ from ...errors import UserError
 from ...files.array_input import HEADER_BYTES, read_npy
 from ..capture import Capture, Frame
 from ..geometry.bounds import FARTHEST, ODD_BOUNDS, box_between
-from .camera_entries import IMAGE_FOLDERS, MAX_FRAMES
+from .camera_entries import IMAGE_FOLDERS, MAX_ENTRIES
 from .listed import image_files, listed_capture
 
 FILE = "poses_bounds.npy"
 COLUMNS = 17
+"""Numbers in a row: a 3x5 matrix and two depths."""
 
 
 def is_llff(folder: Path) -> bool:
-    """Whether a folder is an LLFF capture."""
+    """Return whether a folder is an LLFF capture."""
     return (folder / FILE).is_file()
 
 
@@ -40,8 +41,8 @@ def read_llff(path: Path) -> Capture:
     Raises
     ------
     UserError
-        The file is damaged or of another shape, holds NaN, a pose that is none or bounds without
-        depth, or its number of rows is not that of the images.
+        The file is damaged or of another shape, holds NaN, an invalid pose or invalid depths, or
+        there are more or fewer images than rows.
     """
     source = path / FILE
     poses, sizes, near, far = _read_rows(source)
@@ -49,7 +50,7 @@ def read_llff(path: Path) -> Capture:
     if len(images) != len(poses):
         raise UserError(
             f"{source} has {len(poses)} poses, but {images[0].parent} has {len(images)} images; "
-            "there must be one image for each pose, in the order of the names."
+            "give one image for each pose, in the order of the names."
         )
     turn = upright_turn(poses[:, :, 1].mean(axis=0))
     entries = [
@@ -73,17 +74,17 @@ def read_llff(path: Path) -> Capture:
 
 
 def upright_turn(up: np.ndarray) -> np.ndarray:
-    """The turn that brings the axis nearest to a direction to +z and swaps or negates axes alone.
+    """Return the rotation to +z of the axis nearest to a direction; it only swaps or negates axes.
 
     Parameters
     ----------
     up : (3,) array
-        Of any length.
+        The direction, of any length.
 
     Returns
     -------
     (3, 3) float64 array
-        The smallest such rotation; about x where +z and -z are exchanged.
+        The smallest such rotation; it is about x where +z and -z are exchanged.
     """
     axis = int(np.argmax(np.abs(up)))
     if axis == 2:
@@ -95,11 +96,11 @@ def upright_turn(up: np.ndarray) -> np.ndarray:
 
 
 def _read_rows(source: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Poses (N, 3, 4) in OpenGL axes, (height, width, focal length) (N, 3), near and far (N,)."""
-    rows = read_npy(source, max_bytes=MAX_FRAMES * COLUMNS * 8 + HEADER_BYTES)
+    """Return poses (N, 3, 4), OpenGL, (height, width, focal length) (N, 3), near and far (N,)."""
+    rows = read_npy(source, max_bytes=MAX_ENTRIES * COLUMNS * 8 + HEADER_BYTES)
     if rows.ndim != 2 or rows.shape[1] != COLUMNS or len(rows) == 0:
         shape = " x ".join(str(side) for side in rows.shape) or "a single number"
-        raise UserError(f"{source} must have rows of {COLUMNS} numbers, but is {shape}.")
+        raise UserError(f"{source} must have rows of {COLUMNS} numbers, but its shape is {shape}.")
     if not np.isfinite(rows).all():
         view = int(np.argmin(np.isfinite(rows).all(axis=1)))
         raise UserError(f"{source} holds NaN or infinity for view {view}; make the file again.")
@@ -108,8 +109,8 @@ def _read_rows(source: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     if wrong.any():
         view = int(np.argmax(wrong))
         raise UserError(
-            f"{source} says that view {view} sees depths from {near[view]:g} to {far[view]:g}; "
-            f"the first must be above zero and below the second, which may be up to {FARTHEST:g}."
+            f"{source}: view {view} has depths from {near[view]:g} to {far[view]:g}; the first "
+            f"must be above zero and below the second, and the second at most {FARTHEST:g}."
         )
     matrices = rows[:, :15].reshape(-1, 3, 5)
     down, right, back, position = (matrices[:, :, column] for column in range(4))
@@ -122,6 +123,6 @@ def _images(folder: Path) -> list[Path]:
         if (folder / name).is_dir():
             images = image_files(folder / name)
             if not images:
-                raise UserError(f"{folder / name} holds no images; put the capture's there.")
+                raise UserError(f"{folder / name} holds no images; put the capture's images there.")
             return images
-    raise UserError(f"{folder} has none of the folders {', '.join(IMAGE_FOLDERS)}; add the images.")
+    raise UserError(f"{folder} has no folder of images; put them into {folder / IMAGE_FOLDERS[0]}.")

@@ -9,7 +9,7 @@ from ...errors import UserError
 from ...files.json_input import read_json_object
 from ..capture import SPLITS, Capture, Frame, View
 from ..geometry.bounds import find_box
-from .camera_entries import FrameReport, frame_list, read_frame, shows_transparency, unique_names
+from .camera_entries import EntryReport, entry_list, read_entry, shows_transparency, unique_names
 from .frame_fields import read_frame_fields
 from .listed import Box
 
@@ -18,13 +18,13 @@ TRAIN_FILE = "transforms_train.json"
 
 @dataclass(frozen=True)
 class SplitFiles:
-    """What the camera files of the splits hold.
+    """The content of the camera files of the splits.
 
     Attributes
     ----------
     views : list of View
     frame : Frame
-        From the train file.
+        Frame of the train file.
     has_alpha : bool
     notes : list of str
     """
@@ -36,29 +36,32 @@ class SplitFiles:
 
 
 def is_nerf_synthetic(folder: Path) -> bool:
-    """Whether a folder has one camera file per split."""
+    """Return whether a folder has one camera file per split."""
     return (folder / TRAIN_FILE).is_file()
 
 
 def read_nerf_synthetic(folder: Path) -> Capture:
     """Read a folder with one camera file per split.
 
-    Any of the keys of instant-ngp's and nerfstudio's files may stand in them as well.
+    The files may also have the keys of instant-ngp and nerfstudio.
 
     Parameters
     ----------
     folder : Path
-        Holds at least ``transforms_train.json``.
+        The folder, with at least ``transforms_train.json``.
 
     Raises
     ------
     UserError
-        A file or frame is wrong, or no listed image exists.
+        A file or camera entry is wrong, or no listed image exists.
     """
     files = read_split_files(folder)
     notes = files.notes
     if (folder / "transforms.json").is_file():
-        notes = [*notes, "transforms.json was not read: the files of the splits come first."]
+        notes = [
+            *notes,
+            "transforms.json was not read, because the files of the splits take precedence.",
+        ]
     return split_capture(folder, "nerf_synthetic", files, notes)
 
 
@@ -69,17 +72,17 @@ def split_capture(
     notes: Sequence[str],
     stated_box: Box | None = None,
 ) -> Capture:
-    """The capture that the files of the splits describe.
+    """Return the capture that the files of the splits describe.
 
     Parameters
     ----------
     folder : Path
     capture_format : str
-        As `Capture.format`.
+        As in `Capture.format`.
     files : SplitFiles
     notes : sequence of str
     stated_box : (box, source), optional
-        What is said to hold everything; `find_box` finds a box when not given.
+        Box that is stated to hold all that the images show; `find_box` by default.
     """
     cameras = [view.camera for view in files.views]
     box, box_source = stated_box or find_box(cameras, files.frame, files.has_alpha)
@@ -105,35 +108,35 @@ def read_split_files(
     Parameters
     ----------
     folder : Path
-        Missing files become notes.
+        The capture's folder; a missing file becomes a note.
     complete : callable
-        Given a file's content, returns it with what it lacks.
+        ``complete(content)`` returns a file's content with missing keys added.
 
     Raises
     ------
     UserError
-        A file or frame is wrong, or no listed image exists.
+        A file or camera entry is wrong, or no listed image exists.
     """
-    report = FrameReport()
+    report = EntryReport()
     notes: list[str] = []
     views: list[View] = []
     frame = Frame()
     for split in SPLITS:
         path = folder / f"transforms_{split}.json"
         if not path.is_file():
-            notes.append(f"{path.name} is missing: there are no {split} views.")
+            notes.append(f"{path.name} is missing, so there are no {split} views.")
             continue
         content = complete(read_json_object(path))
         if split == "train":
             frame = read_frame_fields(content, path)
-        for index, entry in enumerate(frame_list(content, path)):
-            view = read_frame(content, entry, index, path, split, report)
+        for index, entry in enumerate(entry_list(content, path)):
+            view = read_entry(content, entry, index, path, split, report)
             if view is not None:
                 views.append(view)
     if not views:
         raise UserError(
             f"None of the {report.listed} images listed in {folder} exists "
-            f"(the first is {report.missing[0]}); put the images beside the JSON files."
+            f"(the first is {report.missing[0]}); put the images next to the JSON files."
         )
     has_alpha = shows_transparency(report.transparent)
     return SplitFiles(unique_names(views), frame, has_alpha, notes + report.notes())

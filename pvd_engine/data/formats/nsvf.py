@@ -8,8 +8,8 @@
 - ``bbox.txt``, optional: the box's lower and upper corner, then the size of a voxel.
 
 Names begin with their split: ``0_`` train, ``1_`` val, ``2_`` test; without any ``2_``, ``1_`` is
-test (Tanks and Temples). cx and cy are taken as they stand: the synthetic images' are exactly half
-their size, so the pixel origin is the image's corner.
+test (Tanks and Temples). cx and cy are not changed: for the synthetic images they are exactly half
+the size, so the pixel origin is the image's corner.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _OPENGL_OF_OPENCV = np.array([1.0, -1.0, -1.0, 1.0])
 
 
 def is_nsvf(folder: Path) -> bool:
-    """Whether a folder is a capture in NSVF's layout."""
+    """Return whether a folder is a capture in NSVF's layout."""
     return (
         (folder / "intrinsics.txt").is_file()
         and (folder / "pose").is_dir()
@@ -48,12 +48,12 @@ def read_nsvf(path: Path) -> Capture:
     Raises
     ------
     UserError
-        A file is missing, damaged or of another form, or no image exists.
+        A file is missing, damaged or of another format, or no image exists.
     """
     poses = sorted(p for p in (path / "pose").glob("*.txt") if not p.name.startswith("."))
     check_count(len(poses), str(path / "pose"))
     if not poses:
-        raise UserError(f"{path / 'pose'} holds no poses; it must have one .txt for each image.")
+        raise UserError(f"{path / 'pose'} holds no poses; add a .txt file for each image.")
     lens = _intrinsics(path / "intrinsics.txt")
     unposed = len(image_files(path / "rgb")) - len(poses)
     splits, notes = _splits([pose.stem for pose in poses])
@@ -78,12 +78,12 @@ def read_nsvf(path: Path) -> Capture:
 
 
 def _intrinsics(path: Path) -> dict[str, Any]:
-    """The lens in the words of a ``transforms.json``."""
+    """Return the lens by the keys of a ``transforms.json``."""
     rows = read_number_rows(path)
     sides = [len(row) for row in rows]
     if sides in ([3] * 3, [4] * 4):
         if rows[0][1] or rows[1][0] or rows[2][:3] != [0, 0, 1]:
-            raise UserError(f"{path} is no camera matrix without skew; correct it.")
+            raise UserError(f"{path} must be a camera matrix without skew; correct it.")
         return {"fl_x": rows[0][0], "fl_y": rows[1][1], "cx": rows[0][2], "cy": rows[1][2]}
     if not rows or sides[0] != 4:
         raise UserError(
@@ -97,7 +97,7 @@ def _intrinsics(path: Path) -> dict[str, Any]:
 
 
 def _matrix(path: Path) -> list[list[float]]:
-    """A camera-to-world matrix, brought to OpenGL's axes."""
+    """Return a camera-to-world matrix in OpenGL's axes."""
     rows = read_number_rows(path)
     if len(rows) not in (3, 4) or any(len(row) != 4 for row in rows):
         raise UserError(f"pose/{path.name} must have 4 rows of 4 numbers.")
@@ -105,7 +105,7 @@ def _matrix(path: Path) -> list[list[float]]:
 
 
 def _splits(names: Sequence[str]) -> tuple[list[str | None] | None, list[str]]:
-    """Split of each name, None for a name without prefix; None altogether when none has one."""
+    """Return the split of each name (None without prefix) and notes; None if no name is train."""
     prefixes = [name.split("_", 1)[0] if "_" in name else "" for name in names]
     splits = [_PREFIXES.get(prefix) for prefix in prefixes]
     if "train" not in splits:
@@ -113,7 +113,9 @@ def _splits(names: Sequence[str]) -> tuple[list[str | None] | None, list[str]]:
     if "test" not in splits:
         splits = ["test" if split == "val" else split for split in splits]
     without = splits.count(None)
-    notes = [f"{without} views whose names begin with no split were left out."] if without else []
+    notes = (
+        [f"{without} views whose names do not begin with a split were left out."] if without else []
+    )
     return splits, notes
 
 
@@ -123,4 +125,4 @@ def _box(path: Path) -> Box | None:
     numbers = [number for row in read_number_rows(path) for number in row]
     if len(numbers) not in (6, 7):
         raise UserError(f"{path} must hold six numbers (and a voxel size), not {len(numbers)}.")
-    return file_box([numbers[:3], numbers[3:6]], str(path)), "The box is the one of bbox.txt."
+    return file_box([numbers[:3], numbers[3:6]], str(path)), "The box is that of bbox.txt."

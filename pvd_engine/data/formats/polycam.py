@@ -1,6 +1,6 @@
 """Polycam's raw export: ``keyframes/images`` and ``keyframes/cameras``.
 
-Each camera is a JSON file of the image's name with ``t_00`` to ``t_23``, the first three rows of a
+Each camera is a JSON file with the image's name: ``t_00`` to ``t_23``, the first three rows of a
 camera-to-world matrix in OpenGL axes whose world has y up, and ``fx``, ``fy``, ``cx``, ``cy``,
 ``width``, ``height`` in pixels, origin at the corner. The world's axes are turned Z up by
 (x, y, z) -> (z, x, y), as nerfstudio does (``process_data/polycam_utils.py``). Where Polycam
@@ -26,12 +26,12 @@ _LENS_KEYS = {"fx": "fl_x", "fy": "fl_y", "cx": "cx", "cy": "cy", "width": "w", 
 
 
 def is_polycam(folder: Path) -> bool:
-    """Whether a folder is a raw export of Polycam's."""
+    """Return whether a folder is a raw export of Polycam."""
     return _pair(folder) is not None
 
 
 def read_polycam(path: Path) -> Capture:
-    """Read a raw export of Polycam's.
+    """Read a raw export of Polycam.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def read_polycam(path: Path) -> Capture:
 
 
 def _pair(folder: Path) -> tuple[Path, Path] | None:
-    """The folders of images and cameras, the corrected ones where there are any."""
+    """Return the folders of images and cameras, corrected ones first; None if there are none."""
     for names in _PAIRS:
         images, cameras = (folder / FOLDER / name for name in names)
         if images.is_dir() and cameras.is_dir():
@@ -73,7 +73,7 @@ def _pair(folder: Path) -> tuple[Path, Path] | None:
 
 
 def _camera(path: Path) -> dict[str, Any]:
-    """One camera's file in the words of a ``transforms.json``."""
+    """Return a camera's file as a camera entry of a ``transforms.json``."""
     content = read_json_object(path)
     where = f"{path.parent.name}/{path.name}"
     rows = [

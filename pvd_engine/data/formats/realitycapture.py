@@ -6,11 +6,11 @@ Columns ``#name,x,y,alt,heading,pitch,roll,f,px,py,k1,k2,k3,k4,t1,t2``, read as 
 - position (x, y, alt), z up; rotation Rz(-heading) Rx(pitch) Ry(roll), angles in degrees, which
   gives a camera-to-world matrix in OpenGL axes (a camera without rotation looks straight down);
 - f is the focal length in mm for a sensor whose longer side has 36 mm;
-- px, py is the principal point seen from the image's centre, in units of the image's longer side
+- px, py is the principal point relative to the image's centre, in units of the longer side
   ("RealityCapture XMP Camera Math": image coordinates lie in -0.5 to 0.5), y down;
-- k1 to k4 and t1, t2 are Brown's coefficients, taken as k1 to k4 and p1, p2.
+- k1 to k4 and t1, t2 are Brown's coefficients, read as k1 to k4 and p1, p2.
 
-The table does not say where the images are; they are looked for beside it and in ``images``.
+The table does not state where the images are; they are searched next to it and in ``images``.
 """
 
 import csv
@@ -26,25 +26,28 @@ from ...files.images import SUFFIXES, read_header
 from ...files.json_input import text_value
 from ...files.text_input import number_of_text, read_text
 from ..capture import Capture
-from .camera_entries import MAX_FRAMES, find_image, inside_path
+from .camera_entries import MAX_ENTRIES, find_image, inside_path
 from .listed import listed_capture
 
 SENSOR_MM = 36.0
-"""Longer side of the sensor that f belongs to."""
+"""Longer side, in mm, of the sensor to which f refers."""
 
 _COLUMNS = ("#name", "x", "y", "alt", "heading", "pitch", "roll", "f", "px", "py")
 _COEFFICIENTS = {"k1": "k1", "k2": "k2", "k3": "k3", "k4": "k4", "t1": "p1", "t2": "p2"}
-_LOOKED_AT = 16
+_MAX_TABLES = 16
+"""Most CSV files of a folder that are opened to find the table."""
+
 _HEAD_BYTES = 512
+"""Bytes of a CSV file that are read to find the table."""
 
 
 def is_realitycapture(folder: Path) -> bool:
-    """Whether a folder holds a table of RealityCapture's cameras."""
+    """Return whether a folder holds a table of RealityCapture's cameras."""
     return _table(folder) is not None
 
 
 def read_realitycapture(path: Path) -> Capture:
-    """Read a table of RealityCapture's cameras and the images beside it.
+    """Read a table of RealityCapture's cameras, and its images.
 
     Parameters
     ----------
@@ -58,7 +61,9 @@ def read_realitycapture(path: Path) -> Capture:
     """
     source = _table(path) if path.is_dir() else path
     if source is None:
-        raise UserError(f"{path} holds no table of RealityCapture's cameras (a .csv with #name).")
+        raise UserError(
+            f"{path} holds no table of RealityCapture's cameras; add a .csv with the column #name."
+        )
     entries = [
         _entry(row, source.parent, f"{source.name}, camera {index}")
         for index, row in enumerate(_rows(source))
@@ -67,8 +72,8 @@ def read_realitycapture(path: Path) -> Capture:
 
 
 def _table(folder: Path) -> Path | None:
-    """The first of a folder's CSV files that lists cameras."""
-    for path in sorted(folder.glob("*.csv"))[:_LOOKED_AT]:
+    """Return the first CSV file of a folder that lists cameras, or None."""
+    for path in sorted(folder.glob("*.csv"))[:_MAX_TABLES]:
         if not path.is_file():
             continue
         with path.open("rb") as file:
@@ -79,7 +84,7 @@ def _table(folder: Path) -> Path | None:
 
 
 def _rows(source: Path) -> list[dict[str, str]]:
-    """The table's rows by column."""
+    """Return the table's rows, each by column."""
     reader = csv.reader(io.StringIO(read_text(source), newline=""))
     rows: list[dict[str, str]] = []
     try:
@@ -99,17 +104,17 @@ def _rows(source: Path) -> list[dict[str, str]]:
                     f"{len(columns)} columns; correct the file."
                 )
             rows.append(dict(zip(columns, cells, strict=True)))
-            if len(rows) > MAX_FRAMES:
-                raise UserError(f"{source} has more than {MAX_FRAMES} cameras, too many to read.")
+            if len(rows) > MAX_ENTRIES:
+                raise UserError(f"{source} has more than {MAX_ENTRIES} cameras, too many to read.")
     except csv.Error as error:
-        raise UserError(f"{source} is no readable table ({error}); export it again.") from error
+        raise UserError(f"{source} is not a readable table ({error}); export it again.") from error
     if not rows:
         raise UserError(f"{source} lists no cameras; export it again.")
     return rows
 
 
 def _entry(row: Mapping[str, str], folder: Path, where: str) -> dict[str, Any]:
-    """One row in the words of a ``transforms.json``."""
+    """Return a row as a camera entry of a ``transforms.json``."""
     number = {
         key: number_of_text(row[key], f"{where}, {key}")
         for key in (*_COLUMNS[1:], *(key for key in _COEFFICIENTS if key in row))
@@ -131,7 +136,7 @@ def _entry(row: Mapping[str, str], folder: Path, where: str) -> dict[str, Any]:
 
 
 def _rotation(heading: float, pitch: float, roll: float) -> np.ndarray:
-    """Camera-to-world rotation, (3, 3), of angles in degrees."""
+    """Return the camera-to-world rotation, (3, 3), of angles in degrees."""
     z, x, y = np.deg2rad((-heading, pitch, roll))
     about_z = np.array([[np.cos(z), -np.sin(z), 0], [np.sin(z), np.cos(z), 0], [0, 0, 1]])
     about_x = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])
@@ -140,7 +145,7 @@ def _rotation(heading: float, pitch: float, roll: float) -> np.ndarray:
 
 
 def _find(name: str, folder: Path, where: str) -> tuple[str, Path | None]:
-    """The listed path that leads to an image, also one of another type, and the image."""
+    """Return the listed path of an image, possibly of another file type, and the image."""
     stem, dot, suffix = name.rpartition(".")
     names = [name, stem] if f"{dot}{suffix}".lower() in SUFFIXES and stem else [name]
     for candidate in names:

@@ -13,10 +13,10 @@ from ..geometry.point_bounds import find_box_with_points
 from ..geometry.points import read_points
 from ..splits import every_eighth, listed_splits
 from .camera_entries import (
-    FrameReport,
-    frame_list,
+    EntryReport,
+    entry_list,
     inside_path,
-    read_frame,
+    read_entry,
     shows_transparency,
     unique_names,
 )
@@ -26,7 +26,7 @@ FILE = "transforms.json"
 
 
 def is_transforms(folder: Path) -> bool:
-    """Whether a folder has a ``transforms.json``."""
+    """Return whether a folder has a ``transforms.json``."""
     return (folder / FILE).is_file()
 
 
@@ -36,25 +36,27 @@ def read_transforms(path: Path) -> Capture:
     Parameters
     ----------
     path : Path
-        The file, or its folder; images are looked up relative to the folder.
+        The file, or its folder; paths of images are relative to the folder.
 
     Raises
     ------
     UserError
-        The file or a frame is wrong, or no listed image exists.
+        The file or a camera entry is wrong, or no listed image exists.
     """
     path = path / FILE if path.is_dir() else path
     content = read_json_object(path)
     if content.get("normal_mts_args") is not None:
-        raise UserError(f"{path} was made for Mitsuba, whose cameras cannot be read.")
+        raise UserError(
+            f"{path} has cameras of Mitsuba, which cannot be read; write it in another format."
+        )
     frame = read_frame_fields(content, path)
-    report = FrameReport()
+    report = EntryReport()
     views, notes = _views(content, path, report)
     if not views:
         raise UserError(
             f"None of the {report.listed} images listed in {path} exists"
             + (f" (the first is {report.missing[0]})" if report.missing else "")
-            + "; put the images where the file says."
+            + "; put the images at these paths."
         )
     has_alpha = shows_transparency(report.transparent)
     points_path, positions, point_notes = _points(content, path)
@@ -75,7 +77,7 @@ def read_transforms(path: Path) -> Capture:
 
 
 def _points(content: dict[str, Any], path: Path) -> tuple[Path | None, np.ndarray, list[str]]:
-    """The file of sparse points that nerfstudio lists and their positions, or a note why not."""
+    """Return the file of nerfstudio's sparse points and their positions, or notes on why not."""
     none = np.empty((0, 3))
     listed = content.get("ply_file_path")
     if listed is None:
@@ -85,7 +87,7 @@ def _points(content: dict[str, Any], path: Path) -> tuple[Path | None, np.ndarra
     points = path.parent.joinpath(*relative.parts)
     if points.suffix.lower() != ".ply" or not points.is_file():
         missing = shortened(str(relative))
-        return None, none, [f"The sparse points {missing} are not there and were left out."]
+        return None, none, [f"The sparse points {missing} do not exist and were left out."]
     try:
         return points, read_points(points).positions, []
     except UserError as error:
@@ -93,17 +95,17 @@ def _points(content: dict[str, Any], path: Path) -> tuple[Path | None, np.ndarra
 
 
 def _views(
-    content: dict[str, Any], path: Path, report: FrameReport
+    content: dict[str, Any], path: Path, report: EntryReport
 ) -> tuple[list[View], list[str]]:
     splits = listed_splits(content, path)
     views: list[View] = []
     unlisted = 0
-    for index, entry in enumerate(frame_list(content, path)):
-        view = read_frame(content, entry, index, path, "train", report)
+    for index, entry in enumerate(entry_list(content, path)):
+        view = read_entry(content, entry, index, path, "train", report)
         if view is None:
             continue
         if splits is not None:
-            where = f"{path.name}, frame {index}"
+            where = f"{path.name}, camera entry {index}"
             split = splits.get(inside_path(entry["file_path"], path.parent, where).as_posix())
             if split is None:
                 unlisted += 1
@@ -114,5 +116,7 @@ def _views(
         found, note = every_eighth([view.name for view in views])
         return [replace(v, split=s) for v, s in zip(views, found, strict=True)], [note]
     if unlisted:
-        return views, [f"{unlisted} frames stand in none of the file's split lists; left out."]
+        return views, [
+            f"{unlisted} camera entries are in none of the file's split lists and were left out."
+        ]
     return views, []

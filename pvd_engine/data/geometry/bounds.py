@@ -1,9 +1,9 @@
-"""The scene's box: from the file where it says so, else from where the cameras look.
+"""The scene's box: as the file states it, else from the directions of the cameras.
 
-instant-ngp trains in the unit cube about 0.5, grown by ``aabb_scale``, into which it maps a
-dataset position p as ``cycle(p * scale + offset)``, the axes cycled after the offset is added
+instant-ngp trains in the unit cube about 0.5, grown by ``aabb_scale``. It maps a dataset position p
+into the cube as ``cycle(p * scale + offset)``; the axes are cycled after the offset is added
 (``NerfDataset::nerf_position_to_ngp``). The cube is the same along every axis, so the cycling
-moves no face of it, and the offset belongs to the dataset's axes.
+moves none of its faces, and the offset belongs to the dataset's axes.
 """
 
 from collections.abc import Sequence
@@ -15,63 +15,66 @@ from ...errors import UserError
 from ..capture import Camera, Frame
 
 NGP_SCALE = 0.33
+"""Default of instant-ngp's ``scale``."""
 NGP_OFFSET = (0.5, 0.5, 0.5)
+"""Default of instant-ngp's ``offset``."""
 
 MARGIN = 1.05
-"""Growth of a box found from the cameras beyond what they just see."""
+"""Factor by which a box from the cameras is larger than what they see."""
 
 FRAMING_QUANTILE = 0.9
-"""Which of the cameras' framings sets the size: beyond close-ups, short of the odd far camera."""
+"""Quantile of the cameras' framings that sets the size: above close-ups, below far cameras."""
 
 SURROUNDINGS = 1.5
-"""Half side of the box of an opaque capture over its cameras' median distance from the centre:
-what instant-ngp's COLMAP script gives with the aabb_scale of 4 that *fox* has."""
+"""Half side of an opaque capture's box over its cameras' median distance from the centre, as
+instant-ngp's COLMAP script sets it for *fox* (``aabb_scale`` 4)."""
 
 MIN_SPREAD = np.sin(np.radians(10.0)) ** 2
-"""Least mean squared sine between optical axes and their mean for a centre to count as found."""
+"""Smallest mean squared sine between the optical axes and their mean for a reliable centre."""
 
 AGREEMENT = 0.8
-"""Share of the cameras that must have the common centre in view."""
+"""Fraction of the cameras that must have the common centre in view."""
 
 FORWARD_DEPTH = 10.0
-"""Depth of a forward-facing box in sizes of the camera array, when nothing else tells it."""
+"""Depth of a forward-facing box, in sizes of the camera array, where no depth is known."""
 
 SAME_WAY = 0.8
-"""Least length of the mean optical axis of cameras that look the same way."""
+"""Smallest length of the mean optical axis of cameras that look the same way."""
 
 FARTHEST = 1e12
-"""Coordinates and depths beyond this are mistakes, as they are in camera poses."""
+"""Largest coordinate or depth, in dataset units; larger ones are mistakes, as in camera poses."""
 
 LEAST_SIDE = 1e-6
-"""Of a box, over its largest coordinate: a few float32 roundings."""
+"""Smallest side of a box over its largest coordinate: a few float32 roundings."""
 
 ODD_BOUNDS = 0.01
-"""Share of the known near and far depths, at either end, that a box does not follow."""
+"""Fraction of the known near and far depths, at either end, that a box ignores."""
 
 
 def crop_box(corners: npt.ArrayLike) -> np.ndarray:
-    """A box that somebody asks for, (2, 3) float64, from its six numbers.
+    """Return the box that a user gives, (2, 3) float64, from its six numbers.
 
     Raises
     ------
     UserError
-        When its minimum is not below its maximum.
+        Its minimum is not below its maximum.
     """
     crop = np.asarray(corners, np.float64)
     crop = crop.reshape(2, 3) if crop.size == 6 else crop
     if crop.shape != (2, 3) or not np.isfinite(crop).all() or not (crop[0] < crop[1]).all():
-        raise UserError("The crop box needs a minimum corner below its maximum corner.")
+        raise UserError(
+            "The crop box is not valid; its minimum corner must lie below its maximum corner."
+        )
     return crop
 
 
 def file_box(corners: npt.ArrayLike, where: str) -> np.ndarray:
-    """A box that a file states, (2, 3) float64, from its two corners.
+    """Return the box that a file states, (2, 3) float64, from its two corners.
 
     Raises
     ------
     UserError
-        Its lower corner is not below its upper one, also in float32, or a corner is beyond
-        `FARTHEST`.
+        Its lower corner is not below its upper one in float32, or a corner lies beyond `FARTHEST`.
     """
     box = np.asarray(corners, np.float64)
     if not (np.abs(box) <= FARTHEST).all() or not (np.float32(box[0]) < np.float32(box[1])).all():
@@ -83,28 +86,28 @@ def file_box(corners: npt.ArrayLike, where: str) -> np.ndarray:
 
 
 def find_box(cameras: Sequence[Camera], frame: Frame, has_alpha: bool) -> tuple[np.ndarray, str]:
-    """Find the box of a scene.
+    """Return the box of a scene.
 
     Parameters
     ----------
     cameras : sequence of Camera
         At least one.
     frame : Frame
-        Its ``aabb``, ``aabb_scale``, ``scale`` and ``offset`` come first.
+        The capture's frame; its ``aabb``, ``aabb_scale``, ``scale`` and ``offset`` take precedence.
     has_alpha : bool
-        The images show an object on transparent ground, so nothing beyond it is needed.
+        The images show an object on a transparent background, so the box needs no surroundings.
 
     Returns
     -------
     box : (2, 3) float64 array
         Minimum and maximum corner, dataset frame.
     source : str
-        One sentence: where the box comes from.
+        Origin of the box, one sentence.
 
     Raises
     ------
     UserError
-        As `file_box`, of a box that the file states.
+        As `file_box`, for a box that the file states.
     """
     if frame.aabb is not None:
         return _box_from_aabb(frame)
@@ -128,7 +131,7 @@ def _box_of_cameras(cameras: Sequence[Camera], has_alpha: bool) -> tuple[np.ndar
 def box_between(
     cameras: Sequence[Camera], near: np.ndarray, far: np.ndarray
 ) -> tuple[np.ndarray, str]:
-    """Find the box of what cameras see between known depths.
+    """Return the box of what cameras see between known depths.
 
     Parameters
     ----------
@@ -139,11 +142,11 @@ def box_between(
     Returns
     -------
     box : (2, 3) float64 array
-        Around every camera's frustum between its two depths, dataset frame. The nearest and the
-        farthest 1 % of all depths (`ODD_BOUNDS`) count as the depth at their limit, so that one
-        odd view does not set the size.
+        Box around every camera's frustum between its two depths, dataset frame. The nearest and
+        the farthest 1 % of all depths (`ODD_BOUNDS`) are clamped, so that one odd view does not
+        set the size.
     source : str
-        One sentence: where the box comes from.
+        Origin of the box, one sentence.
     """
     nearest = np.maximum(near, np.quantile(near, ODD_BOUNDS))
     farthest = np.minimum(far, np.quantile(far, 1 - ODD_BOUNDS))
@@ -160,7 +163,7 @@ def box_between(
 
 
 def looked_at(cameras: Sequence[Camera]) -> np.ndarray | None:
-    """The point, (3,) in the dataset frame, that the cameras look at; None when they share none."""
+    """Return the point, (3,) dataset frame, that the cameras look at; None if they share none."""
     if see_all_round(cameras):
         return None
     positions = np.array([camera.camera_to_world[:3, 3] for camera in cameras])
@@ -170,7 +173,7 @@ def looked_at(cameras: Sequence[Camera]) -> np.ndarray | None:
 
 
 def common_center(positions: np.ndarray, axes: np.ndarray) -> np.ndarray | None:
-    """Find the point nearest, in the least-squares sense, to all optical axes.
+    """Return the point nearest to all optical axes, in the least-squares sense.
 
     Parameters
     ----------
@@ -181,7 +184,7 @@ def common_center(positions: np.ndarray, axes: np.ndarray) -> np.ndarray | None:
     Returns
     -------
     (3,) array or None
-        None when the axes are so near parallel that the point is not to be trusted.
+        None when the axes are so nearly parallel that the point is not reliable.
     """
     projectors = np.eye(3) - axes[:, :, None] * axes[:, None, :]
     system = projectors.mean(axis=0)
@@ -224,7 +227,7 @@ def _box_around(
         half = max(SURROUNDINGS * float(np.median(distance)), MARGIN * float(distance.max()))
         return _cube(center, half), (
             "The box is a cube around the point that the cameras look at, large enough for "
-            "the cameras and the surroundings that their opaque images show."
+            "the cameras and the surroundings in their opaque images."
         )
     depth = np.einsum("ni,ni->n", center - positions, axes)
     framing = np.array([d * _smaller_tangent(c) for d, c in zip(depth, cameras, strict=True)])
@@ -250,8 +253,8 @@ def _box_about_cameras(positions: np.ndarray) -> tuple[np.ndarray, str]:
     margin = size if size > 0 else 1.0
     box = np.stack([positions.min(axis=0) - margin, positions.max(axis=0) + margin])
     return box, (
-        f"The cameras look outwards, so the box holds them with {margin:.4g} to every side "
-        "(their own spread)."
+        f"The cameras look outwards, so the box holds them with a margin of {margin:.4g} on every "
+        "side (their own spread)."
     )
 
 
@@ -267,24 +270,24 @@ def _mostly_in_view(cameras: Sequence[Camera], point: np.ndarray) -> bool:
 
 
 def look_the_same_way(cameras: Sequence[Camera]) -> bool:
-    """Whether the cameras' optical axes are about parallel."""
+    """Return whether the cameras' optical axes are nearly parallel."""
     axes = [optical_axis(camera) for camera in cameras]
     return not see_all_round(cameras) and float(np.linalg.norm(np.mean(axes, axis=0))) > SAME_WAY
 
 
 def see_all_round(cameras: Sequence[Camera]) -> bool:
-    """Whether there is a panorama, which looks at nothing more than at the rest."""
+    """Return whether any camera is a panorama, which looks in all directions alike."""
     return any(camera.distortion_model == "equirectangular" for camera in cameras)
 
 
 def optical_axis(camera: Camera) -> np.ndarray:
-    """Unit vector (3,) along which a camera looks."""
+    """Return the unit vector (3,) along which a camera looks."""
     axis = -camera.camera_to_world[:3, 2]
     return axis / np.linalg.norm(axis)
 
 
 def corners_at(camera: Camera, depth: float) -> np.ndarray:
-    """The four points, (4, 3), that the image's corners show at a depth, without distortion."""
+    """Return the points, (4, 3), of the image's corners at a depth, without distortion."""
     rotation, position = camera.camera_to_world[:3, :3], camera.camera_to_world[:3, 3]
     x, y = 0.5 * camera.width / camera.fx, 0.5 * camera.height / camera.fy
     in_camera = np.array([(-x, -y, -1.0), (x, -y, -1.0), (-x, y, -1.0), (x, y, -1.0)])
@@ -296,12 +299,12 @@ def _smaller_tangent(camera: Camera) -> float:
 
 
 def positions_spread(positions: np.ndarray) -> float:
-    """Diagonal of the box around positions (N, 3)."""
+    """Return the diagonal of the box around positions (N, 3)."""
     return float(np.linalg.norm(positions.max(axis=0) - positions.min(axis=0)))
 
 
 def _with_volume(box: np.ndarray) -> np.ndarray:
-    """The box, or one about it where it has no sides that float32 can tell from zero."""
+    """Return the box, or a larger one where float32 cannot distinguish a side from zero."""
     least = LEAST_SIDE * (np.abs(box).max() or 1.0)
     if (np.ptp(box, axis=0) >= least).all():
         return box

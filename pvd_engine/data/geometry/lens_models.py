@@ -1,12 +1,12 @@
-"""Lens models: where a lens shows what lies in a direction; the one home of their formulas.
+"""Lens models: the image position at which a lens shows a direction, and all their formulas.
 
 Sources: OpenCV's ``calib3d`` documentation (pinhole with distortion, fisheye), COLMAP's
 ``sensor/models.h`` (FOV, both thin-prism fisheyes, division, EUCM, equirectangular) and
 instant-ngp's ``common_device.cuh`` (F-theta).
 
 Points have OpenCV's axes: x right, y down, z ahead. Positions on the image plane have the same x
-and y and are in focal lengths from the principal point. The polynomials (`bend_opencv` and its
-like, `fisheye_radius`, `ftheta_angle`) use operators alone, so they take numpy arrays and torch
+and y and are in focal lengths from the principal point. The polynomials (the `bend_...`
+functions, `fisheye_radius`, `ftheta_angle`) use only operators, so they take numpy arrays and torch
 tensors, with coefficients that are numbers or arrays; `space/lenses.py` inverts them to cast rays.
 """
 
@@ -20,21 +20,21 @@ Values = Any
 """A float64 numpy array or torch tensor of any shape, or a number."""
 
 Plane = tuple[np.ndarray, np.ndarray]
-"""x and y on the image plane."""
+"""Coordinates x and y on the image plane."""
 
 FTHETA_STEPS = 20
 """Steps of Newton's method for an F-theta lens; real lenses need 5."""
 
 
 class Bent(NamedTuple):
-    """Where a lens moves points of a plane, and the Jacobian of that.
+    """Points of a plane as a lens moves them, and the Jacobian of the movement.
 
     Attributes
     ----------
     x, y : array
         The moved points.
     xx, xy, yx, yy : array
-        Slope of the moved x by the point's x and by its y, then of the moved y by both.
+        Derivatives of the moved x with respect to the point's x and y, then those of the moved y.
     """
 
     x: Values
@@ -54,7 +54,7 @@ class LensModel:
     coefficients : tuple of str
         Names of its distortion coefficients, in COLMAP's order.
     show : callable
-        ``show(x, y, z, *coefficients)`` gives the image plane's x and y of points, arrays of one
+        ``show(x, y, z, *coefficients)`` returns the image plane's x and y of points, arrays of one
         shape; NaN for points that the lens cannot show.
     """
 
@@ -65,14 +65,14 @@ class LensModel:
 def image_plane(
     model: str, distortion: Mapping[str, float], x: np.ndarray, y: np.ndarray, z: np.ndarray
 ) -> Plane:
-    """Return where a lens shows points.
+    """Return the positions on the image plane at which a lens shows points.
 
     Parameters
     ----------
     model : str
         A name of `LENS_MODELS`.
     distortion : mapping of str to float
-        Its coefficients by name; absent ones are zero.
+        Coefficients by name; missing ones are zero.
     x, y, z : float64 arrays of one shape
         OpenCV's camera axes, at any distance from the camera.
 
@@ -86,7 +86,7 @@ def image_plane(
     Raises
     ------
     ValueError
-        Unknown lens model.
+        The lens model is unknown.
     """
     if model not in LENS_MODELS:
         raise ValueError(f"unknown distortion model {model!r}")
@@ -97,7 +97,7 @@ def image_plane(
 def bend_opencv(
     x: Values, y: Values, k1: Values, k2: Values, p1: Values, p2: Values, k3: Values, k4: Values
 ) -> Bent:
-    """Move points by OpenCV's radial and tangential distortion, with nerfstudio's k4 r⁸ term."""
+    """Return points moved by OpenCV's radial and tangential distortion, with nerfstudio's k4 r⁸."""
     square = x * x + y * y
     radial = 1 + square * (k1 + square * (k2 + square * (k3 + square * k4)))
     slope = k1 + square * (2 * k2 + square * (3 * k3 + square * 4 * k4))
@@ -108,7 +108,7 @@ def bend_full_opencv(
     x: Values, y: Values, k1: Values, k2: Values, p1: Values, p2: Values,
     k3: Values, k4: Values, k5: Values, k6: Values,
 ) -> Bent:  # fmt: skip
-    """Move points by OpenCV's rational model: k1, k2, k3 over k4, k5, k6, and p1, p2."""
+    """Return points moved by OpenCV's rational model: k1, k2, k3 over k4, k5, k6, and p1, p2."""
     square = x * x + y * y
     upper = 1 + square * (k1 + square * (k2 + square * k3))
     lower = 1 + square * (k4 + square * (k5 + square * k6))
@@ -122,7 +122,7 @@ def bend_thin_prism(
     x: Values, y: Values, k1: Values, k2: Values, p1: Values, p2: Values,
     k3: Values, k4: Values, sx1: Values, sy1: Values,
 ) -> Bent:  # fmt: skip
-    """Move points by OpenCV's polynomial and a thin prism."""
+    """Return points moved by OpenCV's polynomial and a thin prism."""
     square = x * x + y * y
     bent = bend_opencv(x, y, k1, k2, p1, p2, k3, k4)
     return Bent(
@@ -139,7 +139,7 @@ def bend_rad_tan_thin_prism(
     u: Values, v: Values, k0: Values, k1: Values, k2: Values, k3: Values, k4: Values, k5: Values,
     p0: Values, p1: Values, s0: Values, s1: Values, s2: Values, s3: Values,
 ) -> Bent:  # fmt: skip
-    """Move points by a radial polynomial, then those by tangential and prism terms.
+    """Return points moved by a radial polynomial, then by tangential and prism terms.
 
     COLMAP's p0 and p1 are OpenCV's p2 and p1.
     """
@@ -169,7 +169,7 @@ def bend_rad_tan_thin_prism(
 def fisheye_radius(
     angle: Values, k1: Values, k2: Values, k3: Values, k4: Values
 ) -> tuple[Values, Values]:
-    """Return how far from the centre OpenCV's fisheye shows an angle from the axis, and its slope.
+    """Return the radius at which OpenCV's fisheye shows an angle from the axis, and its slope.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def fisheye_radius(
 def ftheta_angle(
     radius: Values, a0: Values, a2: Values, a3: Values, a4: Values
 ) -> tuple[Values, Values]:
-    """Return which angle from the axis instant-ngp's F-theta lens shows at a radius, and its slope.
+    """Return the angle from the axis that an F-theta lens shows at a radius, and its slope.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def ftheta_angle(
 def _bend(
     x: Values, y: Values, square: Values, radial: Values, slope: Values, p1: Values, p2: Values
 ) -> Bent:
-    """Move points by a radial factor, with its slope by r², and by OpenCV's tangential terms."""
+    """Return points moved by a radial factor (with slope by r²) and OpenCV's tangential terms."""
     xy = 2 * x * y * slope + 2 * p1 * x + 2 * p2 * y
     return Bent(
         x * radial + 2 * p1 * x * y + p2 * (square + 2 * x * x),
@@ -220,7 +220,7 @@ def _pinhole(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Plane:
 
 
 def _perspective(bend: Callable[..., Bent]) -> Callable[..., Plane]:
-    """A lens that bends the image of a pinhole."""
+    """Return a lens that bends the image of a pinhole."""
 
     def show(x: np.ndarray, y: np.ndarray, z: np.ndarray, *coefficients: float) -> Plane:
         return bend(*_pinhole(x, y, z), *coefficients)[:2]
@@ -229,7 +229,7 @@ def _perspective(bend: Callable[..., Bent]) -> Callable[..., Plane]:
 
 
 def _bent_fisheye(bend: Callable[..., Bent]) -> Callable[..., Plane]:
-    """A lens that bends the image of an equidistant fisheye."""
+    """Return a lens that bends the image of an equidistant fisheye."""
 
     def show(x: np.ndarray, y: np.ndarray, z: np.ndarray, *coefficients: float) -> Plane:
         return bend(*_fisheye(x, y, z, 0.0, 0.0, 0.0, 0.0), *coefficients)[:2]
@@ -248,9 +248,9 @@ def _fisheye(
 
 
 def _fov(x: np.ndarray, y: np.ndarray, z: np.ndarray, omega: float) -> Plane:
-    """The model of Devernay and Faugeras: r -> atan(2 r tan(omega / 2)) / omega.
+    """Return the model of Devernay and Faugeras: r -> atan(2 r tan(omega / 2)) / omega.
 
-    COLMAP replaces it by a series for an omega below 0.01; this is the model itself.
+    COLMAP uses a series for an omega below 0.01; this is the exact model.
     """
     x, y = _pinhole(x, y, z)
     omega = abs(omega)
@@ -265,7 +265,7 @@ def _fov(x: np.ndarray, y: np.ndarray, z: np.ndarray, omega: float) -> Plane:
 
 
 def _division(x: np.ndarray, y: np.ndarray, z: np.ndarray, k: float) -> Plane:
-    """Fitzgibbon's division model: a pinhole shows at x / (1 + k r²) what this lens shows at x."""
+    """Return Fitzgibbon's division model, by which x / (1 + k r²) is the position of a pinhole."""
     with np.errstate(divide="ignore", invalid="ignore"):
         below = z + np.sqrt(z * z - 4 * k * (x * x + y * y))
         ratio = np.where(below > 0, 2 / below, np.nan)
@@ -273,7 +273,7 @@ def _division(x: np.ndarray, y: np.ndarray, z: np.ndarray, k: float) -> Plane:
 
 
 def _eucm(x: np.ndarray, y: np.ndarray, z: np.ndarray, alpha: float, beta: float) -> Plane:
-    """The enhanced unified camera model of Khomutenko, Garcia and Martinet."""
+    """Return the enhanced unified camera model of Khomutenko, Garcia and Martinet."""
     with np.errstate(divide="ignore", invalid="ignore"):
         below = alpha * np.sqrt(beta * (x * x + y * y) + z * z) + (1 - alpha) * z
         ratio = np.where(below > 0, 1 / below, np.nan)
@@ -283,7 +283,7 @@ def _eucm(x: np.ndarray, y: np.ndarray, z: np.ndarray, alpha: float, beta: float
 def _ftheta(
     x: np.ndarray, y: np.ndarray, z: np.ndarray, a0: float, a2: float, a3: float, a4: float
 ) -> Plane:
-    """The radius at which the lens's polynomial gives the points' angle, by Newton's method."""
+    """Return points at the radii where the polynomial equals their angle, by Newton's method."""
     across = np.hypot(x, y)
     angle = np.arctan2(across, z)
     radius = angle - a0
@@ -296,7 +296,7 @@ def _ftheta(
 
 
 def _equirectangular(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Plane:
-    """Longitude to the right and latitude downwards, radians."""
+    """Return longitude to the right and latitude downwards, in radians."""
     somewhere = (x != 0) | (y != 0) | (z != 0)
     longitude, latitude = np.arctan2(x, z), np.arctan2(y, np.hypot(x, z))
     return np.where(somewhere, longitude, np.nan), np.where(somewhere, latitude, np.nan)
@@ -322,7 +322,7 @@ LENS_MODELS = {
     "ftheta": LensModel(("a0", "a2", "a3", "a4"), _ftheta),
     "equirectangular": LensModel((), _equirectangular),
 }
-"""Every lens model by its `Camera.distortion_model`; rays number them in this order."""
+"""Lens models by their `Camera.distortion_model`; rays number them in this order."""
 
 COEFFICIENTS = {name: lens.coefficients for name, lens in LENS_MODELS.items()}
 """Distortion coefficients of each model, in COLMAP's order."""

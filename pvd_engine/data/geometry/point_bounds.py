@@ -1,4 +1,4 @@
-"""The scene's box from its sparse points, which say where the surfaces are that images show."""
+"""The scene's box from its sparse points, which lie on the visible surfaces."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,19 @@ from ..capture import Camera, Frame
 from .bounds import find_box, looked_at
 
 MIN_POINTS = 100
+"""Fewest points that set the box."""
+
 MIN_TRACK = 3
-"""Points seen by fewer images are too often wrong to set the size."""
+"""Fewest images that show a point which sets the box; others are wrong too often."""
 
 QUANTILES = (0.01, 0.99)
+"""Quantiles of the points along each axis between which the box lies before it grows."""
+
 MARGIN = 0.1
-"""Growth to each side, in shares of the box's size along that axis."""
+"""Growth to each side, as a fraction of the box's size along that axis."""
 
 MIN_ASPECT = 0.1
-"""Least side over the largest side: the points of a wall have no depth, its surroundings do."""
+"""Smallest side over the largest: the points of a wall have no depth, its surroundings do."""
 
 
 def find_box_with_points(
@@ -26,7 +30,7 @@ def find_box_with_points(
     positions: np.ndarray,
     track_lengths: np.ndarray | None,
 ) -> tuple[np.ndarray, str]:
-    """Find the box of a scene whose sparse points are known.
+    """Return the box of a scene with sparse points.
 
     Parameters
     ----------
@@ -34,22 +38,21 @@ def find_box_with_points(
         At least one.
     frame : Frame
     has_alpha : bool
-        The images show an object on transparent ground. The box is then what the cameras frame,
-        as of a capture without points: points are sparse, and an object must not be cut.
+        The images show an object on a transparent background. The box is then that of a capture
+        without points: points are sparse, and the object must not be cut.
     positions : (N, 3) array
         Dataset frame.
     track_lengths : (N,) int array or None
-        By how many images each point was seen, where that is known.
+        Number of images that show each point, where that is known.
 
     Returns
     -------
     box : (2, 3) float64 array
-        Minimum and maximum corner, dataset frame: `robust_box` of the points, where there are at
-        least `MIN_POINTS` and the file states no box, and `find_box` else. Of cameras that look at
-        a common point it reaches no farther than `find_box`, and is that where most of the points
-        are farther away.
+        Minimum and maximum corner, dataset frame. It is `robust_box` of the points where there are
+        at least `MIN_POINTS` and the file states no box, else `find_box`. Where the cameras look
+        at a common point, it is cut to `find_box`, or is `find_box` when most points lie outside.
     source : str
-        One sentence: where the box comes from.
+        Origin of the box, one sentence.
     """
     box, source = find_box(cameras, frame, has_alpha)
     seen_well = positions if track_lengths is None else positions[track_lengths >= MIN_TRACK]
@@ -59,22 +62,22 @@ def find_box_with_points(
     sentence = f"The box holds 98 % of the {len(seen_well)} sparse points"
     if track_lengths is not None:
         sentence += f" that {MIN_TRACK} or more images show"
-    sentence += " along each axis, grown by 10 % to every side"
+    sentence += " along each axis, grown by 10 % on every side"
     if looked_at(cameras) is not None:
-        # Far background would take the resolution from what the cameras go around.
+        # A far background would take resolution from the object in the middle of the cameras.
         inside = np.stack([np.maximum(found[0], box[0]), np.minimum(found[1], box[1])])
         held = ((seen_well >= inside[0]) & (seen_well <= inside[1])).all(axis=1)
         if held.mean() < 0.5:
             return box, source
         if not np.array_equal(inside, found):
-            found, sentence = inside, f"{sentence}, but none of what is far beyond the cameras"
+            found, sentence = inside, f"{sentence}, without what lies far beyond the cameras"
     return _thick(found), f"{sentence}."
 
 
 def robust_box(positions: np.ndarray) -> np.ndarray:
-    """Box of points (N, 3) that a few stray ones do not set: (2, 3) float64.
+    """Return the box of points (N, 3) without a few stray ones: (2, 3) float64.
 
-    It spans the 1 % to 99 % quantiles along each axis, grown by a tenth to every side.
+    It spans the 1 % to 99 % quantiles along each axis, grown by a tenth on every side.
     """
     low, high = np.quantile(positions, QUANTILES, axis=0)
     margin = MARGIN * (high - low)
@@ -82,8 +85,8 @@ def robust_box(positions: np.ndarray) -> np.ndarray:
 
 
 def _thick(box: np.ndarray) -> np.ndarray:
-    """The box with its thin sides grown to `MIN_ASPECT`."""
+    """Return the box with its thin sides grown to `MIN_ASPECT`."""
     center, half = box.mean(axis=0), 0.5 * np.ptp(box, axis=0)
-    # All points in one place have no size at all; any box around them is a box.
+    # Points at one position have no size; any box around them will do.
     half = np.maximum(half, MIN_ASPECT * (half.max() or 1.0))
     return np.stack([center - half, center + half])

@@ -1,6 +1,6 @@
-"""Sparse points: read from PLY files of others, written as binary PLY.
+"""Sparse points: read from untrusted PLY files, written as binary PLY.
 
-Of a PLY file only the vertices' x, y, z and their red, green, blue (8 bits) are used. Every size is
+Only the vertices' x, y, z and red, green, blue (8 bits) of a PLY file are used. Every size is
 checked before anything is allocated.
 """
 
@@ -17,9 +17,10 @@ from ...files.atomic import write_atomic
 from ...files.file_input import opened
 
 MAX_BYTES = 1024**3
-"""Largest PLY file read: 40 million coloured points."""
+"""Largest PLY file that is read, in bytes: 40 million coloured points."""
 
 MAX_HEADER_BYTES = 65536
+"""Largest header of a PLY file, in bytes."""
 
 _TYPES = {
     **{"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"},
@@ -33,7 +34,7 @@ _COLOR = ("red", "green", "blue")
 
 @dataclass(frozen=True)
 class SparsePoints:
-    """Points of a scene, such as those that structure from motion finds.
+    """Points of a scene, for example from structure from motion.
 
     Attributes
     ----------
@@ -64,12 +65,12 @@ def read_points(path: Path) -> SparsePoints:
     Parameters
     ----------
     path : Path
-        ASCII or binary of either byte order.
+        A PLY file, ASCII or binary in either byte order.
 
     Raises
     ------
     UserError
-        The file is missing, no PLY file, damaged, too large, or has no points.
+        The file is missing, not a PLY file, damaged, too large, or has no points.
     """
     with opened(path, MAX_BYTES) as file:
         order, elements = _read_header(file, path)
@@ -78,7 +79,7 @@ def read_points(path: Path) -> SparsePoints:
         columns = read(file, order, before, vertex, path)
     positions = np.stack([columns[name] for name in _POSITION], axis=1).astype(np.float64)
     if not np.isfinite(positions).all():
-        raise UserError(f"{path} holds a point that has no finite position; remove it.")
+        raise UserError(f"{path} holds a point without a finite position; remove the point.")
     types = dict(vertex.properties)
     colors = None
     if all(types.get(name) == "u1" for name in _COLOR):
@@ -87,7 +88,7 @@ def read_points(path: Path) -> SparsePoints:
 
 
 def write_ply(path: Path, positions: np.ndarray, colors: np.ndarray | None) -> None:
-    """Write points as a binary little-endian PLY file, whole or not at all.
+    """Write points as a binary little-endian PLY file, atomically.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ def write_ply(path: Path, positions: np.ndarray, colors: np.ndarray | None) -> N
 
 
 def _read_header(file: BinaryIO, path: Path) -> tuple[str, list[_Element]]:
-    """Byte order ("" for ASCII) and elements; the file is left at the first of them."""
+    """Return byte order ("" for ASCII) and elements; leave the file at the first element."""
     if file.readline(MAX_HEADER_BYTES).strip() != b"ply":
         raise UserError(f"{path} is not a PLY file.")
     order = None
@@ -137,7 +138,7 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[str, list[_Element]]:
         elif words[:1] == ["property"] and elements:
             elements[-1].properties.append(_property(words, path))
         elif words and words[0] not in ("comment", "obj_info"):
-            raise UserError(f"{path} is damaged: its PLY header has a line that none can have.")
+            raise UserError(f"{path} is damaged: its PLY header has a line of an unknown kind.")
     if order is None:
         raise UserError(f"{path} is damaged: its PLY header states no known format.")
     return order, elements
@@ -152,10 +153,10 @@ def _property(words: list[str], path: Path) -> tuple[str, str | None]:
 
 
 def _up_to_vertices(elements: list[_Element], path: Path) -> tuple[list[_Element], _Element]:
-    """Split off the vertices from the elements before them; what follows is not needed."""
+    """Return the elements before the vertices, and the vertices; the others are not needed."""
     names = [element.name for element in elements]
     if "vertex" not in names:
-        raise UserError(f"{path} has no vertices, so there are no points in it.")
+        raise UserError(f"{path} has no vertices, so it holds no points.")
     index = names.index("vertex")
     vertex = elements[index]
     properties = [name for name, _ in vertex.properties]
@@ -184,7 +185,7 @@ def _read_ascii(
 ) -> dict[str, np.ndarray]:
     skipped = sum(element.count for element in before)
     data = file.read()
-    # A line holds at least a digit and an end for each number, so this bounds what is parsed.
+    # Each number takes at least a digit and a separator, which bounds the numbers to parse.
     if skipped + vertex.count * 2 * len(vertex.properties) > len(data) + 1:
         raise UserError(f"{path} is damaged: it ends before its last point; copy it again.")
     if vertex.count == 0:
@@ -196,7 +197,7 @@ def _read_ascii(
                 io.BytesIO(data), skiprows=skipped, max_rows=vertex.count, ndmin=2, comments=None
             )
     except (ValueError, UserWarning) as error:
-        raise UserError(f"{path} is damaged: a vertex is not written in numbers.") from error
+        raise UserError(f"{path} is damaged: a vertex holds text that is not a number.") from error
     if table.shape != (vertex.count, len(vertex.properties)):
         raise UserError(f"{path} is damaged: vertices are missing or have too few numbers.")
     columns = {name: table[:, index] for index, (name, _) in enumerate(vertex.properties)}

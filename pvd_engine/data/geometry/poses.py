@@ -1,7 +1,7 @@
-"""Random viewpoints like those of a capture, from which a student is taught.
+"""Random viewpoints like those of a capture, for the training of a student.
 
-PVD and R2L draw poses from constants chosen per dataset; here every number comes from the capture's
-own cameras.
+PVD and R2L draw poses from constants that are chosen for each dataset; here every number comes from
+the capture's own cameras.
 """
 
 from collections.abc import Sequence
@@ -13,33 +13,32 @@ import numpy as np
 from ..capture import Camera
 
 MARGIN = 0.05
-"""The range of distances and elevations is widened by this share of itself on both sides."""
-
+"""Fraction by which the ranges of distance, elevation and azimuth grow on both sides."""
 
 ROUNDING = 1e-6
-"""Of angles in radians, and of distances as a share of the largest."""
+"""Tolerance of angles, in radians, and of distances, as a fraction of the largest."""
 
 
 @dataclass(frozen=True)
 class PoseDistribution:
-    """Where the cameras of a capture stand and look, as ranges.
+    """Positions and directions of the cameras of a capture, as ranges.
 
     Attributes
     ----------
     center : (3,) list of float
         Point that the cameras look at, dataset frame.
     spread : float
-        How far off the centre they look: standard deviation, dataset units.
+        Standard deviation of the distance by which they look past the centre, dataset units.
     distance : (2,) list of float
-        From the centre, dataset units.
+        Range of the distance from the centre, dataset units.
     elevation : (2,) list of float
-        Over the horizontal plane through the centre, radians.
+        Range of the angle above the horizontal plane through the centre, radians.
     azimuth : (2,) list of float
-        Radians; a range over 1.5 pi counts as the whole circle.
+        Range of the azimuth, radians; a range over 1.5 pi becomes the whole circle.
     up : (3,) list of float
         Mean up direction of the cameras.
     camera : dict
-        Width, height, fx, fy, cx, cy of the typical camera.
+        Width, height, fx, fy, cx, cy of a typical camera.
     """
 
     center: list[float]
@@ -52,7 +51,7 @@ class PoseDistribution:
 
     @classmethod
     def from_cameras(cls, cameras: Sequence[Camera]) -> "PoseDistribution":
-        """Measure the ranges of at least one camera."""
+        """Return the ranges of at least one camera."""
         matrices = np.stack([camera.camera_to_world for camera in cameras])
         origins, axes = matrices[:, :3, 3], -_unit(matrices[:, :3, 2])
         center = _nearest_point(origins, axes)
@@ -76,7 +75,7 @@ class PoseDistribution:
         )
 
     def sample(self, count: int, random: np.random.Generator) -> list[Camera]:
-        """Cameras at random places of the distribution, looking near its centre."""
+        """Return cameras at random positions of the distribution that look near its centre."""
         azimuth = random.uniform(*self.azimuth, size=count)
         low, high = np.sin(np.clip(self.elevation, -np.pi / 2, np.pi / 2))
         height = random.uniform(low, high, size=count)
@@ -100,7 +99,7 @@ class PoseDistribution:
         ]
 
     def contains(self, origins: np.ndarray) -> np.ndarray:
-        """Whether places (N, 3) are among those where its cameras stand: (N,) bool."""
+        """Return whether positions (N, 3) lie in the distribution: (N,) bool."""
         distance, elevation, azimuth = _spherical(origins - self.center, np.array(self.up))
         turn = (azimuth - self.azimuth[0]) % (2 * np.pi)
         return (
@@ -113,17 +112,17 @@ class PoseDistribution:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """For a field's header."""
+        """Return the ranges by name, for a field's header."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "PoseDistribution":
-        """The inverse of `to_json`."""
+        """Return the inverse of `to_json`."""
         return cls(**data)
 
 
 def look_at(origin: np.ndarray, target: np.ndarray, up: np.ndarray) -> np.ndarray:
-    """Camera-to-world (4, 4), OpenGL axes, of a camera at `origin` that looks at `target`."""
+    """Return camera-to-world (4, 4), OpenGL axes, of a camera at `origin` looking at `target`."""
     back = _unit(origin - target)
     if np.linalg.norm(np.cross(up, back)) < 1e-6:
         up = np.roll(up, 1)
@@ -135,7 +134,7 @@ def look_at(origin: np.ndarray, target: np.ndarray, up: np.ndarray) -> np.ndarra
 
 
 def _spherical(away: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Length, elevation over the plane across `up`, and azimuth of vectors (N, 3): (N,) each."""
+    """Return length, elevation above the plane across `up`, and azimuth of vectors (N, 3)."""
     distance = np.linalg.norm(away, axis=1)
     local = away @ _basis(up)
     elevation = np.arcsin(np.clip(local[:, 2] / np.maximum(distance, 1e-9), -1, 1))
@@ -151,14 +150,14 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _basis(up: np.ndarray) -> np.ndarray:
-    """Orthonormal columns (x, y, up)."""
+    """Return orthonormal columns (x, y, up)."""
     side = np.eye(3)[np.argmin(np.abs(up))]
     x = _unit(np.cross(side, up))
     return np.stack((x, np.cross(up, x), up), axis=1)
 
 
 def _nearest_point(origins: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    """The point nearest to all lines in least squares; regularised towards their start."""
+    """Return the point nearest to all lines in least squares, regularised towards their origins."""
     across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
     matrix = across.sum(axis=0) + 1e-6 * np.eye(3)
     return np.linalg.solve(matrix, np.einsum("nij,nj->i", across, origins))
@@ -171,7 +170,7 @@ def _widened(values: np.ndarray) -> list[float]:
 
 
 def _azimuth_range(sorted_angles: np.ndarray) -> list[float]:
-    """Smallest range that holds all angles; the whole circle when little is missing."""
+    """Return the smallest range that holds all angles; the whole circle when little is missing."""
     gaps = np.diff(np.append(sorted_angles, sorted_angles[0] + 2 * np.pi))
     widest = int(np.argmax(gaps))
     start = float(sorted_angles[(widest + 1) % len(sorted_angles)])

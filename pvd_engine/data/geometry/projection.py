@@ -7,7 +7,7 @@ from .lens_models import image_plane
 
 
 def project(camera: Camera, points: np.ndarray) -> np.ndarray:
-    """Project points into a camera's image.
+    """Return the pixels at which a camera shows points.
 
     Parameters
     ----------
@@ -18,13 +18,13 @@ def project(camera: Camera, points: np.ndarray) -> np.ndarray:
     Returns
     -------
     (N, 2) float64 array
-        Image coordinates, corner origin, y down; also outside of the image. NaN for points that
-        the lens cannot show: those behind a perspective camera, or exactly at a camera's position.
+        Image coordinates, corner origin, y down; they may lie outside the image. NaN for points
+        that the lens cannot show: those behind a perspective camera, or exactly at its position.
 
     Raises
     ------
     ValueError
-        Unknown distortion model.
+        The distortion model is unknown.
     """
     points = np.asarray(points, dtype=np.float64)
     homogeneous = np.concatenate([points, np.ones((len(points), 1))], axis=1)
@@ -35,7 +35,7 @@ def project(camera: Camera, points: np.ndarray) -> np.ndarray:
 def pixels_of(
     camera: Camera, x: np.ndarray, y: np.ndarray, z: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Project points that are given in the camera's own axes.
+    """Return the pixels at which a camera shows points in its own axes.
 
     Parameters
     ----------
@@ -46,12 +46,12 @@ def pixels_of(
     Returns
     -------
     tuple of float64 arrays
-        x and y in pixels, as of `project`.
+        x and y in pixels, as in `project`.
 
     Raises
     ------
     ValueError
-        Unknown distortion model.
+        The distortion model is unknown.
     """
     across, down = image_plane(camera.distortion_model, camera.distortion, x, y, z)
     return across * camera.fx + camera.cx, down * camera.fy + camera.cy

@@ -1,4 +1,4 @@
-"""Captures looked at smaller than their images are."""
+"""Captures with images that are read at a fraction of their size."""
 
 from dataclasses import replace
 
@@ -10,13 +10,13 @@ from ..capture import Camera, Capture, View
 
 
 def downscaled(capture: Capture, factor: int) -> Capture:
-    """A capture whose images are read at a fraction of their size, with cameras that fit.
+    """Return a capture with images read at a fraction of their size, and cameras to match.
 
     Parameters
     ----------
     capture : Capture
     factor : int
-        2 halves width and height; 1 changes nothing.
+        Divisor of width and height; 1 changes nothing.
     """
     if factor == 1:
         return capture
@@ -26,14 +26,14 @@ def downscaled(capture: Capture, factor: int) -> Capture:
 
 
 def scaled_camera(camera: Camera, width: int, height: int) -> Camera:
-    """The same camera with another number of pixels; lens distortion does not depend on it."""
+    """Return a camera with another number of pixels; its distortion does not depend on that."""
     x, y = width / camera.width, height / camera.height
     scaled = {"fx": camera.fx * x, "fy": camera.fy * y, "cx": camera.cx * x, "cy": camera.cy * y}
     return replace(camera, width=width, height=height, **scaled)
 
 
 def load_view(view: View) -> np.ndarray:
-    """A view's image at its camera's size, area-filtered where the file is larger.
+    """Return a view's image at its camera's size, area-filtered where the file is larger.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def load_view(view: View) -> np.ndarray:
     Raises
     ------
     UserError
-        It cannot be read, or has another size than the capture says.
+        The image cannot be read, or its size differs from the capture's.
     ValueError
         The view has no image.
     """
@@ -53,12 +53,12 @@ def load_view(view: View) -> np.ndarray:
     rgba = load_image(view.image_path, expected_size=view.stored_size or size)
     if view.stored_size is None:
         return rgba
-    # Pillow weighs colours with alpha here, so that none bleeds in from transparent pixels.
+    # Pillow weights colours by alpha here, so transparent pixels do not bleed in.
     return np.array(Image.fromarray(rgba).resize(size, Image.Resampling.BOX))
 
 
 def view_on_white(view: View) -> np.ndarray:
-    """A view's image, (H, W, 3) float32 in [0, 1], laid on white where it is transparent.
+    """Return a view's image, (H, W, 3) float32 in [0, 1], on a white background.
 
     Raises
     ------

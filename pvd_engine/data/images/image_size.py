@@ -1,4 +1,4 @@
-"""How large a capture's images are read where nobody says."""
+"""The size at which a capture's images are read by default."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +12,8 @@ from . import MAX_DOWNSCALE
 from .downscale import downscaled
 
 LONGEST_SIDE = {"cpu": 800, "cuda": 2400}
-"""Pixels that are enough: on a CPU, which in its time hardly learns more, the longer side of
-NeRF-Synthetic's images; on a GPU that of four megapixels."""
+"""Longest side of images, in pixels. On a CPU, where more is hardly learned in the usual time, that
+of NeRF-Synthetic's images; on a GPU that of four megapixels."""
 
 _WHY = {"cpu": "the work runs on a CPU", "cuda": "they are very large"}
 
@@ -25,20 +25,20 @@ def open_at_size(
     job: Job,
     provenance: Mapping[str, Any] | None = None,
 ) -> Capture:
-    """Read a dataset whose images are as large as suits the work.
+    """Read a dataset with images at a size that suits the work.
 
     Parameters
     ----------
     path : str or Path
     wanted : int or None
-        What `--downscale` says; where it says nothing, images are as large as a field's training
-        had them, or else as `automatic_factor` has them.
+        Value of ``--downscale``. None takes the factor of a field's training, or else
+        `automatic_factor`.
     device : str
         ``"cpu"`` or ``"cuda"``.
     job : Job
-        Is told of a choice that makes images smaller.
+        The job, which warns when images are read smaller.
     provenance : mapping, optional
-        Of the field that is looked at.
+        Provenance of the field that is viewed.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def open_at_size(
     capture = open_capture(path)
     if wanted is not None:
         return downscaled(capture, wanted)
-    factor, why = trained_downscale(provenance), "the field was trained so"
+    factor, why = trained_downscale(provenance), "the field was trained at that size"
     if factor is None:
         factor, why = (
             automatic_factor(capture.split("train") or capture.views, device),
@@ -58,30 +58,30 @@ def open_at_size(
         job.warn(
             [
                 f"Images are read at 1/{factor} of their width and height because {why}; "
-                "--downscale 1 reads them whole."
+                "--downscale 1 reads them at full size."
             ]
         )
     return downscaled(capture, factor)
 
 
 def automatic_factor(views: Sequence[View], device: str) -> int:
-    """The smallest divisor that brings the median view's longer side to `LONGEST_SIDE`."""
+    """Return the smallest divisor that brings the median longer side down to `LONGEST_SIDE`."""
     side = median_low(max(view.camera.width, view.camera.height) for view in views)
     return min(-(-side // LONGEST_SIDE[device]), MAX_DOWNSCALE)
 
 
 def trained_downscale(provenance: Mapping[str, Any] | None) -> int | None:
-    """By what the images were divided that a field, or what it was made from, was trained on.
+    """Return the divisor of the images on which a field, or its source, was trained.
 
     Parameters
     ----------
     provenance : mapping or None
-        Of a field file.
+        Provenance of a field file.
 
     Returns
     -------
     int or None
-        None where it does not say, or where the parts of a merged field had different ones.
+        None where it is not stated, or where it differs between the parts of a merged field.
     """
     if not provenance:
         return None

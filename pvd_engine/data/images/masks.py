@@ -1,9 +1,9 @@
-"""Masks: which pixels of an image count.
+"""Masks: the pixels of an image that count.
 
-A mask is an image of its own. Where it is black, the image's pixel is neither learned from nor
-measured; where it is anything else, the pixel counts. So do nerfstudio (``mask_path`` of a frame
-in ``transforms.json``) and COLMAP (a folder ``masks`` that has, for the image ``a/b.jpg``, the mask
-``a/b.jpg.png``).
+A mask is a separate image. Where it is black, the image's pixel is used neither for training nor
+for measuring; everywhere else the pixel counts. nerfstudio does the same (``mask_path`` of a camera
+entry in ``transforms.json``), and COLMAP (a folder ``masks`` with the mask ``a/b.jpg.png`` for the
+image ``a/b.jpg``).
 """
 
 from pathlib import Path, PurePosixPath
@@ -16,32 +16,32 @@ from ...files.images import load_image
 from ..capture import View
 
 FOLDER = "masks"
-"""Of COLMAP's masks, beside its images; written captures have theirs here, too."""
+"""Name of the folder of masks, next to COLMAP's images and in written captures."""
 
 _WHOLE = 1 - 1e-4
-"""Share of a smaller pixel that must count. All of it; one of the 64² pixels of the smallest size
-is more than the rounding that this leaves room for."""
+"""Fraction of a smaller pixel that must count: all of it except rounding, which is less than one of
+the 64² pixels of the smallest size."""
 
 
-def beside_images(folder: Path, image: PurePosixPath) -> Path | None:
-    """The mask that COLMAP's convention gives an image, where there is one.
+def mask_next_to_images(folder: Path, image: PurePosixPath) -> Path | None:
+    """Return the mask of an image by COLMAP's convention, or None where there is none.
 
     Parameters
     ----------
     folder : Path
-        Of the capture.
+        Folder of the capture.
     image : PurePosixPath
-        Relative to the folder of images.
+        Path of the image, relative to the folder of images.
     """
     path = folder.joinpath(FOLDER, *image.parent.parts, f"{image.name}.png")
     return path if path.is_file() else None
 
 
 def load_mask(view: View) -> np.ndarray | None:
-    """Which pixels of a view count, at its camera's size.
+    """Return the pixels of a view that count, at its camera's size.
 
-    A mask of another size than the image is stretched over it. Where the camera is smaller than
-    the mask, a pixel counts when all that it covers does, so that nothing masked bleeds in.
+    A mask of another size is stretched to the image's. Where the camera is smaller than the mask, a
+    pixel counts only when all the pixels that it covers count, so nothing masked bleeds in.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def load_mask(view: View) -> np.ndarray | None:
     Raises
     ------
     UserError
-        The mask cannot be read, or is of another shape than the image.
+        The mask cannot be read, or has another shape than the image.
     """
     if view.mask_path is None:
         return None
@@ -60,13 +60,13 @@ def load_mask(view: View) -> np.ndarray | None:
     height, width = pixels.shape[:2]
     size = (view.camera.width, view.camera.height)
     stored = view.stored_size or size
-    # Half a pixel of rounding on each side of a mask that was made smaller.
+    # Half a pixel of rounding on each side of a reduced mask.
     if abs(width * stored[1] - height * stored[0]) > sum(stored) / 2:
         raise UserError(
             f"The mask {view.mask_path} has {width} x {height} pixels, another shape than its "
-            f"image ({stored[0]} x {stored[1]}); make it again."
+            f"image ({stored[0]} x {stored[1]}); make the mask again."
         )
     if (width, height) == size:
         return counts
-    shares = Image.fromarray(counts.astype(np.float32)).resize(size, Image.Resampling.BOX)
-    return np.asarray(np.asarray(shares) >= _WHOLE)
+    fractions = Image.fromarray(counts.astype(np.float32)).resize(size, Image.Resampling.BOX)
+    return np.asarray(np.asarray(fractions) >= _WHOLE)

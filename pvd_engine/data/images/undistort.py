@@ -1,4 +1,4 @@
-"""Images without lens distortion: what a pinhole camera would have seen."""
+"""Images without lens distortion, as a pinhole camera would see."""
 
 import numpy as np
 
@@ -6,21 +6,21 @@ from ..capture import Camera
 from ..geometry.projection import pixels_of
 
 PIXELS_AT_ONCE = 1 << 16
-"""Pixels that are computed together: few enough for the caches of any processor."""
+"""Pixels that are computed together; they fit the caches of any processor."""
 
 
 def undistorted(image: np.ndarray, camera: Camera) -> np.ndarray:
-    """Return a camera's image as a pinhole camera of the same intrinsics would have seen it.
+    """Return a camera's image as a pinhole camera of the same intrinsics would see it.
 
-    Between the image's pixels colours are interpolated linearly, weighed by their alpha. A pixel
-    that the image does not show is transparent.
+    Colours are interpolated linearly between the image's pixels, weighted by alpha. A pixel that
+    the image does not show is transparent.
 
     Parameters
     ----------
     image : (H, W, 4) uint8 array
-        sRGB with straight alpha; stretched to the camera's size where it has another one.
+        sRGB with straight alpha; an image of another size is stretched to the camera's.
     camera : Camera
-        With any lens but an equirectangular one.
+        The camera, with any lens except an equirectangular one.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def undistorted(image: np.ndarray, camera: Camera) -> np.ndarray:
 
 
 def sample_bilinear(image: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Interpolate an image between its pixels.
+    """Return an image interpolated between its pixels.
 
     Parameters
     ----------

@@ -15,22 +15,27 @@ from ...files.atomic import write_bytes
 from ..capture import Camera, Capture, Frame, View
 from ..formats.colmap import rotation_matrix
 from ..geometry.points import SparsePoints
-from .lenses import LATER_COLMAP_MODELS, colmap_lens, where_to_write
+from .lenses import LATER_COLMAP_MODELS, colmap_lens, how_to_write
 from .pictures import IMAGES, Picture, PictureRules
 
 RULES = PictureRules(below_images=True, spaces=False)
-"""COLMAP ends the name of an image at its first space."""
+"""Rules of COLMAP's images; it ends the name of an image at the first space."""
 
 MODEL_FOLDER = "sparse/0"
 
 UNKNOWN_COLOR = (128, 128, 128)
+"""Colour of points without one, 8-bit sRGB."""
+
 UNKNOWN_ERROR = -1.0
-"""COLMAP's own mark of a reprojection error that was not computed."""
+"""Reprojection error of points without one, as COLMAP writes it."""
 
 QUATERNION_STEP = 2.0**-48
+"""Step to which the numbers of a quaternion are rounded."""
+
 TRANSLATION_STEP = 2.0**-47
-"""Of the largest number beside it. Coarser than what arithmetic loses on the way from these numbers
-to a camera's matrix and back, so that writing what was read gives the same files again."""
+"""Step to which a translation is rounded, relative to its largest number. Both steps are coarser
+than the rounding errors from these numbers to a camera's matrix and back, so a file that is read
+and written again stays the same."""
 
 _OPENGL_TO_OPENCV = np.diag([1.0, -1.0, -1.0])
 
@@ -42,13 +47,13 @@ def write_colmap(capture: Capture, pictures: Sequence[Picture], folder: Path) ->
     ----------
     capture : Capture
     pictures : sequence of Picture
-        Of its views, in their order.
+        Images of its views, in the same order.
     folder : Path
 
     Returns
     -------
     list of str
-        Sentences about what is not as it was.
+        Sentences about changes and omissions.
 
     Raises
     ------
@@ -58,11 +63,13 @@ def write_colmap(capture: Capture, pictures: Sequence[Picture], folder: Path) ->
     """
     notes = ["COLMAP's files have neither splits nor a scene's box; readers choose both."]
     if any(any(map(str.isspace, picture.view.name)) for picture in pictures):
-        notes.append("Spaces in the images' names became _: COLMAP's text files cannot have them.")
+        notes.append(
+            "Spaces in the images' names became _, because COLMAP's text files cannot hold them."
+        )
     world = original_world(capture.frame)
     if world is None:
         notes.append(
-            "The file's applied_transform is no turn with a scale, so the world of COLMAP is the "
+            "The file's applied_transform is not a rotation with a scale, so COLMAP's world is the "
             "dataset's frame."
         )
         world = np.eye(4)
@@ -94,7 +101,7 @@ def write_colmap(capture: Capture, pictures: Sequence[Picture], folder: Path) ->
     )
     points = capture.sparse_points()
     if capture.points is not None:
-        notes.append("The points were written without tracks, which are not read.")
+        notes.append("The points were written without tracks, because tracks are not read.")
     _write_lines(
         model / "points3D.txt",
         "POINT3D_ID, X, Y, Z, R, G, B, ERROR, TRACK[]",
@@ -104,7 +111,7 @@ def write_colmap(capture: Capture, pictures: Sequence[Picture], folder: Path) ->
 
 
 def original_world(frame: Frame) -> np.ndarray | None:
-    """The way from the dataset frame back to the world before ``applied_transform``.
+    """Return the transform from the dataset frame to the world before ``applied_transform``.
 
     Parameters
     ----------
@@ -113,7 +120,7 @@ def original_world(frame: Frame) -> np.ndarray | None:
     Returns
     -------
     (4, 4) float64 array or None
-        A rotation with one scale, and a translation; None where the frame's transform is another.
+        A rotation with one scale, and a translation; None where the frame has another transform.
     """
     applied = np.eye(4)
     applied[:3] = frame.applied_transform
@@ -133,13 +140,13 @@ def original_world(frame: Frame) -> np.ndarray | None:
 
 
 def world_to_camera(camera: Camera, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pose of a camera as COLMAP has it.
+    """Return the pose of a camera as COLMAP writes it.
 
     Parameters
     ----------
     camera : Camera
     world : (4, 4) array
-        From the dataset frame to COLMAP's world; a rotation with one scale.
+        Transform from the dataset frame to COLMAP's world; a rotation with one scale.
 
     Returns
     -------
@@ -151,16 +158,16 @@ def world_to_camera(camera: Camera, world: np.ndarray) -> tuple[np.ndarray, np.n
     linear = pose[:3, :3] @ _OPENGL_TO_OPENCV
     rotation = linear.T / math.cbrt(float(np.linalg.det(linear)))
     quaternion = _rounded_quaternion(nearest_quaternion(rotation))
-    # From the quaternion's own rotation, so that the camera's place stays to the last digits.
+    # From the rounded quaternion's rotation, so that the camera's position stays exact.
     own = rotation_matrix(quaternion / math.hypot(*quaternion))
     return quaternion, _rounded(-own @ pose[:3, 3])
 
 
 def nearest_quaternion(rotation: np.ndarray) -> np.ndarray:
-    """Unit quaternion (w, x, y, z), w not below zero, of the rotation nearest to a (3, 3) matrix.
+    """Return the unit quaternion (w, x, y, z), w not below zero, nearest to a (3, 3) matrix.
 
-    The eigenvector of the largest eigenvalue of a symmetric matrix (I. Y. Bar-Itzhack, "New Method
-    for Extracting the Quaternion from a Rotation Matrix", 2000).
+    It is the eigenvector of the largest eigenvalue of a symmetric matrix (I. Y. Bar-Itzhack, "New
+    Method for Extracting the Quaternion from a Rotation Matrix", 2000).
     """
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation
     matrix = np.array(
@@ -176,9 +183,9 @@ def nearest_quaternion(rotation: np.ndarray) -> np.ndarray:
 
 
 def _rounded_quaternion(quaternion: np.ndarray) -> np.ndarray:
-    """The quaternion in steps, but for its largest number, which makes it a unit quaternion."""
+    """Return the quaternion in steps, except its largest number, which keeps the length 1."""
     sizes = np.abs(quaternion)
-    # The first of those that are largest but for rounding.
+    # The first of the numbers that are largest, up to rounding.
     free = int(np.argmax(sizes > sizes.max() - 1e-9))
     steps = np.round(quaternion / QUATERNION_STEP) * QUATERNION_STEP
     steps *= np.sign(steps[np.flatnonzero(steps)[0]])
@@ -194,13 +201,13 @@ def _rounded(translation: np.ndarray) -> np.ndarray:
 
 
 def _camera_line(view: View) -> str:
-    """A line of ``cameras.txt`` without the id."""
+    """Return a line of ``cameras.txt`` without the id."""
     camera = view.camera
     lens = colmap_lens(camera)
     if lens is None:
         raise UserError(
             f"COLMAP has no model for the lens of {view.name} ({camera.distortion_model}"
-            f"{' with k4' if 'k4' in camera.distortion else ''}); {where_to_write(camera)}."
+            f"{' with k4' if 'k4' in camera.distortion else ''}); {how_to_write(camera)}."
         )
     return f"{lens.model} {camera.width} {camera.height} {_numbers(lens.parameters)}"
 
@@ -219,7 +226,7 @@ def _point_lines(points: SparsePoints, world: np.ndarray) -> list[str]:
 
 
 def _numbers(values: Iterable[float]) -> str:
-    """Numbers in as many digits as give the same float64 again."""
+    """Return numbers as text with enough digits to read the same float64 again."""
     return " ".join(repr(float(value)) for value in values)
 
 

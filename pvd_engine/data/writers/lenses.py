@@ -1,4 +1,4 @@
-"""The lens of a camera in the words of each format, where it can say it exactly."""
+"""The lens of a camera in the terms of each format, where the format can state it exactly."""
 
 import math
 from collections.abc import Callable
@@ -21,32 +21,33 @@ _COLMAP_MODELS = {
     "eucm": "EUCM",
 }
 _OPENCV_COEFFICIENTS = 4
-"""COLMAP's OPENCV ends before k3."""
+"""Number of coefficients of COLMAP's OPENCV, which ends before k3."""
 
 LATER_COLMAP_MODELS = ("RAD_TAN_THIN_PRISM_FISHEYE", "DIVISION", "EUCM", "EQUIRECTANGULAR")
-"""Which COLMAP added after the eleven that all its versions have."""
+"""Camera models that only newer versions of COLMAP know."""
 
 _TRANSFORMS_MODELS = {"none": "PINHOLE", "opencv": "OPENCV", "opencv_fisheye": "OPENCV_FISHEYE"}
 
 FTHETA = "FTHETA"
-"""Of a lens that only instant-ngp knows, by its coefficients; nerfstudio refuses the name."""
+"""Camera model of F-theta lenses. instant-ngp reads only the coefficients; nerfstudio refuses the
+name."""
 
 _ROUNDINGS = 8
-"""Up and down within which a number is looked for that gives another one back."""
+"""Number of neighbouring floats, up and down, that `given_back` tries."""
 
 
 @dataclass(frozen=True)
 class Lens:
-    """A lens in a format's words.
+    """A lens in the terms of a format.
 
     Attributes
     ----------
     model : str
-        The format's name of it.
+        The format's name of the lens model.
     fields : dict
-        Of a ``transforms.json``: focal lengths and coefficients by its keys.
+        Focal lengths and coefficients by the keys of a ``transforms.json``.
     parameters : tuple of float
-        Of COLMAP: all that follow the image's size.
+        COLMAP's numbers after the image's size.
     """
 
     model: str
@@ -55,7 +56,7 @@ class Lens:
 
 
 def transforms_lens(camera: Camera) -> Lens | None:
-    """The lens for a ``transforms.json``, coefficients other than zero; None where it has none."""
+    """Return the lens for a ``transforms.json`` without zero coefficients; None if it has none."""
     model, found = _simplest(camera)
     if model == "equirectangular":
         across, up = (given_back(f, _by_pi, f * math.pi) for f in (camera.fx, camera.fy))
@@ -71,7 +72,7 @@ def transforms_lens(camera: Camera) -> Lens | None:
 
 
 def colmap_lens(camera: Camera) -> Lens | None:
-    """The lens for COLMAP, all parameters in its order; None where it has none."""
+    """Return the lens for COLMAP with all parameters in its order; None where it has none."""
     model, found = _simplest(camera)
     size = camera.width, camera.height
     numbers = (camera.fx, camera.fy, camera.cx, camera.cy)
@@ -82,7 +83,7 @@ def colmap_lens(camera: Camera) -> Lens | None:
         return None
     names = COEFFICIENTS[model]
     if model == "opencv":
-        if "k4" in found:  # multiplies r to the 8th, which no camera model of COLMAP's has
+        if "k4" in found:  # multiplies r⁸, a term that no camera model of COLMAP has
             return None
         if "k3" in found:
             model, names = "full_opencv", COEFFICIENTS["full_opencv"]
@@ -92,30 +93,31 @@ def colmap_lens(camera: Camera) -> Lens | None:
     return Lens(_COLMAP_MODELS[model], parameters=(*numbers, *coefficients))
 
 
-def where_to_write(camera: Camera) -> str:
-    """What to do with a camera that a format cannot hold, as the end of a sentence."""
+def how_to_write(camera: Camera) -> str:
+    """Return advice for a camera that a format cannot hold, as the end of a sentence."""
     for name, lens in (("nerfstudio", transforms_lens), ("colmap", colmap_lens)):
         if lens(camera) is not None:
-            return f"write --to {name}, which can"
-    return "no format that can be written can"
+            return f"write --to {name} instead"
+    return "no other format can hold it either"
 
 
 def given_back(goal: float, reading: Callable[[float], float], guess: float) -> float:
-    """The number from which a reader gets another one back.
+    """Return the number from which a reader computes a given one.
 
     Parameters
     ----------
     goal : float
+        The number that a reader should compute.
     reading : callable
-        What a reader makes of a number.
+        ``reading(number)`` is what a reader computes from a number.
     guess : float
-        Within a few roundings of the number.
+        A number within a few roundings of the result.
 
     Returns
     -------
     float
-        Of the guess's neighbours the one whose reading is nearest to the goal: equal to it
-        wherever that was read before.
+        The neighbour of the guess whose reading is nearest to the goal; it is equal to the goal
+        wherever the goal itself was read from a file.
     """
     steps = sorted(range(-_ROUNDINGS, _ROUNDINGS + 1), key=abs)
     neighbours = [guess + step * math.ulp(guess) for step in steps]
@@ -127,11 +129,11 @@ def _by_pi(number: float) -> float:
 
 
 def _ftheta(camera: Camera) -> Lens | None:
-    """instant-ngp's polynomial of pixels, which must be square for it."""
+    """Return instant-ngp's polynomial of pixels; None where the pixels are not square."""
     if camera.fx != camera.fy:
         return None
     p1 = given_back(camera.fx, lambda p: 1 / p, 1 / camera.fx)
-    fields = {"fl_x": camera.fx, "fl_y": camera.fy}  # which instant-ngp wants of every lens
+    fields = {"fl_x": camera.fx, "fl_y": camera.fy}  # which instant-ngp needs for every lens
     fields |= {"ftheta_p0": camera.distortion.get("a0", 0.0), "ftheta_p1": p1}
     for power in (2, 3, 4):
         a = camera.distortion.get(f"a{power}", 0.0)
@@ -140,7 +142,7 @@ def _ftheta(camera: Camera) -> Lens | None:
 
 
 def _simplest(camera: Camera) -> tuple[str, dict[str, float]]:
-    """Model, and coefficients other than zero; a rational model without a divisor is opencv's."""
+    """Return model and non-zero coefficients; a rational model without a divisor is opencv's."""
     found = {name: value for name, value in camera.distortion.items() if value != 0}
     model = camera.distortion_model
     if model == "full_opencv" and not {"k4", "k5", "k6"} & set(found):

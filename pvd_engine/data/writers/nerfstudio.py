@@ -1,8 +1,8 @@
 """nerfstudio's ``transforms.json``, with instant-ngp's box.
 
 Keys and their meaning are those of nerfstudio's ``nerfstudio_dataparser.py`` and of instant-ngp's
-``src/nerf_loader.cu``. What all views share stands at the top of the file; where views differ, each
-frame has its own intrinsics.
+``src/nerf_loader.cu``. Intrinsics that all views share are at the top of the file; where views
+differ, each camera entry has its own.
 """
 
 from collections.abc import Sequence
@@ -18,16 +18,18 @@ from ..capture import SPLITS, Camera, Capture, Frame
 from ..formats.transforms import FILE
 from ..geometry.point_bounds import find_box_with_points
 from ..geometry.points import write_ply
-from .lenses import FTHETA, transforms_lens, where_to_write
+from .lenses import FTHETA, how_to_write, transforms_lens
 from .pictures import Picture, PictureRules, copy_file
 
 RULES = PictureRules()
+"""Rules of nerfstudio's images."""
 
 POINTS = "sparse_pc.ply"
+"""File name of the sparse points."""
 
 _MODEL = "camera_model"
 _PERSPECTIVE = {"PINHOLE", "OPENCV"}
-"""Without coefficients the second is the first; of other lenses a file has one kind."""
+"""Models that one file may mix; other models must be the same for all its cameras."""
 
 
 def write_nerfstudio(capture: Capture, pictures: Sequence[Picture], folder: Path) -> list[str]:
@@ -37,28 +39,28 @@ def write_nerfstudio(capture: Capture, pictures: Sequence[Picture], folder: Path
     ----------
     capture : Capture
     pictures : sequence of Picture
-        Of its views, in their order.
+        Images of its views, in the same order.
     folder : Path
 
     Returns
     -------
     list of str
-        Sentences about what is not as it was.
+        Sentences about changes and omissions.
 
     Raises
     ------
     UserError
-        A lens has no place in the format, or a file cannot be written.
+        The format has no model for a lens, or a file cannot be written.
     """
     frame, notes = _frame_with_box(capture)
     shared, own = _intrinsics([_camera_fields(picture) for picture in pictures])
     models = {fields[_MODEL] for fields in [shared, *own] if _MODEL in fields}
     if len(models) > 1 and not models <= _PERSPECTIVE:
         notes.append(
-            "The frames have lenses of several kinds; nerfstudio itself takes one kind a file."
+            "The cameras have lenses of several kinds; nerfstudio itself reads one kind per file."
         )
     if FTHETA in models:
-        notes.append("F-theta lenses are instant-ngp's; nerfstudio does not know them.")
+        notes.append("Only instant-ngp reads F-theta lenses; nerfstudio does not.")
     content = {**shared, **_frame_fields(frame)}
     if _write_points(capture, folder / POINTS):
         content["ply_file_path"] = POINTS
@@ -76,26 +78,26 @@ def write_nerfstudio(capture: Capture, pictures: Sequence[Picture], folder: Path
 
 
 def _camera_fields(picture: Picture) -> dict[str, Any]:
-    """Lens and intrinsics of a view by nerfstudio's keys."""
+    """Return lens and intrinsics of a view by nerfstudio's keys."""
     camera = picture.view.camera
     lens = transforms_lens(camera)
     if lens is None:
         raise UserError(
-            f"A transforms.json cannot say the lens of {picture.view.name} "
-            f"({camera.distortion_model}); {where_to_write(camera)}."
+            f"A transforms.json cannot hold the lens of {picture.view.name} "
+            f"({camera.distortion_model}); {how_to_write(camera)}."
         )
     image = {"w": camera.width, "h": camera.height, "cx": camera.cx, "cy": camera.cy}
     return {_MODEL: lens.model, **image, **lens.fields}
 
 
 def _intrinsics(fields: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Split fields into those at the top of the file and those of each frame."""
+    """Return the fields at the top of the file, and those of each camera entry."""
     if all(one == fields[0] for one in fields):
         return fields[0], [{} for _ in fields]
     models = {one[_MODEL] for one in fields}
     if len(models) > 1 and not models <= _PERSPECTIVE:
         return {}, fields
-    # nerfstudio looks for it at the top alone; without coefficients OPENCV is a pinhole.
+    # nerfstudio reads the model only at the top; OPENCV without coefficients is a pinhole.
     shared = {_MODEL: "OPENCV" if len(models) > 1 else models.pop()}
     return shared, [{key: one[key] for key in one if key != _MODEL} for one in fields]
 
@@ -107,7 +109,7 @@ def _frame_fields(frame: Frame) -> dict[str, Any]:
 
 
 def _frame_with_box(capture: Capture) -> tuple[Frame, list[str]]:
-    """The frame, with a box of its own where a reader would not find the capture's again."""
+    """Return the frame, with an explicit box where a reader would not find the capture's box."""
     if _same_box(_box_again(capture, capture.frame), capture.box):
         return capture.frame, []
     frame = replace(capture.frame, aabb=capture.box, aabb_scale=None, scale=None, offset=None)
@@ -117,7 +119,7 @@ def _frame_with_box(capture: Capture) -> tuple[Frame, list[str]]:
 
 
 def _box_again(capture: Capture, frame: Frame) -> np.ndarray:
-    """The box that a reader of the written file finds."""
+    """Return the box that a reader of the written file finds."""
     cameras: list[Camera] = [view.camera for view in capture.views]
     points = capture.sparse_points()
     positions = np.empty((0, 3)) if points is None else points.positions
@@ -133,13 +135,13 @@ def _split_lists(pictures: Sequence[Picture]) -> dict[str, list[str]]:
         split: [str(picture.path) for picture in pictures if picture.view.split == split]
         for split in SPLITS
     }
-    # nerfstudio evaluates on val and fails without; a view in both lists counts as test here.
+    # nerfstudio evaluates on val and fails without it; a view in both lists counts as test here.
     paths["val"] = paths["val"] or paths["test"]
     return {f"{split}_filenames": names for split, names in paths.items()}
 
 
 def _write_points(capture: Capture, path: Path) -> bool:
-    """Write the sparse points, dataset frame; False where there are none."""
+    """Write the sparse points, dataset frame; return False where there are none."""
     if capture.points_path is not None:
         copy_file(capture.points_path, path)
         return True

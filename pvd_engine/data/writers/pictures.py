@@ -1,4 +1,4 @@
-"""The images of a capture that is written: where each goes, and how it gets there."""
+"""The images of a written capture: their paths, and copying them."""
 
 import re
 import shutil
@@ -17,18 +17,19 @@ from ..images.masks import FOLDER as MASKS
 from ..images.masks import load_mask
 
 IMAGES = "images"
+"""Name of the folder of images."""
 
 
 @dataclass(frozen=True)
 class PictureRules:
-    """What a format asks of its images.
+    """The requirements of a format for its images.
 
     Attributes
     ----------
     below_images : bool
-        All of them lie in the folder ``images``, not only those that lie in no other.
+        All images lie in the folder ``images``, not only those without another folder.
     only_png : bool
-        Its files name images without a suffix, and programs add ``.png``.
+        Files name images without a suffix, and programs add ``.png``.
     spaces : bool
         Names may hold spaces.
     masks : bool
@@ -43,7 +44,7 @@ class PictureRules:
 
 @dataclass(frozen=True)
 class Picture:
-    """Where the image of a view is written.
+    """The image of a view, and its path in a written capture.
 
     Attributes
     ----------
@@ -51,9 +52,9 @@ class Picture:
     path : PurePosixPath
         Relative to the written folder.
     copied : bool
-        Byte for byte; else its pixels, as the view's camera sees them, become a PNG.
+        The file is copied unchanged; else the pixels, at the camera's size, are written as PNG.
     mask : PurePosixPath or None
-        Where its mask is written; None without one.
+        Path of its mask; None without one.
     """
 
     view: View
@@ -63,7 +64,7 @@ class Picture:
 
 
 def place_pictures(views: Sequence[View], rules: PictureRules) -> list[Picture]:
-    """Give every view's image a path of its own, as near to the view's name as a format lets it.
+    """Return a unique path for every view's image, as close to its name as the format allows.
 
     Parameters
     ----------
@@ -73,13 +74,13 @@ def place_pictures(views: Sequence[View], rules: PictureRules) -> list[Picture]:
     Returns
     -------
     list of Picture
-        In the order of the views. No two paths are the same, not even where upper and lower case
-        are, and none differ only in the suffix.
+        Images in the order of the views. No two paths are the same when the case of letters and
+        the suffix are ignored.
 
     Raises
     ------
     UserError
-        An image is not there any more.
+        An image does not exist any more.
     """
     taken: set[str] = set()
     pictures = []
@@ -98,7 +99,7 @@ def write_picture(picture: Picture, folder: Path) -> None:
     Raises
     ------
     UserError
-        It cannot be read or written.
+        The file cannot be read or written.
     ValueError
         The view has no image.
     """
@@ -120,7 +121,7 @@ def copy_file(source: Path, target: Path) -> None:
     Raises
     ------
     UserError
-        It cannot be read or written.
+        The file cannot be read or written.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -130,18 +131,18 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def _fits(view: View, rules: PictureRules) -> bool:
-    """Whether a view's image can be copied: its stored pixels are those of the camera."""
+    """Return whether a view's image can be copied, because its stored pixels are the camera's."""
     if view.image_path is None or view.stored_size is not None:
         return False
     if rules.only_png and view.image_path.suffix.lower() != ".png":
         return False
-    # Where EXIF turns an image to what the camera sees, other programs may not.
+    # Other programs may not turn an image as EXIF asks.
     header = read_header(view.image_path)
     return (header.width, header.height) == (view.camera.width, view.camera.height)
 
 
 def _mask(view: View, image: PurePosixPath, rules: PictureRules) -> PurePosixPath | None:
-    """Where a mask goes: below `MASKS` as its image below the folder, or below its images."""
+    """Return the path of a mask: below `MASKS`, as its image below the folder or its images."""
     if view.mask_path is None or not rules.masks:
         return None
     below = image.relative_to(IMAGES) if rules.below_images else image
@@ -157,13 +158,13 @@ def _stem(name: str, rules: PictureRules) -> str:
         stem = re.sub(r"\s", "_", stem)
     path = PurePosixPath(stem)
     if rules.only_png and path.suffix.lower() in SUFFIXES:
-        # Whoever reads "a.jpg" would take it for the whole name.
+        # Readers would take "a.jpg" for the complete name.
         stem = f"{stem[: -len(path.suffix)]}_{path.suffix[1:]}"
     return stem
 
 
 def _free(stem: str, taken: set[str]) -> str:
-    """The stem, with a number where it is taken."""
+    """Return the stem, with a number where it is taken."""
     free, count = stem, 1
     while free.casefold() in taken:
         count += 1

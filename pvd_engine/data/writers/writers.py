@@ -1,4 +1,4 @@
-"""Captures as files of any format that can be written."""
+"""Writing captures in any format that can be written."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from .pictures import Picture, PictureRules, place_pictures, write_picture
 
 @dataclass(frozen=True)
 class WrittenFormat:
-    """A kind of dataset that can be written.
+    """A format that can be written.
 
     Attributes
     ----------
     rules : PictureRules
     write_cameras : callable
-        Given a capture, its pictures and a folder, writes all but the images and returns sentences
-        about what is not as it was.
+        ``write_cameras(capture, pictures, folder)`` writes all files except the images, and returns
+        sentences about changes and omissions.
     """
 
     rules: PictureRules
@@ -31,7 +31,7 @@ FORMATS = {
     "nerfstudio": WrittenFormat(nerfstudio.RULES, nerfstudio.write_nerfstudio),
     "colmap": WrittenFormat(colmap_text.RULES, colmap_text.write_colmap),
 }
-"""By the names that ``--to`` takes."""
+"""Formats by their names in ``--to``."""
 
 
 def write_capture(
@@ -41,7 +41,7 @@ def write_capture(
     images: bool = True,
     report: Callable[[float], None] = lambda fraction: None,
 ) -> list[str]:
-    """Write a capture into a new folder, whole or not at all.
+    """Write a capture into a new folder, completely or not at all.
 
     Parameters
     ----------
@@ -49,22 +49,22 @@ def write_capture(
     to : str
         A name of `FORMATS`.
     out : Path
-        Does not exist, or is an empty folder.
+        A path that does not exist, or an empty folder.
     images : bool
-        Copy the images; their places are in the files in any case.
+        Copy the images; the files name their paths in any case.
     report : callable, optional
-        Called with the share of the images that is done; what it raises ends the work.
+        Function called with the done fraction of the images; an exception of it ends the work.
 
     Returns
     -------
     list of str
-        Sentences about what is not as it was.
+        Sentences about changes and omissions.
 
     Raises
     ------
     UserError
-        The folder is taken, the format cannot hold the capture exactly, or something cannot be read
-        or written.
+        The folder is not empty, the format cannot hold the capture exactly, or a file cannot be
+        read or written.
 
     Examples
     --------
@@ -84,6 +84,6 @@ def write_capture(
 def _picture_notes(pictures: Sequence[Picture], images: bool) -> list[str]:
     if not images:
         left = any(picture.view.image_path is not None for picture in pictures)
-        return ["The images were not copied; put them where the files say."] if left else []
+        return ["The images were not copied; put them at the paths in the files."] if left else []
     made = sum(not picture.copied for picture in pictures)
-    return [f"{made} images were written anew as PNG."] if made else []
+    return [f"{made} images were converted to PNG."] if made else []
