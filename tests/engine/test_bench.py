@@ -3,26 +3,29 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
-from ball_capture import write_ball_capture
 from engine_process import REPOSITORY
 from PIL import Image
+from short_teachers import share_ball
 from stopping_job import StoppingJob
+from tiny_fields import tiny_fields
 
-from pvd_engine.bench import ablation, plain_nerf, speed
+from pvd_engine.bench import ablation, plain_nerf, plan, speed
 from pvd_engine.bench import verb as bench
-from pvd_engine.bench.child import peak_memory, run_child
+from pvd_engine.bench.child import ChildRun, peak_memory, run_child
 from pvd_engine.bench.matrix import format_table
 from pvd_engine.bench.matrix_picture import picture_size
 from pvd_engine.bench.measure import measure, require_test_views
 from pvd_engine.bench.verb import BenchArguments
 from pvd_engine.data.readers import open_capture
 from pvd_engine.errors import Cancelled, UserError
-from pvd_engine.jobs.folder import has_checkpoints
+from pvd_engine.jobs.folder import Request, has_checkpoints, start_or_resume
 from pvd_engine.jobs.job import Job
 from pvd_engine.verbs import eval as evaluate
 from pvd_engine.verbs.eval import EvalArguments
+from pvd_engine.verbs.table import VERBS
 from pvd_engine.verbs.train import TrainArguments
 
 SOURCES = ("sparse_tensor", "hash")
@@ -36,12 +39,28 @@ def children_find_the_engine(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def capture(tmp_path_factory):
-    return write_ball_capture(tmp_path_factory.mktemp("bench") / "ball", size=24)
+def capture(shared):
+    return share_ball(shared, size=24)
 
 
 @pytest.fixture(scope="module")
-def matrix(tmp_path_factory, capture):
+def no_processes():
+    """Children of a benchmark work in the process of the tests, and make tiny fields."""
+
+    def run(verb, arguments, folder, job):
+        folder.mkdir(parents=True, exist_ok=True)
+        request = Request(VERBS[verb], arguments)
+        start_or_resume(folder, request, restart=False)
+        with tiny_fields():
+            return ChildRun(request.verb.run(arguments, Job(folder)), 1.0, None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "run_child", run)
+        yield
+
+
+@pytest.fixture(scope="module")
+def matrix(tmp_path_factory, capture, no_processes):
     """Arguments of a small matrix benchmark, its folder and its result."""
     folder = tmp_path_factory.mktemp("matrix")
     arguments = BenchArguments(
@@ -53,9 +72,7 @@ def matrix(tmp_path_factory, capture):
         targets=TARGET,
         device="cpu",
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(REPOSITORY))
-        result = bench.run(arguments, Job(folder / "bench-job"))
+    result = bench.run(arguments, Job(folder / "bench-job"))
     return arguments, folder, result
 
 
@@ -85,13 +102,15 @@ def test_a_student_of_the_same_architecture_is_asked_to_have_half_the_size(matri
     assert asked == {"sparse_tensor": None, "hash": f"{half:.2f}MB"}
 
 
-def test_each_process_tells_its_own_memory(matrix):
-    _, _, result = matrix
-    for record in (*result["teachers"].values(), *result["cells"]):
-        if sys.platform == "linux":
-            assert 50e6 < record["peak_memory"] < 20e9
-        else:
-            assert record["peak_memory"] is None
+def test_a_process_tells_its_result_and_its_own_memory(capture, tmp_path):
+    arguments = replace(train_arguments(capture, tmp_path), steps=2)
+    run = run_child("train", arguments, tmp_path / "t.job", Job(tmp_path / "job"))
+    assert run.outputs["steps"] == 2 and arguments.out.is_file()
+    assert run.seconds > 0
+    if sys.platform == "linux":
+        assert 50e6 < run.peak_memory < 20e9
+    else:
+        assert run.peak_memory is None
 
 
 def test_the_matrix_picture_has_its_size(matrix):
@@ -148,6 +167,7 @@ def test_a_field_is_most_like_itself(matrix, tmp_path):
     assert 5 < measure(student, views, "cpu", Job(tmp_path), field)["psnr_to_teacher"] < 60
 
 
+@pytest.mark.usefixtures("no_processes")
 def test_an_ablation_measures_each_variant_with_each_seed(capture, tmp_path, monkeypatch):
     variants = {"default": {}, "no density constraint": {"density_constraint": False}}
     monkeypatch.setattr(ablation, "VARIANTS", variants)
@@ -175,6 +195,7 @@ def test_an_ablation_measures_each_variant_with_each_seed(capture, tmp_path, mon
     assert result["table"].count("\n") == 1 + len(rows)
 
 
+@pytest.mark.usefixtures("no_processes")
 def test_speed_gives_students_more_time_until_one_reaches_both_baselines(
     capture, tmp_path, monkeypatch
 ):

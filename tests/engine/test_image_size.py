@@ -63,7 +63,7 @@ def test_what_a_field_was_made_from_says_its_size():
 
 def test_the_choice_is_told_and_kept_for_students_and_measures(tmp_path):
     capture = tmp_path / "capture"
-    write_transforms(capture, size=(1000, 8), fl_x=900.0)
+    write_transforms(capture, size=(1000, 24), fl_x=900.0)
     out = tmp_path / "field.safetensors"
     result = run_train(capture, out, Job(tmp_path / "train"), steps=2)
     assert result["downscale"] == 2 == read_header(out)["provenance"]["downscale"]

@@ -48,20 +48,11 @@ def edited(folder):
     return "edited"
 
 
-@pytest.fixture(autouse=True)
-def small_batches(monkeypatch):
-    monkeypatch.setattr(light_objective, "BATCH", {"cpu": 512})
-
-
 @pytest.fixture(scope="module")
 def learned(folder, tmp_path_factory):
     """A light field of the teacher, and what its conversion returned."""
     place = tmp_path_factory.mktemp("learned")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(light_objective, "BATCH", {"cpu": 512})
-        result = run_convert(
-            folder, place, to="light_field", steps=120, ray_pool=1 << 14, report=True
-        )
+    result = run_convert(folder, place, to="light_field", steps=120, ray_pool=1 << 14, report=True)
     return place / "student.safetensors", result
 
 

@@ -16,7 +16,6 @@ from pvd_engine.data.geometry.points import SparsePoints
 from pvd_engine.data.geometry.scene import find_scene
 from pvd_engine.data.images.downscale import view_on_white
 from pvd_engine.data.readers import open_capture
-from pvd_engine.distill import light_objective
 from pvd_engine.errors import UserError
 from pvd_engine.fields.storage import load_any_field, load_field
 from pvd_engine.jobs.job import Job
@@ -172,8 +171,7 @@ def test_an_unbounded_teacher_teaches_its_surroundings_too(folder, tmp_path):
     assert likeness(tmp_path, "student.safetensors") > likeness(folder, "auto.safetensors") - 3
 
 
-def test_a_light_field_learns_the_surroundings_too(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(light_objective, "BATCH", {"cpu": 512})
+def test_a_light_field_learns_the_surroundings_too(folder, tmp_path):
     result = run_convert(folder, tmp_path, "auto", to="light_field", steps=60)
     assert result["psnr_to_teacher"] > 15
 

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from pvd_engine.distill import projection, teach
+from pvd_engine.distill import light_objective, projection, teach
 from pvd_engine.fields import architectures
 from pvd_engine.fields.encoders.base import Encoder
 from pvd_engine.fields.encoders.mlp import MlpEncoder
@@ -33,6 +33,7 @@ def tiny_fields():
         patch.setattr(Encoder, "cpu_samples", 1 << 13)
         patch.setattr(MlpEncoder, "cpu_samples", 1 << 12)
         patch.setitem(teach.SAMPLES_PER_STEP, "cpu", 1 << 12)
+        patch.setitem(light_objective.BATCH, "cpu", 1 << 9)
         patch.setattr(projection, "RAYS", 1 << 11)
         patch.setattr(projection, "CELL_POINTS", 1 << 13)
         patch.setattr(projection, "STEPS", 80)
