@@ -14,6 +14,7 @@ from capture_files import (
     write_nerf_synthetic,
     write_transforms,
 )
+from engine_process import environment
 
 from pvd_engine.data.geometry.points import write_ply
 from pvd_engine.data.readers import open_capture, require_trainable
@@ -326,4 +327,4 @@ def test_reading_a_capture_needs_no_torch():
     code = "import sys; import pvd_engine.data.readers, pvd_engine.data.formats.cameras_json, " + (
         "pvd_engine.data.geometry.projection; assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=environment())

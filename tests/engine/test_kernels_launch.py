@@ -8,6 +8,7 @@ import warnings
 
 import pytest
 import torch
+from engine_process import environment
 
 from pvd_engine.bench import kernels as bench
 from pvd_engine.bench import nerfstudio_hash
@@ -60,6 +61,12 @@ def test_the_environment_variable_forces_the_reference(monkeypatch):
     assert launch.use_warp(CPU)
 
 
+def run(code):
+    """Run Python code in a process of its own."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+
+
 def test_without_warp_the_reference_serves_with_one_sentence():
     # A finder that hides Warp, in a process of its own.
     code = """
@@ -77,8 +84,7 @@ with warnings.catch_warnings(record=True) as caught:
 assert "warp" not in sys.modules
 print(len(caught), caught[0].message)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("1 Warp is not installed")
+    assert run(code).stdout.startswith("1 Warp is not installed")
 
 
 def test_fast_kernels_start_without_a_word():
@@ -88,7 +94,7 @@ from pvd_engine.kernels.hash_grid import HashGridLayout, hash_encode
 layout = HashGridLayout(2, 2, 10, 4, 2.0)
 hash_encode(torch.rand(5, 3), torch.rand(layout.rows, 2), layout)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run(code)
     assert done.stdout == "" and done.stderr == ""
 
 

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from engine_process import environment
 
 from pvd_engine.data.capture import Camera
 from pvd_engine.data.formats.cameras_json import camera_to_dict
@@ -48,6 +49,7 @@ class Server:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=environment(),
         )
 
     def say(self, *requests):
