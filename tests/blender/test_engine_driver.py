@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from long_training import STEPS, end_soon
 
 import pvd_engine
 from pvd_blender.engine import environment, job_folder, process
@@ -34,10 +35,11 @@ def program(tmp_path, source):
     )
 
 
-def collect(running, until, seconds=20.0):
-    """Everything a process says until a condition on it holds."""
+def collect(running, until, seconds=60.0, doing=lambda: None):
+    """Everything a process says until a condition on it holds, doing something meanwhile."""
     said, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
+        doing()
         said += running.take()
         if until(said):
             return said
@@ -108,7 +110,7 @@ def test_the_engine_reads_cancel_on_its_standard_input(tmp_path):
 
 def test_an_engine_that_does_not_answer_is_terminated_then_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(process, "SECONDS_TO_ANSWER", 0.2)
-    monkeypatch.setattr(process, "SECONDS_TO_TERMINATE", 0.2)
+    monkeypatch.setattr(process, "SECONDS_TO_TERMINATE", LONG)
     running = program(
         tmp_path,
         """
@@ -123,17 +125,17 @@ def test_an_engine_that_does_not_answer_is_terminated_then_killed(tmp_path, monk
     running.press()
     assert running.exit_code is None, "nobody asked it to stop"
     running.ask_to_stop()
-    heard, end = [], time.monotonic() + 20
-    while running.exit_code is None and time.monotonic() < end:
-        running.press()
-        heard += running.take()
-        time.sleep(0.02)
-    assert heard == ["no"]
+    assert collect(running, bool, doing=running.press) == ["no"]
+    monkeypatch.setattr(process, "SECONDS_TO_TERMINATE", 0.2)
+    said = collect(running, lambda _: running.exit_code is not None, doing=running.press)
+    assert said == [], "it was terminated once"
     assert running.exit_code == -signal.SIGKILL
 
 
 def test_closing_ends_a_program_by_the_end_of_its_input(tmp_path):
-    running = program(tmp_path, "import sys; sys.stdin.read(); print('end', flush=True)")
+    source = "print('ready', flush=True); sys.stdin.read(); print('end', flush=True)"
+    running = program(tmp_path, f"import sys; {source}")
+    collect(running, bool)
     running.close()
     assert running.take() == ["end"]
     assert running.exit_code == 0
@@ -322,7 +324,7 @@ def test_another_protocol_is_refused(tmp_path, warm_python, capture, monkeypatch
 
 
 def test_cancel_leaves_a_checkpoint_and_resume_goes_on(tmp_path, engine_python, capture):
-    job = start_training(tmp_path, engine_python, capture, steps=60)
+    job = start_training(tmp_path, engine_python, capture, steps=STEPS)
     job.cancel()
     assert job.state is State.CANCELLING
     with pytest.raises(JobCancelledError):
@@ -331,8 +333,9 @@ def test_cancel_leaves_a_checkpoint_and_resume_goes_on(tmp_path, engine_python, 
     assert not is_alive(job.process.pid)
     assert job_folder.unfinished_folders(job.folder.parent) == [job.folder]
     assert not (tmp_path / "teacher.safetensors").exists(), "nothing half-written"
+    steps = end_soon(job.folder, job.progress.step)
     again = resumed(job, engine_python, tmp_path)
-    assert again.wait()["outputs"]["steps"] == 60
+    assert again.wait()["outputs"]["steps"] == steps
     assert (tmp_path / "teacher.safetensors").is_file()
     assert job_folder.unfinished_folders(job.folder.parent) == []
 

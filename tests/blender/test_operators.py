@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 import pytest
 from in_window import in_a_window, pump_to_the_end
+from long_training import end_soon, train_until_told
 
 ROOT = Path(__file__).resolve().parents[2]
 ADD_ON = ROOT / "pvd_blender"
@@ -476,23 +477,13 @@ def test_a_result_without_its_capture_says_where_it_is(api, capture, session):
 
 
 def test_a_cancelled_job_is_offered_and_resumed(api, capture, session):
-    import time
-
-    from pvd_blender.jobs import tasks
-
     frame = api.import_capture(capture)
-    session.start(
-        tasks.training(
-            frame, tasks.FieldSettings("hash", options={"preset": "small", "steps": 40}), "cpu"
-        )
-    )
-    while session.job.progress.step < 2:
-        session.pump()
-        time.sleep(0.02)
+    job = train_until_told(session, frame)
     OPERATORS.cancel()
     pump_to_the_end(session)
     assert session.message.endswith("was cancelled") and len(session.unfinished) == 1
     assert not frame.convert_field.fields
+    end_soon(job.folder, job.progress.step)
     OPERATORS.resume()
     assert [item.name for item in frame.convert_field.fields] == ["Teacher hash"]
     assert session.unfinished == []
@@ -501,19 +492,7 @@ def test_a_cancelled_job_is_offered_and_resumed(api, capture, session):
 
 
 def test_a_cancelled_job_can_be_discarded(api, capture, session):
-    import time
-
-    from pvd_blender.jobs import tasks
-
-    frame = api.import_capture(capture)
-    session.start(
-        tasks.training(
-            frame, tasks.FieldSettings("hash", options={"preset": "small", "steps": 40}), "cpu"
-        )
-    )
-    while session.job.progress.step < 2:
-        session.pump()
-        time.sleep(0.02)
+    train_until_told(session, api.import_capture(capture))
     api.cancel()
     pump_to_the_end(session)
     folder = session.unfinished[0].folder
