@@ -90,7 +90,7 @@ def test_wrong_usage_is_told_shortly(words, hint, capsys):
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["--budget", "soon"], "duration"),
+        (["--budget", "soon"], "budget 'soon'"),
         (["--budget", "3m", "--steps", "5"], "not both"),
         (["--seed", "-1"], "--seed"),
         (["--out", "t.pt"], ".safetensors"),
@@ -210,7 +210,7 @@ def test_what_is_no_field_file_is_one_sentence(run_here, tmp_path, verb):
     broken.write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ")
     words = {"info": [], "eval": ["--capture", capture]}
     words["render"] = [*words["eval"], "--out", tmp_path / "o"]
-    refused(run_here(verb, broken, *words[verb]), "no field file")
+    refused(run_here(verb, broken, *words[verb]), "is not a field file")
     assert not (tmp_path / "o").exists()
 
 
