@@ -67,4 +67,4 @@ def test_points_that_are_not_there_or_no_points_are_told(api, folder):
     assert points_of(frame) is None and "sparse points" in frame.convert_field.notes
     (folder / "sparse_pc.ply").unlink()
     frame = api.import_capture(folder)
-    assert points_of(frame) is None and "not there" in frame.convert_field.notes
+    assert points_of(frame) is None and "do not exist" in frame.convert_field.notes
