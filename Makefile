@@ -12,12 +12,12 @@ ENGINE := .venv-engine
 BLENDER := .venv-blender
 ENGINE_PYTHON := $(abspath $(ENGINE)/bin/python)
 BLENDER_PYTHON := $(abspath $(BLENDER)/bin/python)
-# A file stays in one process, for its tests share what took time to make.
-TWO_AT_A_TIME := -n 2 --dist loadfile --no-loadscope-reorder
+# A file of the add-on's tests stays in one process, for its tests share a Blender; the engine's
+# share what takes time to make by files, so a process that is done takes tests from the other.
 QUICK := -m "not slow"
-ENGINE_TESTS := OMP_NUM_THREADS=1 $(ENGINE_PYTHON) -m pytest $(TWO_AT_A_TIME) tests/engine
+ENGINE_TESTS := OMP_NUM_THREADS=1 $(ENGINE_PYTHON) -m pytest -n 2 --dist worksteal tests/engine
 BLENDER_TESTS := PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) \
-  $(BLENDER_PYTHON) -m pytest $(TWO_AT_A_TIME) tests/blender
+  $(BLENDER_PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/blender
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 # A Blender application (not the bpy package) for the tests in a window, and what to put before it:

@@ -18,16 +18,19 @@ from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
 from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.verbs.export import ExportArguments
 from pvd_engine.verbs.rewrite import RewriteArguments
+from tests.made_once import once
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A folder with a capture, a teacher and what edits, merges and light fields are made of it."""
-    folder = tmp_path_factory.mktemp("verbs")
-    write_disc_capture(folder / "disc", count=9)
-    teacher = folder / "teacher.safetensors"
-    answer("train", folder / "disc", "--arch", "hash", "--steps", 12, "--out", teacher)
-    return folder
+def made(shared):
+    """A folder with a capture and a teacher, to read and not to change."""
+
+    def make(folder):
+        write_disc_capture(folder / "disc", count=9)
+        teacher = folder / "teacher.safetensors"
+        answer("train", folder / "disc", "--arch", "hash", "--steps", 12, "--out", teacher)
+
+    return once(shared / "verbs", make)
 
 
 def answer(*words, **options):

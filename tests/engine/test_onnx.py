@@ -7,6 +7,7 @@ import onnxruntime
 import pytest
 import torch
 from test_light_field import INTERVALS, POSES, scattered, some_light_field, some_rays
+from tiny_fields import tiny_fields
 
 from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import architecture, make_field
@@ -21,7 +22,8 @@ from pvd_engine.verbs.export import ExportArguments
     ("interval", "encoding"), [*((i, "frequencies") for i in INTERVALS), ("occupied", "hash")]
 )
 def test_onnx_answers_as_torch_does(tmp_path, interval, encoding):
-    field = some_light_field(scattered(), interval, encoding=encoding)
+    with tiny_fields():
+        field = some_light_field(scattered(), interval, encoding=encoding)
     field.header["provenance"] = {"seed": 7}
     path, out = tmp_path / "light.safetensors", tmp_path / "light.onnx"
     save_field(path, field)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from analytic_field import AnalyticField
+from tiny_fields import tiny_fields
 
 from pvd_engine.data.capture import Camera
 from pvd_engine.exchange.onnx_file import write_onnx
@@ -220,7 +221,8 @@ def test_a_light_field_is_exported_in_every_frame(kind, tmp_path):
     grid = OccupancyGrid(MAPS[kind](), 32)
     grid.binary.zero_()
     grid.binary[8:24, 8:24, 8:24] = 1
-    spec = light_field("small", 16, "occupied", skip_empty=True)
+    with tiny_fields():
+        spec = light_field("small", 16, "occupied", skip_empty=True)
     reach = Reach(0.1, 5.0, [[-1.0] * 3, [1.0] * 3], {})
     field = LightField(spec, bordered_occupancy(grid), reach).eval()
     write_onnx(field, tmp_path / "field.onnx")

@@ -8,7 +8,8 @@ from pvd_engine.distill import light_objective, projection, teach
 from pvd_engine.fields import architectures
 from pvd_engine.fields.encoders.base import Encoder
 from pvd_engine.fields.encoders.mlp import MlpEncoder
-from pvd_engine.fields.registry import RADIANCE_FIELDS
+from pvd_engine.fields.point_encodings import RAY_ENCODINGS
+from pvd_engine.fields.registry import LIGHT_FIELD, RADIANCE_FIELDS, TARGETS_ONLY
 
 SIZES = {
     "hash": {"levels": 8, "log2_table_size": 15, "finest_resolution": 128},
@@ -19,6 +20,10 @@ SIZES = {
 }
 """Sizes of encoders in place of the preset's."""
 
+NETWORK = {"width": 64, "depth": 4}
+RAYS = {"levels": 8, "log2_table_size": 15, "finest_resolution": 128}
+"""Sizes of a light field's network and of its rays' encoding."""
+
 
 @contextlib.contextmanager
 def tiny_fields():
@@ -28,6 +33,9 @@ def tiny_fields():
             encoder = RADIANCE_FIELDS[name].presets["small"]
             for key, value in sizes.items():
                 patch.setitem(encoder, key, value)
+        patch.setitem(TARGETS_ONLY[LIGHT_FIELD].presets["small"], "network", NETWORK)
+        for key, value in RAYS.items():
+            patch.setitem(RAY_ENCODINGS["hash"], key, value)
         patch.setitem(architectures.OCCUPANCY_RESOLUTION, "small", 48)
         patch.setitem(architectures.STEPS_ACROSS, "small", 72)
         patch.setattr(Encoder, "cpu_samples", 1 << 13)
