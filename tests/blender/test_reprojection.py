@@ -1,27 +1,30 @@
 """Every format's points are where its own numbers put them: through Blender's cameras."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import bpy
 import numpy as np
 from bpy_extras.object_utils import world_to_camera_view
+from engine_run import printed
 from mathutils import Vector
 
-ROOT = Path(__file__).resolve().parents[2]
-SAMPLES = ROOT / "tests" / "engine" / "reprojection_samples.py"
+SAMPLES = Path(__file__).resolve().parents[1] / "engine"
+WRITE_SAMPLES = """
+import runpy, sys
+del sys.argv[0]
+sys.path.append(sys.argv[0])
+runpy.run_module("reprojection_samples", run_name="__main__")
+"""
 PIXEL = 5e-5
 """Of the samples' 24 pixels: a thousandth of one in images 480 wide. Blender's float32 matrices
 leave a seventh of it."""
 
 
 def test_known_points_of_every_format_are_at_their_pixels(
-    api, engine_python, tmp_path, record_property
+    api, warm_python, tmp_path, record_property
 ):
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    subprocess.run([engine_python, SAMPLES, tmp_path], check=True, env=environment, timeout=120)
+    printed(warm_python, "-c", WRITE_SAMPLES, SAMPLES, tmp_path)
     expected = json.loads((tmp_path / "expected.json").read_text(encoding="utf-8"))
     points = [Vector(point) for point in expected["points"]]
     assert len(expected["pixels"]) == 9
