@@ -14,10 +14,6 @@ from PIL import Image
 from pvd_engine import PROTOCOL_VERSION, __version__
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-ENGINE = (sys.executable, "-m", "pvd_engine")
-TINY_ENGINE = (sys.executable, str(Path(__file__).with_name("tiny_engine.py")))
-"""The same with tiny fields."""
-
 SECONDS = 180
 
 
@@ -25,10 +21,10 @@ def environment():
     return os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 
 
-def pvd(*words, program=ENGINE, stdin=subprocess.DEVNULL, **options):
+def pvd(*words, stdin=subprocess.DEVNULL, **options):
     """Run a command to its end."""
     return subprocess.run(
-        [*program, *map(str, words)],
+        [sys.executable, "-m", "pvd_engine", *map(str, words)],
         stdin=stdin,
         capture_output=True,
         text=True,
@@ -39,10 +35,10 @@ def pvd(*words, program=ENGINE, stdin=subprocess.DEVNULL, **options):
     )
 
 
-def start(*words, program=ENGINE, **options):
+def start(*words, **options):
     """Start a command with pipes on all sides."""
     return subprocess.Popen(
-        [*program, *map(str, words)],
+        [sys.executable, "-m", "pvd_engine", *map(str, words)],
         stdin=options.pop("stdin", subprocess.PIPE),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

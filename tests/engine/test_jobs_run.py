@@ -8,16 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 
-import engine_process
 import pytest
 from engine_process import (
-    TINY_ENGINE,
     environment,
     events,
     files_below,
+    pvd,
     read_json,
+    start,
     wait_until,
     write_disc_capture,
     write_request,
@@ -25,9 +24,6 @@ from engine_process import (
 
 from pvd_engine.files.lock import hold_lock
 from pvd_engine.jobs.checkpoint import load_checkpoint
-
-pvd = partial(engine_process.pvd, program=TINY_ENGINE)
-start = partial(engine_process.start, program=TINY_ENGINE)
 
 TRAIN_FOR_EVER = {"arch": "hash", "budget": "1h"}
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from analytic_field import AnalyticField, gaussian_blob
-from tiny_fields import tiny_fields
 
 from pvd_engine.data.geometry.poses import PoseDistribution
 from pvd_engine.distill.projection import LOG_DENSITIES, ProjectedFeatures, fit_encoder, project
@@ -81,10 +80,9 @@ def test_a_sparse_tensor_takes_the_teachers_density_at_its_vertices(teacher):
 
 @pytest.mark.parametrize("name", ["sparse_tensor", "vm", "cp"])
 def test_a_projected_student_looks_like_its_teacher_before_any_ray_is_cast(teacher, name):
-    with tiny_fields():
-        student = small_student(name, teacher)
-        fresh = [error.mean() for error in errors(student, teacher)]
-        assert project(student, teacher, POSES, 0, 60.0)
+    student = small_student(name, teacher)
+    fresh = [error.mean() for error in errors(student, teacher)]
+    assert project(student, teacher, POSES, 0, 60.0)
     density, color = (error.mean() for error in errors(student, teacher))
     assert density < 0.3 and density < fresh[0] / 5
     assert color < 0.06 and color < fresh[1] / 2
