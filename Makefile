@@ -18,6 +18,7 @@ QUICK := -m "not slow"
 ENGINE_TESTS := OMP_NUM_THREADS=1 $(ENGINE_PYTHON) -m pytest -n 2 --dist worksteal tests/engine
 BLENDER_TESTS := PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) \
   $(BLENDER_PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/blender
+BLENDER_DEV := pytest==9.2.0 pytest-timeout==2.4.0 pytest-xdist==3.8.0 pytest-randomly==5.1.0
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 # A Blender application (not the bpy package) for the tests in a window, and what to put before it:
@@ -35,7 +36,8 @@ demo: setup  ## Make a capture, train, edit and convert it inside Blender; leave
 test: setup lint test-engine test-blender  ## The checks of a change
 test-all: test slow-tests test-blenders  ## And what is slow: all pairs, all Blenders
 
-setup: $(ENGINE)/.ready $(BLENDER)/.ready  ## Both environments
+setup:  ## Both environments, side by side
+	@$(MAKE) --no-print-directory --jobs 2 $(ENGINE)/.ready $(BLENDER)/.ready
 
 test-engine: $(ENGINE)/.ready
 	$(ENGINE_TESTS) $(QUICK)
@@ -64,7 +66,7 @@ test-blenders: setup addon
 	for pair in 3.11:4.2.23 3.11:4.5.15 3.11:5.0.1 3.13:5.2.3; do \
 	  version=$${pair#*:}; environment=.venv-blender-$$version; \
 	  [ -f $$environment/.ready ] || { python$${pair%:*} -m venv $$environment && \
-	    $$environment/bin/python $(PIP_INSTALL) bpy==$$version pytest pytest-timeout && \
+	    $$environment/bin/python $(PIP_INSTALL) bpy==$$version $(BLENDER_DEV) && \
 	    touch $$environment/.ready; } || exit 1; \
 	  PVD_ADD_ON_ZIP="$$(ls $(CURDIR)/dist/*.zip)" PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) \
 	    $$environment/bin/python -m pytest tests/blender || exit 1; \
@@ -89,7 +91,7 @@ $(ENGINE)/.ready: pyproject.toml constraints.txt
 $(BLENDER)/.ready:
 	.ci/system-libraries
 	$(PYTHON) -m venv $(BLENDER)
-	$(BLENDER_PYTHON) $(PIP_INSTALL) $(BPY) pytest==9.2.0 pytest-timeout==2.4.0 pytest-xdist==3.8.0
+	$(BLENDER_PYTHON) $(PIP_INSTALL) $(BPY) $(BLENDER_DEV)
 	touch $@
 
 clean:  ## Remove environments and everything made

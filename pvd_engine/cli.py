@@ -36,8 +36,6 @@ VERBS = {**WORKING_VERBS, BENCH.name: BENCH}
 
 EXIT_FAILED = 1
 
-_CONFIG = (tyro.conf.FlagCreatePairsOff,)
-
 VerbArguments = TypeVar("VerbArguments")
 
 
@@ -117,7 +115,7 @@ def _dispatch(words: list[str]) -> int:
 def _parse(kind: Any, name: str, words: list[str], documented: type | None = None) -> Any:
     """Parse a verb's words; wrong usage ends the process with a short message and exit code 2."""
     description = inspect.cleandoc((documented or kind).__doc__ or "")
-    return tyro.cli(kind, prog=f"pvd {name}", description=description, args=words, config=_CONFIG)
+    return tyro.cli(kind, prog=f"pvd {name}", description=description, args=words)
 
 
 def _explain(words: list[str]) -> int:
@@ -134,5 +132,5 @@ def _explain(words: list[str]) -> int:
         for name, kind in documented.items()
     )
     choice: Any = Union[verbs]  # noqa: UP007, the number of verbs varies
-    tyro.cli(choice, prog="pvd", description=DESCRIPTION, args=words, config=_CONFIG)
+    tyro.cli(choice, prog="pvd", description=DESCRIPTION, args=words)
     return 2

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..files.checked_json import InvalidJsonError, checked_numbers, checked_object, read_json
+from ..files.checked_json import InvalidJsonError, checked_numbers, checked_object
+from ..files.json_input import read_json
 from .edit_list import DUPLICATE, ERASE, KEEP, MOVE, SCALE_DENSITY, TINT, Edit
 from .grid_file import read_grid
 from .mesh_region import MeshRegion
@@ -24,6 +25,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     TINT: ("color",),
 }
 """Keys of an entry in addition to its operation and region; any may have ``soft``."""
+
+MAX_BYTES = 512 * 1024 * 1024
+"""Largest file of an edit list, in bytes; meshes stand in it as numbers."""
 
 MAX_EDITS = 1000
 """Most edits of a list."""
@@ -45,7 +49,7 @@ def read_edits(path: Path) -> tuple[Edit, ...]:
     UserError
         Naming the entry, counted from 1, and the field.
     """
-    entries = read_json(path)
+    entries = read_json(path, MAX_BYTES, allow_nan=True)
     return parse_edits(entries, path.parent, str(path))
 
 

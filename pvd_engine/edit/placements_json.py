@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from ..errors import UserError
-from ..files.checked_json import InvalidJsonError, checked_numbers, read_json
+from ..files.checked_json import InvalidJsonError, checked_numbers
+from ..files.json_input import read_json
 from .placement import InvalidPlacementError, Placement
 
 
@@ -15,7 +16,7 @@ def read_placements(path: Path, count: int) -> list[Placement]:
     UserError
         Naming the placement, counted from 1.
     """
-    entries = read_json(path)
+    entries = read_json(path, allow_nan=True)
     if not isinstance(entries, list) or len(entries) != count:
         raise UserError(f"'{path}' must hold a list of one 4x4 matrix for each field, {count}.")
     placements = []

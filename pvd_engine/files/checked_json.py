@@ -1,39 +1,13 @@
-"""Reading JSON of people and scripts: every value is checked before it is used."""
+"""Checks on decoded JSON whose errors name the key; the caller names the file and the entry."""
 
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
-from .text_input import read_text
-
-MAX_BYTES = 512 * 1024 * 1024
-"""Largest JSON file that is read, in bytes."""
-
 
 class InvalidJsonError(ValueError):
     """An invalid value; the message names its key and says what is wrong."""
-
-
-def read_json(path: Path) -> Any:
-    """Decode a JSON file.
-
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    UserError
-        The file is missing, too large or not JSON.
-    """
-    try:
-        return json.loads(read_text(path, MAX_BYTES))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"'{path}' is not valid JSON: {error}.") from error
 
 
 def checked_object(value: Any, what: str, keys: tuple[str, ...]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reading untrusted camera files in JSON: size, depth and numbers are checked before use."""
+"""Reading untrusted JSON: size, depth and numbers are checked before use."""
 
 import json
 import math
@@ -12,14 +12,14 @@ from ..errors import UserError
 from .text_input import read_text
 
 MAX_BYTES = 128 * 1024 * 1024
-"""Largest JSON file that is read, in bytes; 20,000 camera entries take about 25 MB."""
+"""Largest camera file that is read, in bytes; 20,000 camera entries take about 25 MB."""
 
 MAX_DEPTH = 24
 """Deepest nesting of objects and lists in a JSON file."""
 
 MAX_VALUES = 8_000_000
-"""Most commas and brackets in a JSON file; each stands for up to 80 bytes of memory. A camera entry
-with a matrix and a lens of its own has about 40, so `MAX_ENTRIES` of them fit."""
+"""Most commas and brackets in a camera file; each stands for up to 80 bytes of memory. A camera
+entry with a matrix and a lens of its own has about 40, so `MAX_ENTRIES` of them fit."""
 
 ORTHOGONALITY_TOLERANCE = 1e-2
 """Largest element of RᵀR/s² − I for a rotation R that is written with few digits."""
@@ -31,42 +31,61 @@ _NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")
 """Unicode categories of control characters, surrogates, line ends and paragraph ends."""
 
 
-def read_json_object(path: Path) -> dict[str, Any]:
-    """Read a JSON file whose top level is an object.
+def read_json(
+    path: Path,
+    max_bytes: int = MAX_BYTES,
+    max_values: int | None = None,
+    allow_nan: bool = False,
+) -> Any:
+    """Decode a JSON file.
 
     Parameters
     ----------
     path : Path
-
-    Returns
-    -------
-    dict
+    max_bytes : int, optional
+        Largest file that is read.
+    max_values : int, optional
+        Most commas and brackets; any number by default.
+    allow_nan : bool, optional
+        NaN and Infinity are let through, to a caller whose error names the entry.
 
     Raises
     ------
     UserError
-        As `read_text`, or the file is not JSON, holds NaN or Infinity or more than `MAX_VALUES`
-        values, is nested deeper than `MAX_DEPTH`, or has a top level that is not an object.
+        As `read_text`, or the file is not JSON, holds NaN or Infinity that is not allowed or more
+        than `max_values` values, or is nested deeper than `MAX_DEPTH`.
     """
-    text = read_text(path, MAX_BYTES)
-    if sum(text.count(mark) for mark in ",[{") > MAX_VALUES:
+    text = read_text(path, max_bytes)
+    if max_values is not None and sum(text.count(mark) for mark in ",[{") > max_values:
         raise UserError(
-            f"{path} holds more than {MAX_VALUES} values, too many for a camera file; check that "
-            "it is the right file."
+            f"{path} holds more than {max_values} values, too many to read; check that it is the "
+            "right file."
         )
     try:
-        content = json.loads(text, parse_constant=_refuse_constant)
+        content = json.loads(text, parse_constant=None if allow_nan else _refuse_constant)
     except RecursionError as error:
-        raise UserError(f"{path} is nested too deeply to be a camera file.") from error
+        raise UserError(f"{path} is nested too deeply; check that it is the right file.") from error
     except json.JSONDecodeError as error:
         raise UserError(
             f"{path} is not valid JSON: {error.msg} in line {error.lineno}, column {error.colno}."
         ) from error
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON: {error}.") from error
+    _check_depth(content, path)
+    return content
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file of at most `MAX_VALUES` values whose top level is an object.
+
+    Raises
+    ------
+    UserError
+        As `read_json`, or the top level is not an object.
+    """
+    content = read_json(path, max_values=MAX_VALUES)
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold a JSON object at its top level.")
-    _check_depth(content, path)
     return content
 
 
@@ -189,7 +208,7 @@ def _check_depth(content: Any, path: Path) -> None:
         level = [child for child in children if isinstance(child, dict | list)]
         if not level:
             return
-    raise UserError(f"{path} is nested too deeply to be a camera file.")
+    raise UserError(f"{path} is nested too deeply; check that it is the right file.")
 
 
 def _describe(value: Any) -> str:

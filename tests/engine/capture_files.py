@@ -41,9 +41,13 @@ def ring(count, radius=4.0, height=1.0, target=(0, 0, 0)):
 
 def write_image(path, size=(8, 6), mode="RGB", color=None):
     path.parent.mkdir(parents=True, exist_ok=True)
+    plain_image(size, mode, color).save(path)
+
+
+def plain_image(size=(8, 6), mode="RGB", color=None):
     if color is None:
         color = {"RGBA": (200, 100, 50, 0), "RGB": (200, 100, 50), "L": 120}[mode]
-    Image.new(mode, size, color).save(path)
+    return Image.new(mode, size, color)
 
 
 def write_json(path, content):
@@ -58,11 +62,14 @@ def frames(matrices, pattern="images/{:03d}.png"):
     ]
 
 
-def write_transforms(folder, count=10, size=(8, 6), mode="RGB", **shared):
-    """Write an instant-ngp capture whose images all exist."""
+def write_transforms(folder, count=10, size=(8, 6), mode="RGB", picture=None, **shared):
+    """Write an instant-ngp capture whose images all exist: one colour, or one picture in all."""
     content = {"fl_x": 10.0, **shared, "frames": frames(ring(count))}
+    picture = picture or plain_image(size, mode)
     for frame in content["frames"]:
-        write_image(folder / frame["file_path"], size, mode)
+        path = folder / frame["file_path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
     write_json(folder / "transforms.json", content)
     return content
 

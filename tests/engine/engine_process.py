@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from capture_files import frames, ring, write_json
+from capture_files import write_json, write_transforms
 from PIL import Image
 
 from pvd_engine import PROTOCOL_VERSION, __version__
@@ -86,14 +86,8 @@ def write_disc_capture(folder, count=6, size=24, alpha=True):
     inside = x**2 + y**2 < (size / 4) ** 2
     rgba = np.zeros((size, size, 4), dtype=np.uint8)
     rgba[inside] = (200, 40, 40, 255)
-    if not alpha:
-        rgba = rgba[..., :3]
-    content = {"fl_x": float(size), "frames": frames(ring(count))}
-    for frame in content["frames"]:
-        path = folder / frame["file_path"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rgba).save(path)
-    write_json(folder / "transforms.json", content)
+    picture = Image.fromarray(rgba if alpha else rgba[..., :3])
+    write_transforms(folder, count, picture=picture, fl_x=float(size))
     return folder
 
 

@@ -162,7 +162,7 @@ def test_a_wrong_entry_is_named_in_one_sentence(tmp_path, case):
         ("{}", "list"),
         ("[]", "no edits"),
         ("[", "JSON"),
-        ("[" * 100_000, "JSON"),
+        ("[" * 100_000, "nested too deeply"),
         ("\xff", "list|JSON"),
     ],
 )

@@ -222,7 +222,7 @@ def test_a_light_field_is_exported_in_every_frame(kind, tmp_path):
     grid.binary.zero_()
     grid.binary[8:24, 8:24, 8:24] = 1
     with tiny_fields():
-        spec = light_field("small", 16, "occupied", skip_empty=True)
+        spec = light_field("small", 16, "occupied", skip_empty=True, encoding="frequencies")
     reach = Reach(0.1, 5.0, [[-1.0] * 3, [1.0] * 3], {})
     field = LightField(spec, bordered_occupancy(grid), reach).eval()
     write_onnx(field, tmp_path / "field.onnx")
