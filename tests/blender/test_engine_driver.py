@@ -108,7 +108,7 @@ def test_the_engine_reads_cancel_on_its_standard_input(tmp_path):
     running.close()
 
 
-def test_an_engine_that_does_not_answer_is_terminated_then_killed(tmp_path, monkeypatch):
+def test_an_engine_that_does_not_respond_is_terminated_then_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(process, "SECONDS_TO_ANSWER", 0.2)
     monkeypatch.setattr(process, "SECONDS_TO_TERMINATE", LONG)
     running = program(
@@ -214,7 +214,7 @@ def test_a_python_without_the_engines_libraries_says_which_is_missing(tmp_path, 
     assert failed.value.log == folder / "engine.log"
 
 
-def test_check_tells_versions_or_what_is_missing(tmp_path, engine_python):
+def test_check_reports_versions_or_what_is_missing(tmp_path, engine_python):
     from pvd_blender.jobs.check import EngineCheck
 
     report = EngineCheck(EngineSettings(engine_python, "cpu", tmp_path)).wait()

@@ -46,7 +46,7 @@ def test_floaters_become_a_shape_that_erases_them(api, two_parts):
     assert not any("pvd_floaters" in item for item in bpy.data.objects)
 
 
-def test_the_button_says_what_it_found(api, two_parts, session):
+def test_the_button_reports_what_it_found(api, two_parts, session):
     frame, field = two_parts
     api.find_floaters(frame, below=0.5, field=field)
     assert session.message.startswith("1 part floats, ")

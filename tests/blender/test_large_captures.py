@@ -23,7 +23,7 @@ def write_wide_capture(folder, capture):
     return folder
 
 
-def test_the_size_that_the_engine_chose_and_the_masks_are_told(api, session, capture, tmp_path):
+def test_the_size_that_the_engine_chose_and_the_masks_are_reported(api, session, capture, tmp_path):
     wide = write_wide_capture(tmp_path / "wide", capture)
     frame = api.import_capture(wide)
     assert "8 images have a mask" in frame.convert_field.notes
@@ -35,7 +35,7 @@ def test_the_size_that_the_engine_chose_and_the_masks_are_told(api, session, cap
     assert "Images are read" not in session.message
 
 
-def test_the_bar_says_which_image_is_read(tmp_path, warm_python, capture):
+def test_the_bar_shows_which_image_is_read(tmp_path, warm_python, capture):
     from pvd_blender.engine.job import State, describe_progress
 
     job = start(tmp_path, warm_python, "info", path=str(capture))

@@ -177,7 +177,7 @@ def test_any_two_fields_can_be_compared(frame, tmp_path):
 
 
 @pytest.mark.parametrize("limit", ["TIME", "STEPS", "QUALITY"])
-def test_the_end_of_the_work_is_asked_for_by_its_kind(frame, limit):
+def test_the_end_of_the_work_is_set_by_its_kind(frame, limit):
     teacher = bpy.context.scene.convert_field.teacher
     teacher.limit = limit
     names = set(drawn(panels()["Teacher"])) & {"seconds", "steps", "until_psnr"}
@@ -223,7 +223,7 @@ def test_the_active_shape_shows_the_settings_of_its_effect(frame, op, shown, hid
     assert "soft" not in drawn(panels()["Edit"])
 
 
-def test_greyed_buttons_say_why_once_there_is_a_field(frame, tmp_path):
+def test_greyed_buttons_show_why_once_there_is_a_field(frame, tmp_path):
     merging, rendering = "Select two or more field volumes", "The scene has no camera"
     bpy.context.scene.camera = None
     assert merging not in drawn(panels()["Edit"]), "that there is no field is said already"

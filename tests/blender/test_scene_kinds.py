@@ -26,7 +26,7 @@ def kind_of(api, frame):
     return json.loads(header)["frame"]["kind"]
 
 
-def test_the_kind_that_is_found_is_told_and_the_one_that_is_chosen_is_trained(api, opaque):
+def test_the_kind_that_is_found_is_reported_and_the_one_that_is_chosen_is_trained(api, opaque):
     frame = api.import_capture(opaque)
     assert frame.convert_field.scene_found.startswith("Unbounded: The images are opaque")
     assert kind_of(api, frame) == "unbounded"

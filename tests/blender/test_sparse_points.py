@@ -61,7 +61,7 @@ def test_points_are_left_out_where_nobody_wants_them(api, folder):
     assert points_of(api.import_capture(folder, points=False)) is None
 
 
-def test_points_that_are_not_there_or_no_points_are_told(api, folder):
+def test_points_that_are_not_there_or_no_points_are_reported(api, folder):
     (folder / "sparse_pc.ply").write_bytes(b"ply\nnothing")
     frame = api.import_capture(folder)
     assert points_of(frame) is None and "sparse points" in frame.convert_field.notes

@@ -216,14 +216,14 @@ def test_every_export_gets_a_new_file(tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names
 
 
-def test_an_empty_field_is_told(tmp_path):
+def test_an_empty_field_is_reported(tmp_path):
     with pytest.raises(SceneError, match="empty"):
         volume_file(tmp_path, np.full((4, 4, 4), 1e-7, dtype=np.float32))
     assert not list(tmp_path.glob("out/*"))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", None])
-def test_a_file_that_is_no_volume_is_told(tmp_path, content):
+def test_a_file_that_is_no_volume_is_reported(tmp_path, content):
     path = tmp_path / "bad.npz"
     if content is None:
         np.savez(path, density=np.ones((2, 2, 2)))

@@ -99,7 +99,7 @@ def test_a_density_that_nodes_multiply_is_scaled_by_their_factor(volume, tmp_pat
     assert cells.all()
 
 
-def test_many_factors_are_told_apart_and_untouched_cells_are_in_none(volume, tmp_path):
+def test_many_factors_are_distinguished_and_untouched_cells_are_in_none(volume, tmp_path):
     # Above 4 the density becomes its square, at 4 and below it stays.
     def build(tree, grid):
         above = math(tree, "GREATER_THAN", grid, 4.0)

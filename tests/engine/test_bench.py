@@ -92,7 +92,7 @@ def test_the_matrix_has_every_teacher_and_every_conversion(matrix):
     assert format_table(kept) == result["table"]
 
 
-def test_a_student_of_the_same_architecture_is_asked_to_have_half_the_size(matrix):
+def test_a_student_of_the_same_architecture_must_have_half_the_size(matrix):
     _, folder, result = matrix
     asked = {}
     for source in SOURCES:
@@ -102,7 +102,7 @@ def test_a_student_of_the_same_architecture_is_asked_to_have_half_the_size(matri
     assert asked == {"sparse_tensor": None, "hash": f"{half:.2f}MB"}
 
 
-def test_a_process_tells_its_result_and_its_own_memory(capture, tmp_path):
+def test_a_process_reports_its_result_and_its_own_memory(capture, tmp_path):
     arguments = replace(train_arguments(capture, tmp_path), steps=2)
     run = run_child("train", arguments, tmp_path / "t.job", Job(tmp_path / "job"))
     assert run.outputs["steps"] == 2 and arguments.out.is_file()
@@ -240,7 +240,7 @@ def test_a_stopped_job_stops_its_process_at_a_checkpoint(capture, tmp_path):
     assert not (tmp_path / "t.safetensors").exists()
 
 
-def test_a_process_that_fails_is_told_in_one_sentence(tmp_path):
+def test_a_process_that_fails_is_reported_in_one_sentence(tmp_path):
     arguments = train_arguments(tmp_path / "none", tmp_path)
     with pytest.raises(UserError, match=r"^t failed: .*none does not exist"):
         run_child("train", arguments, tmp_path / "t.job", Job(tmp_path / "job"))
@@ -258,7 +258,7 @@ def test_the_peak_of_a_process_does_not_hold_what_its_parent_had():
         assert 64 << 20 < peak_memory(process.pid) < 128 << 20
 
 
-def test_what_is_missing_or_unknown_is_told(capture, tmp_path):
+def test_what_is_missing_or_unknown_is_reported(capture, tmp_path):
     job = Job(tmp_path / "job")
     with pytest.raises(UserError, match="--out"):
         bench.run(BenchArguments(what="speed", capture=capture, device="cpu"), job)

@@ -65,7 +65,7 @@ def test_a_student_has_arrived_when_it_is_within_a_decibel_of_the_final():
     assert arrival(students, 31.0) is None
 
 
-def test_the_smallest_share_that_reaches_a_baseline_counts():
+def test_the_smallest_fraction_that_reaches_a_baseline_counts():
     run = speed_run((1 / 20, 16.0), (1 / 15, 22.99), (1 / 10, 23.0), (1 / 7, 24.0))
     scratch, plain = (reached(run, name, 120.0) for name in ("scratch", "plain NeRF"))
     assert scratch["share"] == 1 / 10
@@ -76,7 +76,7 @@ def test_the_smallest_share_that_reaches_a_baseline_counts():
     assert plain["psnr"] == 15.0
 
 
-def test_a_baseline_that_no_student_reaches_has_no_share():
+def test_a_baseline_that_no_student_reaches_has_no_fraction():
     row = reached(speed_run((1 / 20, 16.0), (1 / 2, 22.0)), "scratch", 120.0)
     assert (row["share"], row["share_with_teacher"]) == (None, None)
     result = {
@@ -116,7 +116,7 @@ def test_networks_are_not_projected_and_every_grid_is():
 
 
 @pytest.mark.parametrize("target", ["mlp", "vm", "light_field"])
-def test_each_variant_of_an_ablation_asks_for_something_else(tmp_path, target):
+def test_each_variant_of_an_ablation_differs(tmp_path, target):
     plan = Plan("ablation", tmp_path, tmp_path, "1s", 0, "cpu")
     asked = [
         plan.conversion("hash", target, "student", **ablation.variants(target)[variant])

@@ -78,7 +78,7 @@ def test_the_help_of_all_names_each_command(capsys):
         (["run"], "JOB"),
     ],
 )
-def test_wrong_usage_is_told_shortly(words, hint, capsys):
+def test_wrong_usage_gives_a_short_message(words, hint, capsys):
     with pytest.raises(SystemExit) as end:
         main(words)
     text = capsys.readouterr().err
@@ -196,7 +196,7 @@ def test_pictures_without_alpha_are_fine_and_a_request_holds_absolute_paths(run_
     assert read_json(job / "result.json")["status"] == "done"
 
 
-def test_an_output_that_cannot_be_written_is_told_before_the_work(run_here, tmp_path):
+def test_an_output_that_cannot_be_written_is_reported_before_the_work(run_here, tmp_path):
     capture = write_disc_capture(tmp_path / "ball")
     (tmp_path / "t.safetensors").mkdir()
     result = run_here("train", capture, "--budget", "1h", "--out", tmp_path / "t.safetensors")

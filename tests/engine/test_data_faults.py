@@ -42,7 +42,7 @@ def first_frame(**values):
     return lambda content: content["frames"][0].update(values)
 
 
-def test_wrong_folders_are_told_apart(tmp_path):
+def test_wrong_folders_give_different_errors(tmp_path):
     refuse(tmp_path / "nowhere", "does not exist")
     refuse(tmp_path, r"holds no capture .* transforms_train\.json .* docs/datasets\.md")
     write_nerf_synthetic(tmp_path / "lego", {"train": 2})

@@ -29,7 +29,7 @@ from pvd_engine.data.readers import FORMATS, open_capture
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_formats_are_told_by_content_and_keep_poses_and_names(tmp_path, name):
+def test_formats_are_found_by_content_and_keep_poses_and_names(tmp_path, name):
     folder = tmp_path / "scene"
     folder.mkdir()
     WRITERS[name](folder)

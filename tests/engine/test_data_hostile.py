@@ -129,7 +129,7 @@ def test_images_of_known_other_kinds_are_named(tmp_path, head, kind):
         load_image(tmp_path / "a.png")
 
 
-def test_a_capture_rendered_as_openexr_is_told_so(tmp_path):
+def test_a_capture_rendered_as_openexr_is_named(tmp_path):
     write_json(tmp_path / "transforms.json", {"fl_x": 10, "frames": frames(ring(2), "r_{}")})
     for index in range(2):
         (tmp_path / f"r_{index}.exr").write_bytes(b"\x76\x2f\x31\x01" + bytes(64))
@@ -183,7 +183,7 @@ def test_boxes_that_no_scene_has_are_refused(tmp_path, values):
     refuse(tmp_path, "for a scene|farther than|upper corner must lie above")
 
 
-def test_cameras_in_one_place_still_have_a_box_with_volume(tmp_path):
+def test_cameras_at_one_position_still_have_a_box_with_volume(tmp_path):
     for place in ((0.0, 0.0, 0.0), (1e9, -1e9, 1e9)):
         content = write_transforms(tmp_path, 4)
         for frame in content["frames"]:

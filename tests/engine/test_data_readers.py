@@ -75,7 +75,7 @@ def test_a_path_to_the_file_reads_the_same_as_its_folder(tmp_path):
     assert by_file.root == by_folder.root == tmp_path
 
 
-def test_split_files_come_before_a_transforms_json_beside_them(tmp_path):
+def test_split_files_come_before_a_transforms_json_next_to_them(tmp_path):
     write_transforms(tmp_path, 5)
     write_nerf_synthetic(tmp_path, {"train": 3, "val": 1, "test": 2})
     for path in (tmp_path, tmp_path / "transforms_test.json"):
@@ -118,7 +118,7 @@ def test_nerfstudio_split_lists_are_followed_and_no_view_both_trains_and_tests(t
     assert any("1 camera entries are in none" in note for note in capture.notes)
 
 
-def test_a_frames_own_intrinsics_come_before_the_shared_ones(tmp_path):
+def test_a_camera_entrys_own_intrinsics_come_before_the_shared_ones(tmp_path):
     content = write_transforms(tmp_path, 3, w=8, h=6, fl_y=12.0, cx=4.5, k1=0.1)
     content["frames"][1].update(fl_x=20.0, fl_y=21.0, cx=3.0, cy=2.0, k1=0.0, p1=0.01)
     content["frames"][2].update(camera_model="OPENCV_FISHEYE", k4=0.2)
@@ -248,7 +248,7 @@ def test_a_rotation_of_few_digits_becomes_a_proper_one(tmp_path):
     np.testing.assert_allclose(rotation, rounded[:3, :3], atol=1e-3)
 
 
-def test_the_frames_own_fields_are_kept(tmp_path):
+def test_a_camera_entrys_own_fields_are_kept(tmp_path):
     applied = [[1.0, 0, 0, 0.5], [0, 0, 1, 0], [0, -1, 0, 2]]
     write_transforms(
         tmp_path, 2, applied_transform=applied, aabb_scale=16, scale=0.5, offset=[0.1, 0.2, 0.3]

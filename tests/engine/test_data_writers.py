@@ -451,7 +451,7 @@ def test_quaternions_of_half_turns():
         np.testing.assert_allclose(np.abs(quaternion), [0, *axis], atol=1e-12)
 
 
-def test_the_verb_tells_what_it_wrote(tmp_path, run_here):
+def test_the_verb_reports_what_it_wrote(tmp_path, run_here):
     listed_splits(tmp_path)
     words = (tmp_path, "--to", "nerf-synthetic", "--out", tmp_path / "out", "--downscale", 2)
     result = run_here("rewrite", *words, "--json")
@@ -466,7 +466,7 @@ def test_the_verb_tells_what_it_wrote(tmp_path, run_here):
 
 
 @pytest.mark.parametrize("to", ALL)
-def test_cameras_alone_are_written_and_the_answer_says_where_pictures_are_missing(tmp_path, to):
+def test_cameras_alone_are_written_and_the_result_says_where_pictures_are_missing(tmp_path, to):
     views = capture_of(synthetic, tmp_path / "capture").views
     cameras = [
         {"name": view.name, "split": view.split, **camera_to_dict(view.camera)} for view in views

@@ -106,7 +106,7 @@ def test_the_capture_format_is_found_and_read(add_module, tmp_path, monkeypatch,
     assert view["camera"]["fx"] == pytest.approx(8 / np.tan(np.radians(20)))
 
 
-def test_the_verb_answers_on_the_command_line(add_module, ball, monkeypatch, capfd):
+def test_the_verb_runs_on_the_command_line(add_module, ball, monkeypatch, capfd):
     add_module("pvd_engine/verbs/count.py", sys.modules["pvd_engine.verbs"])
     line = block_of("pvd_engine/verbs/table.py").strip()
     source = Path(table.__file__).read_text(encoding="utf-8")

@@ -94,7 +94,7 @@ def test_editing_an_edited_field_keeps_one_base_and_both_lists():
 
 
 @pytest.mark.parametrize("name", ["hash", "sparse_tensor"])
-def test_a_saved_edited_field_answers_as_before_and_holds_its_base(tmp_path, name):
+def test_a_saved_edited_field_gives_the_same_values_as_before_and_holds_its_base(tmp_path, name):
     torch.manual_seed(1)
     box = torch.tensor([[-1.0] * 3, [1.0] * 3])
     base = make_field(architecture(name, "small"), BoxMap(box), OccupancyGrid(BoxMap(box), 32))

@@ -51,7 +51,7 @@ def test_a_grid_decides_only_within_its_box():
     assert EditList([Edit("erase", grid)]).mask(points).tolist() == [False, True, True]
 
 
-def test_a_shape_kept_beside_a_grid_decides_outside_the_grids_box():
+def test_a_shape_kept_next_to_a_grid_decides_outside_the_grids_box():
     grid = GridRegion(np.zeros((1, 1, 1), bool), np.array([[-0.2] * 3, [0.2] * 3]), "empty.npz")
     mask = EditList([Edit("keep", grid), Edit("keep", ball(0.5))])
     points = torch.tensor([[0.0, 0, 0], [0.5, 0, 0], [-0.5, 0, 0]])

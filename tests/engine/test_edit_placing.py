@@ -55,7 +55,7 @@ def density(field, points):
     return field.log_density(points).exp()
 
 
-def test_a_moved_region_leaves_its_place_and_appears_at_the_new_one():
+def test_a_moved_region_leaves_its_position_and_appears_at_the_new_one():
     base = fog()
     edited = EditedField(base, [Edit("move", BALL, to=shifted(x=3))])
     points = uniform_points(6000)
@@ -68,7 +68,7 @@ def test_a_moved_region_leaves_its_place_and_appears_at_the_new_one():
     assert (density(edited, around) < 1e-9).all()
 
 
-def test_a_duplicated_region_is_at_both_places_and_adds_where_they_meet():
+def test_a_duplicated_region_is_at_both_positions_and_adds_where_they_meet():
     base = fog()
     edited = EditedField(base, [Edit("duplicate", BALL, to=shifted(y=0.25))])
     points = uniform_points(6000)
@@ -215,7 +215,7 @@ def test_a_picture_of_a_moved_region_is_that_of_its_masked_density():
 
 
 @pytest.mark.parametrize("name", ["hash", "sparse_tensor"])
-def test_a_saved_field_with_every_edit_answers_as_before(tmp_path, name):
+def test_a_saved_field_with_every_edit_gives_the_same_values_as_before(tmp_path, name):
     torch.manual_seed(1)
     box = torch.tensor([[-1.0] * 3, [1.0] * 3])
     base = make_field(architecture(name, "small"), BoxMap(box), OccupancyGrid(BoxMap(box), 24))

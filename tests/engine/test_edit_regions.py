@@ -111,7 +111,7 @@ def test_most_cells_away_from_the_border_are_judged(name):
 
 
 @pytest.mark.parametrize("name", REGIONS)
-def test_a_region_from_its_description_and_tensors_answers_as_before(name):
+def test_a_region_from_its_description_and_tensors_gives_the_same_values_as_before(name):
     region, points = regions()[name], uniform_points(20000)
     again = region_from_state(region.description(), region.tensors())
     assert torch.equal(region.contains(points), again.contains(points))
@@ -126,7 +126,7 @@ def test_a_region_in_use_can_be_copied(name):
 
 
 @pytest.mark.parametrize("name", REGIONS)
-def test_a_region_answers_no_points_with_nothing(name):
+def test_a_region_gives_no_values_for_no_points(name):
     region, nothing = regions()[name], torch.zeros((0, 3))
     assert region.contains(nothing).shape == (0,)
     assert region.classify(nothing, nothing).shape == (0,)

@@ -128,7 +128,7 @@ def test_a_composition_adds_the_features_of_its_parts(name):
         assert (together[:, 0].mean() - thinnest).abs() < 1
 
 
-def test_a_composition_has_the_decoder_of_its_first_part_unless_told_otherwise():
+def test_a_composition_has_the_decoder_of_its_first_part_unless_another_is_given():
     assert architecture("hash+sparse_tensor", "small")["decoder"]["type"] == "mlp"
     assert architecture("sparse_tensor+hash", "small")["decoder"]["type"] == "sh"
     assert architecture("hash+sparse_tensor", "small", "sh")["decoder"]["type"] == "sh"

@@ -38,7 +38,7 @@ def tells_kinds_apart(source, names):
 
 
 @pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: path.relative_to(ENGINE).as_posix())
-def test_no_kind_of_field_is_told_apart_outside_fields_and_edits(path):
+def test_no_kind_of_field_is_distinguished_outside_fields_and_edits(path):
     names = kinds(Renderable) | kinds(Encoder)
     assert tells_kinds_apart(path.read_text(encoding="utf-8"), names) == []
 

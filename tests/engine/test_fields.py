@@ -68,7 +68,7 @@ def test_a_network_starts_as_thin_fog_and_a_student_does_not(name):
 
 @pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("name", RADIANCE_FIELDS)
-def test_a_saved_field_answers_as_before(tmp_path, name, decoder):
+def test_a_saved_field_gives_the_same_values_as_before(tmp_path, name, decoder):
     field = some_field(name, decoder=decoder)
     field.occupancy.binary[::2] = 0
     field.header["provenance"] = {"seed": 7}
@@ -85,7 +85,7 @@ def test_a_saved_field_answers_as_before(tmp_path, name, decoder):
 
 @pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("name", RADIANCE_FIELDS)
-def test_no_points_give_no_answers(name, decoder):
+def test_no_points_give_no_values(name, decoder):
     field = some_field(name, decoder=decoder)
     density, color = field(torch.empty(0, 3), torch.empty(0, 3))
     assert density.shape == (0,) and color.shape == (0, 3)

@@ -61,7 +61,7 @@ def test_an_empty_field_has_no_floaters():
     assert len(vertices) == len(faces) == 0
 
 
-def test_the_surface_is_closed_and_holds_the_cells_and_no_more_than_a_cell_beside():
+def test_the_surface_is_closed_and_holds_the_cells_and_no_more_than_a_cell_around_them():
     filled = blocks(SMALL, ((2, 3), (2, 3), (2, 3)), ((3, 4), (3, 4), (3, 4))) > 0
     vertices, faces = surface(filled, BOX, CELL)
     region = MeshRegion(vertices, faces)  # refuses a surface that is open or inside out
@@ -106,6 +106,6 @@ def test_an_edit_erases_what_was_found_and_nothing_else(tmp_path):
     assert torch.equal(before.log_density(large), after.log_density(large))
 
 
-def test_a_share_that_makes_no_sense_is_refused(tmp_path):
+def test_a_fraction_that_makes_no_sense_is_refused(tmp_path):
     with pytest.raises(UserError, match="--below"):
         FloatersArguments(field=tmp_path / "f.safetensors", out=tmp_path / "f.npz", below=0)

@@ -61,7 +61,7 @@ def test_what_a_field_was_made_from_says_its_size():
     assert trained_downscale({"parent_provenances": [*merged, {"downscale": 4}]}) is None
 
 
-def test_the_choice_is_told_and_kept_for_students_and_measures(tmp_path):
+def test_the_choice_is_reported_and_kept_for_students_and_measures(tmp_path):
     capture = tmp_path / "capture"
     write_transforms(capture, size=(1000, 24), fl_x=900.0)
     out = tmp_path / "field.safetensors"

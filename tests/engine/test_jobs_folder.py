@@ -101,7 +101,7 @@ def end_of(tmp_path, verb, arguments):
     return run_request(job, Request(VERBS[verb], arguments), [], Cancellation())
 
 
-def test_outputs_of_the_wrong_kind_are_told_before_anything_is_read(tmp_path, request_):
+def test_outputs_of_the_wrong_kind_are_reported_before_anything_is_read(tmp_path, request_):
     file, folder = tmp_path / "pictures", tmp_path / "t.safetensors"
     file.write_text("x")
     folder.mkdir()

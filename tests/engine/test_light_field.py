@@ -124,7 +124,7 @@ def test_random_points_stay_in_order_and_between_the_ends(interval):
 
 
 @pytest.mark.parametrize("skip_empty", [True, False])
-def test_rendering_answers_as_the_network_does(skip_empty):
+def test_rendering_gives_what_the_network_gives(skip_empty):
     field, rays = some_light_field(scattered(), skip_empty=skip_empty), some_rays(200)
     with torch.no_grad():
         exact = field(*rays)
@@ -137,7 +137,7 @@ def test_rendering_answers_as_the_network_does(skip_empty):
     assert (exact[~empty] > 0).all()
 
 
-def test_a_saved_light_field_answers_as_before_and_names_its_region(tmp_path):
+def test_a_saved_light_field_gives_the_same_values_as_before_and_names_its_region(tmp_path):
     field, rays = some_light_field(scattered(), "occupied"), some_rays(100)
     field.header["provenance"] = {"seed": 7}
     path = tmp_path / "light.safetensors"

@@ -54,7 +54,7 @@ def ball(tmp_path):
     return write_ball_capture(tmp_path / "ball", SIDE)
 
 
-def test_a_frames_mask_path_becomes_its_views_mask(ball):
+def test_a_camera_entrys_mask_path_becomes_its_views_mask(ball):
     capture = open_capture(hide(ball))
     counts = load_mask(capture.views[0])
     assert counts.shape == (SIDE, SIDE) and counts[:24].all() and not counts[24:].any()
@@ -70,7 +70,7 @@ def test_a_mask_may_be_an_image_of_any_kind(ball, mode):
     assert counts[:24].all() and not counts[24:].any()
 
 
-def test_a_mask_that_does_not_exist_is_told_and_its_image_counts_whole(ball):
+def test_a_mask_that_does_not_exist_is_reported_and_its_image_counts_whole(ball):
     hide(ball)
     (ball / "masks" / "train_r_3.png").unlink()
     capture = open_capture(ball)

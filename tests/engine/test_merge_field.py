@@ -113,7 +113,7 @@ def test_densities_add_and_colours_weigh_by_density():
     assert (log_density[density == 0] == MASKED).all()
 
 
-def test_one_part_left_in_place_answers_exactly_as_alone():
+def test_one_part_left_in_place_gives_exactly_its_own_values():
     part = real_field("sparse_tensor")
     merged = MergedField([part], [Placement.identity()])
     points, directions = uniform_points(3000), unit(3000)
@@ -190,7 +190,7 @@ def test_parts_far_apart_keep_cells_of_about_their_own_size():
     assert alone <= volume < 2.2 * alone
 
 
-def test_a_part_is_asked_only_about_points_in_its_cells():
+def test_a_part_is_evaluated_only_at_points_in_its_cells():
     asked = []
     part = blob()
     density = part.density
@@ -224,7 +224,7 @@ def test_a_volume_of_a_merged_field_holds_the_mass_of_its_parts():
     assert both.density.sum(dtype=float) * both.cell**3 == pytest.approx(5 * mass, rel=0.02)
 
 
-def test_a_saved_merged_field_answers_as_before(tmp_path):
+def test_a_saved_merged_field_gives_the_same_values_as_before(tmp_path):
     edited = EditedField(real_field("sparse_tensor", 3), [Edit("keep", BALL)])
     inner = MergedField([real_field("hash", 4), edited], [Placement(similarity(slanted()))] * 2)
     outer = MergedField([inner, edited], [Placement.identity(), Placement(similarity(scale=0.5))])

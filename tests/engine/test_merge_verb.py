@@ -61,7 +61,7 @@ def camera(position, target=(0, 0, 0)) -> Camera:
     return Camera(pose, 40, 40, 70.0, 70.0, 20.0, 20.0)
 
 
-def test_a_merged_file_names_its_parents_their_places_and_where_to_look(folder):
+def test_a_merged_file_names_its_parents_their_placements_and_its_viewpoints(folder):
     header = read_header(folder / "two.safetensors")
     provenance = header["provenance"]
     parent = {"file": "ball.safetensors", "hash": content_hash(folder / "ball.safetensors")}
@@ -216,7 +216,7 @@ def test_several_paths_travel_through_request_json(tmp_path):
             from_json(MergeArguments, {**values, "fields": wrong}, "request.json")
 
 
-def test_a_merge_of_the_same_files_looks_from_the_same_places():
+def test_a_merge_of_the_same_files_has_the_same_viewpoints():
     poses = PoseDistribution.from_cameras([camera((3, 0, 1)), camera((0, 3, 1))])
     torch.manual_seed(0)
     first = merged_viewpoints([poses], [Placement.identity()])

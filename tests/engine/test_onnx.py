@@ -21,7 +21,7 @@ from pvd_engine.verbs.export import ExportArguments
 @pytest.mark.parametrize(
     ("interval", "encoding"), [*((i, "frequencies") for i in INTERVALS), ("occupied", "hash")]
 )
-def test_onnx_answers_as_torch_does(tmp_path, interval, encoding):
+def test_onnx_gives_what_torch_gives(tmp_path, interval, encoding):
     with tiny_fields():
         field = some_light_field(scattered(), interval, encoding=encoding)
     field.header["provenance"] = {"seed": 7}

@@ -232,7 +232,7 @@ def test_a_lens_that_no_format_can_hold_is_refused_without_advice(tmp_path):
         write_capture(capture, "nerfstudio", tmp_path / "out")
 
 
-def test_one_frame_may_be_a_panorama_among_pinholes(tmp_path):
+def test_one_camera_may_be_a_panorama_among_pinholes(tmp_path):
     content = write_transforms(tmp_path, 4, size=SIZE)
     content["frames"][1] |= {"camera_model": "EQUIRECTANGULAR", "fl_x": 32, "fl_y": 32}
     write_json(tmp_path / "transforms.json", content)

@@ -146,7 +146,7 @@ def test_reading_reports_each_image_and_can_be_stopped(views, tmp_path):
     assert f"Reading images 1 of {COUNT}" in events
 
 
-def test_an_image_that_cannot_be_read_is_told_even_while_training_goes_on(views, tmp_path):
+def test_an_image_that_cannot_be_read_is_reported_even_while_training_goes_on(views, tmp_path):
     damaged = tmp_path / "damaged.png"
     damaged.write_bytes(views[0].image_path.read_bytes()[:60])
     spoiled = [*views[1:], View("damaged", views[0].camera, "train", damaged)]
@@ -171,7 +171,7 @@ def test_a_spread_takes_each_number_as_often_as_any_other(fraction):
     assert np.abs(taken - expected).max() < 6 * np.sqrt(expected)
 
 
-def test_the_bar_says_that_images_are_read(tmp_path):
+def test_the_bar_shows_that_images_are_read(tmp_path):
     job = Job(tmp_path)
     report = count_reporter(job, "Reading images")
     report(36, 300)

@@ -16,7 +16,7 @@ def numbered(first, count):
     return Rays(rays, rays + 0.5), (numbers / 1000)[:, None].expand(count, 4)
 
 
-def test_the_newest_rays_take_the_places_of_the_oldest():
+def test_the_newest_rays_take_the_slots_of_the_oldest():
     pool = RayPool(100, CPU)
     generator = torch.Generator().manual_seed(0)
     pool.add(*numbered(0, 30))

@@ -120,7 +120,7 @@ def test_figures_against_the_teacher_are_those_of_its_renders(folder, converted)
     assert told["to_teacher"]["psnr"] == pytest.approx(np.mean(decibels), abs=1e-5)
 
 
-def test_sizes_settings_and_machine_are_told(folder, converted):
+def test_sizes_settings_and_machine_are_reported(folder, converted):
     result, out, told = converted
     assert told["schema"] == report.SCHEMA
     assert told["capture"] == {"name": "ball", "split": "test", "views": 3, "measured": 3}

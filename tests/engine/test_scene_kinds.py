@@ -86,7 +86,7 @@ def test_kinds_of_real_captures(name, kind):
     assert find_scene(open_capture(real_capture(name))).kind == kind
 
 
-def test_all_that_cameras_see_beyond_the_near_plane_is_in_a_forward_facing_frame():
+def test_all_that_cameras_see_beyond_the_near_plane_is_in_a_forward_facing_map():
     capture = capture_of(side_by_side(turn=0.8), nearest=4.0)
     frame = make_map(find_scene(capture).form, torch.from_numpy(capture.box))
     for view in capture.views:

@@ -96,7 +96,7 @@ def test_a_picture_is_what_rendering_gives(server, field_file, tmp_path):
     assert image.alpha.max() > 0.1
 
 
-def test_a_light_field_seen_from_where_it_was_not_taught_is_told(server, tmp_path):
+def test_a_light_field_seen_from_where_it_was_not_taught_is_reported(server, tmp_path):
     box = [[-1.0] * 3, [1.0] * 3]
     near, far = camera(), camera()
     far.camera_to_world[2, 3] = 40.0
@@ -130,7 +130,7 @@ def test_edits_show_at_once_and_go_again(server, field_file, tmp_path):
         ({"id": "one"}, "number as its id"),
     ],
 )
-def test_a_wrong_request_is_one_sentence_and_the_next_one_is_answered(
+def test_a_wrong_request_is_one_sentence_and_the_next_one_is_served(
     server, field_file, tmp_path, changes, sentence
 ):
     wrong = server.ask(request(1, field_file, tmp_path / "a.npy", **changes))
@@ -151,6 +151,6 @@ def test_what_is_cancelled_is_given_up(server, field_file, tmp_path):
     assert not out.exists()
 
 
-def test_it_ends_when_nobody_asks():
+def test_it_ends_without_requests():
     server = Server("--idle", "0.5")
     assert server.process.wait(timeout=30) == 0

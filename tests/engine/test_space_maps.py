@@ -188,7 +188,7 @@ def test_a_ray_that_turns_its_back_to_a_forward_facing_scene_meets_nothing():
 
 
 @EVERY
-def test_places_along_rays_lie_in_occupied_cells(kind):
+def test_positions_along_rays_lie_in_occupied_cells(kind):
     space = MAPS[kind]()
     grid = OccupancyGrid(space, 64)
     grid.binary.zero_()
@@ -205,7 +205,7 @@ def test_places_along_rays_lie_in_occupied_cells(kind):
 
 @EVERY
 @pytest.mark.parametrize("name", RADIANCE_FIELDS)
-def test_every_architecture_is_saved_and_read_in_every_frame(kind, name, tmp_path):
+def test_every_architecture_is_saved_and_read_in_every_map_of_space(kind, name, tmp_path):
     torch.manual_seed(0)
     field = make_field(architecture(name, "small"), MAPS[kind]()).eval()
     save_field(tmp_path / "field.safetensors", field)
@@ -216,7 +216,7 @@ def test_every_architecture_is_saved_and_read_in_every_frame(kind, name, tmp_pat
 
 
 @EVERY
-def test_a_light_field_is_exported_in_every_frame(kind, tmp_path):
+def test_a_light_field_is_exported_in_every_map_of_space(kind, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     grid = OccupancyGrid(MAPS[kind](), 32)
     grid.binary.zero_()
@@ -234,7 +234,7 @@ def test_a_light_field_is_exported_in_every_frame(kind, tmp_path):
     assert 0 < field.meets(rays).float().mean() < 1
 
 
-def test_a_frame_of_an_unknown_kind_is_refused():
+def test_a_map_of_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="no map of space"):
         make_map({"kind": "flat"}, BOX)
 

@@ -69,7 +69,7 @@ def test_a_fine_pattern_keeps_its_mean_extinction():
     assert volume.density.std() < 1e-3
 
 
-def test_nothing_but_occupied_cells_is_asked_for():
+def test_nothing_but_occupied_cells_is_evaluated():
     field = AnalyticField(gaussian_blob(50.0, 0.3))
     field.occupancy.binary[:16] = 0
     asked = []
