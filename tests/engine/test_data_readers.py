@@ -248,7 +248,7 @@ def test_a_rotation_of_few_digits_becomes_a_proper_one(tmp_path):
     np.testing.assert_allclose(rotation, rounded[:3, :3], atol=1e-3)
 
 
-def test_a_camera_entrys_own_fields_are_kept(tmp_path):
+def test_the_fields_of_the_captures_frame_are_kept(tmp_path):
     applied = [[1.0, 0, 0, 0.5], [0, 0, 1, 0], [0, -1, 0, 2]]
     write_transforms(
         tmp_path, 2, applied_transform=applied, aabb_scale=16, scale=0.5, offset=[0.1, 0.2, 0.3]
