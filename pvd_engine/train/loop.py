@@ -1,6 +1,7 @@
 """The optimisation loop that training and distillation share: budget, checkpoints, progress."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -245,6 +246,8 @@ def optimise(
     ------
     Cancelled
         The job was cancelled; a checkpoint is written first.
+    UserError
+        The loss is no longer a finite number.
     """
     start = time.monotonic() - training.elapsed
     reported = saved = time.monotonic()
@@ -257,11 +260,17 @@ def optimise(
         loss, metrics = objective(training.step, fraction)
         training.optimizer.step(loss, learning_rate_scale(training.step, fraction))
         training.step += 1
+        training_loss = loss.item()
+        if not math.isfinite(training_loss):
+            raise UserError(
+                f"The training diverged in step {training.step}: its loss is not a finite number; "
+                "start again with another seed or a smaller preset."
+            )
         for name, value in metrics.items():
             shown[name] = 0.9 * shown.get(name, value) + 0.1 * value
         now = time.monotonic()
         training.elapsed = now - start
-        training.history.add(training.step, training.elapsed, loss.item(), metrics)
+        training.history.add(training.step, training.elapsed, training_loss, metrics)
         if job.cancelled:
             training.save(job)
             raise Cancelled

@@ -13,6 +13,7 @@ from pvd_engine.fields.storage import load_field
 from pvd_engine.jobs.checkpoint import load_checkpoint, save_checkpoint
 from pvd_engine.jobs.job import Job
 from pvd_engine.render.render import render_image
+from pvd_engine.train import loop
 from pvd_engine.verbs import eval as evaluate
 from pvd_engine.verbs.eval import EvalArguments
 
@@ -152,6 +153,15 @@ def test_a_checkpoint_that_does_not_fit_is_one_sentence(tmp_path, capture, lost)
     save_checkpoint(path, tensors, header)
     with pytest.raises(UserError, match="does not fit"):
         run_train(capture, out, Job(tmp_path / "job"), steps=10)
+
+
+def test_a_training_that_diverges_is_one_sentence_and_leaves_no_field(
+    tmp_path, capture, monkeypatch
+):
+    monkeypatch.setattr(loop, "learning_rate_scale", lambda step, fraction: 1e30)
+    with pytest.raises(UserError, match=r"diverged in step \d+: "):
+        run_train(capture, tmp_path / "f.safetensors", steps=50)
+    assert not (tmp_path / "f.safetensors").exists()
 
 
 def test_one_picture_is_not_enough_to_train_on(tmp_path):
