@@ -12,12 +12,12 @@ ENGINE := .venv-engine
 BLENDER := .venv-blender
 ENGINE_PYTHON := $(abspath $(ENGINE)/bin/python)
 BLENDER_PYTHON := $(abspath $(BLENDER)/bin/python)
-# A file of the add-on's tests stays in one process, for its tests share a Blender; the engine's
-# share what takes time to make by files, so a process that is done takes tests from the other.
+# Tests share by files what takes time to make, so a process that is done takes tests from the other.
 QUICK := -m "not slow"
-ENGINE_TESTS := OMP_NUM_THREADS=1 $(ENGINE_PYTHON) -m pytest -n 2 --dist worksteal tests/engine
+IN_TWO := -n 2 --dist worksteal
+ENGINE_TESTS := OMP_NUM_THREADS=1 $(ENGINE_PYTHON) -m pytest $(IN_TWO) tests/engine
 BLENDER_TESTS := PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) \
-  $(BLENDER_PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/blender
+  $(BLENDER_PYTHON) -m pytest $(IN_TWO) tests/blender
 BLENDER_DEV := pytest==9.2.0 pytest-timeout==2.4.0 pytest-xdist==3.8.0 pytest-randomly==5.1.0
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 

@@ -101,7 +101,7 @@ def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
     )
     state = frame_state(frame)
     state.downscale = str(request.client.get("downscale") or AUTO)
-    state.summary = f"{len(cameras)} cameras: {counts}"
+    state.summary = f"{len(cameras)} camera{'s' * (len(cameras) != 1)}: {counts}"
     state.notes = "\n".join(notes)
     state.scene_found = _scene_found(capture["scene"])
     bpy.context.scene.convert_field.frame = frame

@@ -86,8 +86,9 @@ def test_the_program_ends_as_its_fork_does(engine, sources, code, ends):
 
 
 def test_a_signal_reaches_the_fork(engine, sources):
-    code = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: print('heard'))\n"
-    code += "print('ready', flush=True)\nsignal.pause()"
+    code = "import signal, sys, time\n"
+    code += "signal.signal(signal.SIGTERM, lambda *_: sys.exit(print('heard')))\n"
+    code += "print('ready', flush=True)\ntime.sleep(600)"
     program = start(engine, sources, "-c", code)
     assert program.stdout.readline() == "ready\n"
     program.terminate()

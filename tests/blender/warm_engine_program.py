@@ -26,6 +26,8 @@ SECONDS_TO_LISTEN = 20.0
 
 def main(socket_path: str, python: str, words: list[str]) -> None:
     connection = connected(socket_path)
+    # A signal that comes before there is someone to pass it on to waits.
+    signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     request = {"words": words, "folder": os.getcwd(), "environment": dict(os.environ)}  # noqa: PTH109
     pipes = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))]
     line = json.dumps(request).encode() + b"\n"
@@ -35,8 +37,10 @@ def main(socket_path: str, python: str, words: list[str]) -> None:
     answers = connection.makefile("r")
     answer = next_answer(answers)
     if answer == REFUSED:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
         os.execv(python, [python, *words])
     pass_signals_to(int(answer))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
     end_with(int(next_answer(answers)))
 
 

@@ -204,8 +204,10 @@ def test_missing_and_unposed_images_are_noted(tmp_path):
     (tmp_path / "images" / "readme.txt").write_text("no image")
     capture = read_colmap(tmp_path)
     assert len(capture.views) == 8
-    assert any("1 of 9 listed images do not exist" in note for note in capture.notes)
-    assert any("no pose for 1 images" in note for note in capture.notes)
+    assert any(
+        "1 of 9 listed images does not exist and was left out" in note for note in capture.notes
+    )
+    assert any("no pose for 1 image, which was left out" in note for note in capture.notes)
 
 
 @pytest.mark.parametrize("binary", [True, False])

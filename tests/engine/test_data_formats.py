@@ -139,7 +139,10 @@ def test_nsvf_names_without_splits(tmp_path):
     write_nsvf(tmp_path / "some", ("0_a", "0_b", "2_c", "extra"), mode="RGBA")
     capture = open_capture(tmp_path / "some")
     assert [view.name for view in capture.views] == ["rgb/0_a", "rgb/0_b", "rgb/2_c"]
-    assert any("1 views whose names" in note for note in capture.notes)
+    assert any(
+        "1 view whose name does not begin with a split was left out." in note
+        for note in capture.notes
+    )
     assert capture.has_alpha
     write_nsvf(tmp_path / "none", ("a", "b", "c", "d"))
     (tmp_path / "none" / "bbox.txt").unlink()
@@ -260,7 +263,7 @@ def test_polycams_corrected_poses_come_first(tmp_path):
     capture = open_capture(tmp_path)
     assert capture.views[0].name == "keyframes/corrected_images/1000"
     assert len(capture.views) == 3
-    assert any("1 images have no camera" in note for note in capture.notes)
+    assert any("1 image has no camera and was left out" in note for note in capture.notes)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +331,7 @@ def test_realitycapture_lens_images_of_another_type_and_missing_ones(tmp_path):
     camera = capture.views[0].camera
     assert camera.distortion_model == "opencv"
     assert camera.distortion == {"k1": 0.1, "k4": 0.01, "p2": -0.02}
-    assert any("1 of 2 listed images do not exist" in note for note in capture.notes)
+    assert any("1 of 2 listed images does not exist" in note for note in capture.notes)
 
 
 @pytest.mark.parametrize(

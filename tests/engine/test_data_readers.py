@@ -115,7 +115,7 @@ def test_nerfstudio_split_lists_are_followed_and_no_view_both_trains_and_tests(t
     capture = open_capture(tmp_path)
     splits = {view.name[-1]: view.split for view in capture.views}
     assert splits == {"0": "train", "1": "train", "2": "train", "3": "test", "4": "test"}
-    assert any("1 camera entries are in none" in note for note in capture.notes)
+    assert any("1 camera entry is in none" in note for note in capture.notes)
 
 
 def test_a_camera_entrys_own_intrinsics_come_before_the_shared_ones(tmp_path):

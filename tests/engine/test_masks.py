@@ -75,7 +75,10 @@ def test_a_mask_that_does_not_exist_is_reported_and_its_image_counts_whole(ball)
     (ball / "masks" / "train_r_3.png").unlink()
     capture = open_capture(ball)
     assert capture.split("train")[3].mask_path is None
-    assert any(note.startswith("1 listed masks do not exist") for note in capture.notes)
+    assert any(
+        note.startswith("1 listed mask does not exist, so all pixels of its image")
+        for note in capture.notes
+    )
 
 
 @pytest.mark.parametrize("listed", ["../secret.png", 3, "/etc/passwd"])

@@ -11,6 +11,7 @@ from ...files.images import SUFFIXES, UNREAD_SUFFIXES, ImageHeader, read_header,
 from ...files.json_input import pose, shortened, text_value
 from ..capture import Camera, View
 from ..geometry.intrinsics import read_intrinsics, stated_size
+from ..notes import counted
 
 MAX_ENTRIES = 100_000
 """Most camera entries of a capture."""
@@ -57,14 +58,17 @@ class EntryReport:
         """Return a sentence for each kind of guess, change or omission."""
         notes = []
         if self.missing:
-            notes.append(
-                f"{len(self.missing)} of {self.listed} listed images do not exist and were left "
-                f"out (the first is {self.missing[0]})."
+            gone = counted(
+                len(self.missing),
+                "listed images does not exist and was",
+                "listed images do not exist and were",
+                of=self.listed,
             )
+            notes.append(f"{gone} left out (the first is {self.missing[0]}).")
         for (stated, actual), count in self.resized.items():
             notes.append(
-                f"{count} images have {actual[0]} x {actual[1]} pixels where the file states "
-                f"{stated[0]} x {stated[1]}; their intrinsics were rescaled."
+                f"{counted(count, 'image has', 'images have')} {actual[0]} x {actual[1]} pixels "
+                f"where the file states {stated[0]} x {stated[1]}; the intrinsics were rescaled."
             )
         if self.corrected:
             more = f" (and {len(self.corrected) - 1} more)" if len(self.corrected) > 1 else ""
@@ -73,14 +77,16 @@ class EntryReport:
             )
         if self.masked:
             notes.append(
-                f"{self.masked} images have a mask: its black pixels are used neither for training "
-                "nor for measuring."
+                f"{counted(self.masked, 'image has', 'images have')} a mask: its black pixels are "
+                "used neither for training nor for measuring."
             )
         if self.missing_masks:
-            notes.append(
-                f"{len(self.missing_masks)} listed masks do not exist, so all pixels of their "
-                f"images count (the first is {self.missing_masks[0]})."
+            gone = counted(
+                len(self.missing_masks),
+                "listed mask does not exist, so all pixels of its image",
+                "listed masks do not exist, so all pixels of their images",
             )
+            notes.append(f"{gone} count (the first is {self.missing_masks[0]}).")
         return notes
 
 

@@ -30,6 +30,7 @@ from ..geometry.point_bounds import find_box_with_points
 from ..geometry.points import SparsePoints
 from ..images.downscale import scaled_camera
 from ..images.masks import mask_next_to_images
+from ..notes import counted
 from ..splits import every_eighth
 from .camera_entries import (
     IMAGE_FOLDERS,
@@ -278,9 +279,8 @@ def _notes(views: Sequence[View], image_folder: Path) -> list[str]:
     posed = {view.image_path for view in views}
     unposed = sum(path not in posed for path in _image_paths(image_folder))
     if unposed:
-        notes.append(
-            f"COLMAP found no pose for {unposed} images in {image_folder.name}; they were left out."
-        )
+        unseen = counted(unposed, "image, which was", "images, which were")
+        notes.append(f"COLMAP found no pose for {unseen} left out.")
     if image_folder.name != IMAGE_FOLDERS[0]:
         notes.append(f"The images were read from {image_folder.name}.")
     return notes

@@ -22,6 +22,7 @@ from ...errors import UserError
 from ...files.text_input import read_number_rows
 from ..capture import Capture
 from ..geometry.bounds import file_box
+from ..notes import counted
 from .listed import Box, check_count, image_files, listed_capture
 
 _PREFIXES = {"0": "train", "1": "val", "2": "test"}
@@ -113,10 +114,12 @@ def _splits(names: Sequence[str]) -> tuple[list[str | None] | None, list[str]]:
     if "test" not in splits:
         splits = ["test" if split == "val" else split for split in splits]
     without = splits.count(None)
-    notes = (
-        [f"{without} views whose names do not begin with a split were left out."] if without else []
+    unnamed = counted(
+        without,
+        "view whose name does not begin with a split was",
+        "views whose names do not begin with a split were",
     )
-    return splits, notes
+    return splits, [f"{unnamed} left out."] if without else []
 
 
 def _box(path: Path) -> Box | None:

@@ -16,6 +16,7 @@ import numpy as np
 from ...errors import UserError
 from ...files.json_input import finite_number, read_json_object
 from ..capture import Capture, Frame
+from ..notes import counted
 from .listed import image_files, listed_capture
 
 FOLDER = "keyframes"
@@ -56,7 +57,8 @@ def read_polycam(path: Path) -> Capture:
         entries.append({"file_path": image.relative_to(path).as_posix(), **_camera(camera)})
     if not entries:
         raise UserError(f"No image in {image_folder} has a camera in {camera_folder}; add them.")
-    notes = [f"{without} images have no camera and were left out."] if without else []
+    unseen = counted(without, "image has no camera and was", "images have no camera and were")
+    notes = [f"{unseen} left out."] if without else []
     applied = np.concatenate([_Z_UP, np.zeros((3, 1))], axis=1)
     return listed_capture(
         path / FOLDER, "polycam", entries, frame=Frame(applied_transform=applied), notes=notes

@@ -11,6 +11,7 @@ from ...files.json_input import read_json_object, shortened, text_value
 from ..capture import Capture, View
 from ..geometry.point_bounds import find_box_with_points
 from ..geometry.points import read_points
+from ..notes import counted
 from ..splits import every_eighth, listed_splits
 from .camera_entries import (
     EntryReport,
@@ -117,6 +118,7 @@ def _views(
         return [replace(v, split=s) for v, s in zip(views, found, strict=True)], [note]
     if unlisted:
         return views, [
-            f"{unlisted} camera entries are in none of the file's split lists and were left out."
+            f"{counted(unlisted, 'camera entry is', 'camera entries are')} in none of the file's "
+            "split lists and left out."
         ]
     return views, []
