@@ -221,7 +221,7 @@ def along(outline: Profile, count: int) -> list[tuple[float, float, float]]:
     out = []
     for distance in np.arange(count) * ends[-1] / count:
         i = min(int(np.searchsorted(ends, distance, side="right")) - 1, len(steps) - 1)
-        share = (distance - ends[i]) / lengths[i] if lengths[i] else 0.0
-        x, z = points[i] + share * steps[i]
+        fraction = (distance - ends[i]) / lengths[i] if lengths[i] else 0.0
+        x, z = points[i] + fraction * steps[i]
         out.append((float(x), float(z), float(math.atan2(steps[i][1], steps[i][0]))))
     return out

@@ -166,7 +166,7 @@ def _finish_floaters(request: Request, _folder: Path, result: dict) -> Outcome:
     shape = show_floaters(Path(request.arguments["out"]), _frame_of(request))
     if shape is None:
         return Outcome(None, "Nothing floats in the air around the field's large parts")
-    parts, fraction = result["outputs"]["parts"], result["outputs"]["share"]
+    parts, fraction = result["outputs"]["parts"], result["outputs"]["fraction"]
     count = "1 part floats" if parts == 1 else f"{parts} parts float"
     return Outcome(
         shape, f"{count}, {fraction:.2%} of the density; the edit shape '{shape.name}' erases them"

@@ -49,7 +49,7 @@ LIGHT_DISTILLING = (
 class _MakingSettings:
     """Settings that training and conversion have in common."""
 
-    beside: EnumProperty(
+    parallel: EnumProperty(
         name="In Parallel",
         description="Second architecture in parallel to the first: one decoder reads the features "
         "of both, so that each can hold what the other cannot",
@@ -80,8 +80,8 @@ class _MakingSettings:
 
     def composition(self) -> str:
         """Return the names of the architecture and of the one in parallel: ``"hash+vm"``."""
-        alone = self.is_light or self.beside == ALONE
-        parts = [self.architecture, *([] if alone else [self.beside])]
+        alone = self.is_light or self.parallel == ALONE
+        parts = [self.architecture, *([] if alone else [self.parallel])]
         return "+".join(parts)
 
     def making(self) -> dict:

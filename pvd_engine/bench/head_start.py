@@ -41,7 +41,7 @@ def run(plan: Plan, source: str, targets: Sequence[str], job: Job) -> dict[str, 
     -------
     dict
         The plan, ``"teacher"``, and ``"rows"`` by target: ``final``, the PSNR from noise with the
-        whole budget, ``students`` by start, each with its ``share`` of the budget, and what
+        whole budget, ``students`` by start, each with its ``fraction`` of the budget, and what
         `arrival` gives for each start.
     """
     capture = plan.opened(job)
@@ -63,7 +63,7 @@ def run(plan: Plan, source: str, targets: Sequence[str], job: Job) -> dict[str, 
             budget=f"{parse_seconds(plan.budget) / part:.3f}s",
             projection=STARTS[start],
         )
-        return {"share": 1 / part, **make_and_measure(request, views, job)}
+        return {"fraction": 1 / part, **make_and_measure(request, views, job)}
 
     for target in targets:
         final = student(target, "noise", 1)["test"]["psnr"]
@@ -83,7 +83,7 @@ def run(plan: Plan, source: str, targets: Sequence[str], job: Job) -> dict[str, 
 
 def arrival(students: Sequence[dict[str, Any]], final: float) -> float | None:
     """Return the smallest fraction of the budget with which a student came near the final PSNR."""
-    fractions = [s["share"] for s in students if s["test"]["psnr"] >= final - NEAR]
+    fractions = [s["fraction"] for s in students if s["test"]["psnr"] >= final - NEAR]
     return min(fractions, default=None)
 
 

@@ -69,7 +69,7 @@ def run(plan: Plan, source: str, target: str, seeds: int, job: Job) -> dict[str,
         "runs": runs,
         "rows": rows,
         "medians": {
-            name: median_fraction([row["share"] for row in rows if row["baseline"] == name])
+            name: median_fraction([row["fraction"] for row in rows if row["baseline"] == name])
             for name in GOALS
         },
     }
@@ -83,7 +83,7 @@ def reached(run: dict[str, Any], baseline: str, budget: float) -> dict[str, Any]
     Parameters
     ----------
     run : dict
-        ``seed``, ``teacher``, the baseline, and ``students``, each a record with ``share``.
+        ``seed``, ``teacher``, the baseline, and ``students``, each a record with ``fraction``.
     baseline : str
         Key of `GOALS`.
     budget : float
@@ -92,7 +92,7 @@ def reached(run: dict[str, Any], baseline: str, budget: float) -> dict[str, Any]
     Returns
     -------
     dict
-        ``seed``, ``baseline``, its ``psnr``, the ``share`` of the budget (None when no student
+        ``seed``, ``baseline``, its ``psnr``, the ``fraction`` of the budget (None when no student
         reached it), the student's ``student_psnr``, ``student_seconds`` and
         ``process_seconds`` (with what comes before and after the optimisation), and
         ``share_with_teacher``, of the student's and the teacher's optimisation together.
@@ -102,7 +102,7 @@ def reached(run: dict[str, Any], baseline: str, budget: float) -> dict[str, Any]
         "seed": run["seed"],
         "baseline": baseline,
         "psnr": wanted,
-        "share": None,
+        "fraction": None,
         "student_psnr": None,
         "student_seconds": None,
         "process_seconds": None,
@@ -111,9 +111,9 @@ def reached(run: dict[str, Any], baseline: str, budget: float) -> dict[str, Any]
     enough = [student for student in run["students"] if student["test"]["psnr"] >= wanted]
     if not enough:
         return row
-    first = min(enough, key=lambda student: student["share"])
+    first = min(enough, key=lambda student: student["fraction"])
     return row | {
-        "share": first["share"],
+        "fraction": first["fraction"],
         "student_psnr": first["test"]["psnr"],
         "student_seconds": first["seconds"],
         "process_seconds": first["process_seconds"],
@@ -138,11 +138,11 @@ def format_table(result: dict[str, Any]) -> str:
     ]
     for row in result["rows"]:
         start = f"{row['seed']:<6}{row['baseline']:<12}{row['psnr']:>7.2f}"
-        if row["share"] is None:
+        if row["fraction"] is None:
             lines.append(f"{start}{'not':>12}")
             continue
         lines.append(
-            f"{start}{row['share']:>12.3f}{row['student_psnr']:>9.2f}"
+            f"{start}{row['fraction']:>12.3f}{row['student_psnr']:>9.2f}"
             f"{row['student_seconds']:>8.1f}{row['process_seconds']:>9.1f}"
             f"{row['share_with_teacher']:>14.2f}"
         )
@@ -183,7 +183,7 @@ def _one_seed(
             budget=f"{seconds / part:.3f}s",
         )
         student = make_and_measure(request, on, job)
-        run["students"].append({"share": 1 / part, **student})
+        run["students"].append({"fraction": 1 / part, **student})
         if student["test"]["psnr"] >= goal:
             break
     return run

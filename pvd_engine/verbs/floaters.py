@@ -47,7 +47,7 @@ def run(arguments: FloatersArguments, job: Job) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``out``, ``parts``, the number of floaters, and ``share``, the fraction of the field's
+        ``out``, ``parts``, the number of floaters, and ``fraction``, the fraction of the field's
         density in them.
     """
     import numpy as np
@@ -76,7 +76,7 @@ def run(arguments: FloatersArguments, job: Job) -> dict[str, Any]:
     return {
         "out": str(arguments.out),
         "parts": int(parts_of(floating).max()),
-        "share": float(volume.density[floating].sum()) / total if total else 0.0,
+        "fraction": float(volume.density[floating].sum()) / total if total else 0.0,
     }
 
 

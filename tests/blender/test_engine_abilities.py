@@ -76,7 +76,7 @@ def test_the_panels_offer_the_engines_operations_and_options(add_on, warm_python
     assert offered(values.teacher, "architecture") == trainable
     assert offered(values.student, "architecture") == list(ARCHITECTURES)
     for making in (values.teacher, values.student):
-        assert offered(making, "beside") == [ALONE, *trainable]
+        assert offered(making, "parallel") == [ALONE, *trainable]
     assert sorted(offered(values, "edit_operation")) == sorted(operations)
     for name, entry in TABLE["options"]["convert"].items():
         chosen = [AUTO if value is None else value for value, _, _ in entry["choices"]]
@@ -104,7 +104,7 @@ def test_a_composition_is_trained_and_converted_by_the_buttons(frame, engine, mo
     values.show_volume = False
     for making in (values.teacher, values.student):
         making.preset, making.limit, making.steps = "small", "STEPS", 2
-    values.teacher.architecture, values.teacher.beside = "hash", "cp"
+    values.teacher.architecture, values.teacher.parallel = "hash", "cp"
     OPERATORS.train()
     trained = newest(frame)
     assert trained.name == "Teacher hash+cp"
@@ -137,7 +137,7 @@ def test_a_composition_is_trained_and_converted_by_the_buttons(frame, engine, mo
 def test_a_light_field_is_made_and_rendered_and_nothing_else(frame, engine, api):
     values = settings()
     student = values.student
-    student.architecture, student.beside, student.max_size = "light_field", "vm", "1MB"
+    student.architecture, student.parallel, student.max_size = "light_field", "vm", "1MB"
     student.preset, student.limit, student.steps = "small", "STEPS", 2
     student.ray_points, student.report = 4, False
     OPERATORS.convert()

@@ -125,7 +125,7 @@ def test_every_panel_draws_without_a_capture(add_on):
 def test_what_few_people_change_is_folded_away(frame, panel, fold):
     shown = drawn(panels()[panel])
     folded = shown[shown.index(f"convert_field_{fold}") :]
-    assert {"beside", "seed"} <= set(folded)
+    assert {"parallel", "seed"} <= set(folded)
     assert {"architecture", "preset", "limit"} <= set(shown) - set(folded)
     button = {"Teacher": "convert_field.train", "Convert": "convert_field.convert"}[panel]
     assert button in folded, "the button comes after its settings"

@@ -7,7 +7,7 @@ import pytest
 @pytest.mark.parametrize("group", ["teacher", "student"])
 def test_every_setting_comes_back_with_its_preset(add_on, group):
     settings = getattr(bpy.context.scene.convert_field, group)
-    settings.architecture, settings.beside, settings.limit = "vm", "hash", "QUALITY"
+    settings.architecture, settings.parallel, settings.limit = "vm", "hash", "QUALITY"
     settings.until_psnr, settings.seconds, settings.seed, settings.preset = 27.5, 42.0, 7, "small"
     if group == "student":
         settings.stages, settings.hard_rays, settings.max_size = "13", False, "3MB"

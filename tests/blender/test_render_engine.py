@@ -158,10 +158,10 @@ def test_field_and_objects_hide_each_other_by_depth(api, frame, tmp_path):
     height, width = picture.shape[:2]
     middle = height // 2
     assert picture[middle, width // 4, 0] > 0.9 > 0.1 > picture[middle, width // 4, 2]
-    ball, beside = (middle, width // 2 + 3), (1, width - 2)
-    assert field[ball][3] > 0.9 and field[beside][3] < 0.1
+    ball, ground = (middle, width // 2 + 3), (1, width - 2)
+    assert field[ball][3] > 0.9 and field[ground][3] < 0.1
     assert np.abs(picture[ball][:3] - field[ball][:3]).max() < 0.1, "in front of the far plane"
-    assert picture[beside][2] > 0.9, "which is seen beside it"
+    assert picture[ground][2] > 0.9, "which is seen next to it"
     scenes = len(bpy.data.scenes)
     assert api.combine_by_depth(frame) == other and len(bpy.data.scenes) == scenes
     scene.render.engine = "CONVERT_FIELD"

@@ -14,7 +14,7 @@ REAL_CAPTURES = Path(__file__).resolve().parents[3] / "shared" / "data"
 def real_capture(name):
     folder = REAL_CAPTURES / name
     if not folder.is_dir():
-        pytest.skip(f"the real capture {name} is not beside this repository")
+        pytest.skip(f"the real capture {name} is not next to this repository")
     return folder
 
 

@@ -238,7 +238,7 @@ def sample(name: str, folder: Path) -> Capture:
 
 
 def main() -> None:
-    """Print the table; real captures are in it where they lie beside the repository."""
+    """Print the table; real captures are in it where they lie next to the repository."""
     print(f"| read from | {' | '.join(f'`{to}`' for to in FORMATS)} |")
     print(f"| --- |{' --- |' * len(FORMATS)}")
     with tempfile.TemporaryDirectory() as folder:

@@ -217,7 +217,7 @@ def test_speed_gives_students_more_time_until_one_reaches_both_baselines(
     reached = [student["test"]["psnr"] >= goal for student in run["students"]]
     assert len(reached) == 2 or reached[-1]
     assert not any(reached[:-1])
-    assert [student["share"] for student in run["students"]] == [0.5, 1.0][: len(reached)]
+    assert [student["fraction"] for student in run["students"]] == [0.5, 1.0][: len(reached)]
     assert [row["baseline"] for row in result["rows"]] == ["scratch", "plain NeRF"]
     assert len(result["table"].splitlines()) == 2 + 2 + 2
 

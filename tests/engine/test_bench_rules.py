@@ -68,17 +68,17 @@ def test_a_student_has_arrived_when_it_is_within_a_decibel_of_the_final():
 def test_the_smallest_fraction_that_reaches_a_baseline_counts():
     run = speed_run((1 / 20, 16.0), (1 / 15, 22.99), (1 / 10, 23.0), (1 / 7, 24.0))
     scratch, plain = (reached(run, name, 120.0) for name in ("scratch", "plain NeRF"))
-    assert scratch["share"] == 1 / 10
+    assert scratch["fraction"] == 1 / 10
     assert scratch["student_seconds"] == pytest.approx(12.0)
     assert scratch["process_seconds"] == pytest.approx(17.0)
     assert scratch["share_with_teacher"] == pytest.approx(132 / 120)
-    assert plain["share"] == 1 / 20
+    assert plain["fraction"] == 1 / 20
     assert plain["psnr"] == 15.0
 
 
 def test_a_baseline_that_no_student_reaches_has_no_fraction():
     row = reached(speed_run((1 / 20, 16.0), (1 / 2, 22.0)), "scratch", 120.0)
-    assert (row["share"], row["share_with_teacher"]) == (None, None)
+    assert (row["fraction"], row["share_with_teacher"]) == (None, None)
     result = {
         "capture": "c",
         "source": "hash",

@@ -265,7 +265,7 @@ def test_the_box_of_points_gives_way_where_the_cameras_know_better(tmp_path):
     np.testing.assert_array_equal(far[:, 0], around[:, 0])
     np.testing.assert_array_equal(far[:, 1:], near[:, 1:])
     assert "far beyond" in far_source
-    assert box(spread + 1000)[1] == source, "points beside what the cameras see"
+    assert box(spread + 1000)[1] == source, "points outside what the cameras see"
     assert box(spread * 100)[1] == source, "most points are far away"
     wall, _ = box(spread * (1, 0, 1))
     np.testing.assert_allclose(np.ptp(wall, axis=0)[1], 0.1 * np.ptp(wall, axis=0).max())

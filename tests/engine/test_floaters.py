@@ -1,4 +1,4 @@
-"""Floaters: found beside the large part, enclosed by a closed surface, and erased as a grid."""
+"""Floaters: found around the large part, enclosed by a closed surface, and erased as a grid."""
 
 import json
 
@@ -94,7 +94,7 @@ def test_an_edit_erases_what_was_found_and_nothing_else(tmp_path):
     path, out = tmp_path / "two.safetensors", tmp_path / "floaters.npz"
     save_field(path, EditedField(whole, tuple(kept)))
     found = floaters.run(FloatersArguments(field=path, out=out), Job(tmp_path / "job"))
-    assert found["parts"] == 1 and 0 < found["share"] < 0.01
+    assert found["parts"] == 1 and 0 < found["fraction"] < 0.01
     (tmp_path / "edits.json").write_text(
         json.dumps([{"op": "erase", "region": {"grid": "floaters.npz"}}])
     )

@@ -31,7 +31,7 @@ from pvd_engine.verbs.merge import run as run_merge
 from pvd_engine.verbs.render import RenderArguments
 
 MOVED = [[0, -0.5, 0, 1.6], [0.5, 0, 0, 0], [0, 0, 0.5, 0], [0, 0, 0, 1]]
-"""A quarter turn about z at half the size, beside the ball."""
+"""A quarter turn about z at half the size, next to the ball."""
 
 STILL = np.eye(4).tolist()
 

@@ -82,7 +82,7 @@ def run_convert(folder, out, job=None, **options):
 
 
 def read(out):
-    """The report's JSON beside a field file."""
+    """The report's JSON next to a field file."""
     return json.loads(out.with_name(f"{out.stem}.report.json").read_text(encoding="utf-8"))
 
 

@@ -2,8 +2,8 @@
 
 ``blender --factory-startup --enable-event-simulate --python in_blender.py -- JOB.json``
 
-A scenario is a module beside this file with a generator ``steps(window)``. It yields the seconds
-that it wants to wait; Blender's own loop runs meanwhile. What it found is in ``result.json``.
+A scenario is a module next to this file with a generator ``steps(window)``. It yields the seconds
+that it wants to wait; Blender's own loop runs meanwhile. Its results are in ``result.json``.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ ADD_ON = "bl_ext.user_default.convert_field"
 TAB = "Convert Field"
 SCAN_PIXELS = 9
 COLUMNS = (0.5, 0.25, 0.75, 0.93, 0.08)
-"""Shares of the panel's width at which buttons are looked for."""
+"""Fractions of the panel's width at which buttons are looked for."""
 
 MOMENT = 0.02
 """Seconds until Blender has taken in an event."""
@@ -39,9 +39,9 @@ class Window:
     Attributes
     ----------
     job : dict
-        What the test gave the scenario.
+        Values that the test gives the scenario.
     values : dict
-        What the scenario measured, for ``result.json``.
+        Measures of the scenario, for ``result.json``.
     """
 
     def __init__(self, job: dict) -> None:
@@ -103,7 +103,7 @@ class Window:
         yield MOMENT
 
     def key(self, kind: str, at: tuple[int, int] | None = None, **held: bool) -> Steps:
-        """Press and release a key with the mouse over a place, the middle of the view if None."""
+        """Press and release a key with the mouse over a position, by default the middle."""
         area = self.area
         x, y = at or (area.x + area.width // 3, area.y + area.height // 2)
         yield from self.move(x, y)
@@ -118,18 +118,18 @@ class Window:
         yield from self.press(x, y)
 
     def press(self, x: int, y: int) -> Steps:
-        """Click at a place."""
+        """Click at a position."""
         self.simulate("LEFTMOUSE", "PRESS", x, y)
         yield MOMENT
         self.simulate("LEFTMOUSE", "RELEASE", x, y)
         yield 0.3
 
     def find(self, command: str) -> Iterator[float]:
-        """Move the mouse over the panel until a button is under it; returns the place."""
+        """Move the mouse over the panel until a button is under it; return its position."""
         region = self.sidebar
         seen = set()
-        for share in COLUMNS:
-            x = region.x + int(share * (region.width - 24))
+        for fraction in COLUMNS:
+            x = region.x + int(fraction * (region.width - 24))
             for y in range(region.y + region.height - 8, region.y, -SCAN_PIXELS):
                 yield from self.move(x, y)
                 under = self._command_under_mouse()

@@ -29,5 +29,5 @@ def draw_making(
 def draw_making_options(body: UILayout, settings: TeacherSettings | StudentSettings) -> None:
     """Draw the settings that few people change."""
     if not settings.is_light:
-        body.prop(settings, "beside")
+        body.prop(settings, "parallel")
     body.prop(settings, "seed")
