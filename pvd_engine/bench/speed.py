@@ -95,7 +95,7 @@ def reached(run: dict[str, Any], baseline: str, budget: float) -> dict[str, Any]
         ``seed``, ``baseline``, its ``psnr``, the ``fraction`` of the budget (None when no student
         reached it), the student's ``student_psnr``, ``student_seconds`` and
         ``process_seconds`` (with what comes before and after the optimisation), and
-        ``share_with_teacher``, of the student's and the teacher's optimisation together.
+        ``fraction_with_teacher``, of the student's and the teacher's optimisation together.
     """
     wanted = run[baseline]["test"]["psnr"]
     row = {
@@ -106,7 +106,7 @@ def reached(run: dict[str, Any], baseline: str, budget: float) -> dict[str, Any]
         "student_psnr": None,
         "student_seconds": None,
         "process_seconds": None,
-        "share_with_teacher": None,
+        "fraction_with_teacher": None,
     }
     enough = [student for student in run["students"] if student["test"]["psnr"] >= wanted]
     if not enough:
@@ -117,7 +117,7 @@ def reached(run: dict[str, Any], baseline: str, budget: float) -> dict[str, Any]
         "student_psnr": first["test"]["psnr"],
         "student_seconds": first["seconds"],
         "process_seconds": first["process_seconds"],
-        "share_with_teacher": (first["seconds"] + run["teacher"]["seconds"]) / budget,
+        "fraction_with_teacher": (first["seconds"] + run["teacher"]["seconds"]) / budget,
     }
 
 
@@ -144,7 +144,7 @@ def format_table(result: dict[str, Any]) -> str:
         lines.append(
             f"{start}{row['fraction']:>12.3f}{row['student_psnr']:>9.2f}"
             f"{row['student_seconds']:>8.1f}{row['process_seconds']:>9.1f}"
-            f"{row['share_with_teacher']:>14.2f}"
+            f"{row['fraction_with_teacher']:>14.2f}"
         )
     for name, fraction in result["medians"].items():
         middle = "not reached" if fraction is None else f"{fraction:.3f}"

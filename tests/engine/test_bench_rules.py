@@ -53,14 +53,16 @@ def speed_run(*students):
         "scratch": record(23.0),
         "plain NeRF": record(15.0),
         "students": [
-            record(psnr, 120 * share, share=share, process_seconds=120 * share + 5)
-            for share, psnr in students
+            record(psnr, 120 * fraction, fraction=fraction, process_seconds=120 * fraction + 5)
+            for fraction, psnr in students
         ],
     }
 
 
 def test_a_student_has_arrived_when_it_is_within_a_decibel_of_the_final():
-    students = [record(psnr, share=share) for share, psnr in ((0.1, 27.9), (0.2, 28.0), (0.5, 29))]
+    students = [
+        record(psnr, fraction=fraction) for fraction, psnr in ((0.1, 27.9), (0.2, 28.0), (0.5, 29))
+    ]
     assert arrival(students, 29.0) == 0.2
     assert arrival(students, 31.0) is None
 
@@ -71,14 +73,14 @@ def test_the_smallest_fraction_that_reaches_a_baseline_counts():
     assert scratch["fraction"] == 1 / 10
     assert scratch["student_seconds"] == pytest.approx(12.0)
     assert scratch["process_seconds"] == pytest.approx(17.0)
-    assert scratch["share_with_teacher"] == pytest.approx(132 / 120)
+    assert scratch["fraction_with_teacher"] == pytest.approx(132 / 120)
     assert plain["fraction"] == 1 / 20
     assert plain["psnr"] == 15.0
 
 
 def test_a_baseline_that_no_student_reaches_has_no_fraction():
     row = reached(speed_run((1 / 20, 16.0), (1 / 2, 22.0)), "scratch", 120.0)
-    assert (row["fraction"], row["share_with_teacher"]) == (None, None)
+    assert (row["fraction"], row["fraction_with_teacher"]) == (None, None)
     result = {
         "capture": "c",
         "source": "hash",
