@@ -1,5 +1,7 @@
 """Pictures of the panel in every state, in the dark and the light theme.
 
+`docs/cut_pictures.py` makes the documentation's pictures of them.
+
 The sidebar has the width that Blender gives it at first, which is less than 320 pixels.
 """
 
@@ -19,10 +21,13 @@ def steps(window: Window) -> Iterator[float]:
     for item in list(bpy.data.objects):
         bpy.data.objects.remove(item)
     window.values["width"] = window.sidebar.width
+    window.values["view"] = _rectangle(window.area)
+    window.values["sidebar"] = _rectangle(window.sidebar)
     yield from both(window, "no_engine")
     window.use_engine()
     api, session = window.module("api"), window.module("jobs.session").session()
     frame = api.import_capture(window.job["capture"])
+    _frame_view(window, window.module("scene.frame").frame_box(frame))
     yield from both(window, "imported")
     yield from jobs(window, api, session, frame)
     yield from editing(window, api, session, frame)
@@ -55,7 +60,6 @@ def editing(
     """A teacher with its volume, shapes of every kind, and modifiers where Blender has them."""
     teacher = api.train(frame, "hash", preset="small", budget=window.job["seconds"])
     api.extract_volume(frame, resolution=128)
-    _frame_view(window, window.module("scene.frame").frame_box(frame))
     yield from both(window, "trained")
     for op, shape in (("erase", "box"), ("keep", "sphere"), ("duplicate", "box"), ("tint", "box")):
         item = api.add_shape(frame, op, shape, location=(0.4, 0.0, 0.5))
@@ -103,6 +107,11 @@ def results(
     bpy.context.scene.render.filepath = str(window.folder / "combined.png")
     bpy.ops.render.render(write_still=True)
     yield 0.5
+
+
+def _rectangle(part: bpy.types.Area | bpy.types.Region) -> list[int]:
+    """Return left, bottom, width and height in the window, pixels."""
+    return [part.x, part.y, part.width, part.height]
 
 
 def _frame_view(window: Window, box: np.ndarray) -> None:
