@@ -31,9 +31,10 @@ GAP = 16
 
 
 def main(folder: Path) -> None:
+    """Make the pictures of those that the window test left in a folder."""
     measured = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     for name, (source, height) in VIEWS.items():
-        left, top, right, _ = _box(folder, source, measured["view"])
+        _, top, right, _ = _box(folder, source, measured["view"])
         picture = _picture(folder, source)
         picture.crop((right - WIDTH, top, right, top + height)).save(IMAGES / f"{name}.png")
     sidebars = [
