@@ -194,7 +194,7 @@ def write_sheet(out: Path, captures: tuple[Path, Path], metrics: dict) -> None:
     full, without = captures
 
     def entry(image: Path, field: str | None = None) -> dict:
-        caption = f"{metrics['fields'][field]['psnr']:.2f} dB" if field else "Cycles"
+        caption = f"PSNR to images {metrics['fields'][field]['psnr']:.2f} dB" if field else "Cycles"
         return {"image": str(image / f"{SHOWN_VIEW}.png"), "caption": caption}
 
     pictures = out / "pictures"
