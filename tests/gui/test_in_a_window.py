@@ -84,7 +84,7 @@ def test_a_first_day_by_mouse_and_keyboard(folder):
 
 
 def test_every_state_of_the_panel_is_pictured(folder):
-    seconds = float(os.environ.get("GUI_SECONDS", "6"))
+    seconds = float(os.environ.get("GUI_SECONDS", "20"))
     assert done(folder, "every_state", seconds=seconds)["width"] <= 320
 
 
