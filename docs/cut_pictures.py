@@ -11,16 +11,17 @@ from pathlib import Path
 from PIL import Image
 
 IMAGES = Path(__file__).resolve().parent / "images"
-WIDTH = 824
-"""Width of a picture of the 3D View with its sidebar, pixels."""
-
 VIEWS = {
-    "capture": ("imported_dark", 760),
-    "teacher": ("trained_dark", 1000),
-    "training": ("converting", 1200),
-    "view": ("view", 1200),
+    "capture": ("imported_dark", 1160, 0, 1120),
+    "teacher": ("trained_dark", 1160, 0, 1240),
+    "training": ("converting", 1160, 0, 1240),
+    "view": ("view", 1160, 400, 1300),
 }
-"""Pictures of the 3D View: the window's picture, and the height from the top."""
+"""Pictures of the 3D View: the window's picture; their width from the right of the view, and their
+top and bottom from its top, pixels."""
+
+SHOWN_WIDTH = 870
+"""Width of these pictures in the documentation, pixels."""
 
 PANELS = ("converting", "shapes_dark", "converted_dark")
 """The sidebars of `panel.png`, from left to right."""
@@ -33,10 +34,12 @@ GAP = 16
 def main(folder: Path) -> None:
     """Make the pictures of those that the window test left in a folder."""
     measured = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    for name, (source, height) in VIEWS.items():
+    for name, (source, width, first, last) in VIEWS.items():
         _, top, right, _ = _box(folder, source, measured["view"])
         picture = _picture(folder, source)
-        picture.crop((right - WIDTH, top, right, top + height)).save(IMAGES / f"{name}.png")
+        cut = picture.crop((right - width, top + first, right, top + last))
+        cut.thumbnail((SHOWN_WIDTH, cut.height), Image.Resampling.LANCZOS)
+        cut.save(IMAGES / f"{name}.png", optimize=True)
     sidebars = [
         _picture(folder, name).crop(_box(folder, name, measured["sidebar"])) for name in PANELS
     ]
@@ -44,7 +47,7 @@ def main(folder: Path) -> None:
     panel = Image.new("RGB", (len(PANELS) * (width + GAP) - GAP, PANEL_HEIGHT), "#303030")
     for number, sidebar in enumerate(sidebars):
         panel.paste(sidebar.crop((0, 0, width, PANEL_HEIGHT)), (number * (width + GAP), 0))
-    panel.save(IMAGES / "panel.png")
+    panel.save(IMAGES / "panel.png", optimize=True)
 
 
 def _picture(folder: Path, name: str) -> Image.Image:
