@@ -1,4 +1,4 @@
-"""Atomic writes: a file is written under a temporary name, then renamed."""
+"""Atomic writes: a file is written in a temporary folder next to its place, then moved there."""
 
 import contextlib
 import errno
@@ -6,6 +6,8 @@ import json
 import math
 import os
 import secrets
+import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ def write_atomic(path: Path, writer: Callable[[Path], object]) -> None:
     path : Path
         Missing parent folders are made.
     writer : callable
-        ``writer(temporary)`` writes the file to a path in the same folder with the same suffix.
+        ``writer(temporary)`` writes the file to a path with the same name in a folder of its own.
 
     Raises
     ------
@@ -35,10 +37,15 @@ def write_atomic(path: Path, writer: Callable[[Path], object]) -> None:
         file of that name is unchanged.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{_PART}{path.suffix}")
+    # Libraries that put temporary files of their own next to the file leave them in this folder.
+    folder = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
+    temporary = folder / path.name
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True)
+        temporary.touch()
+        mode = stat.S_IMODE(temporary.stat().st_mode)
         writer(temporary)
+        temporary.chmod(mode)  # the umask's: safetensors makes files that only their owner can read
         _flush_to_disk(temporary)
         temporary.replace(path)
     except Exception as error:
@@ -46,8 +53,7 @@ def write_atomic(path: Path, writer: Callable[[Path], object]) -> None:
             raise UserError(f"'{path}' cannot be written: {why_not_written(error)}.") from error
         raise
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
     _flush_folder(path.parent)
 
 
@@ -70,19 +76,18 @@ def json_text(data: Any, indent: int | None = None) -> str:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove temporary files that interrupted writes (power cut, ``kill -9``) left behind.
+    """Remove what interrupted writes (power cut, ``kill -9``) left behind.
 
     Parameters
     ----------
     path : Path
-        A folder, to remove all its temporary files, or the file that was being written.
+        A folder, to remove all that was being written into it, or the file that was being written.
     """
-    pattern = f".*{_PART}*" if path.is_dir() else f".{_escape(path.stem)}.*{_PART}{path.suffix}"
+    pattern = f".*{_PART}" if path.is_dir() else f".{_escape(path.name)}.*{_PART}"
     folder = path if path.is_dir() else path.parent
     if folder.is_dir():
         for leftover in folder.glob(pattern):
-            with contextlib.suppress(OSError):
-                leftover.unlink()
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def is_disk_full(error: BaseException) -> bool:

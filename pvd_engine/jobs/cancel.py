@@ -141,7 +141,7 @@ def parent_pipe() -> IO[bytes] | None:
 
 @contextlib.contextmanager
 def interrupts_cancel(cancellation: Cancellation, say: Callable[[str], None]) -> Iterator[None]:
-    """Let Ctrl-C and termination cancel the job; a second Ctrl-C ends the process.
+    """Let Ctrl-C, termination and a closed terminal cancel the job; a second Ctrl-C ends it.
 
     Does nothing outside the main thread, where signals cannot be handled.
     """
@@ -159,6 +159,8 @@ def interrupts_cancel(cancellation: Cancellation, say: Callable[[str], None]) ->
     numbers = [signal.SIGINT, signal.SIGTERM]
     if sys.platform == "win32":
         numbers.append(signal.SIGBREAK)
+    elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored under nohup
+        numbers.append(signal.SIGHUP)
     previous = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield

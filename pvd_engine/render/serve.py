@@ -41,6 +41,10 @@ Reply = dict[str, Any]
 """One line of output, before it becomes JSON."""
 
 
+END = object()
+"""Stands behind the last request."""
+
+
 class Inbox:
     """Requests as they come in, read by a thread of its own.
 
@@ -57,11 +61,11 @@ class Inbox:
         threading.Thread(target=self._read, args=(stream,), name="requests", daemon=True).start()
 
     def take(self, seconds: float) -> Any:
-        """Return the next request; None after the end of the stream, or after `seconds`."""
+        """Return the next request; `END` after the last one, or after `seconds` without one."""
         try:
             return self._requests.get(timeout=seconds)
         except Empty:
-            return None
+            return END
 
     def given_up(self, number: Any) -> bool:
         """Return whether nobody waits for a request's reply any more."""
@@ -78,7 +82,7 @@ class Inbox:
             else:
                 self._requests.put(request)
         self._ended.set()
-        self._requests.put(None)
+        self._requests.put(END)
 
 
 class Shelf:
@@ -139,7 +143,7 @@ def serve(
         Seconds without a request after which the loop ends.
     """
     inbox, shelf = Inbox(stream), Shelf(device)
-    while (request := inbox.take(idle)) is not None:
+    while (request := inbox.take(idle)) is not END:
         send(_reply(request, inbox, shelf))
 
 

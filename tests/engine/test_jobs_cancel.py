@@ -19,6 +19,8 @@ with interrupts_cancel(cancellation, lambda text: print(text, flush=True)):
     print("working", pipe is not None, flush=True)
     {work}
 """
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
 FOR_EVER = "while True: pass"
 # Python's own lock is held all through this: no other thread of Python runs.
 DEAF = "sum(range(10**15))"
@@ -102,7 +104,35 @@ def test_no_parent_no_cancel(closed):
     assert result.stdout.strip() == "working False"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_termination_and_a_closed_terminal_cancel(name):
+    process, _ = busy(UNTIL_ASKED, "0", stdin=subprocess.DEVNULL)
+    process.send_signal(signal.Signals[name])
+    assert process.wait(timeout=10) == 0
+    assert process.stdout.read() == "stopped\n"
+
+
+@posix
+def test_a_closed_terminal_does_not_cancel_what_was_started_to_outlive_it():
+    command = [sys.executable, "-c", BUSY.format(work=UNTIL_ASKED), "0"]
+    process = subprocess.Popen(
+        ["nohup", *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment(),
+    )
+    assert process.stdout.readline() == "working False\n"
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    process.terminate()
+    assert process.wait(timeout=10) == 0
+
+
+@posix
 def test_an_interrupt_asks_and_a_second_one_ends():
     process, _ = busy(UNTIL_ASKED, "0", stdin=subprocess.DEVNULL)
     process.send_signal(signal.SIGINT)

@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import stat
 import sys
 
 import numpy as np
@@ -36,10 +37,22 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert names(tmp_path) == ["a.bin"]
 
 
-def test_the_temporary_name_keeps_the_suffix(tmp_path):
+def test_the_temporary_name_is_that_of_the_file(tmp_path):
     write_atomic(tmp_path / "v.npz", lambda temporary: np.savez(temporary, density=np.ones(3)))
     assert names(tmp_path) == ["v.npz"]
     assert np.load(tmp_path / "v.npz")["density"].sum() == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
+def test_a_file_has_the_mode_that_the_umask_gives(tmp_path):
+    before = os.umask(0o027)
+    try:
+        save_checkpoint(tmp_path / "c.safetensors", {"a": torch.ones(3)}, {})
+        write_bytes(tmp_path / "b.bin", b"new")
+    finally:
+        os.umask(before)
+    for name in ("c.safetensors", "b.bin"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
@@ -51,11 +64,15 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
 def test_leftovers_of_a_killed_write_are_removed_and_nothing_else(tmp_path):
     write_bytes(tmp_path / "t.safetensors", b"whole")
     write_bytes(tmp_path / "t[1].safetensors", b"whole")
+
+    def die(path):
+        path.write_bytes(b"ha")
+        path.with_name(".tmp1234").write_bytes(b"of a library")
+        os._exit(9)
+
     process = os.fork()
     if process == 0:  # it dies in the middle of a write
-        write_atomic(
-            tmp_path / "t.safetensors", lambda path: (path.write_bytes(b"ha"), os._exit(9))
-        )
+        write_atomic(tmp_path / "t.safetensors", die)
     os.waitpid(process, 0)  # not any child: one of another test may have ended
     assert len(names(tmp_path)) == 3
     remove_leftovers(tmp_path / "t[1].safetensors")

@@ -85,7 +85,9 @@ def test_a_job_that_is_done_makes_room_for_the_next(folder, request_):
 
 def test_a_job_that_has_no_checkpoint_has_nothing_to_lose(folder, request_):
     (folder / "checkpoints" / "latest.safetensors").unlink()
-    (folder / "checkpoints" / ".latest.0badcafe.part.safetensors").write_bytes(b"half")
+    half = folder / "checkpoints" / ".latest.safetensors.0badcafe.part" / "latest.safetensors"
+    half.parent.mkdir()
+    half.write_bytes(b"half")
     assert not start_or_resume(folder, changed(request_, seed=1), restart=False)
 
 

@@ -120,8 +120,10 @@ def test_a_killed_job_goes_on_from_its_last_checkpoint(tmp_path, capture):
     assert not (job / "result.json").exists()
     assert step_of(job) == stopped_at
     # Remains of a write that the kill cut off.
-    (job / "checkpoints" / ".latest.0badcafe.part.safetensors").write_bytes(b"half")
-    (tmp_path / ".t.0badcafe.part.safetensors").write_bytes(b"half")
+    for folder, name in ((job / "checkpoints", "latest"), (tmp_path, "t")):
+        part = folder / f".{name}.safetensors.0badcafe.part"
+        part.mkdir()
+        (part / ".tmp1234").write_bytes(b"half")
     process = start("run", job)
     assert heard(process, "progress")["payload"]["step"] > stopped_at
     assert not list(tmp_path.rglob("*.part*"))

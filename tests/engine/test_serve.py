@@ -139,8 +139,9 @@ def test_a_wrong_request_is_one_sentence_and_the_next_one_is_served(
     assert server.ask(request(2, field_file, tmp_path / "b.npy"))["type"] == "picture"
 
 
-def test_what_is_no_json_is_one_sentence(server):
-    assert server.ask("picture please")["type"] == "failed"
+@pytest.mark.parametrize("line", ["picture please", "null", "[]", "7"])
+def test_what_is_no_request_is_one_sentence(server, line):
+    assert server.ask(line)["type"] == "failed"
 
 
 def test_what_is_cancelled_is_given_up(server, field_file, tmp_path):
