@@ -2,12 +2,14 @@
 
 import contextlib
 import errno
+import glob
 import json
 import math
 import os
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,7 @@ def write_atomic(path: Path, writer: Callable[[Path], object]) -> None:
     """
     path = Path(path)
     # Libraries that put temporary files of their own next to the file leave them in this folder.
-    folder = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
+    folder = _temporary_folder(path)
     temporary = folder / path.name
     try:
         folder.mkdir(parents=True)
@@ -75,6 +77,24 @@ def json_text(data: Any, indent: int | None = None) -> str:
     return json.dumps(_plain(data), indent=indent, allow_nan=False, ensure_ascii=False)
 
 
+def require_writable(path: Path) -> None:
+    """Raise UserError when a file or folder could not be written; leaves nothing behind.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder may have to be made; then the nearest folder that exists is tried.
+    """
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            _temporary_folder(path).lstat()  # fails where a name is too long, or below a file
+        parent = next(folder for folder in path.absolute().parents if folder.exists())
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        raise UserError(f"'{path}' cannot be written: {why_not_written(error)}.") from error
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove what interrupted writes (power cut, ``kill -9``) left behind.
 
@@ -83,10 +103,11 @@ def remove_leftovers(path: Path) -> None:
     path : Path
         A folder, to remove all that was being written into it, or the file that was being written.
     """
-    pattern = f".*{_PART}" if path.is_dir() else f".{_escape(path.name)}.*{_PART}"
-    folder = path if path.is_dir() else path.parent
-    if folder.is_dir():
-        for leftover in folder.glob(pattern):
+    with contextlib.suppress(OSError):  # a name that is too long has left nothing
+        is_folder = path.is_dir()
+        folder = path if is_folder else path.parent
+        name = "" if is_folder else f"{glob.escape(path.name)}."
+        for leftover in folder.glob(f".{name}*{_PART}"):
             shutil.rmtree(leftover, ignore_errors=True)
 
 
@@ -121,8 +142,8 @@ def _plain(data: Any) -> Any:
     raise TypeError(f"{type(data).__name__} has no JSON form")
 
 
-def _escape(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+def _temporary_folder(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
-from ..files.atomic import json_text
+from ..files.atomic import json_text, require_writable
 from ..files.lock import hold_lock
 from .cancel import Cancellation, interrupts_cancel
 from .folder import Request, has_checkpoints, start_or_resume
@@ -52,6 +52,8 @@ def run_in_foreground(request: Request, options: Options) -> int:
         The job cannot start: its folder cannot be used, is in use, or holds another job.
     """
     wanted = options.job.expanduser().absolute() if options.job else _default_folder(request)
+    if wanted is not None:
+        require_writable(wanted)
     existed = wanted is not None and wanted.exists()
     folder = _make_folder(wanted)
     keep = existed

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Cancelled, UserError
-from ..files.atomic import is_disk_full, write_json
+from ..files.atomic import is_disk_full, require_writable, write_json
 from .cancel import EXIT_CANCELLED, Cancellation
 from .events import Listener
 from .folder import Request, begin, drop_checkpoints
@@ -164,6 +164,7 @@ def _check_output(request: Request) -> None:
     out = getattr(request.arguments, "out", None)
     if out is None:
         return
+    require_writable(out)
     if request.verb.makes_folder:
         if out.exists() and not out.is_dir():
             raise UserError(f"'{out}' is a file; --out must name a folder.")

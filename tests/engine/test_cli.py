@@ -203,6 +203,22 @@ def test_an_output_that_cannot_be_written_is_reported_before_the_work(run_here, 
     refused(result, "is a folder")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no folder that root cannot write to")
+@pytest.mark.parametrize(
+    "out", ["/proc/t", "/proc/new/t", "file/t", "file/new/t", "n" * 243, "n" * 300]
+)
+@pytest.mark.parametrize("verb", ["volume", "train", "rewrite"])
+def test_a_place_that_cannot_be_written_is_found_before_the_work(run_here, tmp_path, verb, out):
+    (tmp_path / "file").touch()
+    words = {"train": ["--steps", 5], "rewrite": ["--to", "colmap"]}.get(verb, [])
+    suffix = {"train": ".safetensors", "volume": ".npz"}.get(verb, "")
+    path = tmp_path / f"{out}{suffix}"
+    result = run_here(verb, tmp_path / "nothing", *words, "--out", path)
+    refused(result, "cannot be")
+    assert "nothing" not in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 @pytest.mark.parametrize("verb", ["info", "render", "eval"])
 def test_what_is_no_field_file_is_one_sentence(run_here, tmp_path, verb):
     capture = write_disc_capture(tmp_path / "ball")
