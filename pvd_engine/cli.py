@@ -18,6 +18,7 @@ from .jobs.cancel import EXIT_CANCELLED
 from .jobs.driven import run_driven
 from .jobs.folder import Request
 from .jobs.foreground import Options, run_in_foreground
+from .jobs.streams import printable
 from .process_setup import prepare_process
 from .verbs import serve
 from .verbs.table import VERBS as WORKING_VERBS
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words)
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_CANCELLED

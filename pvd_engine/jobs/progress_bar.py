@@ -6,6 +6,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from .events import Event
+from .streams import printable
 
 SECONDS_BETWEEN_LINES = 10.0
 """Seconds between updates when the output is not a terminal and each update stays as a line."""
@@ -34,7 +35,7 @@ class ProgressBar:
     def __call__(self, event: Event) -> None:
         """Show an event: progress moves the bar, the end fills it, warnings appear above it."""
         if event["type"] == "warning":
-            tqdm.write(str(event["payload"].get("message")), file=self._stream)
+            tqdm.write(printable(str(event["payload"].get("message"))), file=self._stream)
         if (
             event["type"] == "end"
             and event["payload"]["status"] == "done"
@@ -84,7 +85,7 @@ def describe(payload: dict) -> str:
         if name not in _PLAIN:
             parts.append(f"{name} {value:.4g}")
     # Braces are the bar's own syntax.
-    return ", ".join(parts).replace("{", "(").replace("}", ")")
+    return printable(", ".join(parts)).replace("{", "(").replace("}", ")")
 
 
 def describe_seconds(seconds: float) -> str:

@@ -14,6 +14,7 @@ from .events import Listener
 from .folder import Request, begin, drop_checkpoints
 from .hello import hello
 from .job import LOG, RESULT, Job
+from .streams import printable
 
 log = logging.getLogger(__name__)
 
@@ -126,11 +127,19 @@ def write_cancelled(folder: Path) -> None:
         write_json(folder / RESULT, Outcome("cancelled").to_json())
 
 
+class _LogFormatter(logging.Formatter):
+    """Lines that a terminal can show, whatever names of files are in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record's lines."""
+        return printable(super().format(record))
+
+
 @contextlib.contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
     """Append log records and warnings to a file, with time and level."""
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)

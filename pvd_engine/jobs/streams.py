@@ -6,11 +6,24 @@ holds only the engine's own output, and the terminal only the progress bar.
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but tab and newline, overrides of the writing direction, surrogates."""
+
+
+def printable(text: str) -> str:
+    """Return text without characters that a terminal obeys; each becomes an escape of JSON.
+
+    Names and texts of files from strangers must not move the cursor, colour the screen or answer
+    for the user. JSON text stays the same JSON, because these characters stand in strings only.
+    """
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 @dataclass
@@ -93,7 +106,7 @@ def _write(stream: TextIO | None, text: str) -> bool:
     if stream is None:
         return False
     try:
-        stream.write(text + "\n")
+        stream.write(printable(text) + "\n")
         stream.flush()
     except (OSError, ValueError):
         return False
