@@ -1,5 +1,7 @@
 """Wording of what a reader guessed, changed or left out."""
 
+from collections.abc import Sequence
+
 
 def counted(count: int, one: str, many: str, of: int | None = None) -> str:
     """Return a count and what is counted: ``"1 image has"``, ``"3 of 9 images have"``.
@@ -14,3 +16,19 @@ def counted(count: int, one: str, many: str, of: int | None = None) -> str:
     """
     number = f"{count}" if of is None else f"{count} of {of}"
     return f"{number} {one if count == 1 else many}"
+
+
+def left_out(faults: Sequence[object], total: int) -> list[str]:
+    """Return the note about camera entries that are wrong, if there are any.
+
+    Parameters
+    ----------
+    faults : sequence
+        A sentence, or the error with it, for each entry that was left out.
+    total : int
+        Number of all entries.
+    """
+    if not faults:
+        return []
+    gone = counted(len(faults), "camera entries was", "camera entries were", of=total)
+    return [f"{gone} left out. The first: {faults[0]}"]

@@ -8,7 +8,6 @@ from pathlib import Path
 from ..errors import UserError
 from .capture import Capture
 from .formats import donerf, dtu, llff
-from .formats.camera_entries import IMAGE_FOLDERS
 from .formats.colmap import is_colmap, read_colmap
 from .formats.donerf import is_donerf, read_donerf
 from .formats.dtu import is_dtu, read_dtu
@@ -30,10 +29,6 @@ _COLMAP_FILES = tuple(
 )
 
 
-def _folder(path: Path) -> Path:
-    return path if path.is_dir() else path.parent
-
-
 @dataclass(frozen=True)
 class CaptureFormat:
     """A capture format: how to recognise and read it.
@@ -50,8 +45,6 @@ class CaptureFormat:
         ``read(folder)`` returns the capture in such a folder.
     files : tuple of str
         Names of the files that also open their capture.
-    folder_of : callable
-        ``folder_of(path)`` returns the capture's folder for such a file or folder.
     """
 
     name: str
@@ -59,16 +52,6 @@ class CaptureFormat:
     is_in: Callable[[Path], bool]
     read: Callable[[Path], Capture]
     files: tuple[str, ...] = ()
-    folder_of: Callable[[Path], Path] = _folder
-
-
-def _colmap_folder(path: Path) -> Path:
-    """Return the nearest folder around a model that also holds images, or the model's own."""
-    inner = _folder(path)
-    for folder in (inner, *inner.parents[:3]):
-        if is_colmap(folder) and any((folder / name).is_dir() for name in IMAGE_FOLDERS):
-            return folder
-    return inner
 
 
 FORMATS = (
@@ -94,7 +77,7 @@ FORMATS = (
     CaptureFormat("DTU, NeuS", "cameras_sphere.npz and image", is_dtu, read_dtu, dtu.FILES),
     CaptureFormat("Polycam", "keyframes", is_polycam, read_polycam),
     CaptureFormat("RealityCapture", "a .csv of cameras", is_realitycapture, read_realitycapture),
-    CaptureFormat("COLMAP", "sparse", is_colmap, read_colmap, _COLMAP_FILES, _colmap_folder),
+    CaptureFormat("COLMAP", "sparse", is_colmap, read_colmap, _COLMAP_FILES),
 )
 """Capture formats in the order in which they are tried: files prepared for training come before
 their sources."""
@@ -169,7 +152,7 @@ def _open(path: Path) -> Capture:
         raise UserError(f"{path} is neither a file nor a folder; give {_READABLE}.")
     for kind in FORMATS:
         if kind.is_in(path):
-            return kind.read(kind.folder_of(path))
+            return kind.read(path)
     raise UserError(_why_not(path))
 
 
@@ -177,8 +160,8 @@ def _open_file(path: Path) -> Capture:
     if path.name in _SPLIT_FILES:
         return _open(path.parent)
     for kind in FORMATS:
-        if path.name in kind.files and kind.is_in(kind.folder_of(path)):
-            return kind.read(kind.folder_of(path))
+        if path.name in kind.files and kind.is_in(path.parent):
+            return kind.read(path.parent)
     if path.suffix.lower() == ".json":
         return read_transforms(path)
     if path.suffix.lower() == ".csv":

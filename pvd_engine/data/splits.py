@@ -1,13 +1,13 @@
 """Splits: the views that train a field and the held-out ones."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import UserError
 from ..files.json_input import text_value
 from .capture import View
-from .formats.camera_entries import inside_path
+from .images.finder import path_parts
 
 HOLD_EVERY = 8
 """Every Nth view is held out; 8, as in LLFF and mip-NeRF 360."""
@@ -49,7 +49,46 @@ def every_eighth(names: Sequence[str]) -> tuple[list[str], str]:
     )
 
 
-def listed_splits(content: Mapping[str, Any], path: Path) -> dict[str, str] | None:
+class ListedSplits:
+    """Splits by the paths of images.
+
+    Parameters
+    ----------
+    splits : mapping
+        Path as the file lists it -> split.
+    folder : Path
+        The folder that paths are relative to.
+    """
+
+    def __init__(self, splits: Mapping[str, str], folder: Path) -> None:
+        self._folder = folder
+        self._by_path: dict[str, str] = {}
+        self._by_name: dict[str, set[str]] = {}
+        for listed, split in splits.items():
+            path, *names = self._names(listed)
+            split = self._by_path.setdefault(path, split)
+            for name in names:
+                self._by_name.setdefault(name, set()).add(split)
+
+    def split_of(self, listed: str) -> str | None:
+        """Return the split of an image, by its path, else by its name; None where it has none."""
+        path, *names = self._names(listed)
+        if path in self._by_path:
+            return self._by_path[path]
+        for name in names:
+            splits = self._by_name.get(name, set())
+            if len(splits) == 1:
+                return next(iter(splits))
+        return None
+
+    def _names(self, listed: str) -> list[str]:
+        """Return the path of an image, its name, and its name without the ending."""
+        parts, _ = path_parts(listed, self._folder)
+        name = parts[-1] if parts else ""
+        return ["/".join(parts), name, PurePosixPath(name).stem]
+
+
+def listed_splits(content: Mapping[str, Any], path: Path) -> ListedSplits | None:
     """Return the splits of nerfstudio's ``train_filenames``, ``val_filenames``, ``test_filenames``.
 
     A path in several lists belongs to the first of train, test, val, so that no view both trains
@@ -57,13 +96,13 @@ def listed_splits(content: Mapping[str, Any], path: Path) -> dict[str, str] | No
 
     Returns
     -------
-    dict or None
-        Path relative to the folder -> split; None when the file has no such list.
+    ListedSplits or None
+        None when the file has no such list.
 
     Raises
     ------
     UserError
-        A list is not a list of paths inside the folder.
+        A list is not a list of paths.
     """
     if all(content.get(key) is None for key in _KEYS.values()):
         return None
@@ -76,7 +115,5 @@ def listed_splits(content: Mapping[str, Any], path: Path) -> dict[str, str] | No
         if not isinstance(names, list):
             raise UserError(f"{path.name}: {key} must be a list of paths.")
         for name in names:
-            where = f"{path.name}, {key}"
-            relative = inside_path(text_value(name, "a path", where), path.parent, where)
-            result.setdefault(relative.as_posix(), split)
-    return result
+            result.setdefault(text_value(name, "a path", f"{path.name}, {key}"), split)
+    return ListedSplits(result, path.parent)

@@ -49,7 +49,7 @@ def read_edits(path: Path) -> tuple[Edit, ...]:
     UserError
         Naming the entry, counted from 1, and the field.
     """
-    entries = read_json(path, MAX_BYTES, allow_nan=True)
+    entries = read_json(path, MAX_BYTES)
     return parse_edits(entries, path.parent, str(path))
 
 

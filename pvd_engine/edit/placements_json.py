@@ -16,7 +16,7 @@ def read_placements(path: Path, count: int) -> list[Placement]:
     UserError
         Naming the placement, counted from 1.
     """
-    entries = read_json(path, allow_nan=True)
+    entries = read_json(path)
     if not isinstance(entries, list) or len(entries) != count:
         raise UserError(f"'{path}' must hold a list of one 4x4 matrix for each field, {count}.")
     placements = []

@@ -31,13 +31,11 @@ _NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")
 """Unicode categories of control characters, surrogates, line ends and paragraph ends."""
 
 
-def read_json(
-    path: Path,
-    max_bytes: int = MAX_BYTES,
-    max_values: int | None = None,
-    allow_nan: bool = False,
-) -> Any:
+def read_json(path: Path, max_bytes: int = MAX_BYTES, max_values: int | None = None) -> Any:
     """Decode a JSON file.
+
+    NaN and Infinity, which Python writes although JSON does not have them, are numbers that those
+    who use them refuse, with the entry in which they stand.
 
     Parameters
     ----------
@@ -46,14 +44,12 @@ def read_json(
         Largest file that is read.
     max_values : int, optional
         Most commas and brackets; any number by default.
-    allow_nan : bool, optional
-        NaN and Infinity are let through, to a caller whose error names the entry.
 
     Raises
     ------
     UserError
-        As `read_text`, or the file is not JSON, holds NaN or Infinity that is not allowed or more
-        than `max_values` values, or is nested deeper than `MAX_DEPTH`.
+        As `read_text`, or the file is not JSON, holds more than `max_values` values, or is nested
+        deeper than `MAX_DEPTH`.
     """
     text = read_text(path, max_bytes)
     if max_values is not None and sum(text.count(mark) for mark in ",[{") > max_values:
@@ -62,7 +58,7 @@ def read_json(
             "right file."
         )
     try:
-        content = json.loads(text, parse_constant=None if allow_nan else _refuse_constant)
+        content = json.loads(text)
     except RecursionError as error:
         raise UserError(f"{path} is nested too deeply; check that it is the right file.") from error
     except json.JSONDecodeError as error:
@@ -190,10 +186,6 @@ def pose(value: Any, what: str, where: str) -> tuple[np.ndarray, str | None]:
         if not changes:
             changes.append(f"was a rotation only to {max(deviation, abs(scale - 1)):.1g}")
     return result, changes[0] if changes else None
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"it holds {name}, which is not a number")
 
 
 def _check_depth(content: Any, path: Path) -> None:

@@ -2,11 +2,14 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from pvd_engine.data.readers import open_capture
 
 REAL_CAPTURES = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -53,6 +56,14 @@ def plain_image(size=(8, 6), mode="RGB", color=None):
 def write_json(path, content):
     path.write_text(json.dumps(content), encoding="utf-8")
     return path
+
+
+def read_but_one(path, pattern):
+    """Read a capture of which one camera entry is left out, with a note that gives the reason."""
+    capture = open_capture(path)
+    (note,) = [note for note in capture.notes if re.search(pattern, note)]
+    assert re.match(r"1 of \d+ camera entries was left out\. The first: .*\.$", note), note
+    return capture
 
 
 def frames(matrices, pattern="images/{:03d}.png"):

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from capture_files import frames, real_capture, write_image, write_json
+from capture_files import frames, read_but_one, real_capture, write_image, write_json
 from colmap_files import write_colmap
 from format_files import (
     COLUMNS,
@@ -166,7 +166,6 @@ def test_nsvf_names_without_splits(tmp_path):
         ("intrinsics.txt", "\x00\ud800", "not UTF-8|not a finite"),
         ("pose/0_b.txt", "1 2 3\n", "pose/0_b.txt must have 4 rows"),
         ("pose/0_b.txt", "1 0 0 0\n0 1 0 0\n0 0 1e999 0\n0 0 0 1", "0_b.txt: '1e999'"),
-        ("pose/0_b.txt", "1 0 0 0\n0 1 0 0\n0 0 -1 0\n0 0 0 1", "camera entry 1 .* mirrored"),
         ("bbox.txt", "1 2 3", "six numbers"),
         ("bbox.txt", "1 2 3 0 3 4", "upper corner"),
         ("bbox.txt", "-1e300 2 3 1e300 3 4", "within 1e\\+12"),
@@ -176,6 +175,12 @@ def test_wrong_nsvf_files_are_one_sentence(tmp_path, file, text, pattern):
     write_nsvf(tmp_path)
     (tmp_path / file).write_bytes(text.encode("utf-8", "surrogatepass"))
     refuse(tmp_path, pattern)
+
+
+def test_a_view_of_nsvf_whose_pose_is_none_is_left_out(tmp_path):
+    write_nsvf(tmp_path)
+    (tmp_path / "pose" / "0_b.txt").write_text("1 0 0 0\n0 1 0 0\n0 0 -1 0\n0 0 0 1")
+    read_but_one(tmp_path, "camera entry 1 .* mirrored")
 
 
 def test_nsvf_without_poses_or_images_is_one_sentence(tmp_path):
@@ -258,12 +263,24 @@ def test_polycam_points_are_where_its_world_puts_them(tmp_path):
 
 def test_polycams_corrected_poses_come_first(tmp_path):
     write_polycam(tmp_path)
-    write_polycam(tmp_path, "corrected_", POSES[:3])
+    write_polycam(tmp_path, "corrected_")
     write_image(tmp_path / "keyframes" / "corrected_images" / "2000.jpg", SIZE)
     capture = open_capture(tmp_path)
     assert capture.views[0].name == "keyframes/corrected_images/1000"
-    assert len(capture.views) == 3
+    assert len(capture.views) == len(POSES)
     assert any("1 image has no camera and was left out" in note for note in capture.notes)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_raw_images_of_polycam_are_read_where_few_were_corrected(tmp_path, count):
+    write_polycam(tmp_path)
+    write_polycam(tmp_path, "corrected_", POSES[:count])
+    for name in ("corrected_images", "corrected_cameras"):
+        (tmp_path / "keyframes" / name).mkdir(exist_ok=True)
+    capture = open_capture(tmp_path)
+    assert capture.views[0].name == "keyframes/images/1000"
+    assert len(capture.views) == len(POSES)
+    assert any(f"Only {count} of {len(POSES)} image" in note for note in capture.notes)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +289,7 @@ def test_polycams_corrected_poses_come_first(tmp_path):
         ({"t_11": None}, "cameras/1000.json: t_11 must be a number, not missing"),
         ({"fx": "40"}, "fx must be a number"),
         ({"fy": -3}, "fl_y must be above zero"),
-        ({"width": 1e9}, "whole number"),
+        ({"width": 1e9}, "a number of pixels"),
         ({"t_00": 100.0}, "no camera pose|not a rotation"),
     ],
 )
@@ -284,7 +301,7 @@ def test_wrong_polycam_cameras_are_one_sentence(tmp_path, values, pattern):
 def test_polycam_without_images_or_cameras_is_one_sentence(tmp_path):
     write_polycam(tmp_path)
     (tmp_path / "keyframes" / "cameras" / "1000.json").write_text("{")
-    refuse(tmp_path, "not valid JSON")
+    read_but_one(tmp_path, "1000.json is not valid JSON")
     for path in (tmp_path / "keyframes" / "cameras").iterdir():
         path.unlink()
     refuse(tmp_path, "No image in .* has a camera")
@@ -342,8 +359,8 @@ def test_realitycapture_lens_images_of_another_type_and_missing_ones(tmp_path):
         (COLUMNS.replace(",f,", ",g,") + "\n" + "1," * 15 + "1", "lacks the column f"),
         (f"{COLUMNS}\na.jpg" + ",x" * 15, "camera 0, x: 'x' is not a finite number"),
         (f"{COLUMNS}\na.jpg" + ",nan" * 15, "'nan' is not a finite number"),
-        (f"{COLUMNS}\n../a.jpg" + ",1" * 15, "leads out of the dataset"),
-        (f"{COLUMNS}\n/etc/a.jpg" + ",1" * 15, "leads out of the dataset"),
+        (f"{COLUMNS}\n../a.jpg" + ",1" * 15, "None of the 1 images"),
+        (f"{COLUMNS}\n/etc/a.jpg" + ",1" * 15, "None of the 1 images"),
         (f"{COLUMNS}\nb\0.jpg" + ",1" * 15, "no file name can have|not a readable table"),
         (f"{COLUMNS}\ngone.jpg" + ",1" * 15, "None of the 1 images"),
         (f"{COLUMNS}\nphoto 0.jpg" + ",1" * 6 + ",0" * 9, "fl_x must be above zero"),

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from capture_files import frames, ring, write_image, write_json, write_transforms
+from capture_files import frames, read_but_one, ring, write_image, write_json, write_transforms
 from colmap_files import made_model, write_colmap
 from format_files import promising, refuse, write_dtu, write_nsvf
 from PIL import Image
@@ -205,19 +205,18 @@ def test_a_long_name_is_shortened_in_sentences(tmp_path):
     content["frames"][0]["file_path"] = "x" * 5000
     write_json(tmp_path / "transforms.json", content)
     assert max(map(len, open_capture(tmp_path).notes)) < 300
-    content["frames"][0]["transform_matrix"] = 0
+    content["frames"][1]["file_path"] = "y" * 5000
+    content["frames"][1]["transform_matrix"] = 0
     write_json(tmp_path / "transforms.json", content)
-    with pytest.raises(UserError) as caught:
-        open_capture(tmp_path)
-    assert len(str(caught.value)) < 300
+    assert max(map(len, open_capture(tmp_path).notes)) < 300
 
 
 @pytest.mark.parametrize("letter", ["\n", "\x7f", "\x85", "\u2028", "\udc80"])
-def test_names_with_ends_of_lines_are_refused(tmp_path, letter):
+def test_names_with_ends_of_lines_are_left_out(tmp_path, letter):
     content = write_transforms(tmp_path, 3)
     content["frames"][0]["file_path"] = f"a{letter}b.png"
     write_json(tmp_path / "transforms.json", content)
-    refuse(tmp_path, "no file name can have")
+    read_but_one(tmp_path, "no file name can have")
 
 
 def zipped(path, members):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from capture_files import look_at, real_capture, ring
+from capture_files import look_at, read_but_one, real_capture, ring
 from format_files import (
     HEIGHT,
     POINTS,
@@ -123,9 +123,6 @@ def damaged(rows, index, value):
         (damaged(llff_rows(POSES), (1, 15), 9.0), "view 1 has depths from 9 to 6"),
         (damaged(llff_rows(POSES), (1, 15), 0.0), "view 1 has depths"),
         (damaged(llff_rows(POSES), (1, 16), 1e300), "view 1 has depths"),
-        (damaged(llff_rows(POSES), (1, slice(0, 15, 5)), 0.0), "camera entry 1 .* no camera pose"),
-        (damaged(llff_rows(POSES), (1, 14), -3.0), "camera entry 1 .* above zero"),
-        (damaged(llff_rows(POSES), (1, 4), 1e300), "whole number"),
         (llff_rows(POSES[:3]), "has 3 poses, but .* has 4 images"),
         (np.array([["a"] * 17] * 4), "must hold numbers"),
         (np.full((4, 17), 1 + 2j), "must hold numbers"),
@@ -135,6 +132,20 @@ def test_a_wrong_poses_bounds_is_one_sentence(tmp_path, rows, pattern):
     write_llff(tmp_path)
     np.save(tmp_path / "poses_bounds.npy", rows)
     refuse(tmp_path, pattern)
+
+
+@pytest.mark.parametrize(
+    ("rows", "pattern"),
+    [
+        (damaged(llff_rows(POSES), (1, slice(0, 15, 5)), 0.0), "camera entry 1 .* no camera pose"),
+        (damaged(llff_rows(POSES), (1, 14), -3.0), "camera entry 1 .* above zero"),
+        (damaged(llff_rows(POSES), (1, 4), 1e300), "camera entry 1 .* a number of pixels"),
+    ],
+)
+def test_one_wrong_camera_is_left_out(tmp_path, rows, pattern):
+    write_llff(tmp_path)
+    np.save(tmp_path / "poses_bounds.npy", rows)
+    assert len(read_but_one(tmp_path, pattern).views) == len(POSES) - 1
 
 
 PICKLED = npy_bytes(np.array([[Trap()] * 17] * 4, dtype=object), allow_pickle=True)

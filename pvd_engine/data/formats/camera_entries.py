@@ -3,15 +3,16 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...errors import UserError
-from ...files.images import SUFFIXES, UNREAD_SUFFIXES, ImageHeader, read_header, shows_through
+from ...files.images import SUFFIXES, ImageHeader, read_header, shows_through
 from ...files.json_input import pose, shortened, text_value
 from ..capture import Camera, View
 from ..geometry.intrinsics import read_intrinsics, stated_size
-from ..notes import counted
+from ..images.finder import PictureFinder
+from ..notes import counted, left_out
 
 MAX_ENTRIES = 100_000
 """Most camera entries of a capture."""
@@ -44,6 +45,12 @@ class EntryReport:
         Listed masks that do not exist.
     transparent : list of Path
         Images whose header states transparency.
+    moved : list of (str, str)
+        Listed path and path of images that were found elsewhere in the folder.
+    rounded : dict
+        Number of entries by (stated size, size that is used), where a size is no whole number.
+    faults : list of str
+        Why entries were left out.
     """
 
     listed: int = 0
@@ -53,6 +60,20 @@ class EntryReport:
     masked: int = 0
     missing_masks: list[str] = field(default_factory=list)
     transparent: list[Path] = field(default_factory=list)
+    moved: list[tuple[str, str]] = field(default_factory=list)
+    rounded: dict[tuple[tuple[float, float], tuple[int, int]], int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def without_views(self, source: object) -> UserError:
+        """Return the error for a file or folder none of whose entries could be read."""
+        if self.faults and not self.missing:
+            more = f" (as {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
+            return UserError(f"{self.faults[0].rstrip('.')}{more}.")
+        first = f" (the first is {self.missing[0]})" if self.missing else ""
+        return UserError(
+            f"None of the {self.listed} images that {source} lists exists{first}; put the images "
+            "at these paths."
+        )
 
     def notes(self) -> list[str]:
         """Return a sentence for each kind of guess, change or omission."""
@@ -65,6 +86,18 @@ class EntryReport:
                 of=self.listed,
             )
             notes.append(f"{gone} left out (the first is {self.missing[0]}).")
+        notes += left_out(self.faults, self.listed)
+        if self.moved:
+            listed, found = self.moved[0]
+            here = counted(len(self.moved), "image was", "images were")
+            notes.append(
+                f"{here} found at another path than listed (the first is {found} for {listed})."
+            )
+        for (stated, used), count in self.rounded.items():
+            notes.append(
+                f"{counted(count, 'camera entry states', 'camera entries state')} a size of "
+                f"{stated[0]:g} x {stated[1]:g} pixels, which was read as {used[0]} x {used[1]}."
+            )
         for (stated, actual), count in self.resized.items():
             notes.append(
                 f"{counted(count, 'image has', 'images have')} {actual[0]} x {actual[1]} pixels "
@@ -122,6 +155,7 @@ def read_entry(
     path: Path,
     split: str,
     report: EntryReport,
+    pictures: PictureFinder,
 ) -> View | None:
     """Return the view of a camera entry.
 
@@ -134,39 +168,54 @@ def read_entry(
     index : int
         Index in the file, for messages.
     path : Path
-        The file; paths of images are relative to its folder.
+        The file, for messages.
     split : str
     report : EntryReport
         The report, to which the entry is added.
+    pictures : PictureFinder
+        Finds the images.
 
     Returns
     -------
     View or None
-        None when the image does not exist.
-
-    Raises
-    ------
-    UserError
-        Anything else in the entry, or the header of its image, is wrong.
+        None when the image does not exist, or the entry or its image cannot be read.
     """
     report.listed += 1
-    listed = text_value(entry.get("file_path"), "file_path", f"{path.name}, camera entry {index}")
-    where = f"{path.name}, camera entry {index} ({shortened(listed)})"
-    relative = inside_path(listed, path.parent, where)
+    try:
+        return _view(shared, entry, f"{path.name}, camera entry {index}", split, report, pictures)
+    except UserError as error:
+        report.faults.append(str(error))
+        return None
+
+
+def _view(
+    shared: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    where: str,
+    split: str,
+    report: EntryReport,
+    pictures: PictureFinder,
+) -> View | None:
+    listed = text_value(entry.get("file_path"), "file_path", where)
+    where = f"{where} ({shortened(listed)})"
     matrix, change = pose(entry.get("transform_matrix"), "transform_matrix", where)
     stated = stated_size(shared, entry, where)
-    image_path = find_image(path.parent, relative)
-    if image_path is None:
-        report.missing.append(shortened(listed))
+    found = find_listed(pictures, listed, report)
+    if found is None:
         return None
+    image_path = pictures.folder / found
     header = read_header(image_path)
-    actual = size_to_use(header, stated)
+    actual = size_to_use(header, stated, where)
     intrinsics = read_intrinsics(shared, entry, stated, actual, where)
     if change is not None:
         report.corrected.append(f"{where} {change}")
-    mask_path = _find_mask(entry.get("mask_path"), path.parent, where, report)
+    mask_path = _find_mask(entry.get("mask_path"), pictures, where, report)
     if stated is not None and stated != actual:
         report.resized[stated, actual] = report.resized.get((stated, actual), 0) + 1
+    if stated is not None:
+        exact = float(entry.get("w", shared.get("w"))), float(entry.get("h", shared.get("h")))
+        if exact != stated:
+            report.rounded[exact, stated] = report.rounded.get((exact, stated), 0) + 1
     if header.has_alpha:
         report.transparent.append(image_path)
     camera = Camera(
@@ -180,88 +229,33 @@ def read_entry(
         distortion_model=intrinsics.distortion_model,
         distortion=intrinsics.distortion,
     )
-    return View(view_name(relative), camera, split, image_path, mask_path=mask_path)
+    return View(view_name(found), camera, split, image_path, mask_path=mask_path)
 
 
-def _find_mask(listed: Any, folder: Path, where: str, report: EntryReport) -> Path | None:
+def find_listed(pictures: PictureFinder, listed: str, report: EntryReport) -> PurePosixPath | None:
+    """Return the path of a listed image in its folder, and report where it is another or none."""
+    found = pictures.find(listed)
+    if found is None:
+        report.missing.append(shortened(listed))
+        return None
+    if found.moved:
+        report.moved.append((shortened(listed), shortened(found.relative.as_posix())))
+    return found.relative
+
+
+def _find_mask(
+    listed: Any, pictures: PictureFinder, where: str, report: EntryReport
+) -> Path | None:
     """Return the mask that an entry names, or None where it does not exist."""
     if listed is None:
         return None
     text = text_value(listed, "mask_path", where)
-    path = folder.joinpath(*inside_path(text, folder, f"{where}, mask_path").parts)
-    try:
-        exists = path.is_file()
-    except OSError:  # the name is too long for the file system
-        exists = False
-    if not exists:
+    found = pictures.find(text)
+    if found is None:
         report.missing_masks.append(text)
         return None
     report.masked += 1
-    return path
-
-
-def inside_path(listed: str, folder: Path, where: str) -> PurePosixPath:
-    """Return the path of a file relative to the dataset's folder, without ``.`` and ``..``.
-
-    Parameters
-    ----------
-    listed : str
-        Path as the file states it; backslashes count as slashes, as in files from Windows.
-    folder : Path
-        The dataset's folder.
-    where : str
-        File and camera entry in messages.
-
-    Raises
-    ------
-    UserError
-        The path leads out of the folder.
-    """
-    text = listed.replace("\\", "/")
-    outside = UserError(
-        f"{where}: the path leads out of the dataset's folder; move the images into the folder, "
-        "or the JSON file into a folder that holds them."
-    )
-    if text.startswith("/") or PureWindowsPath(text).drive:
-        base = folder.absolute().as_posix().rstrip("/") + "/"
-        if not text.startswith(base):
-            raise outside
-        text = text[len(base) :]
-    parts: list[str] = []
-    for part in text.split("/"):
-        if part == "..":
-            if not parts:
-                raise outside
-            parts.pop()
-        elif part not in ("", "."):
-            parts.append(part)
-    if not parts:
-        raise UserError(f"{where}: the path names no file; correct it.")
-    return PurePosixPath(*parts)
-
-
-def find_image(folder: Path, relative: PurePosixPath) -> Path | None:
-    """Return the existing image of a listed path, or None.
-
-    A known ending may be in upper or lower case. For a path without a known ending all known
-    endings are tried, and last those of images that cannot be read, so that `read_header` can
-    raise the error.
-    """
-    candidate = folder.joinpath(*relative.parts)
-    names = [candidate.name]
-    if candidate.suffix.lower() in SUFFIXES:
-        endings, bare = (candidate.suffix.lower(),), candidate.stem
-    else:
-        endings, bare = (*SUFFIXES, *UNREAD_SUFFIXES), candidate.name
-    names += [bare + suffix for end in endings for suffix in (end, end.upper())]
-    for name in names:
-        path = candidate.parent / name
-        try:
-            if path.is_file():
-                return path
-        except OSError:  # the name is too long for the file system
-            return None
-    return None
+    return pictures.folder / found.relative
 
 
 def unique_names(views: list[View]) -> list[View]:
@@ -295,11 +289,27 @@ def shows_transparency(paths: list[Path]) -> bool:
     return bool(paths) and tested == 0
 
 
-def size_to_use(header: ImageHeader, stated: tuple[int, int] | None) -> tuple[int, int]:
-    """Return the size of the stored pixels; turned by EXIF only where the file states that size."""
+def size_to_use(header: ImageHeader, stated: tuple[int, int] | None, where: str) -> tuple[int, int]:
+    """Return the size of the stored pixels; turned by EXIF only where the file states that size.
+
+    Raises
+    ------
+    UserError
+        The image has another shape than the file states, which no change of size explains.
+    """
+    actual = header.width, header.height
+    if stated is None:
+        return actual
     if header.turned and stated == (header.height, header.width):
-        return header.height, header.width
-    return header.width, header.height
+        return stated
+    # A pixel of rounding on each side.
+    if abs(actual[0] * stated[1] - actual[1] * stated[0]) > sum(stated):
+        what = "turned" if actual == stated[::-1] else "turned or cropped"
+        raise UserError(
+            f"{where}: the image has {actual[0]} x {actual[1]} pixels where the file states "
+            f"{stated[0]} x {stated[1]}, so it was {what}; store it as the camera saw it."
+        )
+    return actual
 
 
 def view_name(relative: PurePosixPath) -> str:

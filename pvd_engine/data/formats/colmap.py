@@ -8,6 +8,7 @@ image's corner, as it is here.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from ..geometry.lens_models import COEFFICIENTS
 from ..geometry.point_bounds import find_box_with_points
 from ..geometry.points import SparsePoints
 from ..images.downscale import scaled_camera
+from ..images.finder import PictureFinder
 from ..images.masks import mask_next_to_images
 from ..notes import counted
 from ..splits import every_eighth
@@ -36,17 +38,36 @@ from .camera_entries import (
     IMAGE_FOLDERS,
     MAX_ENTRIES,
     EntryReport,
-    find_image,
-    inside_path,
+    find_listed,
     shows_transparency,
     size_to_use,
     unique_names,
     view_name,
 )
-from .colmap_model import ColmapCamera, ColmapImage, ColmapModel, ColmapPoints, is_model, read_model
+from .colmap_model import (
+    ColmapCamera,
+    ColmapImage,
+    ColmapModel,
+    ColmapPoints,
+    image_count,
+    is_model,
+    read_model,
+)
 
-MODEL_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", ".", "0")
-"""Folders of a capture that may hold the model, in the order of search."""
+SPARSE_FOLDERS = ("sparse", "colmap/sparse", ".")
+"""Folders of a capture that hold a model or folders of models, in the order of search."""
+
+MODEL_NAMES = re.compile(r"\d+")
+"""Names that COLMAP gives to the folders of models."""
+
+COLMAP_IMAGE_FOLDERS = (*IMAGE_FOLDERS, "input")
+"""Folders of images; ``input`` has those before undistortion in captures for Gaussian splats."""
+
+BEFORE_UNDISTORTION = "distorted"
+"""Folder of the model of these images, in such captures."""
+
+MOST_PARENTS = 3
+"""Folders around a model in which its images are looked for."""
 
 APPLIED_TRANSFORM = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0]])
 """Transform from COLMAP's world to the dataset frame, z up."""
@@ -76,8 +97,20 @@ _PINHOLES_WITHOUT_COEFFICIENTS = ("opencv", "full_opencv", "fov", "division")
 
 
 def is_colmap(folder: Path) -> bool:
-    """Return whether a folder holds a COLMAP model in one of `MODEL_FOLDERS`."""
-    return any(is_model(folder / name) for name in MODEL_FOLDERS)
+    """Return whether a folder holds a COLMAP model, or is one."""
+    return bool(find_models(folder))
+
+
+def find_models(folder: Path) -> list[Path]:
+    """Return the folders of the models of a capture: those of the first folder that has any."""
+    for name in SPARSE_FOLDERS:
+        outer = folder / name
+        inner = [path for path in outer.glob("*") if MODEL_NAMES.fullmatch(path.name)]
+        inner.sort(key=lambda path: (len(path.name), path.name))
+        models = [path for path in (*inner, outer) if is_model(path)]
+        if models:
+            return models
+    return []
 
 
 def read_colmap(folder: Path) -> Capture:
@@ -86,7 +119,8 @@ def read_colmap(folder: Path) -> Capture:
     Parameters
     ----------
     folder : Path
-        The folder, with a model in one of `MODEL_FOLDERS` and images in one of `IMAGE_FOLDERS`.
+        A capture with models in one of `SPARSE_FOLDERS`, of which the largest is read; or a model,
+        whose images are in the nearest folder around it that has one of `COLMAP_IMAGE_FOLDERS`.
 
     Returns
     -------
@@ -99,25 +133,17 @@ def read_colmap(folder: Path) -> Capture:
         There is no model or no folder of images, the model is damaged, none of its images exists,
         or a lens cannot be read.
     """
-    model_folder = next((folder / n for n in MODEL_FOLDERS if is_model(folder / n)), None)
-    if model_folder is None:
-        raise UserError(f"{folder} holds no COLMAP model; put it into {folder / MODEL_FOLDERS[0]}.")
-    image_folder = next((folder / n for n in IMAGE_FOLDERS if (folder / n).is_dir()), None)
-    if image_folder is None:
-        raise UserError(
-            f"{folder} has a COLMAP model but no folder of images; put them into "
-            f"{folder / IMAGE_FOLDERS[0]}."
-        )
+    models = [folder] if is_model(folder) else find_models(folder)
+    if not models:
+        raise UserError(f"{folder} holds no COLMAP model; put it into {folder / 'sparse' / '0'}.")
+    model_folder, model_notes = _largest(models)
+    image_folder = _image_folder(model_folder, folder)
+    folder = image_folder.parent
     model = read_model(model_folder)
     report = EntryReport()
     views = _views(model, model_folder, image_folder, report)
     if not views:
-        raise UserError(
-            f"None of the {report.listed} images of the model in {model_folder} exists in "
-            f"{image_folder}"
-            + (f" (the first is {report.missing[0]})" if report.missing else "")
-            + "; put the images there."
-        )
+        raise report.without_views(f"the model in {model_folder}")
     splits, split_note = every_eighth([view.name for view in views])
     frame = Frame(applied_transform=APPLIED_TRANSFORM.copy())
     has_alpha = shows_transparency(report.transparent)
@@ -138,8 +164,48 @@ def read_colmap(folder: Path) -> Capture:
         box_source=box_source,
         frame=frame,
         has_alpha=has_alpha,
-        notes=tuple([*report.notes(), *_notes(views, image_folder), split_note]),
+        notes=tuple([*model_notes, *report.notes(), *_notes(views, image_folder), split_note]),
         points=points,
+    )
+
+
+def _largest(models: Sequence[Path]) -> tuple[Path, list[str]]:
+    """Return the model with the most images, and the note about the others."""
+    if len(models) == 1:
+        return models[0], []
+    counts = {path: image_count(path) for path in models}
+    largest = max(models, key=lambda path: counts[path])
+    others = ", ".join(f"{p.name} with {counts[p]}" for p in models if p != largest)
+    note = (
+        f"Of {len(models)} COLMAP models, {largest.name} with {counts[largest]} images was read, "
+        f"the largest; the others are {others}."
+    )
+    return largest, [note]
+
+
+def _image_folder(model: Path, given: Path) -> Path:
+    """Return the folder of images in the nearest folder around a model that has one."""
+    names = COLMAP_IMAGE_FOLDERS
+    if BEFORE_UNDISTORTION in model.parts[-MOST_PARENTS:]:
+        names = names[::-1]
+    for folder in (model, *model.parents[:MOST_PARENTS]):
+        for name in names:
+            if (folder / name).is_dir():
+                return folder / name
+    elsewhere = [
+        path.parent
+        for name in ("dense", "dense/0", "undistorted")
+        for path in (given / name / "images",)
+        if path.is_dir()
+    ]
+    if elsewhere:
+        raise UserError(
+            f"{given} has a COLMAP model but no folder of images; images lie in {elsewhere[0]}, so "
+            "give that folder."
+        )
+    raise UserError(
+        f"{given} has a COLMAP model but no folder of images; put them into "
+        f"{given / IMAGE_FOLDERS[0]}."
     )
 
 
@@ -230,7 +296,7 @@ def _views(
         for identity in sorted({image.camera_id for image in model.images})
         if identity in model.cameras
     }
-    views = []
+    views, pictures = [], PictureFinder(image_folder)
     for image in sorted(model.images, key=lambda image: image.name):
         lens = lenses.get(image.camera_id)
         if lens is None:
@@ -238,32 +304,35 @@ def _views(
                 f"{where}: the image {shortened(image.name)} has the camera {image.camera_id}, "
                 "which the model lacks; export the model again."
             )
-        view = _view(image, lens, image_folder, where, report)
+        report.listed += 1
+        try:
+            view = _view(image, lens, pictures, where, report)
+        except UserError as error:
+            report.faults.append(str(error))
+            continue
         if view is not None:
             views.append(view)
     return unique_names(views)
 
 
 def _view(
-    image: ColmapImage, lens: Camera, image_folder: Path, where: str, report: EntryReport
+    image: ColmapImage, lens: Camera, pictures: PictureFinder, where: str, report: EntryReport
 ) -> View | None:
     """Return the view of an image, or None when its file does not exist."""
-    report.listed += 1
     name = text_value(image.name, "the name of an image", where)
-    relative = inside_path(name, image_folder, f"{where}, image {shortened(name)}")
-    path = find_image(image_folder, relative)
-    if path is None:
-        report.missing.append(shortened(name))
+    relative = find_listed(pictures, name, report)
+    if relative is None:
         return None
+    path = pictures.folder / relative
     header = read_header(path)
     stated = lens.width, lens.height
-    actual = size_to_use(header, stated)
+    actual = size_to_use(header, stated, f"{where}, image {shortened(name)}")
     if actual != stated:
         report.resized[stated, actual] = report.resized.get((stated, actual), 0) + 1
     if header.has_alpha:
         report.transparent.append(path)
     camera = replace(scaled_camera(lens, *actual), camera_to_world=camera_to_world(image))
-    mask_path = mask_next_to_images(image_folder.parent, relative)
+    mask_path = mask_next_to_images(pictures.folder.parent, relative)
     report.masked += mask_path is not None
     return View(view_name(relative), camera, "train", path, mask_path=mask_path)
 

@@ -156,6 +156,23 @@ def is_model(folder: Path) -> bool:
     )
 
 
+def image_count(folder: Path) -> int:
+    """Return the number of images that a model has poses of, without reading the model.
+
+    Raises
+    ------
+    UserError
+        The file of images cannot be read.
+    """
+    binary = folder / "images.bin"
+    if (folder / "cameras.bin").is_file() and binary.is_file():
+        with opened(binary, MAX_BYTES) as file:
+            head = file.read(_COUNT.size)
+        return _COUNT.unpack(head)[0] if len(head) == _COUNT.size else 0
+    lines = sum(not line.startswith("#") for _, line in _lines(folder / "images.txt"))
+    return -(-lines // 2)
+
+
 def read_model(folder: Path) -> ColmapModel:
     """Read a model, from its binary files where a folder has both kinds.
 
@@ -309,8 +326,25 @@ def _text_images(path: Path) -> tuple[ColmapImage, ...]:
         identity, camera_id = _integer(words[0], where), _integer(words[8], where)
         pose = [_number(word, where) for word in words[1:8]]
         images.append(_image(identity, pose, camera_id, words[9].rstrip(), path))
-        next(lines, None)  # its features, empty where it has none
+        features = next(lines, None)
+        if features is not None:
+            _check_features(features[1], f"{path}, line {features[0]}")
     return tuple(images)
+
+
+def _check_features(line: str, where: str) -> None:
+    """Raise UserError for a line that does not list x, y and point of features; it may be empty."""
+    words = line.split()
+    try:
+        if len(words) % 3:
+            raise ValueError
+        for x, y, point in (words[:3], words[-3:]) if words else ():
+            _ = float(x), float(y), int(point)
+    except ValueError as error:
+        raise UserError(
+            f"{where}: it must list the features of the image in the line before, or be empty; "
+            "export the model again."
+        ) from error
 
 
 def _text_points(path: Path) -> ColmapPoints:

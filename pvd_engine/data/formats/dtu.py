@@ -170,7 +170,7 @@ def _lens(matrix: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _unit_box(_cameras: object) -> Box:
+def _unit_box(_cameras: object, _kept: object) -> Box:
     return np.array([[-1.0] * 3, [1.0] * 3]), "The box holds the unit sphere, from scale_mat."
 
 

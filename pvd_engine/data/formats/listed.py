@@ -16,6 +16,7 @@ from ...errors import UserError
 from ...files.images import SUFFIXES
 from ..capture import Camera, Capture, Frame
 from ..geometry.bounds import find_box
+from ..images.finder import PictureFinder
 from ..splits import every_eighth
 from .camera_entries import MAX_ENTRIES, EntryReport, read_entry, shows_transparency, unique_names
 
@@ -55,7 +56,7 @@ def listed_capture(
     capture_format: str,
     entries: Sequence[Mapping[str, Any]],
     splits: Sequence[str] | None = None,
-    box_of: Callable[[Sequence[Camera]], Box] | None = None,
+    box_of: Callable[[Sequence[Camera], Sequence[int]], Box] | None = None,
     frame: Frame | None = None,
     notes: Sequence[str] = (),
     bounded: bool = False,
@@ -75,8 +76,8 @@ def listed_capture(
     splits : sequence of str, optional
         Split of each entry; by default every 8th view is held out.
     box_of : callable, optional
-        ``box_of(cameras)``, with the cameras in the order of the entries, returns the box and its
-        origin; `find_box` by default.
+        ``box_of(cameras, kept)``, with the cameras and the index of the entry of each, in the order
+        of the entries, returns the box and its origin; `find_box` by default.
     frame : Frame, optional
     notes : sequence of str
     bounded : bool
@@ -89,19 +90,16 @@ def listed_capture(
         An entry is wrong, there are too many entries, or none has an image.
     """
     check_count(len(entries), str(source))
-    report = EntryReport()
-    views = []
+    report, pictures = EntryReport(), PictureFinder(source.parent)
+    views, kept = [], []
     for index, entry in enumerate(entries):
         split = "train" if splits is None else splits[index]
-        view = read_entry({}, entry, index, source, split, report)
+        view = read_entry({}, entry, index, source, split, report, pictures)
         if view is not None:
             views.append(view)
+            kept.append(index)
     if not views:
-        first = f" (the first is {report.missing[0]})" if report.missing else ""
-        raise UserError(
-            f"None of the {report.listed} images that {source} lists exists{first}; "
-            "put the images at these paths."
-        )
+        raise report.without_views(source)
     all_notes = [*report.notes(), *notes]
     if splits is None:
         found, note = every_eighth([view.name for view in views])
@@ -110,7 +108,7 @@ def listed_capture(
     has_alpha = shows_transparency(report.transparent)
     frame = Frame() if frame is None else frame
     cameras = [view.camera for view in views]
-    box, box_source = box_of(cameras) if box_of else find_box(cameras, frame, has_alpha)
+    box, box_source = box_of(cameras, kept) if box_of else find_box(cameras, frame, has_alpha)
     folder = source.parent.absolute()
     return Capture(
         name=folder.name,

@@ -67,7 +67,7 @@ def read_llff(path: Path) -> Capture:
         source,
         "llff",
         entries,
-        box_of=lambda cameras: box_between(cameras, near, far),
+        box_of=lambda cameras, kept: box_between(cameras, near[kept], far[kept]),
         nearest=float(np.quantile(near, ODD_BOUNDS)),
         frame=Frame(applied_transform=np.column_stack([turn, np.zeros(3)])),
     )

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import UserError
 from ...files.json_input import read_json_object
 from ..capture import SPLITS, Capture, Frame, View
 from ..geometry.bounds import find_box
+from ..images.finder import PictureFinder
 from .camera_entries import EntryReport, entry_list, read_entry, shows_transparency, unique_names
 from .frame_fields import read_frame_fields
 from .listed import Box
@@ -117,7 +117,7 @@ def read_split_files(
     UserError
         A file or camera entry is wrong, or no listed image exists.
     """
-    report = EntryReport()
+    report, pictures = EntryReport(), PictureFinder(folder)
     notes: list[str] = []
     views: list[View] = []
     frame = Frame()
@@ -130,13 +130,10 @@ def read_split_files(
         if split == "train":
             frame = read_frame_fields(content, path)
         for index, entry in enumerate(entry_list(content, path)):
-            view = read_entry(content, entry, index, path, split, report)
+            view = read_entry(content, entry, index, path, split, report, pictures)
             if view is not None:
                 views.append(view)
     if not views:
-        raise UserError(
-            f"None of the {report.listed} images listed in {folder} exists "
-            f"(the first is {report.missing[0]}); put the images next to the JSON files."
-        )
+        raise report.without_views(folder)
     has_alpha = shows_transparency(report.transparent)
     return SplitFiles(unique_names(views), frame, has_alpha, notes + report.notes())

@@ -72,7 +72,7 @@ def read_nsvf(path: Path) -> Capture:
         "nsvf",
         entries,
         splits=None if splits is None else [split for split in splits if split is not None],
-        box_of=None if box is None else lambda _: box,
+        box_of=None if box is None else lambda _cameras, _kept: box,
         notes=notes,
         bounded=box is not None,
     )

@@ -16,10 +16,13 @@ import numpy as np
 from ...errors import UserError
 from ...files.json_input import finite_number, read_json_object
 from ..capture import Capture, Frame
-from ..notes import counted
+from ..notes import counted, left_out
 from .listed import image_files, listed_capture
 
 FOLDER = "keyframes"
+
+ENOUGH = 0.8
+"""Fraction of the posed images that must have a corrected pose for these to be read."""
 
 _PAIRS = (("corrected_images", "corrected_cameras"), ("images", "cameras"))
 _Z_UP = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -28,7 +31,7 @@ _LENS_KEYS = {"fx": "fl_x", "fy": "fl_y", "cx": "cx", "cy": "cy", "width": "w", 
 
 def is_polycam(folder: Path) -> bool:
     """Return whether a folder is a raw export of Polycam."""
-    return _pair(folder) is not None
+    return bool(_pairs(folder))
 
 
 def read_polycam(path: Path) -> Capture:
@@ -44,34 +47,51 @@ def read_polycam(path: Path) -> Capture:
     UserError
         There is no image or no camera, or a camera is wrong.
     """
-    pair = _pair(path)
-    if pair is None:
+    pairs = _pairs(path)
+    if not pairs:
         raise UserError(f"{path / FOLDER} has no images with cameras; export the raw data again.")
-    image_folder, camera_folder = pair
-    entries, without = [], 0
-    for image in image_files(image_folder):
-        camera = camera_folder / f"{image.stem}.json"
-        if not camera.is_file():
-            without += 1
-            continue
-        entries.append({"file_path": image.relative_to(path).as_posix(), **_camera(camera)})
-    if not entries:
+    posed = [
+        [image for image in image_files(images) if _camera_of(image, cameras).is_file()]
+        for images, cameras in pairs
+    ]
+    # Corrected poses are better, but not where Polycam could correct only a part of them.
+    best = next(i for i, p in enumerate(posed) if len(p) >= ENOUGH * max(map(len, posed)))
+    image_folder, camera_folder = pairs[best]
+    if not posed[best]:
         raise UserError(f"No image in {image_folder} has a camera in {camera_folder}; add them.")
-    unseen = counted(without, "image has no camera and was", "images have no camera and were")
-    notes = [f"{unseen} left out."] if without else []
+    notes = []
+    if best > 0:
+        corrected = counted(len(posed[0]), "image was", "images were", of=len(posed[best]))
+        notes.append(f"Only {corrected} corrected by Polycam, so the raw images were read.")
+    without = len(image_files(image_folder)) - len(posed[best])
+    if without:
+        unseen = counted(without, "image has no camera and was", "images have no camera and were")
+        notes.append(f"{unseen} left out.")
+    entries, faults = [], []
+    for image in posed[best]:
+        try:
+            camera = _camera(_camera_of(image, camera_folder))
+        except UserError as error:
+            faults.append(error)
+            continue
+        entries.append({"file_path": image.relative_to(path).as_posix(), **camera})
+    if not entries:
+        raise faults[0]
+    notes += left_out(faults, len(posed[best]))
     applied = np.concatenate([_Z_UP, np.zeros((3, 1))], axis=1)
     return listed_capture(
         path / FOLDER, "polycam", entries, frame=Frame(applied_transform=applied), notes=notes
     )
 
 
-def _pair(folder: Path) -> tuple[Path, Path] | None:
-    """Return the folders of images and cameras, corrected ones first; None if there are none."""
-    for names in _PAIRS:
-        images, cameras = (folder / FOLDER / name for name in names)
-        if images.is_dir() and cameras.is_dir():
-            return images, cameras
-    return None
+def _pairs(folder: Path) -> list[tuple[Path, Path]]:
+    """Return the folders of images and of their cameras, corrected ones first."""
+    pairs = [tuple(folder / FOLDER / name for name in names) for names in _PAIRS]
+    return [(images, cameras) for images, cameras in pairs if images.is_dir() and cameras.is_dir()]
+
+
+def _camera_of(image: Path, cameras: Path) -> Path:
+    return cameras / f"{image.stem}.json"
 
 
 def _camera(path: Path) -> dict[str, Any]:

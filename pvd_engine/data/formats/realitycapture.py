@@ -16,17 +16,19 @@ The table does not state where the images are; they are searched next to it and 
 import csv
 import io
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from ...errors import UserError
-from ...files.images import SUFFIXES, read_header
+from ...files.images import read_header
 from ...files.json_input import text_value
 from ...files.text_input import number_of_text, read_text
 from ..capture import Capture
-from .camera_entries import MAX_ENTRIES, find_image, inside_path
+from ..images.finder import PictureFinder
+from ..notes import left_out
+from .camera_entries import MAX_ENTRIES
 from .listed import listed_capture
 
 SENSOR_MM = 36.0
@@ -64,11 +66,16 @@ def read_realitycapture(path: Path) -> Capture:
         raise UserError(
             f"{path} holds no table of RealityCapture's cameras; add a .csv with the column #name."
         )
-    entries = [
-        _entry(row, source.parent, f"{source.name}, camera {index}")
-        for index, row in enumerate(_rows(source))
-    ]
-    return listed_capture(source, "realitycapture", entries)
+    entries, faults, pictures = [], [], PictureFinder(source.parent)
+    for index, row in enumerate(_rows(source)):
+        try:
+            entries.append(_entry(row, pictures, f"{source.name}, camera {index}"))
+        except UserError as error:
+            faults.append(error)
+    if faults and not entries:
+        raise faults[0]
+    notes = left_out(faults, len(entries) + len(faults))
+    return listed_capture(source, "realitycapture", entries, notes=notes)
 
 
 def _table(folder: Path) -> Path | None:
@@ -113,7 +120,7 @@ def _rows(source: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _entry(row: Mapping[str, str], folder: Path, where: str) -> dict[str, Any]:
+def _entry(row: Mapping[str, str], pictures: PictureFinder, where: str) -> dict[str, Any]:
     """Return a row as a camera entry of a ``transforms.json``."""
     number = {
         key: number_of_text(row[key], f"{where}, {key}")
@@ -122,7 +129,7 @@ def _entry(row: Mapping[str, str], folder: Path, where: str) -> dict[str, Any]:
     pose = np.eye(4)
     pose[:3, :3] = _rotation(number["heading"], number["pitch"], number["roll"])
     pose[:3, 3] = number["x"], number["y"], number["alt"]
-    listed, image = _find(text_value(row["#name"], "#name", where), folder, where)
+    listed, image = _find(text_value(row["#name"], "#name", where), pictures)
     entry: dict[str, Any] = {"file_path": listed, "transform_matrix": pose.tolist()}
     for key, name in _COEFFICIENTS.items():
         entry[name] = number.get(key, 0.0)
@@ -144,14 +151,11 @@ def _rotation(heading: float, pitch: float, roll: float) -> np.ndarray:
     return about_z @ about_x @ about_y
 
 
-def _find(name: str, folder: Path, where: str) -> tuple[str, Path | None]:
-    """Return the listed path of an image, possibly of another file type, and the image."""
-    stem, dot, suffix = name.rpartition(".")
-    names = [name, stem] if f"{dot}{suffix}".lower() in SUFFIXES and stem else [name]
-    for candidate in names:
-        for prefix in ("", "images/"):
-            listed = prefix + candidate
-            image = find_image(folder, inside_path(listed, folder, where))
-            if image is not None:
-                return listed, image
+def _find(name: str, pictures: PictureFinder) -> tuple[str, Path | None]:
+    """Return the listed path of an image, and the image; it may lie in the folder ``images``."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    for listed in (name, f"images/{last}"):
+        found = pictures.find(listed)
+        if found is not None:
+            return listed, pictures.folder / found.relative
     return name, None

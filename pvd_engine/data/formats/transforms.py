@@ -11,12 +11,12 @@ from ...files.json_input import read_json_object, shortened, text_value
 from ..capture import Capture, View
 from ..geometry.point_bounds import find_box_with_points
 from ..geometry.points import read_points
+from ..images.finder import PictureFinder
 from ..notes import counted
 from ..splits import every_eighth, listed_splits
 from .camera_entries import (
     EntryReport,
     entry_list,
-    inside_path,
     read_entry,
     shows_transparency,
     unique_names,
@@ -52,15 +52,12 @@ def read_transforms(path: Path) -> Capture:
         )
     frame = read_frame_fields(content, path)
     report = EntryReport()
-    views, notes = _views(content, path, report)
+    pictures = PictureFinder(path.parent)
+    views, notes = _views(content, path, report, pictures)
     if not views:
-        raise UserError(
-            f"None of the {report.listed} images listed in {path} exists"
-            + (f" (the first is {report.missing[0]})" if report.missing else "")
-            + "; put the images at these paths."
-        )
+        raise report.without_views(path)
     has_alpha = shows_transparency(report.transparent)
-    points_path, positions, point_notes = _points(content, path)
+    points_path, positions, point_notes = _points(content, path, pictures)
     cameras = [view.camera for view in views]
     box, box_source = find_box_with_points(cameras, frame, has_alpha, positions, None)
     return Capture(
@@ -77,18 +74,20 @@ def read_transforms(path: Path) -> Capture:
     )
 
 
-def _points(content: dict[str, Any], path: Path) -> tuple[Path | None, np.ndarray, list[str]]:
+def _points(
+    content: dict[str, Any], path: Path, pictures: PictureFinder
+) -> tuple[Path | None, np.ndarray, list[str]]:
     """Return the file of nerfstudio's sparse points and their positions, or notes on why not."""
     none = np.empty((0, 3))
     listed = content.get("ply_file_path")
     if listed is None:
         return None, none, []
-    where = f"{path.name}, ply_file_path"
-    relative = inside_path(text_value(listed, "ply_file_path", path.name), path.parent, where)
-    points = path.parent.joinpath(*relative.parts)
-    if points.suffix.lower() != ".ply" or not points.is_file():
-        missing = shortened(str(relative))
+    listed = text_value(listed, "ply_file_path", path.name)
+    found = pictures.find(listed)
+    if found is None or found.relative.suffix.lower() != ".ply":
+        missing = shortened(listed)
         return None, none, [f"The sparse points {missing} do not exist and were left out."]
+    points = path.parent / found.relative
     try:
         return points, read_points(points).positions, []
     except UserError as error:
@@ -96,18 +95,17 @@ def _points(content: dict[str, Any], path: Path) -> tuple[Path | None, np.ndarra
 
 
 def _views(
-    content: dict[str, Any], path: Path, report: EntryReport
+    content: dict[str, Any], path: Path, report: EntryReport, pictures: PictureFinder
 ) -> tuple[list[View], list[str]]:
     splits = listed_splits(content, path)
     views: list[View] = []
     unlisted = 0
     for index, entry in enumerate(entry_list(content, path)):
-        view = read_entry(content, entry, index, path, "train", report)
+        view = read_entry(content, entry, index, path, "train", report, pictures)
         if view is None:
             continue
         if splits is not None:
-            where = f"{path.name}, camera entry {index}"
-            split = splits.get(inside_path(entry["file_path"], path.parent, where).as_posix())
+            split = splits.split_of(entry["file_path"])
             if split is None:
                 unlisted += 1
                 continue
@@ -116,6 +114,11 @@ def _views(
     if splits is None:
         found, note = every_eighth([view.name for view in views])
         return [replace(v, split=s) for v, s in zip(views, found, strict=True)], [note]
+    if unlisted and not views:
+        raise UserError(
+            f"{path}: its lists of train, val and test images name none of its images; correct "
+            "the lists, or remove them."
+        )
     if unlisted:
         return views, [
             f"{counted(unlisted, 'camera entry is', 'camera entries are')} in none of the file's "

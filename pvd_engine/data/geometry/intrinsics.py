@@ -80,9 +80,10 @@ def stated_size(
     sides = []
     for key, value in zip("wh", values, strict=True):
         side = positive_number(value, key, where)
-        if side > MAX_SIDE or round(side) < 1 or abs(side - round(side)) > 1e-3:
-            raise UserError(f"{where}: {key} must be a whole number of pixels, not {side:g}.")
-        sides.append(round(side))
+        if side > MAX_SIDE or round(side) < 1:
+            raise UserError(f"{where}: {key} must be a number of pixels, not {side:g}.")
+        # Programs that scale a size by a percentage render the pixels that are whole.
+        sides.append(round(side) if abs(side - round(side)) <= 1e-3 else int(side))
     return sides[0], sides[1]
 
 
