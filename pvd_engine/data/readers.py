@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import UserError
 from .capture import Capture
 from .formats import donerf, dtu, llff
-from .formats.colmap import is_colmap, read_colmap
+from .formats.colmap import is_colmap, read_colmap, read_colmap_file
 from .formats.donerf import is_donerf, read_donerf
 from .formats.dtu import is_dtu, read_dtu
 from .formats.llff import is_llff, read_llff
@@ -45,6 +45,8 @@ class CaptureFormat:
         ``read(folder)`` returns the capture in such a folder.
     files : tuple of str
         Names of the files that also open their capture.
+    read_file : callable, optional
+        ``read_file(file)`` returns the capture of such a file; that of its folder by default.
     """
 
     name: str
@@ -52,6 +54,7 @@ class CaptureFormat:
     is_in: Callable[[Path], bool]
     read: Callable[[Path], Capture]
     files: tuple[str, ...] = ()
+    read_file: Callable[[Path], Capture] | None = None
 
 
 FORMATS = (
@@ -77,7 +80,7 @@ FORMATS = (
     CaptureFormat("DTU, NeuS", "cameras_sphere.npz and image", is_dtu, read_dtu, dtu.FILES),
     CaptureFormat("Polycam", "keyframes", is_polycam, read_polycam),
     CaptureFormat("RealityCapture", "a .csv of cameras", is_realitycapture, read_realitycapture),
-    CaptureFormat("COLMAP", "sparse", is_colmap, read_colmap, _COLMAP_FILES),
+    CaptureFormat("COLMAP", "sparse", is_colmap, read_colmap, _COLMAP_FILES, read_colmap_file),
 )
 """Capture formats in the order in which they are tried: files prepared for training come before
 their sources."""
@@ -161,7 +164,7 @@ def _open_file(path: Path) -> Capture:
         return _open(path.parent)
     for kind in FORMATS:
         if path.name in kind.files and kind.is_in(path.parent):
-            return kind.read(path.parent)
+            return kind.read_file(path) if kind.read_file else kind.read(path.parent)
     if path.suffix.lower() == ".json":
         return read_transforms(path)
     if path.suffix.lower() == ".csv":

@@ -11,7 +11,7 @@ from ...files.images import SUFFIXES, ImageHeader, read_header, shows_through
 from ...files.json_input import pose, shortened, text_value
 from ..capture import Camera, View
 from ..geometry.intrinsics import read_intrinsics, stated_size
-from ..images.finder import PictureFinder
+from ..images.finder import Found, PictureFinder
 from ..notes import counted, left_out
 
 MAX_ENTRIES = 100_000
@@ -238,9 +238,13 @@ def find_listed(pictures: PictureFinder, listed: str, report: EntryReport) -> Pu
     if found is None:
         report.missing.append(shortened(listed))
         return None
+    _report_moved(listed, found, report)
+    return found.relative
+
+
+def _report_moved(listed: str, found: Found, report: EntryReport) -> None:
     if found.moved:
         report.moved.append((shortened(listed), shortened(found.relative.as_posix())))
-    return found.relative
 
 
 def _find_mask(
@@ -254,6 +258,7 @@ def _find_mask(
     if found is None:
         report.missing_masks.append(text)
         return None
+    _report_moved(text, found, report)
     report.masked += 1
     return pictures.folder / found.relative
 

@@ -55,7 +55,8 @@ from .colmap_model import (
 )
 
 SPARSE_FOLDERS = ("sparse", "colmap/sparse", ".")
-"""Folders of a capture that hold a model or folders of models, in the order of search."""
+"""Folders of a capture that hold a model or folders of models, in the order of search; the last is
+for models outside their capture."""
 
 MODEL_NAMES = re.compile(r"\d+")
 """Names that COLMAP gives to the folders of models."""
@@ -105,6 +106,8 @@ def find_models(folder: Path) -> list[Path]:
     """Return the folders of the models of a capture: those of the first folder that has any."""
     for name in SPARSE_FOLDERS:
         outer = folder / name
+        if name == "." and is_model(outer):
+            return [outer]
         inner = [path for path in outer.glob("*") if MODEL_NAMES.fullmatch(path.name)]
         inner.sort(key=lambda path: (len(path.name), path.name))
         models = [path for path in (*inner, outer) if is_model(path)]
@@ -113,14 +116,16 @@ def find_models(folder: Path) -> list[Path]:
     return []
 
 
-def read_colmap(folder: Path) -> Capture:
+def read_colmap(folder: Path, models: Sequence[Path] = ()) -> Capture:
     """Read a COLMAP capture.
 
     Parameters
     ----------
     folder : Path
-        A capture with models in one of `SPARSE_FOLDERS`, of which the largest is read; or a model,
-        whose images are in the nearest folder around it that has one of `COLMAP_IMAGE_FOLDERS`.
+        A capture with models in one of `SPARSE_FOLDERS`; or a model, whose images are in the
+        nearest folder around it that has one of `COLMAP_IMAGE_FOLDERS`.
+    models : sequence of Path, optional
+        Folders of models, of which the largest is read; those of `find_models` by default.
 
     Returns
     -------
@@ -133,7 +138,7 @@ def read_colmap(folder: Path) -> Capture:
         There is no model or no folder of images, the model is damaged, none of its images exists,
         or a lens cannot be read.
     """
-    models = [folder] if is_model(folder) else find_models(folder)
+    models = models or find_models(folder)
     if not models:
         raise UserError(f"{folder} holds no COLMAP model; put it into {folder / 'sparse' / '0'}.")
     model_folder, model_notes = _largest(models)
@@ -167,6 +172,11 @@ def read_colmap(folder: Path) -> Capture:
         notes=tuple([*model_notes, *report.notes(), *_notes(views, image_folder), split_note]),
         points=points,
     )
+
+
+def read_colmap_file(file: Path) -> Capture:
+    """Read the model that a file belongs to, whatever other models the capture has."""
+    return read_colmap(file.parent, [file.parent])
 
 
 def _largest(models: Sequence[Path]) -> tuple[Path, list[str]]:

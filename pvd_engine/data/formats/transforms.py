@@ -88,8 +88,9 @@ def _points(
         missing = shortened(listed)
         return None, none, [f"The sparse points {missing} do not exist and were left out."]
     points = path.parent / found.relative
+    notes = [f"The sparse points were found in {found.relative}."] if found.moved else []
     try:
-        return points, read_points(points).positions, []
+        return points, read_points(points).positions, notes
     except UserError as error:
         return None, none, [f"The sparse points were left out: {error}"]
 

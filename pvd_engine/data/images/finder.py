@@ -10,7 +10,7 @@ or their names. So the file of a listed path is looked for in turn as
 4. an image of another type, ``images/a.jpg``;
 5. a name that only looks different: capitals, Unicode forms, ``%20``, spaces and underscores.
 
-Nothing outside the folder is opened. Where two files fit equally, none is taken.
+Nothing outside the folder is opened. Where two names look alike, none is taken.
 """
 
 import contextlib
@@ -27,8 +27,8 @@ SMALLER = ("_2", "_4", "_8")
 """What nerfstudio and LLFF add to the name of a folder for images of a half, a quarter, an
 eighth of the size."""
 
-MOST_TAILS = 12
-"""Tails of a path that are looked for; deeper folders than these have no captures."""
+MOST_TAILS = 6
+"""Tails of a path that are looked for; captures have no deeper folders."""
 
 Parts = tuple[str, ...]
 
@@ -121,14 +121,11 @@ class PictureFinder:
         """Return a folder's names; none for one that cannot be read."""
         if folder not in self._listings:
             listing = self._listings[folder] = _Listing()
-            try:
-                entries = os.scandir(self.folder.joinpath(*folder))
-            except (
-                OSError,
-                ValueError,
-            ):  # does not exist, may not be read
-                return listing
-            with entries:
+            # The folder does not exist, or may not be read, or its name is no name.
+            with (
+                contextlib.suppress(OSError, ValueError),
+                os.scandir(self.folder.joinpath(*folder)) as entries,
+            ):
                 for entry in entries:
                     with contextlib.suppress(OSError):  # a circle of links
                         _add(listing, entry)
@@ -168,9 +165,9 @@ def path_parts(listed: str, folder: Path) -> tuple[Parts, bool]:
 
 
 def _smaller(parts: Parts) -> Iterator[Parts]:
-    """Yield the paths in folders of smaller images."""
+    """Yield the paths in folders of smaller images, of which one of the last two has the name."""
     for more in SMALLER:
-        for index in range(len(parts) - 1):
+        for index in range(max(len(parts) - 3, 0), len(parts) - 1):
             yield (*parts[:index], parts[index] + more, *parts[index + 1 :])
 
 
