@@ -70,6 +70,8 @@ class View:
         Size of the image file, where the camera's size is smaller.
     mask_path : Path or None
         An image that is black where pixels do not count; None without a mask.
+    mask_hides : bool
+        The mask is black where pixels count, and nowhere else.
     """
 
     name: str
@@ -78,6 +80,7 @@ class View:
     image_path: Path | None
     stored_size: tuple[int, int] | None = None
     mask_path: Path | None = None
+    mask_hides: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,14 @@ Each folder's README tells where it comes from, and how its values are known.
 
 import re
 
+import numpy as np
 import pytest
 from capture_files import real_capture
 
+from pvd_engine.data.images.masks import load_mask
 from pvd_engine.data.readers import open_capture
 from pvd_engine.errors import UserError
+from pvd_engine.files.images import load_image
 
 LENS = (160, 120, 150.0, 150.0, 80.0, 60.0)
 """Width, height, fx, fy, cx and cy of most of them; fewer where fewer are known."""
@@ -64,6 +67,16 @@ def test_split_lists_of_bare_names_are_obeyed():
     for name in ("bare", "without_ending"):
         capture = open_capture(real_capture("field_cases") / "split-lists-bare-names" / name)
         assert [len(capture.split(split)) for split in ("train", "val", "test")] == [20, 4, 0]
+
+
+def test_what_a_dynamic_mask_of_instant_ngp_shows_does_not_count():
+    folder = real_capture("field_cases") / "instant-ngp-dynamic-mask" / "capture"
+    capture = open_capture(folder)
+    assert any("24 images have a dynamic_mask of instant-ngp" in note for note in capture.notes)
+    for view in capture.views:
+        magenta = (load_image(view.image_path)[..., :3] == (255, 0, 255)).all(axis=-1)
+        assert magenta.sum() == 70 * 50
+        assert np.array_equal(load_mask(view), ~magenta)
 
 
 def test_a_model_without_lines_of_features_is_refused():

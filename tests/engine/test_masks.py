@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from ball_capture import write_ball_capture
-from capture_files import write_json
+from capture_files import write_json, write_transforms
 from colmap_files import write_colmap
 from PIL import Image
 from short_teachers import run_convert, run_train
@@ -191,6 +191,20 @@ def test_masks_are_written_with_the_images(tmp_path, ball, to, factor):
         return sorted(pairs)
 
     assert masked(after) == masked(before)
+
+
+def test_a_mask_of_instant_ngp_hides_what_it_shows(tmp_path):
+    write_transforms(tmp_path / "in", 3)
+    shown = np.zeros((6, 8), np.uint8)
+    shown[2:4, 1:6] = 200
+    Image.fromarray(shown).save(tmp_path / "in" / "images" / "dynamic_mask_001.png")
+    capture = open_capture(tmp_path / "in")
+    masks = [load_mask(view) for view in capture.views]
+    assert masks[0] is None and masks[2] is None
+    assert np.array_equal(masks[1], shown == 0)
+    assert any("1 image has a dynamic_mask" in note for note in capture.notes)
+    write_capture(capture, "nerfstudio", tmp_path / "out")
+    assert np.array_equal(load_mask(open_capture(tmp_path / "out").views[1]), shown == 0)
 
 
 def test_a_format_without_masks_says_so(tmp_path, ball):

@@ -12,6 +12,7 @@ from ...files.json_input import pose, shortened, text_value
 from ..capture import Camera, View
 from ..geometry.intrinsics import read_intrinsics, stated_size
 from ..images.finder import Found, PictureFinder
+from ..images.masks import mask_that_hides
 from ..notes import counted, left_out
 
 MAX_ENTRIES = 100_000
@@ -39,8 +40,8 @@ class EntryReport:
         Number of images by (stated size, actual size).
     corrected : list of str
         Clauses about matrices that were changed.
-    masked : int
-        Number of images with a mask.
+    masked, hidden : int
+        Number of images with a mask that is black, or white, where pixels do not count.
     missing_masks : list of str
         Listed masks that do not exist.
     transparent : list of Path
@@ -58,6 +59,7 @@ class EntryReport:
     resized: dict[tuple[tuple[int, int], tuple[int, int]], int] = field(default_factory=dict)
     corrected: list[str] = field(default_factory=list)
     masked: int = 0
+    hidden: int = 0
     missing_masks: list[str] = field(default_factory=list)
     transparent: list[Path] = field(default_factory=list)
     moved: list[tuple[str, str]] = field(default_factory=list)
@@ -108,11 +110,15 @@ class EntryReport:
             notes.append(
                 f"The matrix of {self.corrected[0]}{more}; it was changed to an exact rotation."
             )
-        if self.masked:
-            notes.append(
-                f"{counted(self.masked, 'image has', 'images have')} a mask: its black pixels are "
-                "used neither for training nor for measuring."
-            )
+        for count, kind, pixels in (
+            (self.masked, "a mask", "black pixels are"),
+            (self.hidden, "a dynamic_mask of instant-ngp", "pixels that are not black are"),
+        ):
+            if count:
+                notes.append(
+                    f"{counted(count, 'image has', 'images have')} {kind}: its {pixels} used "
+                    "neither for training nor for measuring."
+                )
         if self.missing_masks:
             gone = counted(
                 len(self.missing_masks),
@@ -210,6 +216,8 @@ def _view(
     if change is not None:
         report.corrected.append(f"{where} {change}")
     mask_path = _find_mask(entry.get("mask_path"), pictures, where, report)
+    hiding = mask_that_hides(image_path) if mask_path is None else None
+    report.hidden += hiding is not None
     if stated is not None and stated != actual:
         report.resized[stated, actual] = report.resized.get((stated, actual), 0) + 1
     if stated is not None:
@@ -229,7 +237,14 @@ def _view(
         distortion_model=intrinsics.distortion_model,
         distortion=intrinsics.distortion,
     )
-    return View(view_name(found), camera, split, image_path, mask_path=mask_path)
+    return View(
+        view_name(found),
+        camera,
+        split,
+        image_path,
+        mask_path=mask_path or hiding,
+        mask_hides=hiding is not None,
+    )
 
 
 def find_listed(pictures: PictureFinder, listed: str, report: EntryReport) -> PurePosixPath | None:

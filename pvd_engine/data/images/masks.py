@@ -3,7 +3,8 @@
 A mask is a separate image. Where it is black, the image's pixel is used neither for training nor
 for measuring; everywhere else the pixel counts. nerfstudio does the same (``mask_path`` of a camera
 entry in ``transforms.json``), and COLMAP (a folder ``masks`` with the mask ``a/b.jpg.png`` for the
-image ``a/b.jpg``).
+image ``a/b.jpg``). instant-ngp's masks hide: in ``dynamic_mask_b.png`` next to ``b.jpg``, the
+pixels that are not black do not count (``src/nerf_loader.cu``).
 """
 
 from pathlib import Path, PurePosixPath
@@ -37,6 +38,12 @@ def mask_next_to_images(folder: Path, image: PurePosixPath) -> Path | None:
     return path if path.is_file() else None
 
 
+def mask_that_hides(image: Path) -> Path | None:
+    """Return the mask of an image by instant-ngp's convention, or None where there is none."""
+    path = image.with_name(f"dynamic_mask_{image.stem}.png")
+    return path if path.is_file() else None
+
+
 def load_mask(view: View) -> np.ndarray | None:
     """Return the pixels of a view that count, at its camera's size.
 
@@ -56,7 +63,7 @@ def load_mask(view: View) -> np.ndarray | None:
     if view.mask_path is None:
         return None
     pixels = load_image(view.mask_path)
-    counts = np.asarray(pixels[..., :3].any(axis=2))
+    counts = np.asarray(pixels[..., :3].any(axis=2) != view.mask_hides)
     height, width = pixels.shape[:2]
     size = (view.camera.width, view.camera.height)
     stored = view.stored_size or size
