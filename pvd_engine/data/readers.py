@@ -14,6 +14,7 @@ from .formats.dtu import is_dtu, read_dtu
 from .formats.llff import is_llff, read_llff
 from .formats.nerf_synthetic import is_nerf_synthetic, read_nerf_synthetic
 from .formats.nsvf import is_nsvf, read_nsvf
+from .formats.other_files import other_file, other_folder
 from .formats.polycam import is_polycam, read_polycam
 from .formats.realitycapture import is_realitycapture, read_realitycapture
 from .formats.transforms import is_transforms, read_transforms
@@ -166,7 +167,11 @@ def _open_file(path: Path) -> Capture:
         if path.name in kind.files and kind.is_in(path.parent):
             return kind.read_file(path) if kind.read_file else kind.read(path.parent)
     if path.suffix.lower() == ".json":
-        return read_transforms(path)
+        try:
+            return read_transforms(path)
+        except UserError as error:
+            reason = other_file(path)
+            raise error if reason is None else UserError(reason) from error
     if path.suffix.lower() == ".csv":
         return read_realitycapture(path)
     raise UserError(f"{path} is not a capture; give {_READABLE}.")
@@ -183,6 +188,9 @@ def _why_not(folder: Path) -> str:
         return f"{folder} is not a capture but holds some ({names}); give one of them."
     if (folder / "sparse").is_dir():
         return f"{folder} has a folder sparse without a COLMAP model; export the model again."
+    other = other_folder(folder)
+    if other is not None:
+        return other
     return f"{folder} holds no capture that can be read; give {_READABLE}."
 
 

@@ -79,6 +79,36 @@ def test_bad_json_is_one_sentence(tmp_path, text, pattern):
     refuse(tmp_path, pattern)
 
 
+OTHERS = {
+    "camera_path.json": ({"camera_path": [{"fov": 50}], "render_height": 1080}, "a camera path of"),
+    "cameras.json": (
+        [{"id": 0, "img_name": "a", "position": [0] * 3, "rotation": [[0] * 3] * 3, "fx": 1}],
+        "Gaussian splat.*COLMAP",
+    ),
+    "meta_data.json": (
+        {
+            "camera_model": "OPENCV",
+            "frames": [{"rgb_path": "a.png", "camtoworld": [], "intrinsics": []}],
+        },
+        "sdfstudio",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_file_that_is_no_capture_is_named(tmp_path, name):
+    content, pattern = OTHERS[name]
+    write_json(tmp_path / name, content)
+    refuse(tmp_path / name, pattern)
+    refuse(tmp_path, pattern)
+
+
+def test_photos_without_cameras_give_the_programs_that_find_them(tmp_path):
+    write_image(tmp_path / "images" / "a.jpg")
+    for folder in (tmp_path, tmp_path / "images"):
+        refuse(folder, "images holds photos without cameras.*COLMAP")
+
+
 def test_a_byte_order_mark_does_no_harm(tmp_path):
     write_transforms(tmp_path, 2)
     path = tmp_path / "transforms.json"
