@@ -168,8 +168,9 @@ def _finish_floaters(request: Request, _folder: Path, result: dict) -> Outcome:
         return Outcome(None, "Nothing floats in the air around the field's large parts")
     parts, fraction = result["outputs"]["parts"], result["outputs"]["fraction"]
     count = "1 part floats" if parts == 1 else f"{parts} parts float"
+    percentage = "less than 0.01 %" if 0 < fraction < 1e-4 else f"{100 * fraction:.2f} %"
     return Outcome(
-        shape, f"{count}, {fraction:.2%} of the density; the edit shape '{shape.name}' erases them"
+        shape, f"{count}, {percentage} of the density; the edit shape '{shape.name}' erases them"
     )
 
 

@@ -1,4 +1,4 @@
-"""Wording of what a reader guessed, changed or left out."""
+"""Wording of notes: counts, percentages, and what was left out."""
 
 from collections.abc import Sequence
 
@@ -32,3 +32,20 @@ def left_out(faults: Sequence[object], total: int) -> list[str]:
         return []
     gone = counted(len(faults), "camera entries was", "camera entries were", of=total)
     return [f"{gone} left out. The first: {faults[0]}"]
+
+
+def percentage(fraction: float, decimals: int = 0) -> str:
+    """Return a fraction as ``"12.5 %"``; what is not nothing is not ``"0.0 %"``, nor all but all.
+
+    Parameters
+    ----------
+    fraction : float
+        From 0 to 1, or above.
+    decimals : int
+    """
+    percent, least = 100 * fraction, 10**-decimals
+    if 0 < percent < least:
+        return f"less than {least:g} %"
+    if 100 - least < percent < 100:
+        return f"more than {100 - least:g} %"
+    return f"{percent:.{decimals}f} %"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from ..data.notes import percentage
 from ..files.atomic import json_text
 from .curves import line_plot
 from .pictures import ERROR_SCALE
@@ -138,7 +139,7 @@ def _tiles(report: dict[str, Any]) -> str:
         ("main", "Student against teacher", _decibel(faithful), _ssim(faithful)),
         ("", "Before: teacher against images", _decibel(before), _ssim(before)),
         ("", "After: student against images", _decibel(after), _ssim(after) + change),
-        ("", "File", megabytes(new), f"teacher {megabytes(old)}; {100 * new / old:.0f} % of it"),
+        ("", "File", megabytes(new), f"teacher {megabytes(old)}; {percentage(new / old)} of it"),
     )
     lines = ['<div class="tiles">']
     for kind, label, figure, more in tiles:

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..data.capture import View
 from ..data.images.downscale import load_view
 from ..data.images.masks import load_mask
+from ..data.notes import percentage
 from ..errors import UserError
 from ..space.rays import CameraBatch, Rays, generate_rays
 from .read_ahead import ReadAhead
@@ -183,8 +184,8 @@ class PixelTable:
         if self.fraction == 1:
             return []
         return [
-            f"The training images do not fit into memory: {self.fraction:.1%} of their pixels are "
-            "loaded at a time, and others replace them during training; --downscale makes the "
+            f"The training images do not fit into memory: {percentage(self.fraction, 1)} of their "
+            "pixels are loaded at a time, and others replace them during training; --downscale makes the "
             "images smaller."
         ]
 
