@@ -185,8 +185,8 @@ class PixelTable:
             return []
         return [
             f"The training images do not fit into memory: {percentage(self.fraction, 1)} of their "
-            "pixels are loaded at a time, and others replace them during training; --downscale makes the "
-            "images smaller."
+            "pixels are loaded at a time, and others replace them during training; --downscale "
+            "makes the images smaller."
         ]
 
     def close(self) -> None:
