@@ -127,12 +127,14 @@ def files_below_ball(folder):
     return [name for name in files_below(folder) if name.startswith("ball")]
 
 
-def missing_matrix(content):
-    del content["frames"][2]["transform_matrix"]
+def missing_matrices(content):
+    for entry in content["frames"]:
+        del entry["transform_matrix"]
 
 
-def nan_pose(content):
-    content["frames"][1]["transform_matrix"][0][3] = float("nan")
+def nan_poses(content):
+    for entry in content["frames"]:
+        entry["transform_matrix"][0][3] = float("nan")
 
 
 def one_image(content):
@@ -143,8 +145,8 @@ def one_image(content):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (missing_matrix, ["transform_matrix", "missing"]),
-        (nan_pose, ["transforms.json", "NaN"]),
+        (missing_matrices, ["transform_matrix", "missing"]),
+        (nan_poses, ["transforms.json", "must be a finite number"]),
     ],
     ids=["matrix", "nan"],
 )

@@ -65,7 +65,7 @@ def test_links_that_lead_to_themselves_are_missing_files(tmp_path):
     refuse(loop, "does not exist|cannot be read")
     (tmp_path / "transforms.json").unlink()
     (tmp_path / "transforms.json").symlink_to(tmp_path / "transforms.json")
-    refuse(tmp_path, "holds no capture")
+    refuse(tmp_path, "photos without cameras")
 
 
 def test_a_link_to_the_folder_that_holds_it_is_not_followed_without_end(tmp_path):

@@ -1,6 +1,7 @@
 """Images that show all directions, and instant-ngp's lenses: formulas, files, boxes, pictures."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -227,7 +228,10 @@ def test_wide_lenses_are_written_where_a_format_has_them_and_refused_elsewhere(t
 
 def test_a_lens_that_no_format_can_hold_is_refused_without_advice(tmp_path):
     values = {f"ftheta_p{power}": value for power, value in enumerate(P)}
-    capture = panoramas(tmp_path / "in", w=WIDTH, h=2 * HEIGHT, **values)
+    capture = panoramas(tmp_path / "in", **values)
+    cameras = [replace(view.camera, fy=2 * view.camera.fy) for view in capture.views]
+    views = [replace(v, camera=c) for v, c in zip(capture.views, cameras, strict=True)]
+    capture = replace(capture, views=tuple(views))
     with pytest.raises(UserError, match=r"\(ftheta\); no other format can hold it either\.$"):
         write_capture(capture, "nerfstudio", tmp_path / "out")
 
