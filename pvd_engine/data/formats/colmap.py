@@ -202,17 +202,12 @@ def _image_folder(model: Path, given: Path) -> Path:
         for name in names:
             if (folder / name).is_dir():
                 return folder / name
-    elsewhere = [
-        path.parent
-        for name in ("dense", "dense/0", "undistorted")
-        for path in (given / name / "images",)
-        if path.is_dir()
-    ]
-    if elsewhere:
-        raise UserError(
-            f"{given} has a COLMAP model but no folder of images; images lie in {elsewhere[0]}, so "
-            "give that folder."
-        )
+    for name in ("dense", "dense/0", "undistorted"):
+        if (given / name / "images").is_dir():
+            raise UserError(
+                f"{given} has a COLMAP model but no folder of images; images lie in "
+                f"{given / name}, so give that folder."
+            )
     raise UserError(
         f"{given} has a COLMAP model but no folder of images; put them into "
         f"{given / IMAGE_FOLDERS[0]}."

@@ -5,10 +5,10 @@ The reader of a format converts its cameras to camera entries as in a ``transfor
 read in the same way, with the same checks of poses, lenses, sizes and paths.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,8 +17,11 @@ from ...files.images import SUFFIXES
 from ..capture import Camera, Capture, Frame
 from ..geometry.bounds import find_box
 from ..images.finder import PictureFinder
+from ..notes import left_out
 from ..splits import every_eighth
 from .camera_entries import MAX_ENTRIES, EntryReport, read_entry, shows_transparency, unique_names
+
+Item = TypeVar("Item")
 
 Box = tuple[np.ndarray, str]
 """A box, (2, 3) float64 in the dataset frame, and the sentence about its origin."""
@@ -49,6 +52,27 @@ def check_count(count: int, where: str) -> None:
         raise UserError(
             f"{where} has {count} cameras or images; at most {MAX_ENTRIES} can be read."
         )
+
+
+def entries_of(
+    items: Iterable[Item], read: Callable[[Item], dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the camera entries of what can be read, and the note about the rest.
+
+    Raises
+    ------
+    UserError
+        Nothing can be read; the first error.
+    """
+    entries, faults = [], []
+    for item in items:
+        try:
+            entries.append(read(item))
+        except UserError as error:
+            faults.append(error)
+    if faults and not entries:
+        raise faults[0]
+    return entries, left_out(faults, len(entries) + len(faults))
 
 
 def listed_capture(

@@ -16,8 +16,8 @@ import numpy as np
 from ...errors import UserError
 from ...files.json_input import finite_number, read_json_object
 from ..capture import Capture, Frame
-from ..notes import counted, left_out
-from .listed import image_files, listed_capture
+from ..notes import counted
+from .listed import entries_of, image_files, listed_capture
 
 FOLDER = "keyframes"
 
@@ -50,9 +50,10 @@ def read_polycam(path: Path) -> Capture:
     pairs = _pairs(path)
     if not pairs:
         raise UserError(f"{path / FOLDER} has no images with cameras; export the raw data again.")
+    listed = [image_files(images) for images, _ in pairs]
     posed = [
-        [image for image in image_files(images) if _camera_of(image, cameras).is_file()]
-        for images, cameras in pairs
+        [image for image in images if _camera_of(image, cameras).is_file()]
+        for images, (_, cameras) in zip(listed, pairs, strict=True)
     ]
     # Corrected poses are better, but not where Polycam could correct only a part of them.
     best = next(i for i, p in enumerate(posed) if len(p) >= ENOUGH * max(map(len, posed)))
@@ -63,21 +64,18 @@ def read_polycam(path: Path) -> Capture:
     if best > 0:
         corrected = counted(len(posed[0]), "image was", "images were", of=len(posed[best]))
         notes.append(f"Only {corrected} corrected by Polycam, so the raw images were read.")
-    without = len(image_files(image_folder)) - len(posed[best])
+    without = len(listed[best]) - len(posed[best])
     if without:
         unseen = counted(without, "image has no camera and was", "images have no camera and were")
         notes.append(f"{unseen} left out.")
-    entries, faults = [], []
-    for image in posed[best]:
-        try:
-            camera = _camera(_camera_of(image, camera_folder))
-        except UserError as error:
-            faults.append(error)
-            continue
-        entries.append({"file_path": image.relative_to(path).as_posix(), **camera})
-    if not entries:
-        raise faults[0]
-    notes += left_out(faults, len(posed[best]))
+    entries, fault_notes = entries_of(
+        posed[best],
+        lambda image: {
+            "file_path": image.relative_to(path).as_posix(),
+            **_camera(_camera_of(image, camera_folder)),
+        },
+    )
+    notes += fault_notes
     applied = np.concatenate([_Z_UP, np.zeros((3, 1))], axis=1)
     return listed_capture(
         path / FOLDER, "polycam", entries, frame=Frame(applied_transform=applied), notes=notes

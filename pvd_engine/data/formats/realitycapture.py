@@ -27,9 +27,8 @@ from ...files.json_input import text_value
 from ...files.text_input import number_of_text, read_text
 from ..capture import Capture
 from ..images.finder import PictureFinder
-from ..notes import left_out
 from .camera_entries import MAX_ENTRIES
-from .listed import listed_capture
+from .listed import entries_of, listed_capture
 
 SENSOR_MM = 36.0
 """Longer side, in mm, of the sensor to which f refers."""
@@ -66,15 +65,11 @@ def read_realitycapture(path: Path) -> Capture:
         raise UserError(
             f"{path} holds no table of RealityCapture's cameras; add a .csv with the column #name."
         )
-    entries, faults, pictures = [], [], PictureFinder(source.parent)
-    for index, row in enumerate(_rows(source)):
-        try:
-            entries.append(_entry(row, pictures, f"{source.name}, camera {index}"))
-        except UserError as error:
-            faults.append(error)
-    if faults and not entries:
-        raise faults[0]
-    notes = left_out(faults, len(entries) + len(faults))
+    pictures = PictureFinder(source.parent)
+    entries, notes = entries_of(
+        enumerate(_rows(source)),
+        lambda item: _entry(item[1], pictures, f"{source.name}, camera {item[0]}"),
+    )
     return listed_capture(source, "realitycapture", entries, notes=notes)
 
 

@@ -80,11 +80,8 @@ class PictureFinder:
             Backslashes count as slashes, as in files from Windows.
         """
         parts, stated = path_parts(listed, self.folder)
-        starts = {0, *range(max(len(parts) - MOST_TAILS, 0), len(parts))} if parts else set()
-        tails = [parts[start:] for start in sorted(starts)]
-        smaller = [tail for whole in tails for tail in _smaller(whole)]
         for way in (self._exact, self._of_another_type, self._spelled_otherwise):
-            for tail in [*tails, *smaller]:
+            for tail in _candidates(parts):
                 found = way(tail)
                 if found is not None:
                     moved = not stated or way != self._exact or tail != parts
@@ -162,6 +159,15 @@ def path_parts(listed: str, folder: Path) -> tuple[Parts, bool]:
         elif part not in ("", "."):
             parts.append(part)
     return tuple(parts), stated
+
+
+def _candidates(parts: Parts) -> Iterator[Parts]:
+    """Yield a path, its tails, and then all of these in folders of smaller images."""
+    starts = {0, *range(max(len(parts) - MOST_TAILS, 0), len(parts))} if parts else set()
+    tails = [parts[start:] for start in sorted(starts)]
+    yield from tails
+    for tail in tails:
+        yield from _smaller(tail)
 
 
 def _smaller(parts: Parts) -> Iterator[Parts]:
