@@ -25,7 +25,7 @@ from ..state.properties import (
     list_field,
 )
 from ..volume.vdb import missing_color_note
-from ..volume.volume import create_volume_object, write_volume, writer
+from ..volume.volume import create_volume_object, show_file, write_volume, writer
 from .tasks import Task, extracting
 from .windows import hide_relationship_lines, show_image
 
@@ -146,8 +146,7 @@ def _finish_volume(request: Request, folder: Path, _result: dict) -> Outcome:
     path = write_volume(Path(request.arguments["out"]), folder.parent / "volumes", safe_name(name))
     volume = item.volume if item else None
     if volume is not None and volume.type == "VOLUME" and volume.users_scene:
-        volume.data.filepath = str(path)
-        volume.data.grids.load()
+        show_file(volume.data, path)
     else:
         volume = create_volume_object(path, frame, name)
     volume.convert_field.shown_field = source
