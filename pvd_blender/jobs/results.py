@@ -121,6 +121,7 @@ def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outco
         path = request.arguments["out"]
         kind = "LIGHT" if is_light(request.arguments.get("to", "")) else role
         item = find_field(frame, path) or list_field(frame, path, kind)
+        item.path = path  # a view that shows it takes in the new file
         item.parent = request.arguments.get("field", "")
         item.architecture = request.arguments.get("to") or request.arguments.get("arch") or ""
         item.seconds = float(result["outputs"].get("seconds", NO_MEASURE))
@@ -152,7 +153,7 @@ def _finish_volume(request: Request, folder: Path, _result: dict) -> Outcome:
     volume.convert_field.shown_field = source
     if item is not None:
         item.volume = volume
-        _show_only(frame, item)
+        show_only(frame, item)
     for replaced in map(bpy.data.objects.get, request.client.get("replaces", ())):
         if replaced is not None and replaced != volume:
             _hide(replaced, True)
@@ -247,8 +248,8 @@ def _volume_next(request: Request, frame: Object) -> Task | None:
     return extracting(frame, source, resolution, device, replaces)
 
 
-def _show_only(frame: Object, shown: FieldItem) -> None:
-    """Hide the volumes of the capture's other fields, whose densities would add up."""
+def show_only(frame: Object, shown: FieldItem) -> None:
+    """Show a field's volume, and hide the volumes of the capture's other fields, whose densities would add up."""
     for item in frame.convert_field.fields:
         if item.volume is not None and item.volume.users_scene:
             _hide(item.volume, item.volume != shown.volume)
