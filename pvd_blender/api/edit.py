@@ -219,8 +219,8 @@ def _shown_field(volume: Object) -> Path:
     name = volume.convert_field.shown_field
     if has_edit(volume):
         raise ConvertFieldError(
-            f"What the modifiers of '{volume.name}' change is not in its field yet; apply the edits "
-            "first, or remove the modifiers."
+            f"What the modifiers of '{volume.name}' change is not in its field yet; apply the "
+            "edits first, or remove the modifiers."
         )
     if not name:
         raise ConvertFieldError(f"'{volume.name}' shows no field; select volumes of fields.")

@@ -249,7 +249,7 @@ def _volume_next(request: Request, frame: Object) -> Task | None:
 
 
 def show_only(frame: Object, shown: FieldItem) -> None:
-    """Show a field's volume, and hide the volumes of the capture's other fields, whose densities would add up."""
+    """Show a field's volume and no other one of the capture, since densities would add up."""
     for item in frame.convert_field.fields:
         if item.volume is not None and item.volume.users_scene:
             _hide(item.volume, item.volume != shown.volume)

@@ -54,7 +54,7 @@ class ShownField:
 
 
 def shown_field(depsgraph: Depsgraph, nodes: NodePreview) -> ShownField:
-    """Return the field that a scene shows, as a depsgraph has evaluated it: as if edits were applied.
+    """Return the field that a scene shows, with its edits, as a depsgraph has evaluated them.
 
     Parameters
     ----------

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from bpy.types import Depsgraph, Object
 
+from ..errors import ConvertFieldError
 from ..scene.edit_shapes import collect_edits
 from ..volume.volume_edit import has_edit
 from .field_file import contained_edits
-from .properties import find_field
+from .properties import find_field, source_field
 
 
 def pending_shapes(frame: Object, field: Path, depsgraph: Depsgraph | None = None) -> list[dict]:
@@ -22,6 +23,14 @@ def pending_shapes(frame: Object, field: Path, depsgraph: Depsgraph | None = Non
     """
     contained = contained_edits(field)
     return [edit for edit in collect_edits(frame, depsgraph) if edit["id"] not in contained]
+
+
+def contained_shapes(frame: Object) -> frozenset[str]:
+    """Return the identities of the shapes that the selected field has in it, for the panel."""
+    try:
+        return contained_edits(source_field(frame))
+    except ConvertFieldError:
+        return frozenset()
 
 
 def edited_volume(frame: Object, field: Path) -> Object | None:

@@ -59,8 +59,8 @@ def volume_edits(volume: Object, depsgraph: Depsgraph, folder: Path) -> VolumeEd
     depsgraph : Depsgraph
         The depsgraph that has evaluated it.
     folder : Path
-        Folder for the ``.npz`` files, made if it is missing: ``density`` in the cells of the edit, ``original`` and
-        ``box`` (dataset frame).
+        Folder for the ``.npz`` files, made if it is missing: ``density`` in the cells of the edit,
+        ``original`` and ``box`` (dataset frame).
 
     Raises
     ------
@@ -124,12 +124,12 @@ def _changes(before: np.ndarray, after: np.ndarray) -> Iterator[tuple[float, np.
 
 
 def _evaluated_grid(volume: Object, depsgraph: Depsgraph) -> StoredGrid:
-    shown = volume.evaluated_get(depsgraph)
-    if not shown.is_evaluated:
+    try:
+        geometry = volume.evaluated_get(depsgraph).evaluated_geometry()
+    except TypeError as error:  # what is hidden is not evaluated
         raise SceneError(
             f"What the modifiers of '{volume.name}' erase is not seen while it is hidden; show it."
-        )
-    geometry = shown.evaluated_geometry()
+        ) from error
     if geometry.volume is None or DENSITY not in {g.name for g in geometry.volume.grids}:
         raise SceneError(
             f"The modifiers of '{volume.name}' leave no grid 'density'; store the changed grid "

@@ -71,3 +71,45 @@ def test_a_copy_of_an_applied_shape_is_another_shape(api, frame):
     assert edit["id"] == copy.convert_field.shape.uid != shape.convert_field.shape.uid
     shape.name = "Renamed"
     assert len(pending(frame)) == 1, "a name is no identity"
+
+
+needs_nodes = pytest.mark.skipif(
+    bpy.app.version < (5, 0, 0), reason="nodes change grids from Blender 5.0 on"
+)
+
+
+@needs_nodes
+def test_what_nodes_erase_shows_before_it_is_applied(api, frame, tmp_path):
+    whole = rendered(tmp_path / "whole.png")
+    api.extract_volume(frame, resolution=24)
+    box = api.add_field_erase(frame, (0.4, 0, 0))
+    box.scale = (0.4, 3, 3)
+    preview = rendered(tmp_path / "preview.png")
+    assert psnr(preview, whole) < 30
+    box.location.x -= 0.3
+    moved = rendered(tmp_path / "moved.png")
+    assert psnr(moved, preview) < 35, "the preview follows the box"
+    api.apply_edits(frame)
+    assert psnr(rendered(tmp_path / "applied.png"), moved) > 60
+
+
+@needs_nodes
+def test_nodes_of_a_hidden_volume_are_said_not_to_show(api, frame):
+    from pvd_blender.render.node_preview import NodePreview
+    from pvd_blender.render.render_engine import shown_field
+
+    volume = api.extract_volume(frame, resolution=16)
+    api.add_field_erase(frame, (0.4, 0, 0))
+    assert not shown_field(bpy.context.evaluated_depsgraph_get(), NodePreview()).note
+    volume.hide_viewport = True
+    bpy.context.view_layer.update()
+    shown = shown_field(bpy.context.evaluated_depsgraph_get(), NodePreview())
+    assert "while it is hidden" in shown.note and shown.edits == []
+
+
+@needs_nodes
+def test_a_volume_with_nodes_is_merged_only_once_they_are_applied(api, frame):
+    volume = api.extract_volume(frame, resolution=16)
+    api.add_field_erase(frame, (0.4, 0, 0))
+    with pytest.raises(api.ConvertFieldError, match="apply the edits first"):
+        api.merge(frame, [volume, volume])
