@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 from bpy.types import Object
 
+from ..engine.checked import is_file
 from ..errors import ConvertFieldError
 from ..jobs import tasks
 from ..scene import edit_shapes
@@ -212,7 +213,7 @@ def _shown_field(volume: Object) -> Path:
     name = volume.convert_field.shown_field
     if not name:
         raise ConvertFieldError(f"'{volume.name}' shows no field; select volumes of fields.")
-    if not Path(name).is_file():
+    if not is_file(name):
         raise ConvertFieldError(
             f"The field of '{volume.name}' has no file any more: {name}; extract it again."
         )

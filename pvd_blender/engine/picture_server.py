@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConvertFieldError, JobCancelledError
+from .arrays import read_array
+from .checked import Checked
 from .environment import EngineSettings, server_command
 from .process import EngineProcess, read_tail, start_engine
 
@@ -25,6 +27,12 @@ SECONDS_TO_GIVE_UP = 5.0
 
 LOG = "engine.log"
 """Name of the log in the server's folder."""
+
+
+CHANNELS = 5
+"""Numbers of a pixel: red, green, blue, alpha and depth."""
+
+MOST_WARNINGS = 100
 
 
 @dataclass(frozen=True)
@@ -113,10 +121,11 @@ class PictureServer:
         process, folder = self._running(settings)
         self._number += 1
         number, out, log = self._number, folder / f"{self._number}.npy", folder / LOG
+        shape = (wanted["camera"]["height"], wanted["camera"]["width"], CHANNELS)
         process.send(wanted | {"id": number, "out": str(out)})
         try:
             answer = self._answer(process, number, log, given_up)
-            return None if answer is None else _picture(answer, out, log)
+            return None if answer is None else _picture(Checked(answer), out, shape, log)
         finally:
             with contextlib.suppress(OSError):
                 out.unlink(missing_ok=True)
@@ -160,13 +169,10 @@ class PictureServer:
             time.sleep(POLL_SECONDS)
 
 
-def _picture(answer: dict, out: Path, log: Path) -> Picture:
-    if answer["type"] == "cancelled":
+def _picture(answer: Checked, out: Path, shape: tuple[int, int, int], log: Path) -> Picture:
+    kind = answer.text("type")
+    if kind == "cancelled":
         raise JobCancelledError("The render was cancelled.")
-    if answer["type"] != "picture":
-        raise ConvertFieldError(str(answer.get("message")), log)
-    try:
-        pixels = np.load(out, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise ConvertFieldError(f"The picture cannot be read ({error}).", log) from error
-    return Picture(pixels, " ".join(map(str, answer.get("warnings") or ())))
+    if kind != "picture":
+        raise ConvertFieldError(answer.text("message"), log)
+    return Picture(read_array(out, shape), " ".join(answer.texts("warnings", MOST_WARNINGS)))

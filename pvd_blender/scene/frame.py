@@ -4,6 +4,8 @@ Moving, turning or scaling the Empty moves the whole capture and nothing else. I
 of the dataset's files about their own frame, so that an export gives the original numbers back.
 """
 
+import math
+
 import bpy
 import numpy as np
 from bpy.types import Collection, Depsgraph, Object, ViewLayer
@@ -82,7 +84,18 @@ def file_frame(frame: Object) -> dict:
 
 def is_frame(item: Object | None) -> bool:
     """Return whether an object is the frame of a capture."""
-    return item is not None and item.type == "EMPTY" and CAPTURE in item
+    if item is None or item.type != "EMPTY" or CAPTURE not in item:
+        return False
+    # A file can hold anything there.
+    return all(isinstance(item.get(key), str) for key in (CAPTURE, NAME)) and _has_box(item)
+
+
+def _has_box(item: Object) -> bool:
+    box = item.get(BOX)
+    try:
+        return len(box) == 6 and all(map(math.isfinite, box))
+    except TypeError:
+        return False
 
 
 def frame_of(item: Object | None) -> Object | None:

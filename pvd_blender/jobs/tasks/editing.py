@@ -7,12 +7,11 @@ import numpy as np
 from bpy.types import Object
 
 from ...errors import ConvertFieldError
-from ...scene.cameras import WORK_FOLDER
 from ...scene.edit_shapes import collect_edits
 from ...scene.frame import NAME
 from ...state.properties import find_field
 from ...volume.volume_edit import VolumeEdits, evaluated, has_edit, volume_edits
-from .task import Task, client_notes
+from .task import Task, capture_work_folder, client_notes
 
 ADDED = "Modifiers add density in {} voxels where the field has none; that is left out"
 
@@ -49,7 +48,7 @@ def _node_edits(frame: Object, source: Path) -> VolumeEdits:
     volume = item.volume if item else None
     if not has_edit(volume):
         return VolumeEdits([], 0)
-    folder = Path(frame[WORK_FOLDER]) / "grids"
+    folder = capture_work_folder(frame) / "grids"
     folder.mkdir(parents=True, exist_ok=True)
     with evaluated(volume) as depsgraph:
         return volume_edits(volume, depsgraph, folder)
