@@ -72,6 +72,19 @@ def mark_meshes(frame: Object, meshes: Iterable[Object], op: str = "erase") -> N
     edit_shapes.mark_meshes(list(meshes), op, owner(frame))
 
 
+def reorder_shape(shape: Object, steps: int) -> None:
+    """Move an edit shape in the order in which a capture's shapes are applied.
+
+    Parameters
+    ----------
+    shape : Object
+    steps : int
+        Number of positions: -1 applies it before the shape above it in the list, 1 after the one
+        below it.
+    """
+    edit_shapes.reorder_shape(shape, steps)
+
+
 def collect_edits(frame: Object) -> list[dict]:
     """Return the capture's shapes as the content of an ``edits.json``, in the dataset frame."""
     return edit_shapes.collect_edits(owner(frame))
@@ -155,7 +168,7 @@ def apply_edits(
     field : path, optional
         Without it, the selected field, or the field that an edited one was made from.
     edits : list of dict, optional
-        Content of an ``edits.json``; without it, the capture's edit shapes, by name.
+        Content of an ``edits.json``; without it, the capture's edit shapes, in their order.
     volume_resolution : int, optional
         Voxels along the longest side of the box; extracts the volume of the new field as well.
     wait : bool

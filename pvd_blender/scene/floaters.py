@@ -8,6 +8,7 @@ from bpy.types import Object
 
 from ..engine.arrays import read_arrays
 from ..errors import SceneError
+from .edit_properties import shape_of
 from .edit_shapes import mark_meshes
 from .frame import frame_collection, parent_to_frame
 
@@ -36,7 +37,9 @@ def show_floaters(path: Path, frame: Object) -> Object | None:
     # Blender takes any index of a corner, and crashes with a wrong one.
     if not (np.isfinite(vertices).all() and ((faces >= 0) & (faces < len(vertices))).all()):
         raise SceneError(f"The floaters in '{path}' are no surface; find them again.")
+    position = None
     for earlier in [item for item in frame.children if FLOATERS in item]:
+        position = shape_of(earlier).order
         bpy.data.objects.remove(earlier)
     if len(faces) == 0:
         return None
@@ -47,4 +50,6 @@ def show_floaters(path: Path, frame: Object) -> Object | None:
     frame_collection(frame).objects.link(item)
     parent_to_frame(item, frame, np.eye(4))
     mark_meshes([item], "erase", frame)
+    if position is not None:
+        shape_of(item).order = position
     return item

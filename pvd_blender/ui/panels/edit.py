@@ -53,13 +53,18 @@ def _draw_shapes(layout: UILayout, context: Context, shapes: list[Object]) -> No
     if not shapes:
         return
     box = layout.box()
-    column = box.column(align=True)
+    split = box.row()
+    column = split.column(align=True)
     for item in shapes:
         row = column.row(align=True)
         icon = OPERATION_ICONS[shape_of(item).op]
         row.prop(item, "hide_viewport", text="", emboss=False)
         row.prop(item, "name", text="", emboss=item == context.active_object, icon=icon)
         row.operator("convert_field.remove_shape", text="", icon="X", emboss=False).name = item.name
+    if len(shapes) > 1:
+        buttons = split.column(align=True)
+        for icon, steps in (("TRIA_UP", -1), ("TRIA_DOWN", 1)):
+            buttons.operator("convert_field.reorder_shape", text="", icon=icon).steps = steps
     if context.active_object in shapes:
         values = shape_of(context.active_object)
         column = box.column()
