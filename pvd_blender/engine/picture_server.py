@@ -4,7 +4,6 @@ It ends by itself when nothing has been rendered for a while; the next picture s
 """
 
 import contextlib
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from .arrays import read_array
 from .checked import Checked
 from .environment import EngineSettings, server_command
 from .process import EngineProcess, read_tail, start_engine
+from .temporary import TemporaryFolder
 
 POLL_SECONDS = 0.01
 """Seconds between two checks for the answer to a request."""
@@ -58,7 +58,7 @@ class PictureServer:
         self._lock = threading.Lock()
         self._process: EngineProcess | None = None
         self._settings: EngineSettings | None = None
-        self._folder: tempfile.TemporaryDirectory | None = None
+        self._folder: TemporaryFolder | None = None
         self._number = 0
 
     @property
@@ -111,7 +111,7 @@ class PictureServer:
             self._process.close()
             self._process = None
         if self._folder is not None:
-            self._folder.cleanup()
+            self._folder.close()
             self._folder = None
 
     def _rendered(
@@ -136,11 +136,16 @@ class PictureServer:
             self.close()
         if self._process is None:
             self._start(settings)
-        return self._process, Path(self._folder.name)
+        return self._process, self._folder.path
 
     def _start(self, settings: EngineSettings) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="convert-field-")
-        folder = Path(self._folder.name)
+        try:
+            self._folder = TemporaryFolder()
+        except OSError as error:
+            raise ConvertFieldError(
+                f"The folder for temporary files cannot be written ({error}); free some space."
+            ) from error
+        folder = self._folder.path
         command = server_command(settings.python, settings.device)
         self._process = start_engine(settings.python, command, folder, folder / LOG)
         self._settings = settings

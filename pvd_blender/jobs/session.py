@@ -17,6 +17,7 @@ from bpy.types import Object
 from ..engine.job import Job, State, describe_progress, describe_seconds
 from ..engine.job_folder import unfinished_folders
 from ..engine.picture_server import PictureServer
+from ..engine.temporary import remove_left_folders
 from ..errors import ConvertFieldError, JobCancelledError
 from ..preferences import engine_settings
 from ..texts import say
@@ -155,7 +156,8 @@ class Session:
                 self.unfinished = [job for folder in found if (job := unfinished_here(folder))]
 
     def open(self) -> None:
-        """Begin the session."""
+        """Begin the session; what a killed one left in the temporary folder goes."""
+        remove_left_folders()
         atexit.register(self.close_engines)
 
     def close(self) -> None:

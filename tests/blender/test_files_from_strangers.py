@@ -1,9 +1,11 @@
 """A .blend from a stranger chooses no folder that is written to, and no page that is opened."""
 
+import ast
 import contextlib
 import os
 import time
 import webbrowser
+from pathlib import Path
 
 import bpy
 import pytest
@@ -125,3 +127,40 @@ def test_a_files_paths_of_any_length_do_not_break_the_panels(stranger, api):
 def test_captures_beside_a_hostile_one_still_work(stranger, api, tmp_path):
     other = api.import_capture(small_capture.write(tmp_path / "other"))
     assert api.train(other, "hash", preset="small", steps=1).is_file()
+
+
+# What is printed --------------------------------------------------------------------------------
+
+PRINTS = {"print", "print_exc", "print_exception", "print_stack", "basicConfig", "getLogger"}
+STREAMS = {"stdout", "stderr"}
+
+
+def test_only_one_function_prints():
+    package = Path(__file__).resolve().parents[2] / "pvd_blender"
+    found = set()
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            function = node.func if isinstance(node, ast.Call) else None
+            called = getattr(function, "id", getattr(function, "attr", ""))
+            is_stream = isinstance(node, ast.Attribute) and node.attr in STREAMS
+            if called in PRINTS or (is_stream and getattr(node.value, "id", "") == "sys"):
+                found.add(path.name)
+    assert found == {"texts.py"}
+
+
+def test_names_of_files_reach_neither_terminal_nor_report(api, tmp_path, capsys):
+    name = "ball\x1b]0;owned\x07\u202e\x9b2J"
+    try:
+        small_capture.write(tmp_path / name)
+    except (OSError, ValueError):
+        pytest.skip("this file system takes no such names")
+    with contextlib.suppress(api.ConvertFieldError):  # the engine may refuse it
+        api.import_capture(tmp_path / name)
+    with pytest.raises(api.ConvertFieldError) as refused:
+        api.add_field(api.import_capture(small_capture.write(tmp_path / "ball")), tmp_path / name)
+    with pytest.raises(RuntimeError) as reported:
+        OPERATORS.import_capture(filepath=str(tmp_path / f"{name} missing"))
+    shown = capsys.readouterr()
+    for text in (shown.out, shown.err, str(refused.value), str(reported.value)):
+        assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(text)
+    assert "\\u001b]0;owned\\u0007\\u202e" in str(refused.value)
