@@ -171,7 +171,8 @@ class Checked:
 
     def _number(self, key: str, value: object, low: float, high: float) -> float:
         if not is_finite(value) or not low <= value <= high:
-            raise self.wrong(key, f"must be a number from {low:g} to {high:g}")
+            bounds = "" if (low, high) == (-LARGEST, LARGEST) else f" from {low:g} to {high:g}"
+            raise self.wrong(key, f"must be a finite number{bounds}")
         return float(value)
 
     def _list(self, key: str, most: int) -> list:

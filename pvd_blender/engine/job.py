@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from ..errors import ConvertFieldError, JobCancelledError
+from ..texts import printable
 from .checked import Checked
 from .environment import PROTOCOL_VERSION, EngineSettings, engine_command
 from .job_folder import LOG, Request, read_result, small_picture
@@ -228,7 +229,7 @@ class Job:
     def _note(self, line: str) -> None:
         # The log can be on a full disk; the job's own end says so.
         with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as log:
-            log.write(f"{line}\n")
+            log.write(f"{printable(line)}\n")
 
     def _check_hello(self, hello: Checked) -> None:
         self.hello = hello.values

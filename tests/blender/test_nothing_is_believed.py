@@ -76,7 +76,7 @@ def test_a_wrong_value_is_named_by_its_place():
     content = {"views": [{"camera": {"fx": 1}}, {"camera": {"fx": "no"}}]}
     views = Checked(content).parts("views", 10)
     assert views[0].part("camera").number("fx") == 1
-    with pytest.raises(ConvertFieldError, match=r"'views 2\.camera\.fx' must be a number"):
+    with pytest.raises(ConvertFieldError, match=r"'views 2\.camera\.fx' must be a finite number"):
         views[1].part("camera").number("fx")
 
 
