@@ -8,7 +8,6 @@ raises `ConvertFieldError`, one sentence that names it.
 import json
 import math
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -129,8 +128,14 @@ class Checked:
         value = self._value(key, default)
         if value is default:
             return value
-        flat = list(self._flat(key, value, shape))
-        return np.array(flat, np.float64).reshape(shape)
+        level = [value]
+        for side in shape:
+            if not all(isinstance(item, list) and len(item) == side for item in level):
+                raise self.wrong(key, f"must have {' by '.join(map(str, shape))} numbers")
+            level = [number for item in level for number in item]
+        if not all(is_finite(number) and abs(number) <= LARGEST for number in level):
+            raise self.wrong(key, "must have finite numbers")
+        return np.array(level, np.float64).reshape(shape)
 
     def part(self, key: str) -> "Checked":
         """Return the object under a key; an empty one where there is none."""
@@ -180,15 +185,6 @@ class Checked:
         if not isinstance(value, list) or len(value) > most:
             raise self.wrong(key, f"must be a list of at most {most}")
         return value
-
-    def _flat(self, key: str, value: object, shape: tuple[int, ...]) -> Iterator[float]:
-        if not shape:
-            yield self._number(key, value, -LARGEST, LARGEST)
-            return
-        if not isinstance(value, list) or len(value) != shape[0]:
-            raise self.wrong(key, f"must have {' by '.join(map(str, shape))} numbers")
-        for item in value:
-            yield from self._flat(key, item, shape[1:])
 
     def _path(self, key: object) -> str:
         return f"{self._name}.{key}" if self._name and key != "" else f"{self._name}{key}"

@@ -1,6 +1,7 @@
 """One job of the engine, seen from the add-on: its state, its progress and its end."""
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable
@@ -315,6 +316,8 @@ def _metrics(payload: Checked) -> dict[str, float]:
 
 def describe_seconds(seconds: float) -> str:
     """Return a duration as ``"45 s"``, ``"2:05 min"`` or ``"1:02:05 h"``."""
+    if not math.isfinite(seconds):  # a .blend can hold that
+        return "unknown"
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     if hours:

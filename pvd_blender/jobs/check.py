@@ -85,8 +85,9 @@ class EngineCheck:
         if self.report or self.error:
             return True
         exit_code = self._process.exit_code
-        said = (item for item in self._process.take() if isinstance(item, dict))
-        self._answer = next(said, self._answer)
+        for item in self._process.take():
+            if isinstance(item, dict):
+                self._answer = item
         if exit_code is None and time.monotonic() < self._deadline:
             return False
         self._process.close()

@@ -122,6 +122,36 @@ def test_a_files_paths_of_any_length_do_not_break_the_panels(stranger, api):
         for panel in panels().values():
             drawn(panel)
         assert not OPERATORS.render.poll()
+    for number in (float("inf"), float("nan"), -float("inf"), 3e38):
+        item.seconds = item.psnr = number
+        for panel in panels().values():
+            drawn(panel)
+
+
+def test_values_that_this_version_does_not_know_are_drawn(stranger, api):
+    from test_panels import drawn, panels
+
+    if bpy.app.version >= (5, 0, 0):
+        pytest.skip("scripts cannot write such values here")
+    frame, _ = frame_and_camera()
+    shape = api.add_shape(frame, "erase", "box")
+    values = bpy.context.scene.convert_field
+    frame.convert_field.fields[0]["role"] = 99
+    shape.convert_field.shape["op"] = values["edit_operation"] = 99
+    values.teacher["architecture"] = values.student["architecture"] = 99
+    for panel in panels().values():
+        drawn(panel)
+
+
+def test_a_frame_without_the_values_of_its_file_is_not_exported(stranger, api):
+    from pvd_blender.scene.frame import file_frame
+
+    frame, _ = frame_and_camera()
+    assert len(file_frame(frame)["applied_transform"]) == 3
+    for value in ("x", [1.0, 2.0], [float("nan")] * 12):
+        frame["pvd_applied_transform"] = value
+        with pytest.raises(api.SceneError, match="import the capture again"):
+            file_frame(frame)
 
 
 def test_captures_beside_a_hostile_one_still_work(stranger, api, tmp_path):
