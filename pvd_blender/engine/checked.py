@@ -25,7 +25,7 @@ MOST_BYTES = 40_000_000
 """Largest JSON that is decoded; the 20,000 cameras of a large capture take 31 MB."""
 
 MOST_VALUES = 2_000_000
-"""Most commas and brackets in it; each stands for up to 100 bytes of memory."""
+"""Most commas, colons and brackets in it; each stands for up to 100 bytes of memory."""
 
 MOST_DEPTH = 24
 """Deepest nesting of its objects and lists."""
@@ -210,7 +210,7 @@ def decode_json(data: bytes, blame: str = BLAME, most: int = MOST_BYTES) -> obje
     """
     if len(data) > most:
         raise ConvertFieldError(f"{blame}: it has more than {most / 1e6:g} MB.")
-    if sum(data.count(mark) for mark in (b",", b"[", b"{")) > MOST_VALUES:
+    if sum(data.count(mark) for mark in (b",", b"[", b"{", b":")) > MOST_VALUES:
         raise ConvertFieldError(f"{blame}: it has more than {MOST_VALUES} values.")
     try:
         value = json.loads(data)

@@ -96,6 +96,7 @@ def test_texts_lose_what_a_terminal_obeys_and_paths_with_it_are_refused():
         b'"' + b"x" * 41_000_000 + b'"',
         b"\xff\xfe{",
         b"{" * 3,
+        json.dumps({f"k{n}": n for n in range(1_100_000)}).encode(),
         b"9" * 5000,
     ],
 )
