@@ -79,8 +79,9 @@ test-gui: setup addon
 	  $(ENGINE_PYTHON) -m pytest -s tests/gui
 
 # Broken files for every reader, in processes that may not take much; ten minutes on two cores.
-fuzz: $(ENGINE)/.ready
+fuzz: setup
 	$(ENGINE_PYTHON) -m tests.fuzz --inputs 20000 --out $(FUZZ_OUT)
+	$(BLENDER_PYTHON) -m tests.fuzz.add_on --inputs 20000
 
 $(ENGINE)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(ENGINE)

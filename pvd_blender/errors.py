@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from .texts import printable
+
 
 class ConvertFieldError(RuntimeError):
     """A failure in one sentence: what is wrong and what to do.
@@ -14,10 +16,10 @@ class ConvertFieldError(RuntimeError):
     """
 
     def __init__(self, sentence: str, log: Path | None = None) -> None:
-        self.sentence = sentence
+        self.sentence = printable(sentence)
         self.log = log
         is_named = log is None or str(log) in sentence
-        super().__init__(sentence if is_named else f"{sentence} Log: {log}")
+        super().__init__(printable(sentence if is_named else f"{sentence} Log: {log}"))
 
 
 class JobCancelledError(ConvertFieldError):

@@ -36,6 +36,7 @@ ADD_ON = (
     ("preferences",),
     ("engine",),
     ("errors", "version"),
+    ("texts",),
 )
 """The same of the add-on."""
 

@@ -34,6 +34,7 @@ from .edit import (
     find_floaters,
     mark_meshes,
     merge,
+    reorder_shape,
 )
 from .engine import check_engine, configure, set_up_engine
 from .fields import add_field, extract_volume, remove_field
@@ -66,6 +67,7 @@ __all__ = [
     "merge",
     "remove_field",
     "render",
+    "reorder_shape",
     "resume",
     "set_up_engine",
     "train",

@@ -11,6 +11,7 @@ from ..export.scene_export import SceneExport, run_export
 from ..jobs import tasks
 from ..jobs.session import session
 from ..scene.cameras import SPLITS
+from ..texts import say
 from .shared import do
 
 
@@ -86,5 +87,5 @@ def export_scene(
     where = Path(bpy.path.abspath(str(folder))).absolute()
     export = SceneExport(where, format, cameras, pictures, test_every)
     session().message = run_export(bpy.context.scene, export)
-    print(session().message, flush=True)
+    say(session().message)
     return where

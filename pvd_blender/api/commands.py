@@ -1,7 +1,6 @@
 """``blender --command convert_field ...``: the steps on the command line."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import bpy
 from .. import api
 from ..preferences import DEVICES
 from ..state.engine_options import AUTO, TARGETS, TRAINABLE, is_light, menu
+from ..texts import say
 
 COMMAND = "convert_field"
 TEACHERS = f"{', '.join(name for name, _, _ in TRAINABLE)}, or several joined by +"
@@ -24,13 +24,13 @@ def run_command(arguments: Sequence[str]) -> int:
         api.configure(values.engine_python, values.device, values.work_folder)
         values.action(values)
     except api.ConvertFieldError as error:
-        print(error, file=sys.stderr)
+        say(error, as_error=True)
         return 1
     return 0
 
 
 def _check(_values: argparse.Namespace) -> None:
-    print(api.check_engine())
+    say(api.check_engine())
 
 
 def _import(values: argparse.Namespace) -> None:
@@ -63,7 +63,7 @@ def _save(path: Path) -> None:
         raise api.ConvertFieldError(
             f"{path} cannot be written ({error}); choose another file."
         ) from error
-    print(f"Saved {path}")
+    say(f"Saved {path}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 from bpy.types import Object
 
+from ..engine.checked import is_file
 from ..errors import ConvertFieldError
 from ..jobs import tasks
 from ..jobs.results import show_only
@@ -71,6 +72,19 @@ def add_shape(
 def mark_meshes(frame: Object, meshes: Iterable[Object], op: str = "erase") -> None:
     """Make closed meshes edit shapes of a capture; `add_shape` lists the operations."""
     edit_shapes.mark_meshes(list(meshes), op, owner(frame))
+
+
+def reorder_shape(shape: Object, steps: int) -> None:
+    """Move an edit shape in the order in which a capture's shapes are applied.
+
+    Parameters
+    ----------
+    shape : Object
+    steps : int
+        Number of positions: -1 applies it before the shape above it in the list, 1 after the one
+        below it.
+    """
+    edit_shapes.reorder_shape(shape, steps)
 
 
 def collect_edits(frame: Object) -> list[dict]:
@@ -160,8 +174,8 @@ def apply_edits(
     field : path, optional
         Without it, the selected field, or the field that an edited one was made from.
     edits : list of dict, optional
-        Content of an ``edits.json``; without it, the capture's edit shapes, by name, and changes
-        by nodes. Shapes that the field has in it already are not applied again.
+        Content of an ``edits.json``; without it, the capture's edit shapes, in their order, and
+        changes by nodes. Shapes that the field has in it already are not applied again.
     volume_resolution : int, optional
         Voxels along the longest side of the box; extracts the volume of the new field as well.
     wait : bool
@@ -224,7 +238,7 @@ def _shown_field(volume: Object) -> Path:
         )
     if not name:
         raise ConvertFieldError(f"'{volume.name}' shows no field; select volumes of fields.")
-    if not Path(name).is_file():
+    if not is_file(name):
         raise ConvertFieldError(
             f"The field of '{volume.name}' has no file any more: {name}; extract it again."
         )

@@ -5,11 +5,13 @@ from pathlib import Path
 import bpy
 from bpy.types import Image, Object, Scene
 
+from ..engine.checked import is_file
 from ..errors import ConvertFieldError
 from ..jobs import tasks
 from ..jobs.session import session
 from ..render import compositing
 from ..scene import cameras
+from ..scene.frame import is_frame
 from ..state.properties import find_field
 from .shared import chosen_device, do, owner, source
 
@@ -77,7 +79,7 @@ def compare(
             raise ConvertFieldError(
                 f"'{first.name}' was not made from another field; name the field to compare with."
             )
-    if not Path(reference).is_file():
+    if not is_file(reference):
         raise ConvertFieldError(
             f"The field's file is missing: {reference}; choose another field to compare with."
         )
@@ -144,6 +146,8 @@ def look_through(camera: Object, wait: bool = True) -> None:
     if camera.type != "CAMERA":
         raise ConvertFieldError(f"'{camera.name}' is not a camera; choose one.")
     cameras.look_through(bpy.context, camera)
+    if is_frame(camera.parent):
+        cameras.attach_image(camera, tasks.capture_work_folder(camera.parent))
     if wait:
         session().undistorting.run(camera)
     else:

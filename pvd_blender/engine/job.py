@@ -1,6 +1,7 @@
 """One job of the engine, seen from the add-on: its state, its progress and its end."""
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable
@@ -9,8 +10,10 @@ from enum import Enum
 from pathlib import Path
 
 from ..errors import ConvertFieldError, JobCancelledError
+from ..texts import printable
+from .checked import Checked
 from .environment import PROTOCOL_VERSION, EngineSettings, engine_command
-from .job_folder import LOG, Request, read_result
+from .job_folder import LOG, Request, read_result, small_picture
 from .process import POLL_SECONDS, EngineProcess, read_tail, start_engine
 
 
@@ -26,6 +29,15 @@ class State(Enum):
 
 
 FINISHED = (State.DONE, State.CANCELLED, State.FAILED)
+
+MOST_POINTS = 4096
+"""Most points of the curve of a job's quality; of more, every second one is kept."""
+
+LONGEST_SECONDS = 1e9
+"""Longest time that is shown, about 30 years."""
+
+MOST_DECIBEL = 1000.0
+"""Bound of every PSNR."""
 
 
 @dataclass
@@ -82,7 +94,8 @@ class Job:
     hello : dict
         The engine's versions and its device.
     result : dict or None
-        ``outputs``, the values that the verb returned, and ``metrics``, once the job is done.
+        ``outputs``, the values that the verb returned, and ``metrics``, once the job is done; none
+        of them is checked.
     error : ConvertFieldError or None
         The failure or the cancellation, once there is one.
     process : EngineProcess
@@ -108,7 +121,7 @@ class Job:
         self.progress = Progress()
         self.metrics: dict[str, float] = {}
         self.curve: list[tuple[float, float]] = []
-        self._end: dict = {}
+        self._end = Checked({})
         self.preview: Path | None = None
         self.hello: dict = {}
         self.result: dict | None = None
@@ -186,48 +199,71 @@ class Job:
 
     def _take_in(self, message: dict | str) -> None:
         if isinstance(message, str):
-            with self.log.open("a", encoding="utf-8") as log:
-                log.write(f"{message}\n")
+            self._note(message)
             return
         kind = message["type"]
-        payload = message.get("payload")
-        payload = payload if isinstance(payload, dict) else {}
+        try:
+            self._hear(kind, Checked(message.get("payload")))
+        except ConvertFieldError as error:
+            if kind == "hello":
+                self._refuse(error.sentence)
+            else:  # what is only shown must not end a job that goes well
+                self._note(f"'{kind}' was left out. {error.sentence}")
+
+    def _hear(self, kind: str, payload: Checked) -> None:
         if kind == "hello":
             self._check_hello(payload)
         elif kind == "progress":
             self.progress = _progress(payload)
             if (decibel := quality(self.progress)) is not None:
                 self.curve.append((self.progress.fraction, decibel))
+                if len(self.curve) > MOST_POINTS:
+                    self.curve = self.curve[::2]
         elif kind == "metrics":
-            self.metrics |= _numbers(payload)
+            self.metrics |= _metrics(payload)
         elif kind == "end":
             self._end = payload
-        elif kind == "preview" and "path" in payload:
-            self.preview = self.folder / payload["path"]
+        elif kind == "preview":
+            path = payload.path("path")
+            self.preview = small_picture(self.folder, path) or self.preview
 
-    def _check_hello(self, hello: dict) -> None:
-        self.hello = hello
-        if hello.get("protocol") != PROTOCOL_VERSION:
-            self.error = ConvertFieldError(
-                f"The engine speaks protocol {hello.get('protocol')} and this add-on "
-                f"{PROTOCOL_VERSION}; install the engine's environment again.",
-                self.log,
+    def _note(self, line: str) -> None:
+        # The log can be on a full disk; the job's own end says so.
+        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as log:
+            log.write(f"{printable(line)}\n")
+
+    def _check_hello(self, hello: Checked) -> None:
+        self.hello = hello.values
+        protocol = hello.whole("protocol", 0)
+        if protocol != PROTOCOL_VERSION:
+            self._refuse(
+                f"The engine speaks protocol {protocol} and this add-on {PROTOCOL_VERSION}; "
+                "install the engine's environment again."
             )
-            self.cancel()
         elif self.state is State.STARTING:
             self.state = State.RUNNING
 
+    def _refuse(self, sentence: str) -> None:
+        self.error = ConvertFieldError(sentence, self.log)
+        self.cancel()
+
     def _finish(self, exit_code: int) -> None:
         self.process.close()
+        try:
+            self._end_with(read_result(self.folder), exit_code)
+        except ConvertFieldError as error:
+            self.state = State.FAILED
+            self.error = self.error or ConvertFieldError(error.sentence, self.log)
+
+    def _end_with(self, result: Checked | None, exit_code: int) -> None:
         # On a full disk the engine cannot write its result, but still says how it ended.
-        result = read_result(self.folder)
-        status = result.get("status") if result else self._end.get("status")
+        status = (result or self._end).text("status", "")
         if self.error is not None:
             self.state = State.FAILED
         elif status == "done" and result is not None:
-            self.result = result
+            self.result = result.values
             self._go_on()
-        elif status == "cancelled" or (status is None and self.state is State.CANCELLING):
+        elif status == "cancelled" or (not status and self.state is State.CANCELLING):
             self.state = State.CANCELLED
             self.error = JobCancelledError(f"{self.request.verb} was cancelled.", None)
         else:
@@ -243,10 +279,11 @@ class Job:
                 return
         self.state = State.DONE
 
-    def _why_failed(self, result: dict | None, exit_code: int) -> str:
-        error = (result or {}).get("error") or self._end
-        if error.get("message"):
-            return str(error["message"])
+    def _why_failed(self, result: Checked | None, exit_code: int) -> str:
+        error = result.part("error") if result is not None and "error" in result else self._end
+        message = error.text("message", "")
+        if message:
+            return message
         last = read_tail(self.log)
         if not self.hello and "No module named" in last:
             return f"The engine's Python lacks a library ({last}); install the engine into it."
@@ -254,26 +291,33 @@ class Job:
         return f"The engine {ended} without a result{': ' + last if last else ''}."
 
 
-def _progress(payload: dict) -> Progress:
+def _progress(payload: Checked) -> Progress:
     known = {"step", "fraction", "rate", "unit", "seconds_left"}
-    metrics = {key: value for key, value in _numbers(payload).items() if key not in known}
     return Progress(
-        step=int(payload.get("step") or 0),
-        fraction=min(max(float(payload.get("fraction") or 0.0), 0.0), 1.0),
-        rate=payload.get("rate"),
-        unit=str(payload.get("unit") or ""),
-        seconds_left=payload.get("seconds_left"),
-        doing=str(payload.get("doing") or ""),
-        metrics=metrics,
+        step=payload.whole("step", 0),
+        fraction=min(max(payload.number("fraction", 0.0), 0.0), 1.0),
+        rate=payload.number("rate", None),
+        unit=payload.text("unit", ""),
+        seconds_left=payload.number("seconds_left", None, 0.0, LONGEST_SECONDS),
+        doing=payload.text("doing", ""),
+        metrics={key: value for key, value in _metrics(payload).items() if key not in known},
     )
 
 
-def _numbers(payload: dict) -> dict[str, float]:
-    return {key: float(value) for key, value in payload.items() if isinstance(value, int | float)}
+def _metrics(payload: Checked) -> dict[str, float]:
+    """Return the measurements of an event; those that are no finite numbers are left out."""
+    found = payload.finite()
+    return {
+        key: value
+        for key, value in found.items()
+        if "psnr" not in key or abs(value) <= MOST_DECIBEL
+    }
 
 
 def describe_seconds(seconds: float) -> str:
     """Return a duration as ``"45 s"``, ``"2:05 min"`` or ``"1:02:05 h"``."""
+    if not math.isfinite(seconds):  # a .blend can hold that
+        return "unknown"
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     if hours:

@@ -7,17 +7,34 @@
 - ``engine.log``: the engine's standard error
 """
 
+import contextlib
 import json
 import re
+import struct
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from ..errors import ConvertFieldError
+from .checked import Checked, file_inside, is_file, is_inside, read_json_object
 from .environment import PROTOCOL_VERSION
 
 REQUEST = "request.json"
 CLIENT = "blender.json"
 RESULT = "result.json"
 LOG = "engine.log"
+
+MOST_NOTES = 1_000_000
+"""Largest request, and largest notes of the add-on, bytes."""
+
+LONGEST_NAME = 60
+"""Longest name of a folder, characters; file systems take 255 bytes."""
+
+MOST_PICTURE_BYTES = 20_000_000
+MOST_PICTURE_SIDE = 4096
+"""Largest picture that a panel shows."""
+
+PNG = b"\x89PNG\r\n\x1a\n"
+"""First bytes of a PNG file."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +59,7 @@ class Request:
 def safe_name(name: str) -> str:
     """Return a name that every file system takes as a folder's name."""
     kept = re.sub(r"[^\w.-]+", "_", name).strip("._")
-    return kept or "capture"
+    return kept[:LONGEST_NAME] or "capture"
 
 
 def next_folder(parent: Path, verb: str) -> Path:
@@ -74,24 +91,48 @@ def read_request(folder: Path) -> Request:
 
     Raises
     ------
-    ValueError
-        When a file is missing or is not what it should be.
+    ConvertFieldError
+        When a file is missing or is not what it should be, or the job would write elsewhere.
     """
-    try:
-        values = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
-        client = json.loads((folder / CLIENT).read_text(encoding="utf-8"))
-        return Request(values["verb"], dict(values["arguments"]), dict(client))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder} is not a job of this add-on; start the step again.") from error
+    blame = f"{folder} is not a job of this add-on, start the step again"
+    values = read_json_object(folder / REQUEST, blame, MOST_NOTES)
+    client = read_json_object(folder / CLIENT, blame, MOST_NOTES)
+    arguments = values.part("arguments")
+    out = arguments.path("out", None)
+    if out is not None and not is_inside(folder, out):
+        raise ConvertFieldError(f"{blame}: 'out' must be in the job folder.")
+    return Request(values.text("verb"), arguments.values, client.values)
 
 
-def read_result(folder: Path) -> dict | None:
-    """Return the engine's result, or None if there is none or it is incomplete."""
+def read_result(folder: Path) -> Checked | None:
+    """Return the engine's result, or None if there is none.
+
+    Raises
+    ------
+    ConvertFieldError
+        When it is incomplete, or is not what it should be.
+    """
+    path = folder / RESULT
+    return read_json_object(path) if is_file(path) else None
+
+
+def small_picture(folder: Path, path: str | Path) -> Path | None:
+    """Return the path of a picture that a panel can show, or None.
+
+    It is a real PNG file in a folder, of moderate size.
+    """
+    found = file_inside(folder, path, ".png")
     try:
-        value = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        if found is None or found.stat().st_size > MOST_PICTURE_BYTES:
+            return None
+        with found.open("rb") as file:
+            start = file.read(24)
+    except OSError:
         return None
-    return value if isinstance(value, dict) else None
+    if len(start) < 24 or not start.startswith(PNG):
+        return None
+    sides = struct.unpack(">II", start[16:])
+    return found if min(sides) > 0 and max(sides) <= MOST_PICTURE_SIDE else None
 
 
 def unfinished_folders(parent: Path) -> list[Path]:
@@ -99,19 +140,26 @@ def unfinished_folders(parent: Path) -> list[Path]:
 
     A job can be resumed when it has a checkpoint, which the engine removes once a job is done.
     """
-    if not parent.is_dir():
-        return []
-    found = [path for path in parent.iterdir() if _is_resumable(path)]
-    return sorted(found, key=lambda path: (path / REQUEST).stat().st_mtime, reverse=True)
+    found: list[tuple[float, Path]] = []
+    with contextlib.suppress(OSError):
+        for path in parent.iterdir():
+            with contextlib.suppress(OSError):
+                if _is_resumable(path):
+                    found.append(((path / REQUEST).stat().st_mtime, path))
+    return [path for _, path in sorted(found, reverse=True)]
 
 
 def _is_resumable(folder: Path) -> bool:
-    if not (folder / REQUEST).is_file() or not (folder / CLIENT).is_file():
+    if not is_file(folder / REQUEST) or not is_file(folder / CLIENT):
         return False
     checkpoints = folder / "checkpoints"
     if not checkpoints.is_dir() or not any(checkpoints.iterdir()):
         return False
-    return (read_result(folder) or {}).get("status") != "done"
+    try:
+        result = read_result(folder)
+        return result is None or result.text("status", "") != "done"
+    except ConvertFieldError:  # the engine was killed while it wrote
+        return True
 
 
 def _write_json(path: Path, value: dict) -> None:

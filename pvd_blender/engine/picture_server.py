@@ -4,7 +4,6 @@ It ends by itself when nothing has been rendered for a while; the next picture s
 """
 
 import contextlib
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -14,8 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConvertFieldError, JobCancelledError
+from .arrays import read_array
+from .checked import Checked
 from .environment import EngineSettings, server_command
 from .process import EngineProcess, read_tail, start_engine
+from .temporary import TemporaryFolder
 
 POLL_SECONDS = 0.01
 """Seconds between two checks for the answer to a request."""
@@ -25,6 +27,12 @@ SECONDS_TO_GIVE_UP = 5.0
 
 LOG = "engine.log"
 """Name of the log in the server's folder."""
+
+
+CHANNELS = 5
+"""Numbers of a pixel: red, green, blue, alpha and depth."""
+
+MOST_WARNINGS = 100
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class PictureServer:
         self._lock = threading.Lock()
         self._process: EngineProcess | None = None
         self._settings: EngineSettings | None = None
-        self._folder: tempfile.TemporaryDirectory | None = None
+        self._folder: TemporaryFolder | None = None
         self._number = 0
 
     @property
@@ -103,7 +111,7 @@ class PictureServer:
             self._process.close()
             self._process = None
         if self._folder is not None:
-            self._folder.cleanup()
+            self._folder.close()
             self._folder = None
 
     def _rendered(
@@ -113,10 +121,11 @@ class PictureServer:
         process, folder = self._running(settings)
         self._number += 1
         number, out, log = self._number, folder / f"{self._number}.npy", folder / LOG
+        shape = (wanted["camera"]["height"], wanted["camera"]["width"], CHANNELS)
         process.send(wanted | {"id": number, "out": str(out)})
         try:
             answer = self._answer(process, number, log, given_up)
-            return None if answer is None else _picture(answer, out, log)
+            return None if answer is None else _picture(Checked(answer), out, shape, log)
         finally:
             with contextlib.suppress(OSError):
                 out.unlink(missing_ok=True)
@@ -127,11 +136,16 @@ class PictureServer:
             self.close()
         if self._process is None:
             self._start(settings)
-        return self._process, Path(self._folder.name)
+        return self._process, self._folder.path
 
     def _start(self, settings: EngineSettings) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="convert-field-")
-        folder = Path(self._folder.name)
+        try:
+            self._folder = TemporaryFolder()
+        except OSError as error:
+            raise ConvertFieldError(
+                f"The folder for temporary files cannot be written ({error}); free some space."
+            ) from error
+        folder = self._folder.path
         command = server_command(settings.python, settings.device)
         self._process = start_engine(settings.python, command, folder, folder / LOG)
         self._settings = settings
@@ -160,13 +174,10 @@ class PictureServer:
             time.sleep(POLL_SECONDS)
 
 
-def _picture(answer: dict, out: Path, log: Path) -> Picture:
-    if answer["type"] == "cancelled":
+def _picture(answer: Checked, out: Path, shape: tuple[int, int, int], log: Path) -> Picture:
+    kind = answer.text("type")
+    if kind == "cancelled":
         raise JobCancelledError("The render was cancelled.")
-    if answer["type"] != "picture":
-        raise ConvertFieldError(str(answer.get("message")), log)
-    try:
-        pixels = np.load(out, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise ConvertFieldError(f"The picture cannot be read ({error}).", log) from error
-    return Picture(pixels, " ".join(map(str, answer.get("warnings") or ())))
+    if kind != "picture":
+        raise ConvertFieldError(answer.text("message"), log)
+    return Picture(read_array(out, shape), " ".join(answer.texts("warnings", MOST_WARNINGS)))

@@ -15,10 +15,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty, Full, Queue
 from typing import IO
 
 from ..errors import ConvertFieldError
+from .checked import decode_json, is_file
 from .environment import engine_sources, engine_variables, problem_with_python
 
 SECONDS_TO_ANSWER = 15.0
@@ -32,6 +33,15 @@ SECONDS_TO_CLOSE = 4.5
 
 POLL_SECONDS = 0.05
 """Seconds between two checks of something that is waited for."""
+
+LONGEST_LINE = 1 << 15
+"""Longest line that is taken as an event, bytes; a longer one is text, cut into such pieces."""
+
+TAIL = 8192
+"""Length of the end of a log in which the last line is looked for, bytes."""
+
+MOST_WAITING = 5000
+"""Most lines that wait to be taken; the engine waits with further ones."""
 
 
 class EngineProcess:
@@ -57,7 +67,8 @@ class EngineProcess:
     def __init__(
         self, command: list[str], variables: dict[str, str], folder: Path, log: Path
     ) -> None:
-        self._queue: SimpleQueue[dict | str] = SimpleQueue()
+        self._queue: Queue[dict | str] = Queue(MOST_WAITING)
+        self._closing = threading.Event()
         self._asked_at: float | None = None
         self._terminated_at: float | None = None
         with log.open("ab") as log_file:
@@ -71,7 +82,9 @@ class EngineProcess:
                 **_own_group(),
             )
         self._reader = threading.Thread(
-            target=_read_lines, args=(self._process.stdout, self._queue), daemon=True
+            target=_read_lines,
+            args=(self._process.stdout, self._queue, self._closing),
+            daemon=True,
         )
         self._reader.start()
 
@@ -89,7 +102,7 @@ class EngineProcess:
         """Return what was printed since the last call: events, and lines that are no events."""
         taken: list[dict | str] = []
         with contextlib.suppress(Empty):
-            while True:
+            for _ in range(MOST_WAITING):  # not for as long as the engine goes on
                 taken.append(self._queue.get_nowait())
         return taken
 
@@ -117,6 +130,7 @@ class EngineProcess:
 
     def close(self, seconds: float = SECONDS_TO_CLOSE) -> None:
         """End the engine now: end its input, wait, terminate, kill; return when it is gone."""
+        self._closing.set()
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         if not self._gone_within(seconds):
@@ -177,28 +191,41 @@ def _own_group() -> dict:
     return {"start_new_session": True}
 
 
-def _read_lines(stream: IO[bytes], queue: SimpleQueue) -> None:
+def _read_lines(stream: IO[bytes], queue: Queue, closing: threading.Event) -> None:
     with stream:
-        for raw in stream:
-            text = raw.decode("utf-8", "replace").rstrip()
-            if text:
-                queue.put(_event_or_text(text))
+        while raw := stream.readline(LONGEST_LINE):
+            if raw.strip():
+                _put(_event_or_text(raw), queue, closing)
 
 
-def _event_or_text(text: str) -> dict | str:
+def _put(item: dict | str, queue: Queue, closing: threading.Event) -> None:
+    """Wait for room in the queue; once nobody takes from it any more, leave the rest out."""
+    while True:
+        with contextlib.suppress(Full):
+            queue.put(item, not closing.is_set(), POLL_SECONDS)
+            return
+        if closing.is_set():
+            return
+
+
+def _event_or_text(raw: bytes) -> dict | str:
+    text = raw.decode("utf-8", "replace").rstrip()
     try:
-        value = json.loads(text)
-    except ValueError:
+        value = decode_json(raw)
+    except ConvertFieldError:
         return text
-    return value if isinstance(value, dict) and "type" in value else text
+    return value if isinstance(value, dict) and isinstance(value.get("type"), str) else text
 
 
 def read_tail(path: Path, lines: int = 1) -> str:
     """Return the last lines of a text file that are not empty; an empty text if there are none."""
-    if not path.is_file():
+    if not is_file(path):
         return ""
-    with path.open("rb") as file:
-        file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - 8192))
-        text = file.read().decode("utf-8", "replace")
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - TAIL))
+            text = file.read(TAIL).decode("utf-8", "replace")
+    except OSError:
+        return ""
     return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])

@@ -15,12 +15,14 @@ from pathlib import Path
 import bpy
 from bpy.types import Object, Scene
 
+from ..engine.checked import Checked, is_inside
 from ..engine.job import Job
 from ..errors import ConvertFieldError, JobCancelledError, SceneError
 from ..jobs.tasks import Task
 from ..preferences import engine_settings
 from ..scene.frame import file_frame
 from ..state.properties import rendered_frame
+from ..texts import printable, say
 from .export_views import (
     SceneView,
     common_frame,
@@ -40,6 +42,8 @@ FORMATS = ("nerfstudio", "nerf-synthetic", "colmap")
 UNDISTORTED = "{} cameras were written without lens distortion, which Blender does not render"
 PART = "picture.png"
 """Name under which a picture is rendered."""
+
+MOST_NOTES = 1000
 
 SECONDS_A_STEP = 0.05
 """Seconds for which a step of an export blocks a window, apart from rendering."""
@@ -130,11 +134,11 @@ def export_steps(scene: Scene, export: SceneExport) -> Steps:
         shutil.rmtree(hidden, ignore_errors=True)  # left by an export that was killed
         outputs = yield from _written(export, entries, common_frame(views), hidden)
         if export.pictures:
-            yield from _rendered(scene, views, outputs["pictures"], hidden)
+            yield from _rendered(scene, views, _picture_paths(outputs, len(views), hidden), hidden)
         _finish(hidden, export.folder)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-    return _summary(export, len(views), [*notes, *outputs["notes"]])
+    return _summary(export, len(views), [*notes, *outputs.texts("notes", MOST_NOTES)])
 
 
 def run_export(scene: Scene, export: SceneExport) -> str:
@@ -144,7 +148,7 @@ def run_export(scene: Scene, export: SceneExport) -> str:
         while True:
             step = next(steps)
             if step.render:
-                print(f"{step.text} ({step.fraction:.0%})", flush=True)
+                say(f"{step.text} ({step.fraction:.0%})")
                 render_now(scene)
     except StopIteration as end:
         return end.value
@@ -184,7 +188,7 @@ def _described(
 
 def _written(
     export: SceneExport, entries: list[dict], reference: Object | None, hidden: Path
-) -> Generator[ExportStep, None, dict]:
+) -> Generator[ExportStep, None, Checked]:
     """Let the engine write everything but the pictures; return its outputs."""
     content: dict = {"cameras": entries}
     if reference is not None:
@@ -206,8 +210,15 @@ def _written(
         job.close()
     if job.error is not None:
         raise job.error
-    assert job.result is not None
-    return job.result["outputs"]
+    return Checked(job.result).part("outputs")
+
+
+def _picture_paths(outputs: Checked, count: int, hidden: Path) -> list[str]:
+    """Return where the pictures of the views belong, relative to the dataset's folder."""
+    paths = outputs.texts("pictures", count)
+    if len(paths) != count or not all(is_inside(hidden, path) for path in paths):
+        raise outputs.wrong("pictures", "must be a path in the new folder for each view")
+    return paths
 
 
 def _rendered(
@@ -259,4 +270,4 @@ def _summary(export: SceneExport, count: int, notes: Sequence[str]) -> str:
     what = f"Exported {count} {'views' if export.pictures else 'cameras'} to {export.folder}"
     if not export.pictures:
         what += "; put their pictures at the paths in its files"
-    return ". ".join([what, *(note.rstrip(".") for note in notes)])
+    return printable(". ".join([what, *(note.rstrip(".") for note in notes)]))

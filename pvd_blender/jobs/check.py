@@ -2,6 +2,7 @@
 
 import time
 
+from ..engine.checked import Checked
 from ..engine.environment import (
     PACKAGE,
     PROTOCOL_VERSION,
@@ -15,6 +16,8 @@ from ..errors import ConvertFieldError
 
 SECONDS_TO_ANSWER = 120.0
 """Seconds after which a Python that has not answered counts as unusable."""
+
+MOST_LIBRARIES = 100
 
 PROBE = f"""
 import importlib.util, json, sys
@@ -61,7 +64,7 @@ class EngineCheck:
             raise ConvertFieldError(problem)
         self.report = ""
         self.error: ConvertFieldError | None = None
-        self._answers: list[dict] = []
+        self._answer: dict | None = None
         self.settings = settings
         self._log = settings.work_folder / "check.log"
         self._deadline = time.monotonic() + SECONDS_TO_ANSWER
@@ -82,12 +85,17 @@ class EngineCheck:
         if self.report or self.error:
             return True
         exit_code = self._process.exit_code
-        self._answers += [item for item in self._process.take() if isinstance(item, dict)]
+        for item in self._process.take():
+            if isinstance(item, dict):
+                self._answer = item
         if exit_code is None and time.monotonic() < self._deadline:
             return False
         self._process.close()
-        if exit_code == 0 and self._answers:
-            self._judge(self._answers[-1])
+        if exit_code == 0 and self._answer is not None:
+            try:
+                self._judge(Checked(self._answer))
+            except ConvertFieldError as error:
+                self.error = error
         else:
             why = read_tail(self._log) or "it did not answer"
             self.error = ConvertFieldError(f"The engine cannot be used: {why}.", self._log)
@@ -110,29 +118,29 @@ class EngineCheck:
         """End the check now."""
         self._process.close(seconds=0.0)
 
-    def _judge(self, found: dict) -> None:
-        if found.get("missing"):
-            self.error = ConvertFieldError(
-                f"The engine's Python lacks {', '.join(found['missing'])}; install the engine's "
+    def _judge(self, found: Checked) -> None:
+        missing, protocol = found.texts("missing", MOST_LIBRARIES), found.whole("protocol", None)
+        cuda = found.text("cuda", None)
+        if missing:
+            raise ConvertFieldError(
+                f"The engine's Python lacks {', '.join(missing)}; install the engine's "
                 "libraries into it."
             )
-        elif "protocol" not in found:
-            self.error = ConvertFieldError(
-                f"The engine needs Python 3.11 or later; this one is {found.get('python')}."
+        if protocol is None:
+            raise ConvertFieldError(
+                f"The engine needs Python 3.11 or later; this one is {found.text('python')}."
             )
-        elif found["protocol"] != PROTOCOL_VERSION:
-            self.error = ConvertFieldError(
-                f"The engine speaks protocol {found['protocol']} and this add-on "
+        if protocol != PROTOCOL_VERSION:
+            raise ConvertFieldError(
+                f"The engine speaks protocol {protocol} and this add-on "
                 f"{PROTOCOL_VERSION}; install both from one zip."
             )
-        elif self.settings.device == "cuda" and not found["cuda"]:
-            self.error = ConvertFieldError(
+        if self.settings.device == "cuda" and cuda is None:
+            raise ConvertFieldError(
                 "PyTorch finds no CUDA device; choose another device, or install a CUDA build."
             )
-        else:
-            on_cpu = self.settings.device == "cpu" or not found["cuda"]
-            device = "the CPU" if on_cpu else found["cuda"]
-            slow = "" if found["fast"] else "; without Warp, so slowly"
-            self.report = (
-                f"Engine {found['engine']} with PyTorch {found['torch']} on {device}{slow}"
-            )
+        device = "the CPU" if self.settings.device == "cpu" or cuda is None else cuda
+        slow = "" if found.flag("fast") else "; without Warp, so slowly"
+        self.report = (
+            f"Engine {found.text('engine')} with PyTorch {found.text('torch')} on {device}{slow}"
+        )

@@ -7,6 +7,8 @@ from pathlib import Path
 import bpy
 from bpy.types import Object
 
+from ..engine.checked import Checked, file_inside, is_file
+from ..engine.job import LONGEST_SECONDS, MOST_DECIBEL
 from ..engine.job_folder import Request, safe_name
 from ..errors import ConvertFieldError
 from ..scene.cameras import SPLITS, import_cameras
@@ -16,6 +18,7 @@ from ..scene.frame import NAME, create_frame
 from ..scene.sparse_points import import_points
 from ..state.engine_options import AUTO, is_light, menu
 from ..state.properties import (
+    IMAGE_SIZES,
     NO_MEASURE,
     FieldItem,
     compared_with,
@@ -24,9 +27,11 @@ from ..state.properties import (
     frame_state,
     list_field,
 )
+from ..texts import printable
 from ..volume.vdb import missing_color_note
 from ..volume.volume import create_volume_object, show_file, write_volume, writer
-from .tasks import Task, extracting
+from .capture_result import read_capture
+from .tasks import Task, capture_work_folder, extracting
 from .windows import hide_relationship_lines, show_image
 
 MANY_CAMERAS = 12
@@ -34,6 +39,11 @@ MANY_CAMERAS = 12
 
 PREVIEWS = "previews"
 """Folder in a job folder with pictures of the field while it is made."""
+
+MOST_WARNINGS = 100
+MOST_REPLACED = 1000
+LARGEST_RESOLUTION = 2048
+"""Most voxels along the longest side of a volume that follows from a job."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class Outcome:
     value : object
         Value that the function of `api` returns: an Object, an Image or a Path.
     message : str
-        One sentence for the user.
+        One sentence for the user, without characters that a terminal obeys.
     next_task : Task or None
         The task that follows, if the user wants one.
     """
@@ -53,6 +63,42 @@ class Outcome:
     value: object
     message: str
     next_task: Task | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", printable(self.message))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job that has ended well: what was asked for, and what came of it.
+
+    Attributes
+    ----------
+    folder : Path
+        The job's folder.
+    arguments, client : Checked
+        The request's arguments and the add-on's notes, which may come from a file.
+    outputs : Checked
+        The values that the verb returned.
+    metrics : Checked
+        Its measurements.
+    """
+
+    folder: Path
+    arguments: Checked
+    client: Checked
+    outputs: Checked
+    metrics: Checked
+
+    @property
+    def out(self) -> Path:
+        """What the engine wrote, a file or a folder."""
+        return Path(self.arguments.path("out"))
+
+    @property
+    def field(self) -> str:
+        """The field that the job used."""
+        return self.arguments.path("field")
 
 
 def finish(request: Request, folder: Path, result: dict) -> Outcome:
@@ -66,8 +112,24 @@ def finish(request: Request, folder: Path, result: dict) -> Outcome:
         The job's folder.
     result : dict
         ``outputs``, the values that the verb returned, and ``metrics``, its measurements.
+
+    Raises
+    ------
+    ConvertFieldError
+        When the result is not as it must be, or its capture is no longer in the file.
     """
-    return _FINISHERS[request.verb](request, folder, result)
+    if request.verb not in _FINISHERS:
+        raise ConvertFieldError(f"The add-on has no step '{request.verb}'; start a step anew.")
+    blame = f"{folder} is not a job of this add-on, start the step again"
+    return _FINISHERS[request.verb](
+        Ended(
+            folder,
+            Checked(request.arguments, blame),
+            Checked(request.client, blame),
+            Checked(result).part("outputs"),
+            Checked(result).part("metrics"),
+        )
+    )
 
 
 def follow_up(request: Request) -> tuple[list[str], dict[str, str]] | None:
@@ -75,24 +137,25 @@ def follow_up(request: Request) -> tuple[list[str], dict[str, str]] | None:
     return writer(Path(request.arguments["out"])) if request.verb == "volume" else None
 
 
-def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
-    capture = result["outputs"].get("capture")
-    if not isinstance(capture, dict):
+def _finish_info(job: Ended) -> Outcome:
+    if "capture" not in job.outputs:
         raise ConvertFieldError(
-            f"{request.arguments['path']} is no capture; choose a capture's folder."
+            f"{job.arguments.path('path')} is no capture; choose a capture's folder."
         )
-    wanted = request.client.get("splits", SPLITS)
+    capture = read_capture(job.outputs.part("capture"))
+    wanted = job.client.texts("splits", len(SPLITS)) if "splits" in job.client else SPLITS
     views = [view for view in capture["views"] if view["split"] in wanted]
     if not views:
         raise ConvertFieldError(
             f"{capture['name']} has no cameras of the chosen splits; choose other splits."
         )
+    scene_found = _scene_found(capture["scene"])
     frame = create_frame(capture)
-    cameras = import_cameras(capture | {"views": views}, frame, folder.parent)
+    cameras = import_cameras(capture | {"views": views}, frame, capture_work_folder(frame))
     create_crop_box(capture, frame)
     notes = list(capture["notes"])
-    points = capture.get("points_path")
-    if points and request.client.get("points", True) and import_points(Path(points), frame) is None:
+    points = capture["points_path"]
+    if points and job.client.flag("points", True) and not _shows_points(points, frame):
         notes.append(f"Blender cannot read the sparse points in {points}.")
     counts = ", ".join(
         f"{count} {split}"
@@ -100,51 +163,62 @@ def _finish_info(request: Request, folder: Path, result: dict) -> Outcome:
         if count and split in wanted
     )
     state = frame_state(frame)
-    state.downscale = str(request.client.get("downscale") or AUTO)
+    state.downscale = _image_size(job.client)
     state.summary = f"{len(cameras)} camera{'s' * (len(cameras) != 1)}: {counts}"
     state.notes = "\n".join(notes)
-    state.scene_found = _scene_found(capture["scene"])
+    state.scene_found = scene_found
     bpy.context.scene.convert_field.frame = frame
     if len(cameras) > MANY_CAMERAS:
         hide_relationship_lines()
     return Outcome(frame, f"Imported {capture['name']} with {state.summary}")
 
 
+def _shows_points(path: str, frame: Object) -> bool:
+    return is_file(path) and import_points(Path(path), frame) is not None
+
+
+def _image_size(client: Checked) -> str:
+    size = client.whole("downscale", None)
+    known = [key for key, _, _ in IMAGE_SIZES]
+    return str(size) if str(size) in known else AUTO
+
+
 def _scene_found(scene: dict) -> str:
     labels = {kind: label for kind, label, _ in menu("train", "scene")}
-    return f"{labels[scene['kind']]}: {scene['reason']}"
+    return f"{labels.get(scene['kind'], scene['kind'])}: {scene['reason']}"
 
 
-def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outcome]:
-    def finish_one(request: Request, folder: Path, result: dict) -> Outcome:
-        frame = _frame_of(request)
-        path = request.arguments["out"]
-        kind = "LIGHT" if is_light(request.arguments.get("to", "")) else role
-        item = find_field(frame, path) or list_field(frame, path, kind)
+def _finish_field(role: str, made: str) -> Callable[[Ended], Outcome]:
+    def finish_one(job: Ended) -> Outcome:
+        frame = _frame_of(job)
+        path = str(job.out)
+        to, arch = job.arguments.text("to", ""), job.arguments.text("arch", "")
+        seconds = job.outputs.number("seconds", NO_MEASURE, 0.0, LONGEST_SECONDS)
+        psnr, report = _quality(job), job.outputs.path("report", "")
+        parent = "" if "field" not in job.arguments else job.field
+        item = find_field(frame, path) or list_field(frame, path, "LIGHT" if is_light(to) else role)
         item.path = path  # a view that shows it takes in the new file
-        item.parent = request.arguments.get("field", "")
-        item.architecture = request.arguments.get("to") or request.arguments.get("arch") or ""
-        item.seconds = float(result["outputs"].get("seconds", NO_MEASURE))
-        psnr = _quality(result)
+        item.parent = parent
+        item.architecture = to or arch
+        item.seconds = seconds
         item.psnr = NO_MEASURE if psnr is None else psnr
-        item.report = result["outputs"].get("report") or ""
-        pictures = sorted((folder / PREVIEWS).glob("*.png"))
+        item.report = report if report and file_inside(job.folder, report, ".html") else ""
+        pictures = sorted((job.folder / PREVIEWS).glob("*.png"))
         item.picture = str(pictures[-1]) if pictures else ""
         message = f"{made} '{item.name}'"
         if psnr is not None:
             message += f", PSNR to {compared_with(item.role)} {psnr:.1f} dB"
-        sentences = filter(None, (_with_warnings(message, result), request.client.get("note")))
-        return Outcome(Path(path), ". ".join(sentences), _volume_next(request, frame))
+        sentences = filter(None, (_with_warnings(message, job), job.client.text("note", "")))
+        return Outcome(Path(path), ". ".join(sentences), _volume_next(job, frame))
 
     return finish_one
 
 
-def _finish_volume(request: Request, folder: Path, _result: dict) -> Outcome:
-    frame = _frame_of(request)
-    source = request.arguments["field"]
+def _finish_volume(job: Ended) -> Outcome:
+    frame, source = _frame_of(job), job.field
     item = find_field(frame, source)
     name = f"{frame[NAME]} {item.name if item else Path(source).stem}"
-    path = write_volume(Path(request.arguments["out"]), folder.parent / "volumes", safe_name(name))
+    path = write_volume(job.out, job.folder.parent / "volumes", safe_name(name))
     volume = item.volume if item else None
     if volume is not None and volume.type == "VOLUME" and volume.users_scene:
         show_file(volume.data, path)
@@ -154,7 +228,7 @@ def _finish_volume(request: Request, folder: Path, _result: dict) -> Outcome:
     if item is not None:
         item.volume = volume
         show_only(frame, item)
-    for replaced in map(bpy.data.objects.get, request.client.get("replaces", ())):
+    for replaced in map(bpy.data.objects.get, job.client.texts("replaces", MOST_REPLACED)):
         if replaced is not None and replaced != volume:
             _hide(replaced, True)
     done = f"Extracted the volume of '{item.name if item else source}'"
@@ -162,11 +236,13 @@ def _finish_volume(request: Request, folder: Path, _result: dict) -> Outcome:
     return Outcome(volume, done if note is None else f"{done}. {note}")
 
 
-def _finish_floaters(request: Request, _folder: Path, result: dict) -> Outcome:
-    shape = show_floaters(Path(request.arguments["out"]), _frame_of(request))
+def _finish_floaters(job: Ended) -> Outcome:
+    frame = _frame_of(job)
+    parts = job.outputs.whole("parts", 0)
+    fraction = job.outputs.number("fraction", 0.0, 0.0, 1.0)
+    shape = show_floaters(job.out, frame)
     if shape is None:
         return Outcome(None, "Nothing floats in the air around the field's large parts")
-    parts, fraction = result["outputs"]["parts"], result["outputs"]["fraction"]
     count = "1 part floats" if parts == 1 else f"{parts} parts float"
     percentage = "less than 0.01 %" if 0 < fraction < 1e-4 else f"{100 * fraction:.2f} %"
     return Outcome(
@@ -174,31 +250,31 @@ def _finish_floaters(request: Request, _folder: Path, result: dict) -> Outcome:
     )
 
 
-def _finish_render(request: Request, _folder: Path, result: dict) -> Outcome:
-    name = _field_name(request, request.arguments["field"])
-    image = _made_picture(request, f"{name} from {request.client['camera']}")
-    return Outcome(image, _with_warnings(f"Rendered '{image.name}'", result))
+def _finish_render(job: Ended) -> Outcome:
+    name = _field_name(job, job.field)
+    image = _made_picture(job, f"{name} from {job.client.text('camera')}")
+    return Outcome(image, _with_warnings(f"Rendered '{image.name}'", job))
 
 
-def _finish_compare(request: Request, _folder: Path, result: dict) -> Outcome:
-    first, second = (_field_name(request, request.arguments[k]) for k in ("reference", "field"))
-    image = _made_picture(request, f"{first} and {second} from {request.client['camera']}")
-    psnr = result["outputs"].get("psnr")
+def _finish_compare(job: Ended) -> Outcome:
+    first, second = (_field_name(job, job.arguments.path(key)) for key in ("reference", "field"))
+    psnr = job.outputs.number("psnr", None, -MOST_DECIBEL, MOST_DECIBEL)
+    image = _made_picture(job, f"{first} and {second} from {job.client.text('camera')}")
     figure = "they are equal" if psnr is None else f"a PSNR of {psnr:.1f} dB"
     return Outcome(image, f"'{first}', '{second}' and their difference: {figure}")
 
 
-def _field_name(request: Request, path: str) -> str:
-    frame = find_frame(request.client["frame"])
+def _field_name(job: Ended, path: str) -> str:
+    frame = find_frame(job.client.text("frame"))
     item = find_field(frame, path) if frame else None
     return item.name if item else Path(path).stem
 
 
-def _made_picture(request: Request, name: str) -> bpy.types.Image:
+def _made_picture(job: Ended, name: str) -> bpy.types.Image:
     """Load the engine's picture as an image, and show it in open image editors."""
-    path = Path(request.arguments["out"]) / request.client["picture"]
-    if not path.is_file():
-        raise ConvertFieldError(f"The engine rendered no picture at {path}; render again.")
+    path = file_inside(job.folder, job.out / job.client.path("picture"), ".png")
+    if path is None:
+        raise ConvertFieldError(f"The engine rendered no picture in {job.out}; render again.")
     image = bpy.data.images.load(str(path))
     image.name = name
     image.alpha_mode = "STRAIGHT"
@@ -206,9 +282,9 @@ def _made_picture(request: Request, name: str) -> bpy.types.Image:
     return image
 
 
-def _with_warnings(message: str, result: dict) -> str:
+def _with_warnings(message: str, job: Ended) -> str:
     """Return a message with the engine's warnings after it."""
-    return ". ".join([message, *map(str, result["outputs"].get("warnings") or ())])
+    return ". ".join([message, *job.outputs.texts("warnings", MOST_WARNINGS)])
 
 
 _FINISHERS = {
@@ -224,28 +300,27 @@ _FINISHERS = {
 }
 
 
-def _quality(result: dict) -> float | None:
+def _quality(job: Ended) -> float | None:
     """Return the PSNR in dB: of a student to its source, or of a teacher to a validation image."""
-    psnr = result["outputs"].get("psnr_to_teacher", result["metrics"].get("psnr"))
-    return float(psnr) if isinstance(psnr, int | float) else None
+    to_source = "psnr_to_teacher" in job.outputs.values
+    values, key = (job.outputs, "psnr_to_teacher") if to_source else (job.metrics, "psnr")
+    return values.number(key, None, -MOST_DECIBEL, MOST_DECIBEL)
 
 
-def _frame_of(request: Request) -> Object:
-    frame = find_frame(request.client["frame"])
+def _frame_of(job: Ended) -> Object:
+    frame = find_frame(job.client.text("frame"))
     if frame is None:
-        raise ConvertFieldError(
-            f"The capture is no longer in this file; the result is {request.arguments['out']}."
-        )
+        raise ConvertFieldError(f"The capture is no longer in this file; the result is {job.out}.")
     return frame
 
 
-def _volume_next(request: Request, frame: Object) -> Task | None:
-    resolution = request.client.get("volume_resolution")
+def _volume_next(job: Ended, frame: Object) -> Task | None:
+    resolution = job.client.whole("volume_resolution", 0, high=LARGEST_RESOLUTION)
     if not resolution:
         return None
-    device = request.arguments.get("device", "auto")
-    source, replaces = Path(request.arguments["out"]), request.client.get("replaces", ())
-    return extracting(frame, source, resolution, device, replaces)
+    device = job.arguments.text("device", "auto")
+    replaces = job.client.texts("replaces", MOST_REPLACED)
+    return extracting(frame, job.out, resolution, device, replaces)
 
 
 def show_only(frame: Object, shown: FieldItem) -> None:

@@ -8,7 +8,6 @@ the same job is waited for.
 
 import atexit
 import contextlib
-import sys
 import time
 import traceback
 
@@ -18,8 +17,10 @@ from bpy.types import Object
 from ..engine.job import Job, State, describe_progress, describe_seconds
 from ..engine.job_folder import unfinished_folders
 from ..engine.picture_server import PictureServer
+from ..engine.temporary import remove_left_folders
 from ..errors import ConvertFieldError, JobCancelledError
 from ..preferences import engine_settings
+from ..texts import say
 from .engine_status import EngineStatus
 from .results import Outcome, finish, follow_up
 from .tasks import Task, capture_folder
@@ -91,7 +92,7 @@ class Session:
         finally:
             self._end_job()
         outcome = finish(job.request, job.folder, result)
-        print(f"{task.label}: {outcome.message} ({describe_seconds(job.seconds)})", flush=True)
+        say(f"{task.label}: {outcome.message} ({describe_seconds(job.seconds)})")
         if outcome.next_task is not None:
             self.run(outcome.next_task)
         self.message = outcome.message
@@ -155,7 +156,8 @@ class Session:
                 self.unfinished = [job for folder in found if (job := unfinished_here(folder))]
 
     def open(self) -> None:
-        """Begin the session."""
+        """Begin the session; what a killed one left in the temporary folder goes."""
+        remove_left_folders()
         atexit.register(self.close_engines)
 
     def close(self) -> None:
@@ -212,7 +214,7 @@ class Session:
             self.error = ConvertFieldError(str(error), job.log)
         except Exception as error:
             # A timer has no caller: without this the failure would only be on a terminal.
-            traceback.print_exc()
+            say(traceback.format_exc(), as_error=True)
             self.error = ConvertFieldError(f"{task.label} ended, but: {error}.", job.log)
 
     def _show_failure(self, error: ConvertFieldError, cancelled: str) -> None:
@@ -248,7 +250,7 @@ class _Printer:
         text = describe_progress(job)
         if text != self._last_text:
             self._last_text = text
-            print(f"{self._label}: {text}", file=sys.stdout, flush=True)
+            say(f"{self._label}: {text}")
 
 
 _sessions: list[Session] = []
@@ -265,7 +267,14 @@ def _start_timer() -> None:
 
 
 def _tick() -> float | None:
-    return TICK_SECONDS if _sessions and session().pump() else None
+    try:
+        return TICK_SECONDS if _sessions and session().pump() else None
+    except Exception as error:
+        # Blender would drop the timer, and the panels would show a running job for ever.
+        say(traceback.format_exc(), as_error=True)
+        session().close_engines()
+        session().error = ConvertFieldError(f"The job was ended, because of a fault: {error}.")
+        return None
 
 
 def register() -> None:

@@ -1,5 +1,6 @@
 """The set-up of the engine's environment: a Python environment with the engine's libraries."""
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 from ..engine.environment import python_in
 from ..engine.process import EngineProcess, read_tail, wait_until
 from ..errors import ConvertFieldError, JobCancelledError
+from ..texts import printable
 
 SECONDS_TO_ANSWER = 20.0
 """Seconds after which a Python that has not answered is no candidate."""
@@ -109,7 +111,7 @@ class EngineSetUp:
             return True
         exit_code = self._process.exit_code
         for line in self._process.take():
-            self._detail = str(line).strip()
+            self._detail = printable(line).strip()
             self._note(self._detail)
         if exit_code is None:
             return False
@@ -118,8 +120,11 @@ class EngineSetUp:
             why = read_tail(self._log) or "no reason given"
             self._fail(ConvertFieldError(f"{self.stage} failed: {why}", self._log))
         elif self._steps:
-            self._process = self._next()
-            return False
+            try:
+                self._process = self._next()
+                return False
+            except ConvertFieldError as error:
+                self._fail(error)
         else:
             self.python = python_in(self._folder)
         return True
@@ -154,7 +159,8 @@ class EngineSetUp:
             raise ConvertFieldError(f"{self.stage} cannot be started: {error}.") from error
 
     def _note(self, line: str) -> None:
-        with self._log.open("a", encoding="utf-8") as log:
+        # On a full disk pip itself fails, and says so.
+        with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as log:
             log.write(line + "\n")
 
     def _fail(self, error: ConvertFieldError) -> None:

@@ -12,7 +12,8 @@ from ..engine.job import Job
 from ..errors import ConvertFieldError
 from ..preferences import engine_settings
 from ..scene.cameras import attach_copy, copy_to_make
-from .tasks import undistorting
+from ..scene.frame import is_frame
+from .tasks import capture_work_folder, undistorting
 
 
 class Undistorting:
@@ -104,7 +105,9 @@ class Undistorting:
 
 def _started(camera: Object) -> Job | None:
     """Start the job that makes the copy that a camera lacks; None where it lacks none."""
-    copy = copy_to_make(camera)
+    if not is_frame(camera.parent):
+        return None
+    copy = copy_to_make(camera, capture_work_folder(camera.parent))
     if copy is None:
         return None
     settings = engine_settings()

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..engine.checked import Checked
 from ..engine.job_folder import read_request, unfinished_folders
 from ..errors import ConvertFieldError
 from ..state.properties import find_frame
@@ -29,21 +30,19 @@ class Unfinished:
 def unfinished_here(folder: Path) -> Unfinished | None:
     """Return the job of a folder, or None if its capture is not in the open file."""
     try:
-        client = read_request(folder).client
-    except ValueError:
+        client = Checked(read_request(folder).client)
+        if find_frame(client.text("frame", "")) is None:
+            return None
+        return Unfinished(folder, client.text("label", folder.name))
+    except ConvertFieldError:
         return None
-    if find_frame(client.get("frame", "")) is None:
-        return None
-    return Unfinished(folder, str(client.get("label", folder.name)))
 
 
 def resuming(folder: Path) -> Task:
     """Return the task that resumes a job that was stopped."""
-    try:
-        request = read_request(folder)
-        label, name = request.client["label"], request.client["capture_name"]
-    except (ValueError, KeyError) as error:
-        raise ConvertFieldError(f"{folder} holds no job to resume.") from error
+    request = read_request(folder)
+    client = Checked(request.client, f"{folder} holds no job to resume")
+    label, name = client.text("label"), client.text("capture_name")
     return Task(label, name, request.verb, request.arguments, client=request.client, folder=folder)
 
 

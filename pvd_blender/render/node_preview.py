@@ -1,10 +1,8 @@
 """Changes of a field by the modifiers of its volume, shown before they are applied."""
 
-import tempfile
-from pathlib import Path
-
 from bpy.types import Depsgraph, Object
 
+from ..engine.temporary import TemporaryFolder
 from ..errors import SceneError
 from ..volume.volume_edit import volume_edits
 
@@ -20,7 +18,7 @@ class NodePreview:
 
     def __init__(self) -> None:
         self.problem = ""
-        self._folder: tempfile.TemporaryDirectory | None = None
+        self._folder: TemporaryFolder | None = None
         self._known: tuple[str, str] | None = None
         self._edits: list[dict] = []
 
@@ -29,8 +27,9 @@ class NodePreview:
         wanted = (volume.name, volume.data.filepath)
         if wanted != self._known or _has_changed(volume, depsgraph):
             self._edits, self.problem, self._known = [], "", wanted
+            self._folder = self._folder or TemporaryFolder()
             try:
-                self._edits = volume_edits(volume, depsgraph, self._files()).edits
+                self._edits = volume_edits(volume, depsgraph, self._folder.path).edits
             except SceneError as error:
                 self.problem, self._known = str(error), None
         return self._edits
@@ -38,12 +37,7 @@ class NodePreview:
     def close(self) -> None:
         """Remove the files of the edits."""
         if self._folder is not None:
-            self._folder.cleanup()
-
-    def _files(self) -> Path:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="convert-field-")
-        return Path(self._folder.name)
+            self._folder.close()
 
 
 def _has_changed(volume: Object, depsgraph: Depsgraph) -> bool:

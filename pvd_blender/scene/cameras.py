@@ -11,6 +11,8 @@ import bpy
 import numpy as np
 from bpy.types import Collection, Context, Depsgraph, Image, Object, Scene
 
+from ..engine.checked import Checked, is_file
+from ..errors import ConvertFieldError
 from .frame import NAME, frame_collection, is_frame, parent_to_frame
 from .intrinsics import (
     Intrinsics,
@@ -27,9 +29,6 @@ from .undistorted import copy_path, is_distorted, is_made
 DATASET_CAMERA = "pvd_camera"
 """Custom property of a camera datablock: the file's own numbers."""
 
-WORK_FOLDER = "pvd_work_folder"
-"""Custom property of a frame: the folder of the capture's jobs."""
-
 SPLIT_COLLECTIONS = {"train": "Train", "val": "Val", "test": "Test"}
 SPLITS = tuple(SPLIT_COLLECTIONS)
 SCALARS = ("fx", "fy", "cx", "cy")
@@ -41,6 +40,21 @@ BACKGROUND_ALPHA = 0.5
 
 POSE_TOLERANCE = 2e-6
 """Relative error of a position in Blender's float32."""
+
+MOST_SIDE = 65536
+"""Largest width or height of an image, pixels."""
+
+MOST_COEFFICIENTS = 64
+"""Most coefficients of a lens's distortion."""
+
+LONGEST_COEFFICIENT = 32
+"""Longest name of a coefficient; Blender's custom properties take 63 bytes."""
+
+ROTATION_TOLERANCE = 1e-2
+"""Largest element of RᵀR − I for the rotation R of a camera."""
+
+SMALLEST_FOCAL = 1e-6
+"""Smallest focal length, pixels."""
 
 SAME_ASPECT = 0.005
 """Largest relative difference of two aspect ratios that count as equal."""
@@ -67,7 +81,6 @@ def import_cameras(capture: dict, frame: Object, work_folder: Path) -> list[Obje
     """
     parent = frame_collection(frame)
     collections = {split: _split_collection(parent, frame, split) for split in SPLIT_COLLECTIONS}
-    frame[WORK_FOLDER] = str(work_folder)
     size = _display_size(capture)
     reach = _reach(capture)
     cameras = []
@@ -78,7 +91,7 @@ def import_cameras(capture: dict, frame: Object, work_folder: Path) -> list[Obje
         item.data.clip_end = max(1000.0, reach * 10)
         collections[view["split"]].objects.link(item)
         parent_to_frame(item, frame, np.asarray(view["camera"]["camera_to_world"]))
-        attach_image(item)
+        attach_image(item, work_folder)
         cameras.append(item)
     bpy.context.view_layer.update()
     return cameras
@@ -133,8 +146,15 @@ def _reach(capture: dict) -> float:
     return float(np.linalg.norm(points.max(axis=0) - points.min(axis=0)))
 
 
+def is_dataset_camera(item: Object) -> bool:
+    """Return whether an object is a camera that was imported with a capture."""
+    return item.type == "CAMERA" and DATASET_CAMERA in item.data
+
+
 def dataset_camera(item: Object) -> dict | None:
     """Return the file's own numbers that a dataset camera carries, or None for any other camera.
+
+    None also if they are not as they must be; then the camera is as any of Blender's.
 
     Returns
     -------
@@ -142,51 +162,83 @@ def dataset_camera(item: Object) -> dict | None:
         name, split, image_path ("" for none), camera_to_world (4x4 nested list, float64), width,
         height, fx, fy, cx, cy, distortion_model, distortion.
     """
-    if item.type != "CAMERA" or DATASET_CAMERA not in item.data:
+    if not is_dataset_camera(item):
         return None
-    values = item.data[DATASET_CAMERA].to_dict()
-    values["camera_to_world"] = np.reshape(values["camera_to_world"], (4, 4)).tolist()
-    values["distortion"] = dict(values.get("distortion", {}))
-    return values
+    kept = item.data[DATASET_CAMERA]
+    try:
+        values = Checked(kept.to_dict())
+        pose = values.numbers("camera_to_world", (16,)).reshape(4, 4)
+        return {
+            "name": values.text("name"),
+            "split": values.text("split"),
+            "image_path": values.path("image_path", "") if kept["image_path"] else "",
+            **camera_values(values, pose),
+        }
+    except (ConvertFieldError, AttributeError, KeyError):  # a file can hold anything there
+        return None
 
 
-def attach_image(item: Object) -> None:
+def camera_values(camera: Checked, pose: np.ndarray) -> dict:
+    """Return the pose, size and lens of a camera entry.
+
+    Raises
+    ------
+    ConvertFieldError
+        When a value is missing, not finite, of another type or beyond its bounds.
+    """
+    rotation = pose[:3, :3]
+    if np.abs(rotation.T @ rotation - np.eye(3)).max() > ROTATION_TOLERANCE:
+        raise camera.wrong("camera_to_world", "must be a rotation and a position")
+    distortion = camera.part("distortion")
+    longest = max(map(len, distortion.values), default=0)
+    if len(distortion.values) > MOST_COEFFICIENTS or longest > LONGEST_COEFFICIENT:
+        raise camera.wrong("distortion", "must be the coefficients of a lens")
+    return {
+        "camera_to_world": pose.tolist(),
+        "width": camera.whole("width", low=1, high=MOST_SIDE),
+        "height": camera.whole("height", low=1, high=MOST_SIDE),
+        **{key: camera.number(key, low=SMALLEST_FOCAL) for key in ("fx", "fy")},
+        **{key: camera.number(key) for key in ("cx", "cy")},
+        "distortion_model": camera.text("distortion_model", "none"),
+        "distortion": {key: distortion.number(key) for key in distortion.values},
+    }
+
+
+def attach_image(item: Object, work_folder: Path) -> None:
     """Show a dataset camera's image behind it; a distorted one once its undistorted copy is made.
 
     A camera whose image is missing gets no background, and neither does a panorama: Blender's 3D
     View shows a perspective view through it.
     """
-    path, made = _missing_background(item)
+    path, made = _missing_background(item, work_folder)
     if made:
         _show_behind(item, path)
 
 
 def attach_copy(item: Object, copy: Path) -> None:
     """Show an undistorted copy that was just made, if the camera still lacks it."""
-    if _missing_background(item)[0] == copy:
+    if _missing_background(item, copy.parents[1])[0] == copy:
         # Blender may still hold the pixels of an older copy of this name.
         _show_behind(item, copy).reload()
 
 
-def copy_to_make(item: Object) -> Path | None:
+def copy_to_make(item: Object, work_folder: Path) -> Path | None:
     """Return the undistorted copy that a camera's background lacks, or None if it lacks none."""
-    path, made = _missing_background(item)
+    path, made = _missing_background(item, work_folder)
     return None if made else path
 
 
-def _missing_background(item: Object) -> tuple[Path | None, bool]:
+def _missing_background(item: Object, work_folder: Path) -> tuple[Path | None, bool]:
     """Return the picture that should be behind a camera and is not, and whether its file exists."""
     camera = dataset_camera(item)
     if camera is None or item.data.background_images or is_panorama(camera):
         return None, False
     image = Path(camera["image_path"])
-    if not camera["image_path"] or not image.is_file():
+    if not is_file(camera["image_path"]):
         return None, False
     if not is_distorted(camera):
         return image, True
-    if item.parent is None or WORK_FOLDER not in item.parent:
-        return None, False
-    copy = copy_path(camera, Path(item.parent[WORK_FOLDER]))
+    copy = copy_path(camera, work_folder)
     return copy, is_made(copy, image)
 
 
@@ -201,16 +253,12 @@ def _show_behind(item: Object, path: Path) -> Image:
 
 
 def look_through(context: Context, camera: Object) -> None:
-    """Make a camera the active one; a dataset camera also sets the render size and pixel aspect.
-
-    Its image is shown behind it, unless an undistorted copy must be made first (`copy_to_make`).
-    """
+    """Make a camera the active one; a dataset camera also sets the render size and pixel aspect."""
     scene = context.scene
     scene.camera = camera
     values = dataset_camera(camera)
     if values is not None:
         fit_render(scene, Intrinsics.from_dict(values), is_panorama(values))
-        attach_image(camera)
     for area in context.screen.areas if context.screen else ():
         if area.type == "VIEW_3D":
             area.spaces.active.region_3d.view_perspective = "CAMERA"

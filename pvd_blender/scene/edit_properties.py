@@ -4,6 +4,7 @@ from bpy.props import (
     EnumProperty,
     FloatProperty,
     FloatVectorProperty,
+    IntProperty,
     PointerProperty,
     StringProperty,
 )
@@ -58,6 +59,14 @@ class EditShape(PropertyGroup):
         description="Frame of the capture whose fields the shape edits",
         type=Object,
         update=tag_owner,
+    )
+    order: IntProperty(
+        name="Order",
+        description="Position among the capture's edit shapes; those with the same one follow "
+        "each other by name",
+        default=0,
+        min=0,
+        options={"HIDDEN"},
     )
     target: PointerProperty(
         name="To",

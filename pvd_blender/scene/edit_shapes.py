@@ -127,6 +127,8 @@ def remove_shape(item: Object) -> None:
 
 def _mark(item: Object, op: str, form: str, frame: Object) -> None:
     values = shape_of(item)
+    if not is_shape(item) or _owner(item) != frame:
+        values.order = 1 + max((shape_of(other).order for other in _all_shapes(frame)), default=0)
     values.op, values.form, values.frame = op, form, frame
     values.uid = uuid.uuid4().hex
     if op in PLACING and values.target is None:
@@ -157,9 +159,10 @@ def is_shape(item: Object | None) -> bool:
 def edit_shapes(
     frame: Object, view_layer: ViewLayer | None = None, with_off: bool = False
 ) -> list[Object]:
-    """Return a capture's shapes by name, the order in which they are applied.
+    """Return a capture's shapes in the order in which they are applied.
 
-    A copy of a shape is a shape as well. Shapes that are switched off in the viewport (by the
+    New shapes are the last ones; `reorder_shape` changes the order. A copy of a shape is a shape as
+    well, and follows it. Shapes that are switched off in the viewport (by the
     screen icon or their collection's checkbox) are left out; hiding one with the eye changes
     nothing.
 
@@ -177,12 +180,55 @@ def edit_shapes(
         (
             item
             for item in present
-            if is_shape(item)
-            and (with_off or not item.hide_viewport)
-            and (shape_of(item).frame or frame_of(item)) == frame
+            if is_shape(item) and (with_off or not item.hide_viewport) and _owner(item) == frame
         ),
-        key=lambda item: item.name,
+        key=_position,
     )
+
+
+def reorder_shape(item: Object, steps: int) -> None:
+    """Move a shape among its capture's shapes, earlier for negative steps.
+
+    Shapes of the same capture that the view layer does not show keep their positions.
+
+    Raises
+    ------
+    SceneError
+        When the object is no shape of a capture in the view layer.
+    """
+    frame = _owner(item) if is_shape(item) else None
+    shown: list[Object] = []
+    if frame is not None:
+        view_layer_of(frame).update()  # it does not have what a script has just added
+        shown = edit_shapes(frame, with_off=True)
+    if item not in shown:
+        raise SceneError(f"'{item.name}' is no edit shape; select one in the list.")
+    order = sorted(_all_shapes(frame), key=_position)
+    before = shown.index(item)
+    after = min(max(before + steps, 0), len(shown) - 1)
+    places = [order.index(other) for other in shown]
+    shown.insert(after, shown.pop(before))
+    for place, other in zip(places, shown, strict=True):
+        order[place] = other
+    for position, other in enumerate(order, 1):
+        if shape_of(other).order != position:
+            shape_of(other).order = position
+            other.update_tag()
+
+
+def _owner(item: Object) -> Object | None:
+    """Return the frame of the capture that a shape belongs to."""
+    return shape_of(item).frame or frame_of(item)
+
+
+def _all_shapes(frame: Object) -> list[Object]:
+    """Return a capture's shapes, in whichever view layer they are."""
+    return [item for item in bpy.data.objects if is_shape(item) and _owner(item) == frame]
+
+
+def _position(item: Object) -> tuple[int, str]:
+    """Return the key by which shapes are sorted; files of earlier versions have only names."""
+    return shape_of(item).order, item.name
 
 
 def collect_edits(frame: Object, depsgraph: Depsgraph | None = None) -> list[dict]:

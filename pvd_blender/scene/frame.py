@@ -4,6 +4,8 @@ Moving, turning or scaling the Empty moves the whole capture and nothing else. I
 of the dataset's files about their own frame, so that an export gives the original numbers back.
 """
 
+import math
+
 import bpy
 import numpy as np
 from bpy.types import Collection, Depsgraph, Object, ViewLayer
@@ -71,18 +73,47 @@ def _keep_file_frame(frame: Object, values: dict) -> None:
 
 
 def file_frame(frame: Object) -> dict:
-    """Return the values about the frame that the dataset's own file has."""
-    values: dict = {"applied_transform": np.array(frame[APPLIED_TRANSFORM]).reshape(3, 4).tolist()}
+    """Return the values about the frame that the dataset's own file has.
+
+    Raises
+    ------
+    SceneError
+        When the frame does not hold them as they must be.
+    """
+    values: dict = {"applied_transform": _kept(frame, APPLIED_TRANSFORM, (3, 4))}
     for key, shape in OPTIONAL_FIELDS.items():
-        value = frame.get(f"pvd_{key}")
-        if value is not None:
-            values[key] = np.reshape(value, shape).tolist() if shape else value
+        if f"pvd_{key}" in frame:
+            values[key] = _kept(frame, f"pvd_{key}", shape)
     return values
+
+
+def _kept(frame: Object, key: str, shape: tuple[int, ...]) -> list | float:
+    """Return numbers that a frame keeps, as nested lists of a shape."""
+    try:
+        numbers = np.asarray(frame[key], dtype=np.float64).reshape(shape)
+    except (KeyError, TypeError, ValueError):  # a file can hold anything there
+        numbers = np.array(np.nan)
+    if not np.isfinite(numbers).all():
+        raise SceneError(
+            f"'{frame.name}' has lost the values of its capture's files; import the capture again."
+        )
+    return numbers.tolist()
 
 
 def is_frame(item: Object | None) -> bool:
     """Return whether an object is the frame of a capture."""
-    return item is not None and item.type == "EMPTY" and CAPTURE in item
+    if item is None or item.type != "EMPTY" or CAPTURE not in item:
+        return False
+    # A file can hold anything there.
+    return all(isinstance(item.get(key), str) for key in (CAPTURE, NAME)) and _has_box(item)
+
+
+def _has_box(item: Object) -> bool:
+    box = item.get(BOX)
+    try:
+        return len(box) == 6 and all(map(math.isfinite, box))
+    except TypeError:
+        return False
 
 
 def frame_of(item: Object | None) -> Object | None:

@@ -9,6 +9,8 @@ import json
 import re
 from pathlib import Path
 
+from ..engine.checked import is_file
+
 FOLDER = "undistorted"
 """Folder of the copies, in a capture's work folder."""
 
@@ -37,4 +39,4 @@ def copy_path(camera: dict, work_folder: Path) -> Path:
 
 def is_made(copy: Path, source: Path) -> bool:
     """Return whether a copy exists and is not older than its image."""
-    return copy.is_file() and copy.stat().st_mtime >= source.stat().st_mtime
+    return is_file(copy) and copy.stat().st_mtime >= source.stat().st_mtime

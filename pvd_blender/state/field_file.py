@@ -1,18 +1,19 @@
 """Facts about a field from the header of its file."""
 
 import functools
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..engine.checked import Checked, decode_json, is_file
+from ..engine.job import LONGEST_SECONDS
 from ..errors import ConvertFieldError
 
 METADATA_KEY = "pvd_field"
 """Key of the engine's header in the metadata of a safetensors file."""
 
-MAX_HEADER = 100_000_000
-"""Largest size of a safetensors header in bytes, by that format's own limit."""
+MOST_HEADER = 10_000_000
+"""Largest header of a field file that is read, bytes."""
 
 ROLES = {"edited_field": "EDITED", "merged_field": "MERGED", "light_field": "LIGHT"}
 """Roles of fields by their kind; a plain field is a teacher or a student."""
@@ -46,14 +47,13 @@ def field_facts(path: Path) -> FieldFacts:
         When the file is no field.
     """
     header = _header(path)
-    architecture, provenance = (_part(header, key) for key in ("architecture", "provenance"))
-    made_by = str(provenance.get("made_by", ""))
+    architecture, provenance = header.part("architecture"), header.part("provenance")
+    made_by = provenance.text("made_by", "")
     plain = "STUDENT" if made_by.startswith("pvd convert") else "TEACHER"
-    seconds = provenance.get("seconds")
     return FieldFacts(
-        role=ROLES.get(str(header["kind"]), plain),
-        architecture=str(architecture.get("name", "")),
-        seconds=float(seconds) if isinstance(seconds, int | float) else None,
+        role=ROLES.get(header.text("kind"), plain),
+        architecture=architecture.text("name", ""),
+        seconds=provenance.number("seconds", None, 0.0, LONGEST_SECONDS),
     )
 
 
@@ -65,13 +65,13 @@ def contained_edits(path: Path) -> frozenset[str]:
     ConvertFieldError
         When the file is no field.
     """
-    stamp = path.stat() if path.is_file() else None
+    stamp = path.stat() if is_file(path) else None
     return _contained(path, *((stamp.st_mtime_ns, stamp.st_size) if stamp else (0, 0)))
 
 
 @functools.lru_cache(maxsize=64)
 def _contained(path: Path, _time: int, _size: int) -> frozenset[str]:
-    return frozenset(_edit_ids(_header(path)))
+    return frozenset(_edit_ids(_header(path).values))
 
 
 def _edit_ids(header: dict) -> Iterator[str]:
@@ -87,23 +87,18 @@ def _edit_ids(header: dict) -> Iterator[str]:
                 yield value["id"]
 
 
-def _part(header: dict, key: str) -> dict:
-    value = header.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _header(path: Path) -> dict:
+def _header(path: Path) -> Checked:
     """Read the header; a safetensors file begins with its length and JSON."""
+    blame = f"{path} is no field file, choose a .safetensors that this add-on or pvd has written"
+    if not is_file(path):
+        raise ConvertFieldError(f"{blame}: there is no such file.")
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= MAX_HEADER:
-                raise ValueError("its header is too long")
-            header = json.loads(json.loads(file.read(length))["__metadata__"][METADATA_KEY])
-            if not isinstance(header, dict) or "kind" not in header:
-                raise ValueError("its header is of another format")
-            return header
-    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ConvertFieldError(
-            f"{path} is no field file; choose a .safetensors that this add-on or pvd has written."
-        ) from error
+            if not 2 <= length <= min(MOST_HEADER, path.stat().st_size):
+                raise ConvertFieldError(f"{blame}: its header is too long.")
+            data = file.read(length)
+    except OSError as error:
+        raise ConvertFieldError(f"{blame}: it cannot be read ({error.strerror}).") from error
+    metadata = Checked(decode_json(data, blame), blame).part("__metadata__")
+    return Checked(decode_json(metadata.bytes(METADATA_KEY), blame), blame)

@@ -15,6 +15,7 @@ from bpy.props import (
 )
 from bpy.types import Object, PropertyGroup, Scene
 
+from ..engine.checked import is_file
 from ..errors import ConvertFieldError, SceneError
 from ..scene import edit_properties
 from ..scene.edit_properties import OPERATIONS, EditShape, tag_owner
@@ -262,7 +263,7 @@ def source_field(frame: Object | None, for_edits: bool = False) -> Path:
     if item is None:
         raise ConvertFieldError("There is no field yet; train a teacher first.")
     path = item.parent if for_edits and item.role == "EDITED" and item.parent else item.path
-    if not Path(path).is_file():
+    if not is_file(path):
         raise ConvertFieldError(
             f"The field's file is missing: {path}; put it back, or remove the field from the list."
         )

@@ -12,7 +12,7 @@ import bpy
 from bpy.app.handlers import persistent
 from bpy.types import ID, Object
 
-from ..scene.cameras import DATASET_CAMERA
+from ..scene.cameras import DATASET_CAMERA, is_dataset_camera
 from ..scene.frame import CAPTURE
 
 ITEM_PATHS = ("path", "parent", "picture", "report")
@@ -28,7 +28,7 @@ def make_relative(blend_file: Path) -> None:
     for item in _objects():
         if item.type == "VOLUME" and item.convert_field.shown_field and item.data.filepath:
             item.data.filepath = bpy.path.relpath(item.data.filepath, start=start)
-        elif item.type == "CAMERA" and DATASET_CAMERA in item.data:
+        elif is_dataset_camera(item):
             for background in item.data.background_images:
                 if background.image is not None and not background.image.packed_file:
                     path = bpy.path.relpath(background.image.filepath, start=start)
@@ -50,12 +50,13 @@ def _change(changed: Callable[[str, ID], str], linked: bool = False) -> None:
         for values, names in ((state, ("shown_field",)), *((f, ITEM_PATHS) for f in state.fields)):
             for name in names:
                 _set(values, name, changed, item)
-        if CAPTURE in item:
+        if isinstance(item.get(CAPTURE), str):
             item[CAPTURE] = changed(item[CAPTURE], item)
-        if item.type == "CAMERA" and DATASET_CAMERA in item.data:
+        if is_dataset_camera(item):
             camera = item.data[DATASET_CAMERA]
-            if camera.get("image_path"):
-                camera["image_path"] = changed(camera["image_path"], item.data)
+            path = camera.get("image_path") if hasattr(camera, "get") else None
+            if path and isinstance(path, str):
+                camera["image_path"] = changed(path, item.data)
 
 
 def _set(values: object, name: str, changed: Callable[[str, ID], str], owner: ID) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import bpy.utils.previews
 
+from ..engine.job_folder import small_picture
 from .curve_picture import SIDE, curve_pixels
 
 LEAST_POINTS = 3
@@ -25,10 +26,13 @@ class Icons:
 
     def picture(self, path: Path | str | None) -> int:
         """Return the icon of a picture file, or 0 if there is none."""
-        path = Path(path) if path else None
-        if path is None or not path.is_file():
+        path = small_picture(Path(path).parent, path) if path else None
+        if path is None:
             return 0
-        key = f"{path}:{path.stat().st_mtime_ns}"
+        try:
+            key = f"{path}:{path.stat().st_mtime_ns}"
+        except OSError:  # it has just gone
+            return 0
         if key not in self._previews:
             if len(self._previews) >= MOST_PICTURES:
                 self._previews.clear()

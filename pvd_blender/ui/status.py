@@ -27,6 +27,9 @@ BOX_MARGIN = 20.0
 BUTTON_WIDTH = 44.0
 """Width of a button next to a text, pixels at a scale of 1."""
 
+LONGEST_TEXT = 600
+"""Longest text that is drawn whole, characters."""
+
 PREVIEW_SCALE = 7.0
 """Size of the pictures of a running job, in heights of a button."""
 
@@ -49,7 +52,10 @@ def draw_wrapped(
     width = context.region.width if context.region else 300 * scale
     room = width - (MARGIN + reserved) * scale
     column = layout.column(align=True)
-    for number, line in enumerate(_lines(iface_(text), room, scale)):
+    shown = iface_(text)
+    if len(shown) > LONGEST_TEXT:
+        shown = f"{shown[:LONGEST_TEXT]}…"
+    for number, line in enumerate(_lines(shown, room, scale)):
         column.label(text=line, icon=icon if number == 0 else "BLANK1", translate=False)
 
 

@@ -7,7 +7,6 @@ as it is, bit by bit. Density where the field has none is no edit of a field; it
 """
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import bpy
 import numpy as np
 from bpy.types import Depsgraph, Object
 
+from ..engine.temporary import TemporaryFolder
 from ..errors import SceneError
 from ..scene.frame import view_layer_of
 from .field_nodes import nodes_can_edit
@@ -135,8 +135,8 @@ def _evaluated_grid(volume: Object, depsgraph: Depsgraph) -> StoredGrid:
             f"The modifiers of '{volume.name}' leave no grid 'density'; store the changed grid "
             "under that name."
         )
-    with tempfile.TemporaryDirectory(prefix="convert-field-") as folder:
-        saved = Path(folder) / "evaluated.vdb"
+    with TemporaryFolder() as folder:
+        saved = folder / "evaluated.vdb"
         geometry.volume.grids.save(filepath=str(saved))
         return read_grid(saved, DENSITY)
 

@@ -9,8 +9,11 @@ i + 1; the grid's translation is chosen for the Blender that runs and the file s
 """
 
 import importlib
+import math
 import sys
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 from types import ModuleType
 
@@ -25,6 +28,14 @@ ORIGIN = "pvd_voxel_origin"
 MODULES = ("openvdb", "pyopenvdb")
 MOST_DENSITY = 65000.0
 """Largest density that is written: Blender renders volumes in half precision, up to 65504."""
+
+MOST_NUMBERS = 3 << 29
+"""Most numbers of an array: those of the colours of 2^29 cells."""
+
+UNREADABLE = (OSError, EOFError, KeyError, ValueError, TypeError, MemoryError, OverflowError)
+UNREADABLE += (RecursionError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+UNREADABLE += (SyntaxError, tokenize.TokenError)
+"""What numpy and zipfile raise for files that are not what they should be."""
 
 LEAST_DEPTH = 1e-3
 """Optical depth of the whole grid's diagonal below which a density counts as zero.
@@ -86,15 +97,37 @@ def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         When the file is no such volume.
     """
     try:
+        shapes = _shapes(path)
+        fits = shapes["box"] in ((2, 3), (6,)) and len(shapes["density"]) == 3
+        if not fits or shapes.get("color") not in (None, (*shapes["density"], 3)):
+            raise ValueError("its arrays do not fit together")
         with np.load(path, allow_pickle=False) as data:
             density = np.nan_to_num(data["density"].astype(np.float32), nan=0.0)
             color = data["color"].astype(np.float32) if "color" in data else None
             box = data["box"].astype(np.float64).reshape(2, 3)
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        if not np.isfinite(box).all() or not (box[0] < box[1]).all():
+            raise ValueError("its box has no volume")
+    except UNREADABLE as error:
         raise ValueError(f"{path} is not a volume of the engine ({error}).") from error
-    if density.ndim != 3 or (color is not None and color.shape != (*density.shape, 3)):
-        raise ValueError(f"{path} is not a volume of the engine: its arrays do not fit together.")
     return density, color, box
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the arrays of a file, compared with its size before any is read."""
+    shapes = {}
+    with zipfile.ZipFile(path) as archive:
+        for name in {f"{key}.npy" for key in (DENSITY, COLOR, "box")} & {*archive.namelist()}:
+            with archive.open(name) as file:
+                if np.lib.format.read_magic(file) != (1, 0):
+                    raise ValueError(f"'{name}' is of a version that the engine does not write")
+                shape, _, kind = np.lib.format.read_array_header_1_0(file)
+            count = math.prod(shape)
+            if kind.kind not in "iuf" or min(shape, default=0) < 0 or count > MOST_NUMBERS:
+                raise ValueError(f"'{name}' is no grid of numbers, or is too large")
+            if count * kind.itemsize > archive.getinfo(name).file_size:
+                raise ValueError(f"'{name}' ends too early")
+            shapes[name.removesuffix(".npy")] = shape
+    return shapes
 
 
 def srgb_to_linear(values: np.ndarray) -> np.ndarray:

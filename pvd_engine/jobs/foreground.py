@@ -2,13 +2,13 @@
 
 import contextlib
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
 from ..files.atomic import json_text, require_writable
 from ..files.lock import hold_lock
+from ..files.temporary import remove_left_folders, temporary_folder
 from .cancel import Cancellation, interrupts_cancel
 from .folder import Request, has_checkpoints, start_or_resume
 from .job import LOCK, LOG
@@ -55,16 +55,19 @@ def run_in_foreground(request: Request, options: Options) -> int:
     if wanted is not None:
         require_writable(wanted)
     existed = wanted is not None and wanted.exists()
-    folder = _make_folder(wanted)
-    keep = existed
-    try:
-        outcome = _run_locked(folder, request, options, temporary=wanted is None)
-        keep = outcome.unexpected or (
-            wanted is not None and (existed or outcome.status == "done" or has_checkpoints(folder))
-        )
-    finally:
-        if not keep:
-            shutil.rmtree(folder, ignore_errors=True)
+    remove_left_folders()
+    with contextlib.ExitStack() as stack:
+        folder = _make_folder(wanted, stack)
+        keep = existed
+        try:
+            outcome = _run_locked(folder, request, options, temporary=wanted is None)
+            keep = outcome.unexpected or (
+                wanted is not None
+                and (existed or outcome.status == "done" or has_checkpoints(folder))
+            )
+        finally:
+            if not keep:
+                shutil.rmtree(folder, ignore_errors=True)
     return outcome.exit_code
 
 
@@ -75,11 +78,11 @@ def _default_folder(request: Request) -> Path | None:
     return out.with_name(f"{out.name}.job")
 
 
-def _make_folder(wanted: Path | None) -> Path:
+def _make_folder(wanted: Path | None, stack: contextlib.ExitStack) -> Path:
     """Make the job folder, or a temporary one, which is removed when the job has ended."""
     try:
         if wanted is None:
-            return Path(tempfile.mkdtemp(prefix="pvd-"))
+            return stack.enter_context(temporary_folder())
         wanted.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror or error

@@ -200,3 +200,108 @@ def test_unmarking_a_mesh_makes_it_a_plain_object_again(origin):
     edit_shapes.unmark(item)
     assert not item.hide_render
     assert edit_shapes.collect_edits(origin) == []
+
+
+# The order --------------------------------------------------------------------------------------
+
+
+def names(origin, **options):
+    bpy.context.view_layer.update()
+    return [item.name for item in edit_shapes.edit_shapes(origin, **options)]
+
+
+@pytest.fixture
+def three(origin):
+    """Three shapes whose names are not in the order in which they were added."""
+    made = [edit_shapes.add_shape("erase", "box", (0, 0, 0), origin) for _ in range(3)]
+    for item, name in zip(made, "cab", strict=True):
+        item.name = name
+    return made
+
+
+def test_new_shapes_are_the_last_ones(origin, three):
+    assert names(origin) == ["c", "a", "b"]
+    three[1].name = "zzz"
+    assert names(origin) == ["c", "zzz", "b"], "a name is only a name"
+
+
+def test_a_shape_moves_up_and_down_and_not_beyond_the_ends(origin, three):
+    c, _, b = three
+    for item, steps, expected in (
+        (b, -1, "cba"), (b, -1, "bca"), (b, -1, "bca"), (c, 1, "bac"), (c, 5, "bac"),
+        (c, -2, "cba"),
+    ):  # fmt: skip
+        edit_shapes.reorder_shape(item, steps)
+        assert names(origin) == list(expected)
+
+
+def test_the_order_is_what_is_written(origin, three):
+    for item, op in zip(three, ("erase", "tint", "keep"), strict=True):
+        edit_shapes.shape_of(item).op = op
+    edit_shapes.reorder_shape(three[2], -2)
+    assert [edit["op"] for edit in edit_shapes.collect_edits(origin)] == ["keep", "erase", "tint"]
+
+
+def test_shapes_of_earlier_files_are_in_the_order_of_their_names(origin, three):
+    for item in three:
+        edit_shapes.shape_of(item).property_unset("order")
+    assert names(origin) == ["a", "b", "c"]
+    edit_shapes.add_shape("erase", "box", (0, 0, 0), origin).name = "0"
+    assert names(origin) == ["a", "b", "c", "0"]
+    edit_shapes.reorder_shape(three[0], -2)
+    assert names(origin) == ["c", "a", "b", "0"]
+
+
+def test_copies_follow_their_shape_and_removed_ones_leave_the_rest_in_order(origin, three):
+    copy = three[1].copy()
+    three[1].users_collection[0].objects.link(copy)
+    assert names(origin) == ["c", "a", "a.001", "b"]
+    edit_shapes.reorder_shape(copy, -1)
+    edit_shapes.remove_shape(three[0])
+    assert names(origin) == ["a.001", "a", "b"]
+
+
+def test_shapes_that_are_not_shown_keep_their_positions(origin, three):
+    c, a, b = three
+    hidden = bpy.data.collections.new("Hidden")
+    bpy.context.scene.collection.children.link(hidden)
+    for collection in a.users_collection:
+        collection.objects.unlink(a)
+    hidden.objects.link(a)
+    bpy.context.view_layer.layer_collection.children["Hidden"].exclude = True
+    b.hide_viewport = True
+    edit_shapes.reorder_shape(c, 1)
+    assert names(origin, with_off=True) == ["b", "c"]
+    bpy.context.view_layer.layer_collection.children["Hidden"].exclude = False
+    assert names(origin, with_off=True) == ["b", "a", "c"]
+
+
+def test_marking_a_shape_again_keeps_its_position(origin):
+    bpy.ops.mesh.primitive_cube_add()
+    cube = bpy.context.object
+    edit_shapes.mark_meshes([cube], "erase", origin)
+    edit_shapes.add_shape("erase", "box", (0, 0, 0), origin)
+    edit_shapes.mark_meshes([cube], "keep", origin)
+    assert names(origin)[0] == cube.name
+
+
+def test_only_shapes_can_be_moved(origin):
+    with pytest.raises(SceneError, match="is no edit shape"):
+        edit_shapes.reorder_shape(origin, 1)
+
+
+def test_the_buttons_move_the_active_shape_and_undo_takes_it_back(add_on):
+    toy = frame.create_frame(captures.capture("toy", [], ((-1, -1, -1), (1, 1, 1))))
+    bpy.context.scene.convert_field.frame = toy
+    operators = bpy.ops.convert_field
+    for name in "ba":
+        operators.add_shape(op="erase", shape="box")
+        bpy.context.object.name = name
+    bpy.ops.ed.undo_push(message="Two shapes")
+    operators.reorder_shape(steps=-1)
+    bpy.ops.ed.undo_push(message="Moved")
+    assert names(toy) == ["a", "b"]
+    bpy.ops.ed.undo()
+    assert names(bpy.data.objects["toy frame"]) == ["b", "a"]
+    bpy.context.view_layer.objects.active = bpy.data.objects["toy frame"]
+    assert not operators.reorder_shape.poll()

@@ -121,7 +121,7 @@ def test_factor_tint_and_soft_edge_are_written_and_only_where_they_belong(origin
     shape_of(tint).color = (1, 0.5, 0)
     shape_of(tint).soft = 0.3
     edit_shapes.add_shape("erase", "box", (0, 0, 0), origin)
-    erase, thin, tint = edit_shapes.collect_edits(origin)
+    thin, tint, erase = edit_shapes.collect_edits(origin)
     assert set(erase) == {"op", "region"} and erase["op"] == "erase"
     assert set(thin) == {"op", "region", "factor"} and thin["factor"] == 0.25
     assert set(tint) == {"op", "region", "color", "soft"} and tint["color"] == [1, 0.5, 0]

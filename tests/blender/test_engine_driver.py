@@ -256,7 +256,7 @@ def test_a_request_comes_back_as_it_was_written(tmp_path):
     folder = written(tmp_path, request)
     assert job_folder.read_request(folder) == request
     (folder / "request.json").write_text("{")
-    with pytest.raises(ValueError, match="is not a job"):
+    with pytest.raises(ConvertFieldError, match="is not a job"):
         job_folder.read_request(folder)
 
 

@@ -72,10 +72,10 @@ def beside_work(folder):
 
 def views_of(api, folder):
     """The dataset as the engine reads it: what `pvd info` says of each view, by name."""
+    from pvd_blender.jobs.tasks import capture_work_folder
+
     frame = api.import_capture(folder)
-    job = max(
-        (Path(frame["pvd_work_folder"])).glob("info-*"), key=lambda path: path.stat().st_mtime
-    )
+    job = max(capture_work_folder(frame).glob("info-*"), key=lambda path: path.stat().st_mtime)
     described = json.loads((job / "result.json").read_text())["outputs"]["capture"]
     return frame, {view["name"]: view for view in described["views"]}
 

@@ -1,7 +1,9 @@
 """Setting up the engine's environment: real ones, from a wheel that is made here."""
 
+import os
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -84,3 +86,13 @@ def test_a_folder_that_holds_something_else_is_left_alone(add_on, online, wheel,
     with pytest.raises(api.ConvertFieldError, match="no Python environment"):
         api.set_up_engine([str(wheel)], tmp_path / "mine")
     assert (tmp_path / "mine" / "picture.txt").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a program that does nothing")
+def test_an_environment_that_was_not_made_is_one_sentence_and_not_a_fault_in_the_timer(tmp_path):
+    from pvd_blender.jobs.set_up import EngineSetUp
+
+    set_up = EngineSetUp("true", tmp_path / "new" / "engine", [], tmp_path / "log")
+    while not set_up.pump():
+        time.sleep(0.01)
+    assert "Installing cannot be started" in set_up.error.sentence

@@ -41,8 +41,7 @@ def steps(window: Window) -> Iterator[float]:
     whole = window.picture("rendered_whole")
     window.values["changed_by_script"] = _difference(erased, whole)
     window.view.shading.type = "SOLID"
-    yield 2.0
-    window.values["photo_is_back"] = scene.camera.data.show_background_images
+    yield from window.until(lambda: scene.camera.data.show_background_images, 20)
     frame.hide_set(True)
     for item in frame.children:
         item.hide_set(item.type != "VOLUME")

@@ -4,7 +4,7 @@ from .capturing import importing
 from .converting import converting
 from .editing import editing, finding_floaters, merging
 from .making import FieldSettings
-from .task import Task, capture_folder
+from .task import Task, capture_folder, capture_work_folder
 from .training import training
 from .viewing import comparing, extracting, rendering, undistorting
 
@@ -12,6 +12,7 @@ __all__ = [
     "FieldSettings",
     "Task",
     "capture_folder",
+    "capture_work_folder",
     "comparing",
     "converting",
     "editing",

@@ -7,12 +7,11 @@ import numpy as np
 from bpy.types import Object
 
 from ...errors import ConvertFieldError
-from ...scene.cameras import WORK_FOLDER
 from ...scene.edit_shapes import edit_shapes
 from ...scene.frame import NAME
 from ...state.pending_edits import edited_volume, pending_shapes
 from ...volume.volume_edit import VolumeEdits, evaluated, volume_edits
-from .task import Task, client_notes
+from .task import Task, capture_work_folder, client_notes
 
 ADDED = "Modifiers add density in {} voxels where the field has none; that is left out"
 
@@ -54,7 +53,7 @@ def _node_edits(frame: Object, source: Path) -> VolumeEdits:
     volume = edited_volume(frame, source)
     if volume is None:
         return VolumeEdits([], 0)
-    folder = Path(frame[WORK_FOLDER]) / "grids"
+    folder = capture_work_folder(frame) / "grids"
     with evaluated(volume) as depsgraph:
         return volume_edits(volume, depsgraph, folder)
 

@@ -12,6 +12,8 @@ from bpy.types import Object
 
 from ...engine.job_folder import Request, next_folder, read_request, safe_name, write_request
 from ...errors import ConvertFieldError
+from ...preferences import engine_settings
+from ...scene.frame import NAME
 from ...state.engine_options import AUTO
 from ...state.properties import frame_state
 from ...version import VERSION
@@ -85,6 +87,11 @@ class Task:
 def capture_folder(work_folder: Path, capture_name: str) -> Path:
     """Return the folder of a capture's jobs."""
     return work_folder / safe_name(capture_name)
+
+
+def capture_work_folder(frame: Object) -> Path:
+    """Return the folder of a capture's jobs; never one that a .blend file names."""
+    return capture_folder(engine_settings().work_folder, frame[NAME])
 
 
 def client_notes(frame: Object, volume_resolution: int | None = None) -> dict:

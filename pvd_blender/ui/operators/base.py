@@ -2,12 +2,12 @@
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import bpy
 from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.types import Context, Object, Operator
 
+from ...engine.checked import is_file
 from ...errors import ConvertFieldError
 from ...preferences import engine_problem
 from ...state.properties import ConvertFieldScene, active_field, active_frame
@@ -39,7 +39,7 @@ def why_no_field(context: Context) -> str | None:
     item = active_field(frame)
     if item is None:
         return "There is no field yet; train a teacher first"
-    return None if Path(item.path).is_file() else f"The field's file is missing: {item.path}"
+    return None if is_file(item.path) else f"The field's file is missing: {item.path}"
 
 
 def why_no_density(context: Context) -> str | None:

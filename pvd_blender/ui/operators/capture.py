@@ -7,7 +7,7 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy.types import Context, Event, Object
 
 from ... import api
-from ...scene.cameras import dataset_camera
+from ...scene.cameras import is_dataset_camera
 from ...scene.frame import frame_of
 from ...state.engine_options import AUTO
 from ...state.properties import IMAGE_SIZES, active_frame
@@ -130,7 +130,7 @@ def dataset_cameras(frame: Object | None) -> list[Object]:
     """Return the cameras that were imported with a capture, in the capture's order."""
     if frame is None:
         return []
-    return [item for item in frame.children if dataset_camera(item) is not None]
+    return [item for item in frame.children if is_dataset_camera(item)]
 
 
 class CONVERT_FIELD_OT_use_capture(GuardedOperator):

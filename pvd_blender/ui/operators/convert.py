@@ -6,8 +6,10 @@ import bpy
 from bpy.types import Context, Object
 
 from ... import api
+from ...engine.checked import file_inside, is_file
+from ...preferences import engine_settings
 from ...render.compositing import ENGINE
-from ...state.properties import active_field, active_frame
+from ...state.properties import FieldItem, active_field, active_frame
 from .base import DensityJobOperator, FieldJobOperator, GuardedOperator, settings_of, why_no_field
 
 
@@ -52,12 +54,23 @@ class CONVERT_FIELD_OT_open_report(GuardedOperator):
         item = active_field(active_frame(context))
         if item is None or not item.report:
             return "The selected field has no report"
-        return None if Path(item.report).is_file() else f"The report is missing: {item.report}"
+        if not is_file(item.report):
+            return f"The report is missing: {item.report}"
+        if _report_page(item) is None:
+            return f"The report is no page in the work folder: {item.report}"
+        return None
 
     def act(self, context: Context) -> None:
         """Open it."""
-        report = Path(active_field(active_frame(context)).report)
-        bpy.ops.wm.url_open(url=report.absolute().as_uri())
+        bpy.ops.wm.url_open(url=_report_page(active_field(active_frame(context))).as_uri())
+
+
+def _report_page(item: FieldItem) -> Path | None:
+    """Return a field's report, or None if it is no page that a job wrote.
+
+    A .blend can name any file or address; the browser would run what that holds.
+    """
+    return file_inside(engine_settings().work_folder.absolute(), item.report, ".html")
 
 
 class CONVERT_FIELD_OT_render(FieldJobOperator):

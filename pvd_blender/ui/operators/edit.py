@@ -1,12 +1,12 @@
 """Operators of the third step: edit shapes, applying them, and merging fields."""
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy.types import Context, Object, OperatorProperties
 
 from ... import api
 from ...scene.edit_properties import OPERATIONS
-from ...scene.edit_shapes import is_shape, remove_shape
+from ...scene.edit_shapes import edit_shapes, is_shape, remove_shape
 from ...scene.frame import frame_of
 from ...state.engine_options import option_property
 from ...state.properties import active_frame
@@ -84,6 +84,39 @@ class CONVERT_FIELD_OT_remove_shape(GuardedOperator):
                 f"There is no edit shape '{self.name}'; choose one from the list."
             )
         remove_shape(item)
+
+
+class CONVERT_FIELD_OT_reorder_shape(GuardedOperator):
+    """Apply the active edit shape earlier or later."""
+
+    bl_idname = "convert_field.reorder_shape"
+    bl_label = "Move Edit Shape"
+    bl_options = {"REGISTER", "UNDO"}
+
+    steps: IntProperty(
+        name="Steps",
+        description="Number of positions that the shape moves in the list; earlier ones are "
+        "negative",
+        default=1,
+    )
+
+    @classmethod
+    def description(cls, _context: Context, properties: OperatorProperties) -> str:
+        """Return the tooltip of each button."""
+        when = "earlier" if properties.steps < 0 else "later"
+        return f"Apply the active edit shape {when}; shapes are applied from top to bottom"
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why no shape can be moved."""
+        frame = active_frame(context)
+        if frame is None or context.active_object not in edit_shapes(frame, with_off=True):
+            return "Select the edit shape that is to move"
+        return None
+
+    def act(self, context: Context) -> None:
+        """Move it."""
+        api.reorder_shape(context.active_object, self.steps)
 
 
 class CONVERT_FIELD_OT_add_field_erase(GuardedOperator):
@@ -205,6 +238,7 @@ def _select_only(context: Context, item: Object) -> None:
 CLASSES = (
     CONVERT_FIELD_OT_add_shape,
     CONVERT_FIELD_OT_remove_shape,
+    CONVERT_FIELD_OT_reorder_shape,
     CONVERT_FIELD_OT_add_field_erase,
     CONVERT_FIELD_OT_find_floaters,
     CONVERT_FIELD_OT_apply_edits,

@@ -28,7 +28,7 @@ class CONVERT_FIELD_PT_convert(StepPanel, Panel):
             label = row.row()
             label.alignment = "RIGHT"
             label.label(text="From")
-            row.label(text=item.name, icon=ROLE_ICONS[item.role])
+            row.label(text=item.name, icon=ROLE_ICONS.get(item.role, "NONE"))
         draw_making(layout, context, values.student)
         body = folded(layout, "convert_field_student", "Options")
         if body is not None:

@@ -30,12 +30,14 @@ class CONVERT_FIELD_PT_edit(StepPanel, Panel):
     def draw_step(self, layout: UILayout, context: Context, values: ConvertFieldScene) -> None:
         """Draw the step."""
         frame = active_frame(context)
-        icon = OPERATION_ICONS[values.edit_operation]
+        icon = OPERATION_ICONS.get(values.edit_operation, "NONE")
         layout.prop(values, "edit_operation", text="New Shape", icon=icon)
         row = layout.row(align=True)
         for shape, text in (("box", "Box"), ("sphere", "Sphere"), ("meshes", "Meshes")):
             button = row.operator("convert_field.add_shape", text=text)
-            button.op, button.shape = values.edit_operation, shape
+            if values.edit_operation in OPERATION_ICONS:
+                button.op = values.edit_operation
+            button.shape = shape
         if nodes_can_edit():
             layout.operator("convert_field.add_field_erase", icon="GEOMETRY_NODES")
         layout.operator("convert_field.find_floaters", icon="OUTLINER_OB_POINTCLOUD")
@@ -58,14 +60,19 @@ def _draw_shapes(layout: UILayout, context: Context, frame: Object, shapes: list
         return
     contained = contained_shapes(frame)
     box = layout.box()
-    column = box.column(align=True)
+    split = box.row()
+    column = split.column(align=True)
     for item in shapes:
         row = column.row(align=True)
         row.active = shape_of(item).uid not in contained
-        icon = OPERATION_ICONS[shape_of(item).op]
+        icon = OPERATION_ICONS.get(shape_of(item).op, "NONE")
         row.prop(item, "hide_viewport", text="", emboss=False)
         row.prop(item, "name", text="", emboss=item == context.active_object, icon=icon)
         row.operator("convert_field.remove_shape", text="", icon="X", emboss=False).name = item.name
+    if len(shapes) > 1:
+        buttons = split.column(align=True)
+        for icon, steps in (("TRIA_UP", -1), ("TRIA_DOWN", 1)):
+            buttons.operator("convert_field.reorder_shape", text="", icon=icon).steps = steps
     if any(shape_of(item).uid in contained for item in shapes):
         box.label(text="Grey: in the selected field already", icon="CHECKMARK")
     if context.active_object in shapes:

@@ -16,7 +16,7 @@ class CONVERT_FIELD_UL_fields(UIList):
         self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0
     ) -> None:  # fmt: skip
         row = layout.row(align=True)
-        row.prop(item, "name", text="", emboss=False, icon=ROLE_ICONS[item.role])
+        row.prop(item, "name", text="", emboss=False, icon=ROLE_ICONS.get(item.role, "NONE"))
         quality = row.row()
         quality.alignment = "RIGHT"
         quality.label(text="" if item.psnr == NO_MEASURE else f"{item.psnr:.1f} dB")

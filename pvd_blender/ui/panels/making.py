@@ -13,7 +13,9 @@ def draw_making(
     """Draw the architecture, its size, and the limit of the work."""
     column = layout.column()
     column.prop(settings, "architecture")
-    draw_wrapped(column, context, ARCHITECTURES[settings.architecture]["good_for"], icon="INFO")
+    known = ARCHITECTURES.get(settings.architecture)  # a .blend of a newer version can name another
+    if known is not None:
+        draw_wrapped(column, context, known["good_for"], icon="INFO")
     column.prop(settings, "preset")
     row = column.row()
     row.prop(settings, "limit", expand=True)

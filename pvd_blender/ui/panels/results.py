@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bpy.types import Context, Panel, UILayout
 
+from ...engine.checked import is_file
 from ...engine.job import describe_seconds
 from ...state.engine_options import architecture_label
 from ...state.properties import (
@@ -66,9 +67,8 @@ def facts(item: FieldItem) -> Iterator[tuple[str, str]]:
         yield "Architecture", architecture_label(item.architecture)
     if item.psnr != NO_MEASURE:
         yield f"PSNR to {compared_with(item.role)}", f"{item.psnr:.1f} dB"
-    path = Path(item.path)
-    if path.is_file():
-        yield "Size", describe_size(path.stat().st_size)
+    if is_file(item.path):
+        yield "Size", describe_size(Path(item.path).stat().st_size)
     if item.seconds != NO_MEASURE:
         yield "Time", describe_seconds(item.seconds)
 

@@ -1,0 +1,22 @@
+"""Texts of files and of the engine, made so that terminals and panels only show them."""
+
+import re
+import sys
+
+_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but tab and newline, overrides of the writing direction, surrogates."""
+
+
+def printable(text: object) -> str:
+    """Return a text without characters that a terminal obeys; each becomes an escape of JSON.
+
+    Names and texts of files from strangers must not move the cursor, colour the screen or turn the
+    direction of writing. The engine does the same with its own output.
+    """
+    return _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", str(text))
+
+
+def say(text: object, as_error: bool = False) -> None:
+    """Print a line to Blender's console; everything that the add-on prints goes this way."""
+    stream = sys.stderr if as_error else sys.stdout
+    print(printable(text), file=stream, flush=True)
