@@ -51,18 +51,22 @@ def combine_by_depth(scene: Scene) -> Scene:
 def _emptied_tree(scene: Scene) -> tuple[NodeTree, bpy.types.NodeSocket]:
     """Return a scene's compositor with nothing but its output, and the output's socket.
 
-    From Blender 5.0 on it is a node group of its own.
+    From Blender 5.0 on it is a node group of its own, from 5.3 on the group of an effect.
     """
-    if hasattr(scene, "compositing_node_group"):
-        tree = bpy.data.node_groups.new(f"{scene.name} with field", "CompositorNodeTree")
-        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-        scene.compositing_node_group = tree
-        output = tree.nodes.new("NodeGroupOutput")
-    else:
+    if bpy.app.version < (5, 0, 0):
         scene.use_nodes = True
         tree = scene.node_tree
         tree.nodes.clear()
         output = tree.nodes.new("CompositorNodeComposite")
+    else:
+        tree = bpy.data.node_groups.new(f"{scene.name} with field", "CompositorNodeTree")
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        output = tree.nodes.new("NodeGroupOutput")
+        if bpy.app.version < (5, 3, 0):
+            scene.compositing_node_group = tree
+        else:
+            scene.compositor_effects.clear()
+            scene.compositor_effects.new("Combine with Field").node_group = tree
     output.location = (200, 0)
     return tree, output.inputs["Image"]
 

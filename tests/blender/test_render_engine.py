@@ -134,7 +134,8 @@ def plane(camera, depth, left, right, color):
     mesh = bpy.data.meshes.new("plane")
     mesh.from_pydata([camera.matrix_world @ Vector(c) for c in corners], [], [(0, 1, 3, 2)])
     material = bpy.data.materials.new("glow")
-    material.use_nodes = True
+    if bpy.app.version < (5, 0, 0):
+        material.use_nodes = True
     material.node_tree.nodes.clear()
     glow = material.node_tree.nodes.new("ShaderNodeEmission")
     glow.inputs["Color"].default_value = (*color, 1)
