@@ -4,7 +4,7 @@ import bpy
 
 from .api import commands
 from .jobs import handlers, session
-from .render import render_engine
+from .render import compositing, render_engine
 from .state import properties, saved_paths
 from .ui import drops, icons, panels, presets
 from .ui.operators import CLASSES as OPERATORS
@@ -17,7 +17,9 @@ CLASSES = (
     *render_engine.CLASSES,
     *drops.CLASSES,
 )
-MODULES = (properties, saved_paths, session, handlers, icons, commands, render_engine)
+MODULES = (
+    properties, saved_paths, session, handlers, icons, commands, render_engine, compositing,
+)  # fmt: skip
 """Modules with something of their own to register, after the classes."""
 
 

@@ -9,11 +9,13 @@ from bpy.types import Object
 
 from ..errors import ConvertFieldError
 from ..jobs import tasks
+from ..jobs.results import show_only
 from ..scene import edit_shapes
 from ..scene.edit_properties import shape_of
 from ..scene.placement import field_placement
 from ..state.properties import find_field, source_field
 from ..volume.field_nodes import add_erase_modifier, nodes_can_edit
+from ..volume.volume_edit import has_edit
 from .shared import chosen_device, do, owner
 
 
@@ -82,7 +84,8 @@ def add_field_erase(
     """Give a field's volume the node group *Field Erase*, with a box to erase in.
 
     Density that modifiers remove from the grid ``density`` of a field's volume is erased when edits
-    are applied; this node group is an example. Blender 5.0 and later.
+    are applied; this node group is an example. That field is selected and its volume is shown, so
+    that the view shows what is erased. Blender 5.0 and later.
 
     Parameters
     ----------
@@ -108,6 +111,9 @@ def add_field_erase(
     where = bpy.context.scene.cursor.location if location is None else location
     box = edit_shapes.new_empty("Erase in", "CUBE", tuple(where), owner(frame))
     add_erase_modifier(item.volume, box)
+    state = owner(frame).convert_field
+    state.active_field = list(state.fields).index(item)
+    show_only(owner(frame), item)
     return box
 
 
@@ -154,7 +160,8 @@ def apply_edits(
     field : path, optional
         Without it, the selected field, or the field that an edited one was made from.
     edits : list of dict, optional
-        Content of an ``edits.json``; without it, the capture's edit shapes, by name.
+        Content of an ``edits.json``; without it, the capture's edit shapes, by name, and changes
+        by nodes. Shapes that the field has in it already are not applied again.
     volume_resolution : int, optional
         Voxels along the longest side of the box; extracts the volume of the new field as well.
     wait : bool
@@ -210,6 +217,11 @@ def merge(
 
 def _shown_field(volume: Object) -> Path:
     name = volume.convert_field.shown_field
+    if has_edit(volume):
+        raise ConvertFieldError(
+            f"What the modifiers of '{volume.name}' change is not in its field yet; apply the "
+            "edits first, or remove the modifiers."
+        )
     if not name:
         raise ConvertFieldError(f"'{volume.name}' shows no field; select volumes of fields.")
     if not Path(name).is_file():

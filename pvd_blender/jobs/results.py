@@ -25,7 +25,7 @@ from ..state.properties import (
     list_field,
 )
 from ..volume.vdb import missing_color_note
-from ..volume.volume import create_volume_object, write_volume, writer
+from ..volume.volume import create_volume_object, show_file, write_volume, writer
 from .tasks import Task, extracting
 from .windows import hide_relationship_lines, show_image
 
@@ -121,6 +121,7 @@ def _finish_field(role: str, made: str) -> Callable[[Request, Path, dict], Outco
         path = request.arguments["out"]
         kind = "LIGHT" if is_light(request.arguments.get("to", "")) else role
         item = find_field(frame, path) or list_field(frame, path, kind)
+        item.path = path  # a view that shows it takes in the new file
         item.parent = request.arguments.get("field", "")
         item.architecture = request.arguments.get("to") or request.arguments.get("arch") or ""
         item.seconds = float(result["outputs"].get("seconds", NO_MEASURE))
@@ -146,14 +147,13 @@ def _finish_volume(request: Request, folder: Path, _result: dict) -> Outcome:
     path = write_volume(Path(request.arguments["out"]), folder.parent / "volumes", safe_name(name))
     volume = item.volume if item else None
     if volume is not None and volume.type == "VOLUME" and volume.users_scene:
-        volume.data.filepath = str(path)
-        volume.data.grids.load()
+        show_file(volume.data, path)
     else:
         volume = create_volume_object(path, frame, name)
     volume.convert_field.shown_field = source
     if item is not None:
         item.volume = volume
-        _show_only(frame, item)
+        show_only(frame, item)
     for replaced in map(bpy.data.objects.get, request.client.get("replaces", ())):
         if replaced is not None and replaced != volume:
             _hide(replaced, True)
@@ -248,8 +248,8 @@ def _volume_next(request: Request, frame: Object) -> Task | None:
     return extracting(frame, source, resolution, device, replaces)
 
 
-def _show_only(frame: Object, shown: FieldItem) -> None:
-    """Hide the volumes of the capture's other fields, whose densities would add up."""
+def show_only(frame: Object, shown: FieldItem) -> None:
+    """Show a field's volume and no other one of the capture, since densities would add up."""
     for item in frame.convert_field.fields:
         if item.volume is not None and item.volume.users_scene:
             _hide(item.volume, item.volume != shown.volume)

@@ -1,5 +1,7 @@
 """A field's picture as Blender holds pictures: linear colour, depth along the view, its border."""
 
+from collections.abc import Sequence
+
 import bpy
 import numpy as np
 from bpy.types import RenderSettings, World
@@ -14,14 +16,14 @@ FAR = 1e10
 """Blender's depth of pixels that show nothing."""
 
 
-def linear_rgba(pixels: np.ndarray, world: np.ndarray | None) -> np.ndarray:
+def linear_rgba(pixels: np.ndarray, world: Sequence[float] | None) -> np.ndarray:
     """Return premultiplied linear colour and alpha, (H, W, 4) float32.
 
     Parameters
     ----------
     pixels : (H, W, 5) float32 array
         Premultiplied colour, sRGB-encoded; alpha; depth.
-    world : (3,) array or None
+    world : 3 floats or None
         Linear colour behind the field; None leaves the background transparent.
     """
     alpha = pixels[..., 3:4].clip(0, 1)
@@ -72,15 +74,15 @@ def inside_border(camera: dict, render: RenderSettings) -> dict:
     }
 
 
-def background(world: World | None) -> np.ndarray:
-    """Return a world's plain colour, (3,) linear: that of its background node, if it has one."""
+def background(world: World | None) -> tuple[float, ...]:
+    """Return a world's plain colour, linear: that of its background node, if it has one."""
     if world is None:
-        return np.zeros(3)
+        return (0.0, 0.0, 0.0)
     # From Blender 5.0 on a world always has nodes.
     has_nodes = bpy.app.version >= (5, 0, 0) or world.use_nodes
     if has_nodes and world.node_tree is not None:
         for node in world.node_tree.nodes:
             if node.type == "BACKGROUND":
                 color, strength = node.inputs["Color"], node.inputs["Strength"]
-                return np.array(color.default_value[:3]) * strength.default_value
-    return np.array(world.color[:])
+                return tuple(part * strength.default_value for part in color.default_value[:3])
+    return tuple(world.color[:])

@@ -1,5 +1,6 @@
 """The render engine *PVD Field*: the selected field in renders and in the 3D View."""
 
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from ..jobs.session import session
 from ..jobs.windows import redraw_panels
 from ..preferences import engine_settings
 from ..scene.cameras import render_camera
-from ..scene.edit_shapes import collect_edits
+from ..state.pending_edits import edited_volume, pending_shapes
 from ..state.properties import active_field, rendered_frame, source_field
 from .compositing import ENGINE
 from .field_picture import background, blender_depth, inside_border, linear_rgba
+from .node_preview import NodePreview
 from .viewport import View, ViewPictures, view_camera
 
 SHARED_PANELS = "BLENDER_RENDER"
@@ -36,17 +38,29 @@ class ShownField:
     path : Path
         The field file.
     edits : list of dict
-        The edit shapes, if they are shown before they are applied.
+        The edits that the field does not have in it yet, if they are shown before they are applied.
+    stamp : tuple of int
+        Time and size of the file, which may be written anew.
+    note : str
+        What is not shown, in one sentence; empty if all is.
     """
 
     frame: Object
     name: str
     path: Path
     edits: list[dict]
+    stamp: tuple[int, int]
+    note: str
 
 
-def shown_field(depsgraph: Depsgraph) -> ShownField:
-    """Return the field that a scene shows, as a depsgraph has evaluated it.
+def shown_field(depsgraph: Depsgraph, nodes: NodePreview) -> ShownField:
+    """Return the field that a scene shows, with its edits, as a depsgraph has evaluated them.
+
+    Parameters
+    ----------
+    depsgraph : Depsgraph
+    nodes : NodePreview
+        Edits by nodes from the calls before.
 
     Raises
     ------
@@ -59,8 +73,22 @@ def shown_field(depsgraph: Depsgraph) -> ShownField:
     frame = rendered_frame(scene)
     path = source_field(frame)
     item = active_field(frame)
-    live = scene.convert_field.live_edits and item.role not in ("EDITED", "LIGHT")
-    return ShownField(frame, item.name, path, collect_edits(frame, depsgraph) if live else [])
+    stat = path.stat()
+    edits, note = [], ""
+    if scene.convert_field.live_edits and item.role != "LIGHT":
+        edits = pending_shapes(frame, path, depsgraph)
+        volume = edited_volume(frame, path)
+        if volume is not None:
+            edits, note = edits + nodes.edits(volume, depsgraph), nodes.problem
+    return ShownField(frame, item.name, path, edits, (stat.st_mtime_ns, stat.st_size), note)
+
+
+def failure_sentence(error: Exception) -> str:
+    """Return what to tell the user of a failure; the details of an unexpected one are printed."""
+    if isinstance(error, ConvertFieldError):
+        return str(error)
+    traceback.print_exception(error)
+    return f"PVD Field failed ({type(error).__name__}: {error}); the terminal has the details."
 
 
 class FieldRenderEngine(RenderEngine):
@@ -77,11 +105,14 @@ class FieldRenderEngine(RenderEngine):
         self._shown: ShownField | None = None
         self._problem: str | None = None
         self._pictures: ViewPictures | None = None
+        self._nodes = NodePreview()
 
     def __del__(self) -> None:
         """End the rendering of a 3D View that is closed."""
         if getattr(self, "_pictures", None) is not None:
             self._pictures.close()
+        if getattr(self, "_nodes", None) is not None:
+            self._nodes.close()
         ended = getattr(super(), "__del__", None)
         if ended is not None:
             ended()
@@ -97,17 +128,18 @@ class FieldRenderEngine(RenderEngine):
             self._render(depsgraph)
         except JobCancelledError:
             pass
-        except ConvertFieldError as error:
-            self.report({"ERROR"}, str(error))
-            self.error_set(str(error))
+        except Exception as error:
+            sentence = failure_sentence(error)
+            self.report({"ERROR"}, sentence)
+            self.error_set(sentence)
 
     def view_update(self, _context: Context, depsgraph: Depsgraph) -> None:
         """Take in changes of the scene; the view itself moves without that."""
         self._shown = self._problem = None
         try:
-            self._shown = shown_field(depsgraph)
-        except ConvertFieldError as error:
-            self._problem = str(error)
+            self._shown = shown_field(depsgraph, self._nodes)
+        except Exception as error:
+            self._problem = failure_sentence(error)
 
     def view_draw(self, context: Context, depsgraph: Depsgraph) -> None:
         """Draw the field as far as it is rendered."""
@@ -115,8 +147,11 @@ class FieldRenderEngine(RenderEngine):
         if self._shown is not None:
             try:
                 problem = self._draw_view(context, depsgraph, self._shown)
-            except SceneError as error:
+            except ConvertFieldError as error:
                 problem = str(error)
+            except Exception as error:
+                self._shown = None  # rather than to fail at each redraw
+                problem = self._problem = failure_sentence(error)
         self.update_stats("", problem or "")
 
     def _draw_view(self, context: Context, depsgraph: Depsgraph, shown: ShownField) -> str:
@@ -124,12 +159,14 @@ class FieldRenderEngine(RenderEngine):
         camera = view_camera(context.region, context.region_data, frame)
         if self._pictures is None:
             self._pictures = ViewPictures(session().pictures, redraw_panels)
-        self._pictures.want(View(engine_settings(), shown.path, camera, shown.edits))
-        return self._pictures.draw(context.region)
+        world = _world(depsgraph.scene)
+        view = View(engine_settings(), shown.path, shown.stamp, camera, shown.edits, world)
+        self._pictures.want(view)
+        return self._pictures.draw(context.region) or shown.note
 
     def _render(self, depsgraph: Depsgraph) -> None:
         scene = depsgraph.scene
-        shown = shown_field(depsgraph)
+        shown = shown_field(depsgraph, self._nodes)
         if scene.camera is None:
             raise SceneError(
                 "The scene has no camera; add one, or look through a camera of the capture."
@@ -140,13 +177,12 @@ class FieldRenderEngine(RenderEngine):
         picture = session().pictures.render(
             engine_settings(), shown.path, camera, shown.edits, lambda: bool(self.test_break())
         )
-        if picture.warning:
-            self.report({"WARNING"}, picture.warning)
+        for warning in filter(None, (picture.warning, shown.note)):
+            self.report({"WARNING"}, warning)
         pixels = picture.pixels
         placed = shown.frame.evaluated_get(depsgraph).matrix_world
         scale = float(np.cbrt(abs(placed.determinant())))
-        world = None if scene.render.film_transparent else background(scene.world)
-        self._write(linear_rgba(pixels, world), blender_depth(pixels, camera, scale))
+        self._write(linear_rgba(pixels, _world(scene)), blender_depth(pixels, camera, scale))
 
     def _write(self, rgba: np.ndarray, depth: np.ndarray) -> None:
         """Hand the picture to Blender, whose rows go upwards."""
@@ -156,6 +192,11 @@ class FieldRenderEngine(RenderEngine):
         passes["Combined"].rect.foreach_set(rgba[::-1].ravel())
         passes["Depth"].rect.foreach_set(depth[::-1].ravel())
         self.end_result(result)
+
+
+def _world(scene: Scene) -> tuple[float, ...] | None:
+    """Return the linear colour behind a scene's field, or None for a transparent background."""
+    return None if scene.render.film_transparent else background(scene.world)
 
 
 def _shared_panels() -> list[type[Panel]]:

@@ -32,15 +32,22 @@ class View:
     ----------
     settings : EngineSettings
     field : Path
+    stamp : tuple of int
+        Time and size of its file, so that a new one is another view.
     camera : dict
         An entry of ``cameras.json``, of the size of the view.
     edits : list of dict
+    world : tuple of float or None
+        Linear colour behind the field, which hides what Blender draws there: the photograph of a
+        camera. None leaves the background transparent.
     """
 
     settings: EngineSettings
     field: Path
+    stamp: tuple[int, int]
     camera: dict
     edits: list[dict]
+    world: tuple[float, ...] | None
 
 
 class ViewPictures:
@@ -135,7 +142,7 @@ class ViewPictures:
             return "", None
         except ConvertFieldError as error:
             return error.sentence, None
-        return picture.warning, _upwards(linear_rgba(picture.pixels, None))
+        return picture.warning, _upwards(linear_rgba(picture.pixels, view.world))
 
 
 def _upwards(rgba: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from bpy.props import (
     PointerProperty,
     StringProperty,
 )
-from bpy.types import Object, PropertyGroup
+from bpy.types import Context, Object, PropertyGroup
 
 OPERATIONS = (
     ("erase", "Erase", "Remove the field inside the shape"),
@@ -24,6 +24,14 @@ MOST_FACTOR = 1e6
 """Largest factor of density and of colours."""
 
 
+def tag_owner(group: PropertyGroup, _context: Context) -> None:
+    """Tell Blender that a view or a render must show a changed value.
+
+    Values of an add-on do not do that by themselves, above all not when a script sets them.
+    """
+    group.id_data.update_tag()
+
+
 class EditShape(PropertyGroup):
     """The properties of an edit shape."""
 
@@ -31,22 +39,32 @@ class EditShape(PropertyGroup):
         name="Effect",
         description="Effect on the field inside the shape",
         items=OPERATIONS,
+        update=tag_owner,
     )
     form: StringProperty(
         name="Form",
         description="box, sphere or mesh; empty for an object that is no edit shape",
         options={"HIDDEN"},
+        update=tag_owner,
+    )
+    uid: StringProperty(
+        name="Identity",
+        description="Identity of this shape, by which a field's file names it",
+        options={"HIDDEN"},
+        update=tag_owner,
     )
     frame: PointerProperty(
         name="Capture",
         description="Frame of the capture whose fields the shape edits",
         type=Object,
+        update=tag_owner,
     )
     target: PointerProperty(
         name="To",
         description="Object that the content goes to: it lies in this object as it lies in the "
         "shape, so an object of the shape's own scale keeps the size",
         type=Object,
+        update=tag_owner,
     )
     factor: FloatProperty(
         name="Factor",
@@ -55,6 +73,7 @@ class EditShape(PropertyGroup):
         min=0.0,
         soft_max=10.0,
         max=MOST_FACTOR,
+        update=tag_owner,
     )
     color: FloatVectorProperty(
         name="Tint",
@@ -65,6 +84,7 @@ class EditShape(PropertyGroup):
         min=0.0,
         soft_max=1.0,
         max=MOST_FACTOR,
+        update=tag_owner,
     )
     soft: FloatProperty(
         name="Soft Edge",
@@ -73,6 +93,7 @@ class EditShape(PropertyGroup):
         min=0.0,
         soft_max=10.0,
         subtype="DISTANCE",
+        update=tag_owner,
     )
 
 

@@ -4,6 +4,7 @@ A box or a sphere is an Empty, so it never shows in renders; any closed mesh (or
 metaball: anything with a closed surface after its modifiers) can be marked as a shape as well.
 """
 
+import uuid
 from collections.abc import Iterable
 
 import bpy
@@ -111,7 +112,7 @@ def unmark(item: Object) -> None:
     if values.form == MESH:
         item.display_type = "TEXTURED"
         item.hide_render = False
-    values.form = ""
+    values.form = values.uid = ""
     values.frame = None
 
 
@@ -127,6 +128,7 @@ def remove_shape(item: Object) -> None:
 def _mark(item: Object, op: str, form: str, frame: Object) -> None:
     values = shape_of(item)
     values.op, values.form, values.frame = op, form, frame
+    values.uid = uuid.uuid4().hex
     if op in PLACING and values.target is None:
         add_target(item)
 
@@ -134,6 +136,17 @@ def _mark(item: Object, op: str, form: str, frame: Object) -> None:
 def _require_operation(op: str) -> None:
     if op not in OPERATION_NAMES:
         raise SceneError(f"There is no edit '{op}'; use one of {', '.join(OPERATION_NAMES)}.")
+
+
+def give_identities() -> None:
+    """Give every shape an identity of its own; a copy of a shape comes with that of the shape."""
+    known = set()
+    # Of two with one identity the older one keeps it.
+    for item in sorted(filter(is_shape, bpy.data.objects), key=lambda item: item.session_uid):
+        values = shape_of(item)
+        if not values.uid or values.uid in known:
+            values.uid = uuid.uuid4().hex
+        known.add(values.uid)
 
 
 def is_shape(item: Object | None) -> bool:
@@ -184,7 +197,7 @@ def collect_edits(frame: Object, depsgraph: Depsgraph | None = None) -> list[dic
     Returns
     -------
     list of dict
-        ``{"op": ..., "region": ...}`` where the region is ``{"box": {"matrix"}}`` with
+        ``{"id": ..., "op": ..., "region": ...}`` where the region is ``{"box": {"matrix"}}`` with
         a 4x4 matrix from [-1, 1]^3, ``{"sphere": {"center", "radius"}}``, or ``{"mesh":
         {"vertices", "faces"}}`` with triangles that face outwards; with ``"to"``, ``"factor"`` or
         ``"color"`` where the operation needs it, and ``"soft"`` where the edge is soft.
@@ -195,6 +208,7 @@ def collect_edits(frame: Object, depsgraph: Depsgraph | None = None) -> list[dic
         When a shape encloses no volume, is not closed, or has no proper target; it is named.
     """
     if depsgraph is None:
+        give_identities()
         view_layer = view_layer_of(frame)
         view_layer.update()
         depsgraph = view_layer.depsgraph
@@ -203,7 +217,9 @@ def collect_edits(frame: Object, depsgraph: Depsgraph | None = None) -> list[dic
 
 def _edit(item: Object, frame: Object, depsgraph: Depsgraph) -> dict:
     values = shape_of(item)
-    entry: dict = {"op": values.op, "region": _region(item, frame, depsgraph)}
+    entry: dict = {
+        "id": values.uid, "op": values.op, "region": _region(item, frame, depsgraph),
+    }  # fmt: skip
     if values.op in PLACING:
         entry["to"] = target_placement(item, frame, depsgraph).tolist()
     elif values.op == "scale_density":

@@ -1,6 +1,8 @@
 """Facts about a field from the header of its file."""
 
+import functools
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +55,36 @@ def field_facts(path: Path) -> FieldFacts:
         architecture=str(architecture.get("name", "")),
         seconds=float(seconds) if isinstance(seconds, int | float) else None,
     )
+
+
+def contained_edits(path: Path) -> frozenset[str]:
+    """Return the identities of the edits that a field, or any field that it comes from, has in it.
+
+    Raises
+    ------
+    ConvertFieldError
+        When the file is no field.
+    """
+    stamp = path.stat() if path.is_file() else None
+    return _contained(path, *((stamp.st_mtime_ns, stamp.st_size) if stamp else (0, 0)))
+
+
+@functools.lru_cache(maxsize=64)
+def _contained(path: Path, _time: int, _size: int) -> frozenset[str]:
+    return frozenset(_edit_ids(_header(path)))
+
+
+def _edit_ids(header: dict) -> Iterator[str]:
+    """Yield the ids of all edits in a header, its provenance and the headers within."""
+    waiting: list = [header]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+            if "op" in value and isinstance(value.get("id"), str):
+                yield value["id"]
 
 
 def _part(header: dict, key: str) -> dict:

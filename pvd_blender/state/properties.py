@@ -17,7 +17,7 @@ from bpy.types import Object, PropertyGroup, Scene
 
 from ..errors import ConvertFieldError, SceneError
 from ..scene import edit_properties
-from ..scene.edit_properties import OPERATIONS, EditShape
+from ..scene.edit_properties import OPERATIONS, EditShape, tag_owner
 from ..scene.frame import frame_of, is_frame
 from . import settings
 from .engine_options import AUTO, option_property
@@ -53,7 +53,7 @@ AUTO_SCENE = "auto"
 class FieldItem(PropertyGroup):
     """A field file that belongs to a capture."""
 
-    path: StringProperty(name="File", description="The field's .safetensors file")
+    path: StringProperty(name="File", description="The field's .safetensors file", update=tag_owner)
     role: EnumProperty(name="Role", description="Origin of the field", items=ROLES)
     psnr: FloatProperty(
         name="PSNR",
@@ -101,7 +101,9 @@ class ConvertFieldObject(PropertyGroup):
         type=FieldItem,
     )  # fmt: skip
     active_field: IntProperty(
-        name="Field", description="The field that volume, render, edit and convert use"
+        name="Field",
+        description="The field that volume, render, edit and convert use",
+        update=tag_owner,
     )
     reference: StringProperty(
         name="Compare With",
@@ -141,6 +143,7 @@ class ConvertFieldScene(PropertyGroup):
         description="Frame of the capture to work on: the Empty that holds all its objects",
         type=Object,
         poll=_frames_only,
+        update=tag_owner,
     )
     teacher: PointerProperty(
         name="Teacher", description="Settings of training", type=TeacherSettings
@@ -156,9 +159,10 @@ class ConvertFieldScene(PropertyGroup):
     volume_resolution: option_property("volume", "resolution", min=8, soft_max=512)
     live_edits: BoolProperty(
         name="Show Edits",
-        description="Render the selected field with the edit shapes as they are now, before they "
-        "are applied; an edited field already has its own",
+        description="Render the selected field with the edits as they are now, before they are "
+        "applied; those that the field already has in it are not applied again",
         default=True,
+        update=tag_owner,
     )
     show_volume: BoolProperty(
         name="Show When Done",

@@ -1,13 +1,13 @@
 """The node group *Field Erase*: geometry nodes that remove density from a field's volume.
 
 Any nodes can edit a field in this way (Blender 5.0 and later): get the grid ``density`` of the
-volume, change it, store it under the same name.
+volume, change it, store it under the same name. What Solid mode draws is the grid ``display``.
 """
 
 import bpy
 from bpy.types import NodeTree, Object
 
-from .volume_file import DENSITY
+from .volume_file import DENSITY, DISPLAY
 
 FIELD_ERASE = "Field Erase"
 FIRST_VERSION = (5, 0, 0)
@@ -45,25 +45,43 @@ def field_erase() -> NodeTree:
     tree.interface.new_socket("Volume", in_out="INPUT", socket_type="NodeSocketGeometry")
     tree.interface.new_socket("Erase In", in_out="INPUT", socket_type="NodeSocketObject")
     tree.interface.new_socket("Volume", in_out="OUTPUT", socket_type="NodeSocketGeometry")
-    start, end = _node(tree, "NodeGroupInput", 0, 0), _node(tree, "NodeGroupOutput", 9, 0)
+    start, end = _node(tree, "NodeGroupInput", 0, 0), _node(tree, "NodeGroupOutput", 12, 0)
     outside = _outside_cube(tree, start.outputs["Erase In"])
-    get = _node(tree, "GeometryNodeGetNamedGrid", 6, 1)
-    get.inputs["Name"].default_value = DENSITY
-    get.inputs["Remove"].default_value = False
-    product = _node(tree, "ShaderNodeMath", 7, 0)
+    erased = _multiplied(tree, start.outputs["Volume"], outside, DENSITY, 6)
+    # Solid mode draws a grid of its own, where erased must be gone as well.
+    erased = _multiplied(tree, erased, outside, DISPLAY, 9)
+    tree.links.new(erased, end.inputs["Volume"])
+    return tree
+
+
+def _multiplied(
+    tree: NodeTree,
+    volume: bpy.types.NodeSocket,
+    factor: bpy.types.NodeSocket,
+    name: str,
+    column: int,
+) -> bpy.types.NodeSocket:
+    """Add nodes that multiply a volume's grid, of numbers or colours; return the new volume."""
+    get = _node(tree, "GeometryNodeGetNamedGrid", column, 1)
+    store = _node(tree, "GeometryNodeStoreNamedGrid", column + 2, 0)
+    if name == DENSITY:
+        product = _node(tree, "ShaderNodeMath", column + 1, 0)
+    else:
+        product = _node(tree, "ShaderNodeVectorMath", column + 1, 0)
+        get.data_type, store.data_type = "VECTOR", "VECTOR_FLOAT"
     product.operation = "MULTIPLY"
-    store = _node(tree, "GeometryNodeStoreNamedGrid", 8, 0)
-    store.inputs["Name"].default_value = DENSITY
+    for node in (get, store):
+        node.inputs["Name"].default_value = name
+    get.inputs["Remove"].default_value = False
     for source, target in (
-        (start.outputs["Volume"], get.inputs["Volume"]),
+        (volume, get.inputs["Volume"]),
         (get.outputs["Grid"], product.inputs[0]),
-        (outside, product.inputs[1]),
+        (factor, product.inputs[1]),
         (get.outputs["Volume"], store.inputs["Volume"]),
         (product.outputs[0], store.inputs["Grid"]),
-        (store.outputs["Volume"], end.inputs["Volume"]),
     ):
         tree.links.new(source, target)
-    return tree
+    return store.outputs["Volume"]
 
 
 def _outside_cube(tree: NodeTree, cube: bpy.types.NodeSocket) -> bpy.types.NodeSocket:

@@ -7,16 +7,17 @@ from types import ModuleType
 
 import bpy
 import numpy as np
-from bpy.types import Material, Object
+from bpy.types import Material, Object, Volume
 
 from ..errors import SceneError
 from ..scene.frame import frame_collection, parent_to_frame
+from ..scene.matrices import to_numpy
 from . import volume_file
 from .vdb import openvdb_module, voxel_origin, write_vdb
-from .volume_file import COLOR, DENSITY, ORIGIN, volume_arrays
+from .volume_file import COLOR, DENSITY, DISPLAY, ORIGIN, volume_arrays
 
-VIEWPORT_DENSITY = 10.0
-"""Factor of density in Solid mode, without which surfaces thinner than a cell would not show."""
+SOLID_DEPTH = 3.0
+"""Optical depth of a cell that lets nothing through, as Solid mode draws it."""
 
 
 def write_volume(npz_path: Path, folder: Path, name: str) -> Path:
@@ -103,19 +104,37 @@ def create_volume_object(vdb_path: Path, frame: Object, name: str) -> Object:
         When Blender cannot read the file.
     """
     volume = bpy.data.volumes.new(name)
-    volume.filepath = str(vdb_path)
-    if not volume.grids.load() or DENSITY not in {grid.name for grid in volume.grids}:
-        reason = volume.grids.error_message or "it has no grid 'density'"
+    try:
+        show_file(volume, vdb_path)
+    except SceneError:
         bpy.data.volumes.remove(volume)
-        raise SceneError(f"Blender cannot read the volume {vdb_path}: {reason}.")
+        raise
     has_color = COLOR in {grid.name for grid in volume.grids}
     volume[ORIGIN] = voxel_origin()
-    volume.display.density = VIEWPORT_DENSITY
     volume.materials.append(create_material(name, has_color))
     item = bpy.data.objects.new(name, volume)
     frame_collection(frame).objects.link(item)
     parent_to_frame(item, frame)
     return item
+
+
+def show_file(volume: Volume, vdb_path: Path) -> None:
+    """Make a Volume show a `.vdb` file, in Solid mode as dense as its field is.
+
+    Raises
+    ------
+    SceneError
+        When Blender cannot read the file.
+    """
+    volume.filepath = str(vdb_path)
+    loaded = volume.grids.load()
+    grids = {grid.name: (index, grid) for index, grid in enumerate(volume.grids)}
+    if not loaded or DENSITY not in grids:
+        reason = volume.grids.error_message or "it has no grid 'density'"
+        raise SceneError(f"Blender cannot read the volume {vdb_path}: {reason}.")
+    volume.grids.active_index, grid = grids.get(DISPLAY, grids[DENSITY])
+    cell = np.mean(np.diag(to_numpy(grid.matrix_object))[:3])
+    volume.display.density = SOLID_DEPTH / cell if DISPLAY in grids else 1.0
 
 
 def create_material(name: str, has_color: bool) -> Material:

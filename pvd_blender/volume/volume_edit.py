@@ -6,8 +6,8 @@ the file; where a cell has more or less density than before, so has the field. E
 as it is, bit by bit. Density where the field has none is no edit of a field; it is counted.
 """
 
+import hashlib
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,13 +59,14 @@ def volume_edits(volume: Object, depsgraph: Depsgraph, folder: Path) -> VolumeEd
     depsgraph : Depsgraph
         The depsgraph that has evaluated it.
     folder : Path
-        Folder for the ``.npz`` files: ``density`` in the cells of the edit, ``original`` and
-        ``box`` (dataset frame).
+        Folder for the ``.npz`` files, made if it is missing: ``density`` in the cells of the edit,
+        ``original`` and ``box`` (dataset frame).
 
     Raises
     ------
     SceneError
-        When the modifiers leave no grid ``density``, or one with voxels at other positions.
+        When the modifiers leave no grid ``density``, or one with voxels at other positions, or the
+        depsgraph has not evaluated the volume because it is hidden.
     """
     edited, original = _evaluated_grid(volume, depsgraph), _stored_grid(volume)
     cell = original.cell()
@@ -82,12 +83,23 @@ def volume_edits(volume: Object, depsgraph: Depsgraph, folder: Path) -> VolumeEd
     box = np.stack((low, low + cell * shape))
     edits = []
     for factor, cells in _changes(before, after):
-        path = folder / f"{uuid.uuid4().hex[:12]}.npz"
-        np.savez_compressed(path, density=np.where(cells, before, 0), original=before, box=box)
+        path = _write_cells(folder, np.where(cells, before, 0), before, box)
         change = {"op": "scale_density", "factor": factor} if factor else {"op": "erase"}
         edits.append(change | {"region": {"grid": str(path)}})
     shown = np.count_nonzero(edited.values(*edited.bounds()) > 0)
     return VolumeEdits(edits, int(shown - np.count_nonzero((after > 0) & (before > 0))))
+
+
+def _write_cells(folder: Path, density: np.ndarray, original: np.ndarray, box: np.ndarray) -> Path:
+    """Write the cells of an edit under a name of their content, if they are not there yet."""
+    content = hashlib.sha256(box.tobytes() + original.tobytes() + density.tobytes())
+    path = folder / f"{content.hexdigest()[:24]}.npz"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.stem}.part.npz")
+        np.savez_compressed(temporary, density=density, original=original, box=box)
+        temporary.replace(path)
+    return path
 
 
 def _changes(before: np.ndarray, after: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
@@ -112,7 +124,12 @@ def _changes(before: np.ndarray, after: np.ndarray) -> Iterator[tuple[float, np.
 
 
 def _evaluated_grid(volume: Object, depsgraph: Depsgraph) -> StoredGrid:
-    geometry = volume.evaluated_get(depsgraph).evaluated_geometry()
+    try:
+        geometry = volume.evaluated_get(depsgraph).evaluated_geometry()
+    except TypeError as error:  # what is hidden is not evaluated
+        raise SceneError(
+            f"What the modifiers of '{volume.name}' erase is not seen while it is hidden; show it."
+        ) from error
     if geometry.volume is None or DENSITY not in {g.name for g in geometry.volume.grids}:
         raise SceneError(
             f"The modifiers of '{volume.name}' leave no grid 'density'; store the changed grid "

@@ -18,6 +18,9 @@ import numpy as np
 
 DENSITY = "density"
 COLOR = "color"
+DISPLAY = "display"
+"""Grid that Solid mode draws: `display_color`."""
+
 ORIGIN = "pvd_voxel_origin"
 MODULES = ("openvdb", "pyopenvdb")
 MOST_DENSITY = 65000.0
@@ -28,6 +31,10 @@ LEAST_DEPTH = 1e-3
 
 A ray loses a thousandth of its light there.
 """
+
+
+DARKEST = 0.02
+"""Colour that is added to all in Solid mode, so that black shows as grey."""
 
 
 def import_openvdb() -> ModuleType | None:
@@ -162,6 +169,28 @@ def _any_neighbour(filled: np.ndarray) -> np.ndarray:
     return out
 
 
+def display_color(density: np.ndarray, color: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Return the grid that Solid mode draws, where the mean of a voxel's colour is its opacity.
+
+    Parameters
+    ----------
+    density : (X, Y, Z) array
+        Extinction per dataset unit.
+    color : (X, Y, Z, 3) array
+        Linear colour.
+    cell : (3,) array
+        Sides of a voxel, dataset units.
+
+    Returns
+    -------
+    (X, Y, Z, 3) array
+        The colour's hue times the opacity of a cell along its mean side; zero without density.
+    """
+    opacity = -np.expm1(-density * np.mean(cell))
+    shown = color + DARKEST
+    return opacity[..., None] * shown / shown.mean(axis=-1, keepdims=True)
+
+
 def translation(low: np.ndarray, cell: np.ndarray, origin: str) -> np.ndarray:
     """Return the grid's translation for cells of size `cell` of which the first starts at `low`."""
     return low + cell / 2 if origin == "center" else low
@@ -175,7 +204,7 @@ def write_grids(
     box: np.ndarray,
     origin: str,
 ) -> None:
-    """Write density and colour as fog volume grids.
+    """Write density, and colour with what Solid mode draws of both, as fog volume grids.
 
     Parameters
     ----------
@@ -200,7 +229,8 @@ def write_grids(
     matrix[3, :3] = translation(low, cell, origin)
     made = [(module.FloatGrid(0.0), DENSITY, density)]
     if color is not None:
-        made.append((module.Vec3SGrid((0.0, 0.0, 0.0)), COLOR, color))
+        for name, values in ((COLOR, color), (DISPLAY, display_color(density, color, cell))):
+            made.append((module.Vec3SGrid((0.0, 0.0, 0.0)), name, values))
     for grid, name, values in made:
         # OpenVDB ignores strides: anything but C order would be scrambled. Values equal to the
         # background, here zero, become inactive; whole empty blocks are not stored.

@@ -47,6 +47,8 @@ class Edit:
         Factor of *scale_density*, 0 or more.
     color : tuple of float, optional
         Factors of red, green and blue of *tint*, 0 or more.
+    id : str, optional
+        Whatever the writer of the list knows the entry by; it stays in the field's file.
     """
 
     operation: str
@@ -55,6 +57,7 @@ class Edit:
     to: Placement | None = None
     factor: float | None = None
     color: tuple[float, float, float] | None = None
+    id: str | None = None
 
     def description(self) -> dict[str, Any]:
         """Return the entry as JSON, for headers and provenance."""
@@ -67,6 +70,8 @@ class Edit:
             entry["color"] = list(self.color)
         if self.soft:
             entry["soft"] = self.soft
+        if self.id is not None:
+            entry["id"] = self.id
         return entry
 
     @property

@@ -24,7 +24,12 @@ FIELDS: dict[str, tuple[str, ...]] = {
     SCALE_DENSITY: ("factor",),
     TINT: ("color",),
 }
-"""Keys of an entry in addition to its operation and region; any may have ``soft``."""
+"""Keys of an entry in addition to its operation and region; any may have `OPTIONAL` ones."""
+
+OPTIONAL = ("soft", "id")
+
+MAX_ID = 64
+"""Longest id of an entry, in characters."""
 
 MAX_BYTES = 512 * 1024 * 1024
 """Largest file of an edit list, in bytes; meshes stand in it as numbers."""
@@ -90,7 +95,7 @@ def _edit(entry: Any, folder: Path) -> Edit:
     operation = entry.get("op")
     if not isinstance(operation, str) or operation not in FIELDS:
         raise InvalidJsonError(f'"op" must be one of {", ".join(FIELDS)}')
-    rest = {key: value for key, value in entry.items() if key != "soft"}
+    rest = {key: value for key, value in entry.items() if key not in OPTIONAL}
     checked_object(rest, f"the {operation}", ("op", "region", *FIELDS[operation]))
     region = entry["region"]
     if not isinstance(region, dict) or len(region) != 1 or not region.keys() <= set(REGIONS):
@@ -104,7 +109,14 @@ def _edit(entry: Any, folder: Path) -> Edit:
         to=_placement(entry["to"]) if "to" in entry else None,
         factor=float(_factors(entry["factor"], "factor", ())) if "factor" in entry else None,
         color=None if color is None else (float(color[0]), float(color[1]), float(color[2])),
+        id=_id(entry.get("id")),
     )
+
+
+def _id(value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str) and 0 < len(value) <= MAX_ID):
+        raise InvalidJsonError(f'"id" must be a text of 1 to {MAX_ID} characters')
+    return value
 
 
 def _placement(value: Any) -> Placement:

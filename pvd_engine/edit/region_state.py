@@ -29,6 +29,7 @@ def edit_from_state(entry: dict[str, Any], tensors: dict[str, Tensor]) -> Edit:
         to=None if to is None else Placement(np.array(to, np.float64)),
         factor=None if factor is None else float(factor),
         color=None if color is None else (float(color[0]), float(color[1]), float(color[2])),
+        id=entry.get("id"),
     )
 
 

@@ -6,7 +6,7 @@ import time
 import bpy
 import numpy as np
 import pytest
-from mathutils import Vector
+from mathutils import Matrix, Vector
 
 
 @pytest.fixture
@@ -168,6 +168,67 @@ def test_field_and_objects_hide_each_other_by_depth(api, frame, tmp_path):
     scene.render.engine = "CONVERT_FIELD"
     with pytest.raises(api.ConvertFieldError, match="another render engine"):
         api.combine_by_depth(frame)
+
+
+def frames(folder):
+    """An animation into files, as pictures."""
+    bpy.context.scene.render.filepath = str(folder / "f-")
+    bpy.ops.render.render(animation=True)
+    return [pixels(bpy.data.images.load(str(path))) for path in sorted(folder.glob("f-*"))]
+
+
+def test_a_combined_scene_follows_camera_size_capture_and_new_objects(api, frame, tmp_path):
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    api.combine_by_depth(frame)
+    cameras = [item for item in frame.children if item.type == "CAMERA"]
+    own = bpy.data.objects.new("Own", cameras[1].data.copy())
+    own.matrix_world = cameras[1].matrix_world @ Matrix.Rotation(0.1, 4, "Z")
+    scene.collection.objects.link(own)  # an object that the other scene has never seen
+    scene.camera = own
+    scene.render.resolution_x, scene.render.resolution_percentage = 90, 50
+    scene.render.use_border = True
+    scene.render.border_min_x, scene.render.border_max_x = 0.1, 0.9
+    both = rendered(tmp_path / "both.png")
+    scene.render.use_compositing = False
+    scene.render.engine = "CONVERT_FIELD"
+    alone = rendered(tmp_path / "alone.png")
+    assert alone[..., 3].max() > 0.5
+    assert both.shape == alone.shape and psnr(both, alone) > 45
+
+
+def test_a_combined_animation_shows_each_frame_from_its_camera(api, frame, tmp_path):
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    scene.frame_start, scene.frame_end = 1, 3
+    api.combine_by_depth(frame)
+    first, second = [item for item in frame.children if item.type == "CAMERA"][:2]
+    for number, camera in ((1, first), (2, second)):
+        scene.timeline_markers.new(camera.name, frame=number).camera = camera
+    second.keyframe_insert("location", frame=2)
+    second.location.x += 0.5
+    second.keyframe_insert("location", frame=3)
+    (tmp_path / "both").mkdir(), (tmp_path / "alone").mkdir()
+    both = frames(tmp_path / "both")
+    scene.render.use_compositing = False
+    scene.render.engine = "CONVERT_FIELD"
+    alone = frames(tmp_path / "alone")
+    assert psnr(alone[0], alone[1]) < 30 and psnr(alone[1], alone[2]) < 30
+    assert len(both) == 3 and all(psnr(a, b) > 45 for a, b in zip(both, alone, strict=True))
+
+
+def test_an_unexpected_failure_of_the_engine_is_said(frame, tmp_path, monkeypatch):
+    from pvd_blender.render import render_engine
+
+    def fail(*_arguments):
+        raise TypeError("no such thing")
+
+    monkeypatch.setattr(render_engine, "linear_rgba", fail)
+    bpy.context.scene.render.filepath = str(tmp_path / "none.png")
+    with pytest.raises(RuntimeError, match="no such thing"):
+        bpy.ops.render.render(write_still=True)
 
 
 def test_without_capture_camera_or_field_the_reason_is_said(api, capture, tmp_path):

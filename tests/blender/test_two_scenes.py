@@ -42,6 +42,7 @@ def test_what_is_made_for_a_capture_stays_in_its_scene(scenes, api):
 
 
 def test_each_scene_renders_its_own_field(teacher, scenes, api, tmp_path):
+    from pvd_blender.render.node_preview import NodePreview
     from pvd_blender.render.render_engine import shown_field
 
     first, second, left, right = scenes
@@ -50,7 +51,7 @@ def test_each_scene_renders_its_own_field(teacher, scenes, api, tmp_path):
         api.add_field(frame, field)
     for scene, field in ((first, teacher), (second, copy), (first, teacher)):
         bpy.context.window.scene = scene
-        assert shown_field(bpy.context.evaluated_depsgraph_get()).path == field
+        assert shown_field(bpy.context.evaluated_depsgraph_get(), NodePreview()).path == field
 
 
 def test_captures_of_one_name_keep_their_jobs_apart(scenes, api, tmp_path, capture):

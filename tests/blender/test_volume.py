@@ -136,6 +136,30 @@ def test_a_block_lies_where_the_engine_has_it(tmp_path, record_property, cell, b
     assert worst_picture < 0.02
 
 
+def solid_alpha(tmp_path):
+    """What Solid mode draws, as alpha."""
+    bpy.context.scene.render.engine = "BLENDER_WORKBENCH"
+    return render(tmp_path, SIZE, 1)[..., 3]
+
+
+@needs_module
+def test_solid_mode_draws_the_density_whatever_its_colour(tmp_path):
+    density = np.zeros(SHAPE, dtype=np.float32)
+    density[4:20, 4:16, 2:14] = 0.05  # haze: a few percent on the way through
+    density[BLOCK] = 60.0
+    color = np.zeros((*SHAPE, 3), dtype=np.float32)
+    color[..., :8] = 1.0  # half of the block is black
+    show(tmp_path, density, color=color)
+    start, stop = (np.array([getattr(s, end) for s in BLOCK]) for end in ("start", "stop"))
+    orthographic_camera(1, LOW + CELL * (start + stop) / 2, 4.0)
+    alpha = solid_alpha(tmp_path)
+    middle = SIZE // 2
+    across = int((stop - start)[2] * CELL[2] / 4.0 * SIZE)  # the block's length along z, in pixels
+    inside = alpha[middle, middle - across // 2 + 2 : middle + across // 2 - 2]
+    assert inside.min() > 0.9
+    assert 0.02 < alpha[middle, middle + across * 3 // 4] < 0.6
+
+
 def soft_slab():
     """Density that varies along z and is even across, like a field's soft surface."""
     z = np.arange(32)
@@ -244,7 +268,7 @@ def test_the_file_holds_the_values_sparsely_and_names_its_voxel_origin(tmp_path)
     path = volume_file(tmp_path, np.asfortranarray(density), color=color)
     module = vdb.openvdb_module()
     grids = {grid.name: grid for grid in module.readAll(str(path))[0]}
-    assert set(grids) == {"density", "color"}
+    assert set(grids) == {"density", "color", "display"}
     assert grids["density"].activeVoxelCount() == density[BLOCK].size
     assert grids["color"].activeVoxelCount() == np.prod([s.stop - s.start + 2 for s in BLOCK])
     for grid in grids.values():
@@ -256,6 +280,10 @@ def test_the_file_holds_the_values_sparsely_and_names_its_voxel_origin(tmp_path)
     colors = np.zeros((*SHAPE, 3), dtype=np.float32)
     grids["color"].copyToArray(colors)
     assert np.allclose(colors[BLOCK], decode(color)[BLOCK], atol=1e-6)
+    shown = np.zeros((*SHAPE, 3), dtype=np.float32)
+    grids["display"].copyToArray(shown)
+    opacity = 1 - np.exp(-np.minimum(density, MOST_DENSITY) * CELL[0])
+    assert np.allclose(shown.mean(axis=-1), opacity, atol=1e-6)
 
 
 @needs_module

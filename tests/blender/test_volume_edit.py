@@ -185,3 +185,21 @@ def picture(api, frame, field):
 
 def psnr(a, b):
     return -10 * np.log10(np.square(a - b).mean() + 1e-12)
+
+
+def test_solid_mode_shows_no_more_what_nodes_have_erased(volume, origin):
+    import openvdb
+
+    erase_box(volume, origin, (0.5, 0, 0), (0.5, 2, 2))
+    volume.update_tag()
+    bpy.context.view_layer.update()
+    evaluated = volume.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    geometry = evaluated.evaluated_geometry()
+    shown = geometry.volume.grids[evaluated.data.grids.active_index]
+    assert shown.name == "display"
+    path = bpy.app.tempdir + "shown.vdb"
+    geometry.volume.grids.save(filepath=path)
+    values = np.zeros((16, 16, 16, 3), np.float32)
+    openvdb.read(path, "display").copyToArray(values)
+    assert not values[8:].any()
+    assert (values[2:8, 3:13, 4:15].mean(axis=-1) > 0.1).all()

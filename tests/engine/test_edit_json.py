@@ -47,7 +47,7 @@ def test_every_documented_operation_is_read(tmp_path):
         {"op": "move", "region": BOX, "to": to},
         {"op": "duplicate", "region": BOX, "to": to, "soft": 0.25},
         {"op": "scale_density", "region": BOX, "factor": 0.5},
-        {"op": "tint", "region": BOX, "color": [1, 0.5, 2]},
+        {"op": "tint", "region": BOX, "color": [1, 0.5, 2], "id": "a shape"},
     ]
     edits = parse_edits(entries, tmp_path, "edits.json")
     assert [edit.soft for edit in edits] == [0.1, 0, 0, 0.25, 0, 0]

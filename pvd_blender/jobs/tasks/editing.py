@@ -8,10 +8,10 @@ from bpy.types import Object
 
 from ...errors import ConvertFieldError
 from ...scene.cameras import WORK_FOLDER
-from ...scene.edit_shapes import collect_edits
+from ...scene.edit_shapes import edit_shapes
 from ...scene.frame import NAME
-from ...state.properties import find_field
-from ...volume.volume_edit import VolumeEdits, evaluated, has_edit, volume_edits
+from ...state.pending_edits import edited_volume, pending_shapes
+from ...volume.volume_edit import VolumeEdits, evaluated, volume_edits
 from .task import Task, client_notes
 
 ADDED = "Modifiers add density in {} voxels where the field has none; that is left out"
@@ -23,15 +23,21 @@ def editing(
 ) -> Task:  # fmt: skip
     """Return the task that applies edits to a field.
 
-    Without `edits`, these are the edit shapes in the scene and the changes by nodes.
+    Without `edits`, these are the edit shapes in the scene and the changes by nodes, as far as the
+    field does not have them in it.
     """
     note, content = "", list(edits or ())
     if edits is None:
         by_nodes = _node_edits(frame, source)
-        content = collect_edits(frame) + by_nodes.edits
+        content = pending_shapes(frame, source) + by_nodes.edits
         note = ADDED.format(by_nodes.added) if by_nodes.added else ""
     if not content:
-        raise ConvertFieldError("There is no edit shape; add one first.")
+        raise ConvertFieldError(
+            "The field has all edit shapes in it already; add another, or select the field that it "
+            "was made from."
+            if edits is None and edit_shapes(frame)
+            else "There is no edit shape; add one first."
+        )
     return Task(
         "Apply Edits",
         frame[NAME],
@@ -45,12 +51,10 @@ def editing(
 
 def _node_edits(frame: Object, source: Path) -> VolumeEdits:
     """Return the changes by the modifiers of a field's Volume object."""
-    item = find_field(frame, str(source))
-    volume = item.volume if item else None
-    if not has_edit(volume):
+    volume = edited_volume(frame, source)
+    if volume is None:
         return VolumeEdits([], 0)
     folder = Path(frame[WORK_FOLDER]) / "grids"
-    folder.mkdir(parents=True, exist_ok=True)
     with evaluated(volume) as depsgraph:
         return volume_edits(volume, depsgraph, folder)
 

@@ -4,6 +4,7 @@ from bpy.types import Context, Object, Panel, UILayout
 
 from ...scene.edit_properties import PLACING, shape_of
 from ...scene.edit_shapes import edit_shapes
+from ...state.pending_edits import contained_shapes
 from ...state.properties import ConvertFieldScene, active_frame
 from ...volume.field_nodes import nodes_can_edit
 from ..operators.base import why_no_density
@@ -39,7 +40,7 @@ class CONVERT_FIELD_PT_edit(StepPanel, Panel):
             layout.operator("convert_field.add_field_erase", icon="GEOMETRY_NODES")
         layout.operator("convert_field.find_floaters", icon="OUTLINER_OB_POINTCLOUD")
         if frame is not None:
-            _draw_shapes(layout, context, edit_shapes(frame, with_off=True))
+            _draw_shapes(layout, context, frame, edit_shapes(frame, with_off=True))
         big(layout).operator("convert_field.apply_edits", icon="CHECKMARK")
         draw_reason(layout, context, why_no_density(context))
         layout.separator()
@@ -48,18 +49,25 @@ class CONVERT_FIELD_PT_edit(StepPanel, Panel):
             draw_reason(layout, context, why_no_merge(context))
 
 
-def _draw_shapes(layout: UILayout, context: Context, shapes: list[Object]) -> None:
-    """Draw the list of the shapes, and the settings of the active one."""
+def _draw_shapes(layout: UILayout, context: Context, frame: Object, shapes: list[Object]) -> None:
+    """Draw the list of the shapes, and the settings of the active one.
+
+    Those that the selected field has in it already are drawn in grey.
+    """
     if not shapes:
         return
+    contained = contained_shapes(frame)
     box = layout.box()
     column = box.column(align=True)
     for item in shapes:
         row = column.row(align=True)
+        row.active = shape_of(item).uid not in contained
         icon = OPERATION_ICONS[shape_of(item).op]
         row.prop(item, "hide_viewport", text="", emboss=False)
         row.prop(item, "name", text="", emboss=item == context.active_object, icon=icon)
         row.operator("convert_field.remove_shape", text="", icon="X", emboss=False).name = item.name
+    if any(shape_of(item).uid in contained for item in shapes):
+        box.label(text="Grey: in the selected field already", icon="CHECKMARK")
     if context.active_object in shapes:
         values = shape_of(context.active_object)
         column = box.column()

@@ -1,0 +1,51 @@
+"""Changes of a field by the modifiers of its volume, shown before they are applied."""
+
+import tempfile
+from pathlib import Path
+
+from bpy.types import Depsgraph, Object
+
+from ..errors import SceneError
+from ..volume.volume_edit import volume_edits
+
+
+class NodePreview:
+    """The edits by a Volume object's modifiers, found anew only when the volume has changed.
+
+    Attributes
+    ----------
+    problem : str
+        Why the last ones cannot be shown; empty if they can.
+    """
+
+    def __init__(self) -> None:
+        self.problem = ""
+        self._folder: tempfile.TemporaryDirectory | None = None
+        self._known: tuple[str, str] | None = None
+        self._edits: list[dict] = []
+
+    def edits(self, volume: Object, depsgraph: Depsgraph) -> list[dict]:
+        """Return the content of an ``edits.json`` for what a depsgraph has evaluated."""
+        wanted = (volume.name, volume.data.filepath)
+        if wanted != self._known or _has_changed(volume, depsgraph):
+            self._edits, self.problem, self._known = [], "", wanted
+            try:
+                self._edits = volume_edits(volume, depsgraph, self._files()).edits
+            except SceneError as error:
+                self.problem, self._known = str(error), None
+        return self._edits
+
+    def close(self) -> None:
+        """Remove the files of the edits."""
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def _files(self) -> Path:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="convert-field-")
+        return Path(self._folder.name)
+
+
+def _has_changed(volume: Object, depsgraph: Depsgraph) -> bool:
+    changed = {update.id.original for update in depsgraph.updates if update.is_updated_geometry}
+    return volume in changed or volume.data in changed
