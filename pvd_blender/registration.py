@@ -4,7 +4,7 @@ import bpy
 
 from .api import commands
 from .jobs import handlers, session
-from .render import compositing, render_engine
+from .render import compositing, photographs, render_engine
 from .state import properties, saved_paths
 from .ui import drops, icons, panels, presets
 from .ui.operators import CLASSES as OPERATORS
@@ -18,8 +18,16 @@ CLASSES = (
     *drops.CLASSES,
 )
 MODULES = (
-    properties, saved_paths, session, handlers, icons, commands, render_engine, compositing,
-)  # fmt: skip
+    properties,
+    saved_paths,
+    session,
+    handlers,
+    icons,
+    commands,
+    render_engine,
+    compositing,
+    photographs,
+)
 """Modules with something of their own to register, after the classes."""
 
 

@@ -18,6 +18,7 @@ from ..state.properties import active_field, rendered_frame, source_field
 from .compositing import ENGINE
 from .field_picture import background, blender_depth, inside_border, linear_rgba
 from .node_preview import NodePreview
+from .photographs import keep_hidden
 from .viewport import View, ViewPictures, view_camera
 
 SHARED_PANELS = "BLENDER_RENDER"
@@ -143,6 +144,7 @@ class FieldRenderEngine(RenderEngine):
 
     def view_draw(self, context: Context, depsgraph: Depsgraph) -> None:
         """Draw the field as far as it is rendered."""
+        keep_hidden(context)
         problem = self._problem
         if self._shown is not None:
             try:

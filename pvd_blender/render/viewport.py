@@ -38,8 +38,7 @@ class View:
         An entry of ``cameras.json``, of the size of the view.
     edits : list of dict
     world : tuple of float or None
-        Linear colour behind the field, which hides what Blender draws there: the photograph of a
-        camera. None leaves the background transparent.
+        Linear colour behind the field; None leaves the background transparent.
     """
 
     settings: EngineSettings

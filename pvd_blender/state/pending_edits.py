@@ -21,8 +21,9 @@ def pending_shapes(frame: Object, field: Path, depsgraph: Depsgraph | None = Non
     depsgraph : Depsgraph, optional
         As for `collect_edits`, which also says what is returned and raised.
     """
-    contained = contained_edits(field)
-    return [edit for edit in collect_edits(frame, depsgraph) if edit["id"] not in contained]
+    edits = collect_edits(frame, depsgraph)
+    contained = contained_edits(field) if edits else frozenset()
+    return [edit for edit in edits if edit["id"] not in contained]
 
 
 def contained_shapes(frame: Object) -> frozenset[str]:

@@ -164,6 +164,12 @@ class ConvertFieldScene(PropertyGroup):
         default=True,
         update=tag_owner,
     )
+    show_photographs: BoolProperty(
+        name="Show Photographs",
+        description="Show the photograph of the camera that a view looks through over the rendered "
+        "field as well, to compare them",
+        default=False,
+    )
     show_volume: BoolProperty(
         name="Show When Done",
         description="Extract the volume of each new field",

@@ -339,7 +339,9 @@ def test_shapes_by_buttons_are_shapes_by_the_api(api, frame):
     OPERATORS.add_shape(op="keep", shape="sphere")
     assert bpy.context.active_object.empty_display_type == "SPHERE"
     assert bpy.context.selected_objects == [bpy.context.active_object]
-    assert api.collect_edits(frame) == by_api
+    by_buttons = api.collect_edits(frame)
+    ids = {edit.pop("id") for edit in (*by_api, *by_buttons)}
+    assert by_buttons == by_api and len(ids) == 4, "each shape is one of its own"
 
 
 def test_selected_meshes_become_shapes_and_plain_meshes_again(api, frame):

@@ -130,6 +130,15 @@ def test_a_scene_is_exported_while_the_window_stays_alive(folder):
     assert result["longest_without_the_window"] < result["seconds_to_export"] / 5
 
 
+def test_the_view_shows_what_is_there(folder):
+    result = done(folder, "shown", steps=200)
+    print(json.dumps(result, indent=1))
+    assert result["photo_itself"] > 5 * result["photo_shines_through"]
+    assert result["photo_is_back"]
+    assert result["changed_by_script"] > 0.01
+    assert not result["nodes"] or result["erased_in_solid"] > 0.003
+
+
 def _wait(condition: Callable[[], bool], seconds: float) -> None:
     end = time.monotonic() + seconds
     while not condition():

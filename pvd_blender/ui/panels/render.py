@@ -32,6 +32,7 @@ class CONVERT_FIELD_PT_render(Panel):
         if item is not None:
             layout.prop(item, "name", text="Field")
         layout.prop(scene.convert_field, "live_edits")
+        layout.prop(scene.convert_field, "show_photographs")
         layout.prop(scene.render, "film_transparent", text="Transparent Background")
 
 
