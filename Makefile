@@ -1,11 +1,19 @@
 # Two commands for a newcomer: `make demo` and `make test`. Both make the two environments that the
-# product lives in, one for the engine and one for Blender, and need nothing but Python 3.11.
+# product lives in, one for the engine and one for Blender, and need nothing but Python 3.11 or 3.13.
 
-PYTHON ?= python3.11
+# The Blender of each Python that the bpy package is built for.
+BPY_3.11 := 4.5.15
+BPY_3.13 := 5.3.0
+# What a Python prints, or nothing where it is missing or cannot make environments.
+says = $(shell $(1) -c "import ensurepip, sys; print($(2))" 2>/dev/null)
+NO_PYTHON = $(error Blender's bpy package needs Python 3.13 or 3.11: install one with its venv module \
+  (Debian 13: apt install python3-venv; Ubuntu 24.04: python3.13-venv of ppa:deadsnakes/ppa) and run make again)
+PYTHON ?= $(or $(firstword $(foreach version,3.11 3.13,$(call says,python$(version),'python$(version)'))),$(NO_PYTHON))
+BPY ?= bpy==$(or $(BPY_$(call says,$(PYTHON),'%d.%d' % sys.version_info[:2])),$(NO_PYTHON))
+
 # How pip finds torch; for a CUDA or a CPU-only build give the options that pytorch.org shows for it,
 # for example  make demo TORCH_OPTIONS="--index-url <address>"
 TORCH_OPTIONS ?=
-BPY ?= bpy==4.5.15
 OUT ?= demo_output
 
 ENGINE := .venv-engine
@@ -37,7 +45,7 @@ test: setup lint test-engine test-blender  ## The checks of a change
 test-all: test slow-tests test-blenders  ## And what is slow: all pairs, all Blenders
 
 setup:  ## Both environments, side by side
-	@$(MAKE) --no-print-directory --jobs 2 $(ENGINE)/.ready $(BLENDER)/.ready
+	@$(MAKE) --no-print-directory --jobs 2 $(BLENDER)/.ready $(ENGINE)/.ready
 
 test-engine: $(ENGINE)/.ready
 	$(ENGINE_TESTS) $(QUICK)
@@ -61,9 +69,9 @@ options: $(ENGINE)/.ready  ## The table of the engine's options that the add-on 
 addon: $(BLENDER)/.ready options  ## The extension zip, checked by Blender's own validator
 	rm -rf dist && $(BLENDER_PYTHON) build_addon.py --out dist
 
-# The add-on, installed from its zip, in every Blender at hand; 5.2 needs python3.13, too.
+# The add-on, installed from its zip, in every Blender; needs python3.11 and python3.13.
 test-blenders: setup addon
-	for pair in 3.11:4.2.23 3.11:4.5.15 3.11:5.0.1 3.13:5.2.3; do \
+	for pair in 3.11:4.2.23 3.11:4.5.15 3.11:5.0.1 3.13:5.2.3 3.13:5.3.0; do \
 	  version=$${pair#*:}; environment=.venv-blender-$$version; \
 	  [ -f $$environment/.ready ] || { python$${pair%:*} -m venv $$environment && \
 	    $$environment/bin/python $(PIP_INSTALL) bpy==$$version $(BLENDER_DEV) && \

@@ -55,6 +55,7 @@ def combine_by_depth(scene: Scene) -> Scene:
     other = field_scene(scene)
     if other is None:
         other = scene[FIELD_SCENE] = bpy.data.scenes.new(f"{scene.name} Field")
+        other.view_layers[0].update()  # from Blender 5.2 on it lacks its collections until then
     follow(scene)
     for layer in scene.view_layers:
         layer.use_pass_z = True
@@ -130,22 +131,26 @@ def _follow_exclusions(source: LayerCollection, target: LayerCollection) -> None
 def _emptied_tree(scene: Scene) -> tuple[NodeTree, bpy.types.NodeSocket]:
     """Return a scene's compositor with nothing but its output, and the output's socket.
 
-    From Blender 5.0 on it is a node group of its own.
+    From Blender 5.0 on it is a node group of its own, from 5.3 on the group of an effect.
     """
-    if hasattr(scene, "compositing_node_group"):
-        name = f"{scene.name} with field"
-        tree = scene.compositing_node_group
-        if tree is None or tree.name != name:
-            tree = bpy.data.node_groups.new(name, "CompositorNodeTree")
-            tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-            scene.compositing_node_group = tree
-        tree.nodes.clear()
-        output = tree.nodes.new("NodeGroupOutput")
-    else:
+    kind = "NodeGroupOutput"
+    if bpy.app.version < (5, 0, 0):
+        kind = "CompositorNodeComposite"
         scene.use_nodes = True
         tree = scene.node_tree
-        tree.nodes.clear()
-        output = tree.nodes.new("CompositorNodeComposite")
+    else:
+        name = f"{scene.name} with field"
+        tree = bpy.data.node_groups.get(name)
+        if tree is None or tree.bl_idname != "CompositorNodeTree":
+            tree = bpy.data.node_groups.new(name, "CompositorNodeTree")
+            tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        if bpy.app.version < (5, 3, 0):
+            scene.compositing_node_group = tree
+        else:
+            scene.compositor_effects.clear()
+            scene.compositor_effects.new("Combine with Scene").node_group = tree
+    tree.nodes.clear()
+    output = tree.nodes.new(kind)
     output.location = (200, 0)
     return tree, output.inputs["Image"]
 

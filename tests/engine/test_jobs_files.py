@@ -2,6 +2,7 @@ import json
 import math
 import os
 import stat
+import subprocess
 import sys
 
 import numpy as np
@@ -61,19 +62,25 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
         write_json(tmp_path / "file" / "a.json", {})
 
 
+DIES_IN_A_WRITE = """
+import os, sys
+from pathlib import Path
+from pvd_engine.files.atomic import write_atomic
+
+def die(path):
+    path.write_bytes(b"ha")
+    path.with_name(".tmp1234").write_bytes(b"of a library")
+    os._exit(9)
+
+write_atomic(Path(sys.argv[1]), die)
+"""
+
+
 def test_leftovers_of_a_killed_write_are_removed_and_nothing_else(tmp_path):
     write_bytes(tmp_path / "t.safetensors", b"whole")
     write_bytes(tmp_path / "t[1].safetensors", b"whole")
 
-    def die(path):
-        path.write_bytes(b"ha")
-        path.with_name(".tmp1234").write_bytes(b"of a library")
-        os._exit(9)
-
-    process = os.fork()
-    if process == 0:  # it dies in the middle of a write
-        write_atomic(tmp_path / "t.safetensors", die)
-    os.waitpid(process, 0)  # not any child: one of another test may have ended
+    subprocess.run([sys.executable, "-c", DIES_IN_A_WRITE, str(tmp_path / "t.safetensors")])
     assert len(names(tmp_path)) == 3
     remove_leftovers(tmp_path / "t[1].safetensors")
     assert len(names(tmp_path)) == 3
