@@ -15,6 +15,7 @@ from ..preferences import engine_settings
 from ..scene.cameras import render_camera
 from ..state.pending_edits import edited_volume, pending_shapes
 from ..state.properties import active_field, rendered_frame, source_field
+from ..texts import say
 from .compositing import ENGINE
 from .field_picture import background, blender_depth, inside_border, linear_rgba
 from .node_preview import NodePreview
@@ -88,7 +89,7 @@ def failure_sentence(error: Exception) -> str:
     """Return what to tell the user of a failure; the details of an unexpected one are printed."""
     if isinstance(error, ConvertFieldError):
         return str(error)
-    traceback.print_exception(error)
+    say("".join(traceback.format_exception(error)), as_error=True)
     return f"PVD Field failed ({type(error).__name__}: {error}); the terminal has the details."
 
 

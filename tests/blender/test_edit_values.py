@@ -122,9 +122,9 @@ def test_factor_tint_and_soft_edge_are_written_and_only_where_they_belong(origin
     shape_of(tint).soft = 0.3
     edit_shapes.add_shape("erase", "box", (0, 0, 0), origin)
     thin, tint, erase = edit_shapes.collect_edits(origin)
-    assert set(erase) == {"op", "region"} and erase["op"] == "erase"
-    assert set(thin) == {"op", "region", "factor"} and thin["factor"] == 0.25
-    assert set(tint) == {"op", "region", "color", "soft"} and tint["color"] == [1, 0.5, 0]
+    assert set(erase) == {"id", "op", "region"} and erase["op"] == "erase"
+    assert set(thin) == {"id", "op", "region", "factor"} and thin["factor"] == 0.25
+    assert set(tint) == {"id", "op", "region", "color", "soft"} and tint["color"] == [1, 0.5, 0]
     assert tint["soft"] == pytest.approx(0.3 / SCALE, rel=1e-6)
 
 

@@ -91,7 +91,7 @@ def test_texts_lose_what_a_terminal_obeys_and_paths_with_it_are_refused():
     "data",
     [
         b"[" * 100_000,
-        b"[" * 30 + b"]" * 30,
+        b"[" * 110 + b"]" * 110,
         b"[" + b"0," * 3_000_000 + b"0]",
         b'"' + b"x" * 41_000_000 + b'"',
         b"\xff\xfe{",
