@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 import imageio.v3 as iio
 import numpy as np
@@ -275,7 +275,8 @@ def _open(file: BinaryIO, path: Path, stack: contextlib.ExitStack) -> _OpenImage
         if kind is None:
             raise UserError(f"{path} is not an image that can be read; replace it.")
         raise UserError(f"{path} is {kind}, which cannot be read; save it as PNG or JPEG.")
-    return stack.enter_context(iio.imopen(file, "r", plugin=PillowImage))
+    image = stack.enter_context(iio.imopen(file, "r", plugin=PillowImage))
+    return cast(PillowImage, image)
 
 
 def _require_reader(head: bytes, path: Path) -> None:

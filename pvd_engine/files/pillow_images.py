@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from imageio.plugins.pillow import PillowPlugin
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
 from .image_header import ImageHeader
 
@@ -29,7 +29,7 @@ _SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
 class PillowImage(PillowPlugin):
     """An open image file; made by ``imageio.v3.imopen(file, "r", plugin=PillowImage)``."""
 
-    _image: Image.Image
+    _image: ImageFile.ImageFile
 
     def header(self) -> ImageHeader:
         """Return the header.
@@ -129,7 +129,7 @@ class PillowImage(PillowPlugin):
         file.seek(0)
         with Image.open(file, formats=FORMATS) as image:
             image.tile = [
-                tile._replace(args=raw if isinstance(tile.args, str) else (raw, *tile.args[1:]))
+                tile._replace(args=(raw, *tile.args[1:]) if isinstance(tile.args, tuple) else raw)
                 for tile in image.tile
             ]
             image._mode = mode
@@ -145,8 +145,8 @@ class PillowImage(PillowPlugin):
 
 
 def _raw_mode_of(tile: Any) -> str:
-    args = tile.args if isinstance(tile.args, str) else (tile.args or ("",))[0]
-    return args if isinstance(args, str) else ""
+    first = tile.args if isinstance(tile.args, str) else (tile.args or ("",))[0]
+    return first if isinstance(first, str) else ""
 
 
 def _straight(premultiplied: np.ndarray) -> np.ndarray:
