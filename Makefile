@@ -94,7 +94,7 @@ fuzz: setup
 $(ENGINE)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(ENGINE)
 	$(ENGINE_PYTHON) $(PIP_INSTALL) $(TORCH_OPTIONS) -c constraints.txt torch
-	$(ENGINE_PYTHON) $(PIP_INSTALL) -c constraints.txt -e .[fast,onnx,dev]
+	$(ENGINE_PYTHON) $(PIP_INSTALL) -c constraints.txt -e .[fast,heic,onnx,dev]
 	touch $@
 
 $(BLENDER)/.ready:

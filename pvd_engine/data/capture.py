@@ -72,6 +72,8 @@ class View:
         An image that is black where pixels do not count; None without a mask.
     mask_hides : bool
         The mask is black where pixels count, and nowhere else.
+    exposure : float
+        Stops by which an image of linear light is brightened when it becomes display colour.
     """
 
     name: str
@@ -81,6 +83,7 @@ class View:
     stored_size: tuple[int, int] | None = None
     mask_path: Path | None = None
     mask_hides: bool = False
+    exposure: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,8 @@ class Capture:
         The sparse points, dataset frame, where the format does not keep them in a PLY file.
     downscale : int
         Divisor of the width and height of the images.
+    exposure : float or None
+        Stops by which the images of linear light are brightened; None where there are none.
     """
 
     name: str
@@ -162,6 +167,7 @@ class Capture:
     points_path: Path | None = None
     points: SparsePoints | None = None
     downscale: int = 1
+    exposure: float | None = None
 
     def split(self, name: str) -> tuple[View, ...]:
         """Return the views of one split, in file order."""

@@ -19,6 +19,7 @@ from .formats.polycam import is_polycam, read_polycam
 from .formats.realitycapture import is_realitycapture, read_realitycapture
 from .formats.transforms import is_transforms, read_transforms
 from .images.downscale import downscaled
+from .images.linear_light import exposed
 
 MIN_TRAIN_VIEWS = 2
 """Fewest train views with an image for training."""
@@ -96,7 +97,7 @@ _READABLE = (
 )
 
 
-def open_capture(path: str | Path, downscale: int = 1) -> Capture:
+def open_capture(path: str | Path, downscale: int = 1, exposure: float = 0.0) -> Capture:
     """Read a dataset; its format is found from its content.
 
     Parameters
@@ -105,11 +106,14 @@ def open_capture(path: str | Path, downscale: int = 1) -> Capture:
         A folder, read in the first of `FORMATS` that fits, or the file that lists its cameras.
     downscale : int
         Divide width and height of every image by this.
+    exposure : float
+        Stops by which images of linear light are brightened.
 
     Returns
     -------
     Capture
-        The capture. Images are not decoded yet, except a few to check for transparency.
+        The capture. Images are not decoded yet, except a few to check for
+        transparency and bright light.
 
     Raises
     ------
@@ -126,7 +130,7 @@ def open_capture(path: str | Path, downscale: int = 1) -> Capture:
         capture = _open(Path(os.path.abspath(Path(path).expanduser())))  # noqa: PTH100
     except (OSError, RuntimeError, ValueError) as error:  # unreadable folder, no home, NUL in path
         raise UserError(f"{path} cannot be read: {error}.") from error
-    return downscaled(capture, downscale)
+    return downscaled(exposed(capture, exposure), downscale)
 
 
 def require_trainable(capture: Capture) -> None:

@@ -1,19 +1,36 @@
-"""Image files: header reads, decoding to 8-bit sRGB with straight alpha, atomic PNG writes."""
+"""Image files: header reads, decoding to display colour with straight alpha, atomic PNG writes.
+
+All images go through here, and from here through imageio; only OpenEXR and Radiance HDR, which it
+does not read without large or downloaded libraries, have modules of their own.
+"""
 
 import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import struct
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, cast
 
+import imageio.v3 as iio
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from imageio.core.request import InitializationError
+from PIL import Image, features
 
 from ..errors import UserError
-from .atomic import write_atomic
+from .atomic import write_atomic, write_bytes
 from .file_input import opened
+from .image_header import ImageHeader
+from .linear_light import clipped_fraction, to_display
+from .openexr_images import SIGNATURE as OPENEXR
+from .openexr_images import OpenExrImage
+from .pillow_images import PillowImage
+from .radiance_images import SIGNATURES as RADIANCE
+from .radiance_images import RadianceImage
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"),
+    *(".exr", ".hdr", ".avif", ".heic", ".heif"),
+)
 """File endings of images; any other ending counts as part of the name."""
 
 MAX_PIXELS = 150_000_000
@@ -22,40 +39,31 @@ MAX_PIXELS = 150_000_000
 PNG_COMPRESSION = 4
 """zlib level of written PNGs: nearly as small as the default 6, in half the time."""
 
-UNREAD_SUFFIXES = (".exr", ".hdr", ".heic", ".avif", ".gif")
+UNREAD_SUFFIXES = (".gif", ".jxl", ".jp2", ".psd", ".tga", ".dng")
 """File endings of images that cannot be read; they are found so that an error can name them."""
 
-_OTHER_KINDS: dict[str, Callable[[bytes], bool]] = {
-    "an OpenEXR image": lambda head: head.startswith(b"\x76\x2f\x31\x01"),
-    "a Radiance HDR image": lambda head: head.startswith((b"#?RADIANCE", b"#?RGBE")),
-    "a HEIC or AVIF image": lambda head: head[4:8] == b"ftyp",
-    "a GIF image": lambda head: head.startswith((b"GIF87a", b"GIF89a")),
+_READ_BY_PILLOW = (
+    *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II\x2b\0", b"MM\0\x2b"),
+    *(b"BM",),
+)
+_OTHER_KINDS = {
+    b"GIF8": "a GIF image",
+    b"8BPS": "a Photoshop file",
+    b"\xff\x0a": "a JPEG XL image",
+    b"\0\0\0\x0cJXL ": "a JPEG XL image",
+    b"\0\0\0\x0cjP  ": "a JPEG 2000 image",
+    b"DDS ": "a DDS texture",
+    b"qoif": "a QOI image",
+    b"%PDF": "a PDF file",
 }
-_HEAD_BYTES = 16
-_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
-_ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
-_HIGH_DEPTH_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
-_SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+_HEAD_BYTES = 64
 
 
-@dataclass(frozen=True)
-class ImageHeader:
-    """The header of an image, read without decoding the pixels.
-
-    Attributes
-    ----------
-    width, height : int
-        Size of the stored pixels.
-    has_alpha : bool
-        There is an alpha channel, or a transparent palette entry or key colour.
-    turned : bool
-        The EXIF orientation is a quarter turn, which swaps width and height.
-    """
-
-    width: int
-    height: int
-    has_alpha: bool
-    turned: bool
+class _OpenImage(Protocol):
+    def header(self) -> ImageHeader: ...
+    def pixels(self, turn: bool = False) -> np.ndarray: ...
+    def shows_through(self) -> bool: ...
 
 
 def read_header(path: Path) -> ImageHeader:
@@ -66,13 +74,8 @@ def read_header(path: Path) -> ImageHeader:
     UserError
         The file is missing, not an image, or larger than `MAX_PIXELS`.
     """
-    with _opened(path) as image:
-        return ImageHeader(
-            width=image.width,
-            height=image.height,
-            has_alpha=image.mode in _ALPHA_MODES or "transparency" in image.info,
-            turned=_orientation(image) in _SWAPPED_ORIENTATIONS,
-        )
+    with _opened(path) as (_, header):
+        return header
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -86,6 +89,15 @@ def has_alpha(path: Path) -> bool:
     return read_header(path).has_alpha
 
 
+def holds_linear_light(path: Path) -> bool:
+    """Return whether a file starts as an image of linear light does; False if it cannot be read."""
+    try:
+        with opened(path) as file:
+            return file.read(_HEAD_BYTES).startswith((OPENEXR, *RADIANCE))
+    except UserError:
+        return False
+
+
 def shows_through(path: Path) -> bool:
     """Return whether any pixel is not opaque; takes far less memory than `load_image`.
 
@@ -94,46 +106,66 @@ def shows_through(path: Path) -> bool:
     UserError
         The file is missing, damaged or too large.
     """
-    with _opened(path) as image:
-        if image.mode in _HIGH_DEPTH_MODES:
-            return False
-        with_alpha = image if image.mode in ("RGBA", "LA") else image.convert("RGBA")
-        return with_alpha.getchannel("A").getextrema() != (255, 255)
+    with _opened(path) as (image, _):
+        return image.shows_through()
 
 
-def load_image(path: Path, expected_size: tuple[int, int] | None = None) -> np.ndarray:
-    """Decode an image to 8-bit sRGB with straight alpha.
+def load_image(
+    path: Path, expected_size: tuple[int, int] | None = None, exposure: float = 0.0
+) -> np.ndarray:
+    """Decode an image to sRGB with straight alpha, with 8 bits or with 16.
 
     Pixels are returned as stored, as the programs that find camera poses see them. A quarter turn
     that EXIF asks for is applied only when `expected_size` fits the turned image alone. Grey,
-    palette, CMYK and 16-bit images are converted; an image without transparency is opaque.
+    palette and CMYK images are converted; an image without transparency is opaque. Linear light
+    becomes display colour (`linear_light.to_display`).
 
     Parameters
     ----------
     path : Path
     expected_size : (width, height), optional
         The size that the camera states.
+    exposure : float
+        Stops by which linear light is brightened.
 
     Returns
     -------
-    (height, width, 4) uint8 array
+    (height, width, 4) uint8 or uint16 array
+        uint16 where the file has more than 8 bits.
 
     Raises
     ------
     UserError
         The file is missing, damaged, too large, or of another size than expected.
     """
-    with _opened(path) as image:
-        size = image.size
-        if expected_size is not None and size != tuple(expected_size):
-            turned = _orientation(image) in _SWAPPED_ORIENTATIONS
-            if not turned or size[::-1] != tuple(expected_size):
-                raise UserError(
-                    f"{path} has {size[0]} x {size[1]} pixels, but its camera has "
-                    f"{expected_size[0]} x {expected_size[1]}; read the capture again."
-                )
-            image = ImageOps.exif_transpose(image)
-        return _to_rgba(image)
+    with _opened(path) as (image, header):
+        size = header.width, header.height
+        wanted = size if expected_size is None else tuple(expected_size)
+        turn = wanted != size
+        if turn and not (header.turned and wanted == size[::-1]):
+            raise UserError(
+                f"{path} has {size[0]} x {size[1]} pixels, but its camera has {wanted[0]} x "
+                f"{wanted[1]}; read the capture again."
+            )
+        pixels = image.pixels(turn)
+    return to_display(pixels, exposure) if header.linear else pixels
+
+
+def fraction_above_one(path: Path, exposure: float) -> float:
+    """Return the fraction of the pixels of an image of linear light that `load_image` clips.
+
+    Raises
+    ------
+    UserError
+        The file is missing, damaged or too large.
+    """
+    with _opened(path) as (image, header):
+        return clipped_fraction(image.pixels(), exposure) if header.linear else 0.0
+
+
+def as_float(image: np.ndarray) -> np.ndarray:
+    """Return an image of 8 or 16 bits as float32 in [0, 1]."""
+    return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
 
 
 def write_png(path: Path, array: np.ndarray) -> Path:
@@ -143,7 +175,7 @@ def write_png(path: Path, array: np.ndarray) -> Path:
     ----------
     path : Path
         Missing parent folders are made.
-    array : (H, W), (H, W, 3) or (H, W, 4) uint8 array
+    array : (H, W), (H, W, 3) or (H, W, 4) uint8 array, or (H, W, 3) or (H, W, 4) uint16 array
         sRGB with straight alpha.
 
     Returns
@@ -156,69 +188,113 @@ def write_png(path: Path, array: np.ndarray) -> Path:
     UserError
         The folder cannot be written (full, read-only).
     ValueError
-        The array is not an 8-bit image.
+        The array is not an image of 8 or 16 bits.
     """
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or 0 in array.shape:
-        raise ValueError(f"an 8-bit image was expected, not {array.dtype} {array.shape}")
-    image = Image.fromarray(np.ascontiguousarray(array))
+    if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3) or 0 in array.shape:
+        raise ValueError(f"an 8-bit or 16-bit image was expected, not {array.dtype} {array.shape}")
+    if array.dtype == np.uint16:
+        write_bytes(path, _png_of_16_bits(array))
+        return path
+    image = np.ascontiguousarray(array)
     write_atomic(
         path,
-        lambda temporary: image.save(temporary, format="PNG", compress_level=PNG_COMPRESSION),
+        lambda temporary: iio.imwrite(
+            temporary, image, plugin="pillow", format="PNG", compress_level=PNG_COMPRESSION
+        ),
     )
     return path
 
 
+def png_bytes(array: np.ndarray) -> bytes:
+    """Return a uint8 image (H, W, 3) as the content of a small PNG file."""
+    return iio.imwrite("<bytes>", array, plugin="pillow", extension=".png", optimize=True)
+
+
+def _png_of_16_bits(array: np.ndarray) -> bytes:
+    """Return the content of a PNG file; imageio's plugin for Pillow writes colour with 8 bits."""
+    height, width, channels = array.shape
+    values = array.astype(">u2").view(np.uint8).reshape(height, -1)
+    pixel = 2 * channels
+    rows = np.ones((height, 1 + values.shape[1]), np.uint8)  # filter 1: minus the pixel before
+    rows[:, 1 : 1 + pixel] = values[:, :pixel]
+    rows[:, 1 + pixel :] = values[:, pixel:] - values[:, :-pixel]
+    size = struct.pack(">IIBBBBB", width, height, 16, 6 if channels == 4 else 2, 0, 0, 0)
+    data = zlib.compress(rows.tobytes(), PNG_COMPRESSION)
+    chunks = [(b"IHDR", size), (b"IDAT", data), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+
+
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path) -> Iterator[tuple[_OpenImage, ImageHeader]]:
     """Open an image, and turn every failure of decoding into a UserError."""
     with opened(path) as file:
-        _refuse_other_kinds(file, path)
         try:
-            with Image.open(file, formats=_FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
+            with contextlib.ExitStack() as stack:
+                image = _open(file, path, stack)
+                header = image.header()
+                shown, stored = header.width * header.height, getattr(image, "stored_pixels", 0)
+                if max(shown, stored) > MAX_PIXELS:
                     raise UserError(
-                        f"{path} has {image.width} x {image.height} pixels, too many to read; "
+                        f"{path} has {header.width} x {header.height} pixels, too many to read; "
                         "make the image smaller."
                     )
-                yield image
-        except UnidentifiedImageError as error:
-            raise UserError(f"{path} is not an image that can be read; replace it.") from error
-        except Image.DecompressionBombError as error:
-            raise UserError(
-                f"{path} has too many pixels to read; make the image smaller."
-            ) from error
-        except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-            # Pillow reports damaged pixel data with all of these, depending on the format.
+                yield image, header
+        except UserError:
+            raise
+        except Exception as error:
+            # Decoders report damaged pixel data with many types, depending on the format.
+            cause = error.__cause__ if isinstance(error, OSError) else None
+            if isinstance(error, Image.DecompressionBombError) or isinstance(
+                cause, Image.DecompressionBombError
+            ):
+                raise UserError(
+                    f"{path} has too many pixels to read; make the image smaller."
+                ) from error
+            if isinstance(cause, InitializationError):
+                raise UserError(f"{path} is not an image that can be read; replace it.") from error
             reason = " ".join(str(error).split())[:80]
             why = f" ({reason})" if reason else ""
             raise UserError(f"{path} is damaged and cannot be read{why}; replace it.") from error
 
 
-def _refuse_other_kinds(file: BinaryIO, path: Path) -> None:
-    """Raise UserError for common kinds of images that cannot be read, with their name."""
+def _open(file: BinaryIO, path: Path, stack: contextlib.ExitStack) -> _OpenImage:
+    """Open an image by its first bytes; its name says nothing."""
     head = file.read(_HEAD_BYTES)
     file.seek(0)
-    for kind, is_kind in _OTHER_KINDS.items():
-        if is_kind(head):
-            raise UserError(f"{path} is {kind}, which cannot be read; save it as PNG or JPEG.")
+    if head.startswith(OPENEXR):
+        return OpenExrImage(file, path)
+    if head.startswith(RADIANCE):
+        return RadianceImage(file, path)
+    if head[4:8] == b"ftyp":
+        _require_reader(head, path)
+    elif not (head.startswith(_READ_BY_PILLOW) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP")):
+        kind = next((kind for start, kind in _OTHER_KINDS.items() if head.startswith(start)), None)
+        if kind is None:
+            raise UserError(f"{path} is not an image that can be read; replace it.")
+        raise UserError(f"{path} is {kind}, which cannot be read; save it as PNG or JPEG.")
+    image = stack.enter_context(iio.imopen(file, "r", plugin=PillowImage))
+    return cast(PillowImage, image)
 
 
-def _orientation(image: Image.Image) -> int:
+def _require_reader(head: bytes, path: Path) -> None:
+    """Raise UserError where no reader of an AVIF or HEIC image is installed."""
+    brands = head[8:]
+    if b"avif" in brands or b"avis" in brands:
+        if not features.check("avif"):
+            raise UserError(
+                f"{path} is an AVIF image; to read it, install a newer Pillow in the engine's "
+                "environment: python -m pip install -U pillow."
+            )
+        return
+    if not any(brand in brands for brand in _HEIC_BRANDS):
+        raise UserError(f"{path} is a film or another file, not an image; give an image.")
     try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except (ValueError, TypeError, SyntaxError, OSError, KeyError):
-        return 1
-
-
-def _to_rgba(image: Image.Image) -> np.ndarray:
-    if image.mode in _HIGH_DEPTH_MODES:
-        grey = _eight_bits(np.asarray(image))
-        return np.dstack([grey, grey, grey, np.full_like(grey, 255)])
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits")
-    return np.array(image if image.mode == "RGBA" else image.convert("RGBA"))
-
-
-def _eight_bits(values: np.ndarray) -> np.ndarray:
-    """Scale 16-bit grey to 8 bits, rounded; Pillow's own conversion clips instead of scaling."""
-    return ((np.clip(values.astype(np.int64), 0, 65535) * 255 + 32767) // 65535).astype(np.uint8)
+        import pillow_heif  # noqa: F401 (imageio registers it)
+    except ImportError as error:
+        raise UserError(
+            f"{path} is a HEIC image; to read it, install the package pillow-heif in the engine's "
+            "environment: python -m pip install pillow-heif; or save it as JPEG."
+        ) from error

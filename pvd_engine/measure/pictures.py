@@ -1,11 +1,12 @@
 """Pictures for the page: thumbnails, error maps in colour, PNG data URIs."""
 
 import base64
-import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+
+from ..files.images import png_bytes
+from ..files.resize import resized
 
 MAX_WIDTH = 400
 """Largest width of a picture, in pixels; wider ones are made smaller."""
@@ -92,19 +93,11 @@ def inferno(values: np.ndarray) -> np.ndarray:
 
 def smaller(picture: np.ndarray) -> np.ndarray:
     """Return a float picture (H, W, C) at most `MAX_WIDTH` wide, by averaging; float32."""
-    height, width, channels = picture.shape
+    height, width = picture.shape[:2]
     if width <= MAX_WIDTH:
         return picture.astype(np.float32)
     size = (MAX_WIDTH, max(1, round(height * MAX_WIDTH / width)))
-    planes = [
-        np.asarray(
-            Image.fromarray(np.ascontiguousarray(picture[..., channel], np.float32)).resize(
-                size, Image.Resampling.BOX
-            )
-        )
-        for channel in range(channels)
-    ]
-    return np.stack(planes, axis=-1)
+    return resized(picture.astype(np.float32), size)
 
 
 def to_uint8(picture: np.ndarray) -> np.ndarray:
@@ -114,6 +107,4 @@ def to_uint8(picture: np.ndarray) -> np.ndarray:
 
 def png_uri(picture: np.ndarray) -> str:
     """Return a uint8 picture (H, W, 3) as a ``data:`` URI."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(png_bytes(picture)).decode()

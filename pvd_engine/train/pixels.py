@@ -15,18 +15,20 @@ from ..data.images.downscale import load_view
 from ..data.images.masks import load_mask
 from ..data.notes import percentage
 from ..errors import UserError
+from ..files.images import read_header
 from ..space.rays import CameraBatch, Rays, generate_rays
 from .read_ahead import ReadAhead
 
 CPU_BYTES = 3 << 29
 """Most bytes of the pixels in memory, 1.5 GiB. An image that is being decoded takes up to 16 bytes
-a pixel more, so that 2 GiB are enough for images of 12 megapixels."""
+a pixel more, so that 2 GiB are enough for images of 12 megapixels; one of linear light 48."""
 
 GPU_FRACTION = 0.25
 """Largest fraction of a GPU's memory that the pixels take."""
 
 COLOR_BYTES, POSITION_BYTES = 4, 4
-"""Bytes of a pixel's colour, and of its position, kept where parts of images are left out."""
+"""Bytes of a pixel's colour of 8 bits, twice as many for 16 bits, and of its position, kept where
+parts of images are left out."""
 
 READERS = 2
 """Images that are decoded at a time."""
@@ -51,8 +53,9 @@ class PixelTable:
     Attributes
     ----------
     cameras : CameraBatch
-    colors : (P, 4) uint8
-        sRGB, straight alpha; views one after another.
+    colors : (P, 4) uint8 or int16
+        sRGB, straight alpha; views one after another. int16, which is 32768 less than the value of
+        16 bits, where any image has more than 8 bits.
     positions : (P,) int32 or None
         Index of each pixel in its image, counted by rows from the top; None where the table holds
         all pixels of all images, in this order.
@@ -78,8 +81,10 @@ class PixelTable:
         masked = any(view.mask_path is not None for view in views)
         total, room = sum(sizes), sum(sizes)
         self.fraction = 1.0
-        if total * (COLOR_BYTES + POSITION_BYTES * masked) > limit:
-            room = limit // (COLOR_BYTES + POSITION_BYTES)
+        self._deep = any(read_header(view.image_path).deep for view in views if view.image_path)
+        color_bytes = COLOR_BYTES * (2 if self._deep else 1)
+        if total * (color_bytes + POSITION_BYTES * masked) > limit:
+            room = limit // (color_bytes + POSITION_BYTES)
             # Each view rounds its part up to a whole pixel.
             self.fraction = max(room - len(views), 1) / total
             order = np.random.default_rng(seed).permutation(len(views))
@@ -87,7 +92,8 @@ class PixelTable:
         self.cameras = CameraBatch.from_cameras([view.camera for view in views], device)
         self.widths = torch.tensor([view.camera.width for view in views], device=device)
         self.starts = torch.full((len(views) + 1,), torch.iinfo(torch.int64).max, device=device)
-        self.colors = torch.empty((room, 4), dtype=torch.uint8, device=device)
+        kind = torch.int16 if self._deep else torch.uint8
+        self.colors = torch.empty((room, 4), dtype=kind, device=device)
         self.positions = None
         if self.fraction < 1 or masked:
             self.positions = torch.empty(room, dtype=torch.int32, device=device)
@@ -177,7 +183,9 @@ class PixelTable:
             inside = self.positions[index].long()
         width = self.widths[view]
         pixels = torch.stack((inside % width, inside // width), dim=-1) + 0.5
-        return generate_rays(self.cameras, view, pixels), self.colors[index].float() / 255
+        rgba = self.colors[index].float()
+        rgba = (rgba + 32768) / 65535 if self._deep else rgba / 255
+        return generate_rays(self.cameras, view, pixels), rgba
 
     def notes(self) -> list[str]:
         """Return a warning where not all pixels fit, else nothing."""
@@ -214,7 +222,9 @@ class PixelTable:
                 order = np.random.default_rng((seed, number)).permutation(len(views)).tolist()
             for slot in order:
                 random = np.random.default_rng((seed, number, slot))
-                yield partial(_read, slot, views[slot], self.fraction, with_positions, random)
+                yield partial(
+                    _read, slot, views[slot], self.fraction, with_positions, self._deep, random
+                )
 
     def _renew(self) -> None:
         if self.fraction == 1:
@@ -242,7 +252,7 @@ class _Part(NamedTuple):
     Attributes
     ----------
     view : int
-    colors : (N, 4) uint8 array
+    colors : (N, 4) uint8 or int16 array
     positions : (N,) int32 array or None
     """
 
@@ -259,10 +269,17 @@ def pixel_bytes(device: torch.device) -> int:
 
 
 def _read(
-    number: int, view: View, fraction: float, with_positions: bool, random: np.random.Generator
+    number: int,
+    view: View,
+    fraction: float,
+    with_positions: bool,
+    deep: bool,
+    random: np.random.Generator,
 ) -> _Part:
     """Decode a view's image and return a fraction of the pixels that count."""
     colors = load_view(view).reshape(-1, 4)
+    if deep:
+        colors = _deep(colors)
     counts = load_mask(view)
     if not with_positions:
         return _Part(number, colors, None)
@@ -271,6 +288,12 @@ def _read(
     chosen = spread(known, fraction, random)
     positions = chosen if positions is None else positions[chosen]
     return _Part(number, colors[positions], positions.astype(np.int32))
+
+
+def _deep(colors: np.ndarray) -> np.ndarray:
+    """Return colours as int16: torch cannot pick elements of uint16 on every device."""
+    wide = colors if colors.dtype == np.uint16 else colors * np.uint16(257)
+    return (wide ^ np.uint16(0x8000)).view(np.int16)
 
 
 def spread(count: int, fraction: float, random: np.random.Generator) -> np.ndarray:

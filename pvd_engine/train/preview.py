@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image
 
 from ..data.capture import Camera, View
 from ..data.images.downscale import scaled_camera, view_on_white
 from ..data.images.masks import load_mask
 from ..fields.base import Renderable
+from ..files.resize import resized
 from ..jobs.job import Job
 from ..measure.image_metrics import psnr
 from ..render.render import render_image
@@ -59,10 +59,7 @@ class Preview:
         masked_out = self.counts is not None and not self.counts.any()
         if self.view.image_path is None or masked_out:
             return None
-        white = (view_on_white(self.view) * 255 + 0.5).astype(np.uint8)
-        size = (self.camera.width, self.camera.height)
-        small = Image.fromarray(white).resize(size, Image.Resampling.BOX)
-        return np.asarray(small, dtype=np.float32) / 255
+        return resized(view_on_white(self.view), (self.camera.width, self.camera.height))
 
     def __call__(self) -> float | None:
         """Show the field as it is now; return its PSNR to the image, None without one."""

@@ -188,6 +188,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     """
     from .. import __version__
     from ..data.images.image_size import open_at_size
+    from ..data.images.linear_light import linear_light
     from ..distill.lesson import Lesson, require_density, viewpoints
     from ..distill.recipe import Recipe
     from ..fields.header import read_header
@@ -228,7 +229,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         "seconds": round(training.elapsed, 1),
         "device": str(device),
         "viewpoints": lesson.poses.to_json(),
-        **({} if capture is None else {"downscale": capture.downscale}),
+        **({} if capture is None else {"downscale": capture.downscale, **linear_light(capture)}),
         **report,
     }
     save_field(arguments.out, student)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from tyro.conf import Positional, arg
 
-from ..data.images import MAX_DOWNSCALE
+from ..data.images import MAX_DOWNSCALE, MAX_STOPS
 from ..errors import UserError
 from ..fields.registry import RADIANCE_FIELDS, TARGETS_ONLY
 
@@ -51,6 +51,7 @@ Decoder = Literal["mlp", "sh", "sh3"]
 Split = Literal["train", "val", "test"]
 Corners = tuple[float, float, float, float, float, float]
 Downscale = Annotated[int, Between(1, MAX_DOWNSCALE)]
+Exposure = Annotated[float, Between(-MAX_STOPS, MAX_STOPS)]
 Seed = Annotated[int, Between(0, 2**63 - 1)]
 Decibel = Annotated[float, Between(1, 60)]
 Resolution = Annotated[int, Between(1, 2048), Shown("Resolution")]

@@ -16,6 +16,7 @@ from .option_kinds import (
     CapturePath,
     Corners,
     Downscale,
+    Exposure,
     Preset,
     Shown,
 )
@@ -67,6 +68,11 @@ class TrainArguments(MakingArguments):
     given, the smallest number that brings their longer side to 800 pixels on a CPU, to 2400 on a
     GPU."""
 
+    exposure: Exposure = 0.0
+    """Stops by which images of linear light (OpenEXR, Radiance HDR) are brightened, darkened when
+    negative, before they become display colour: values above 1 are clipped, and the curve of sRGB
+    is applied. The field is trained in display colour, and its file states curve and exposure."""
+
     scene: SceneChoice = "auto"
     """Kind of scene in the capture, which decides where a field can have detail. An object is all
     inside its box, a forward_facing scene is seen from one side, an unbounded one has surroundings
@@ -94,6 +100,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     from ..data.geometry.poses import PoseDistribution
     from ..data.geometry.scene import find_scene
     from ..data.images.image_size import open_at_size
+    from ..data.images.linear_light import linear_light
     from ..data.readers import require_trainable
     from ..fields.architectures import architecture, default_preset, make_field
     from ..fields.storage import save_field
@@ -103,7 +110,9 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     from ..train.loop import Training
 
     device = choose_device(arguments.device)
-    capture = open_at_size(arguments.capture, arguments.downscale, device.type, job)
+    capture = open_at_size(
+        arguments.capture, arguments.downscale, device.type, job, exposure=arguments.exposure
+    )
     require_trainable(capture)
     preset = arguments.preset or default_preset(device)
     spec = architecture(arguments.arch, preset, arguments.decoder)
@@ -119,6 +128,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
         "made_by": f"pvd train {__version__}",
         "capture": capture.name,
         "downscale": capture.downscale,
+        **linear_light(capture),
         "seed": arguments.seed,
         "steps": training.step,
         "seconds": round(training.elapsed, 1),

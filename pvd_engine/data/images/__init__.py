@@ -2,3 +2,6 @@
 
 MAX_DOWNSCALE = 64
 """Largest divisor of the sides of images."""
+
+MAX_STOPS = 20
+"""Largest exposure of linear light, in stops up or down."""

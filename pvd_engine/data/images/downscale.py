@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image
 
-from ...files.images import load_image
+from ...files.images import as_float, load_image
+from ...files.resize import resized
 from ..capture import Camera, Capture, View
 
 
@@ -37,8 +37,8 @@ def load_view(view: View) -> np.ndarray:
 
     Returns
     -------
-    (height, width, 4) uint8 array
-        sRGB with straight alpha.
+    (height, width, 4) uint8 or uint16 array
+        sRGB with straight alpha; uint16 where the file has more than 8 bits.
 
     Raises
     ------
@@ -50,11 +50,10 @@ def load_view(view: View) -> np.ndarray:
     if view.image_path is None:
         raise ValueError(f"the view {view.name} has no image")
     size = (view.camera.width, view.camera.height)
-    rgba = load_image(view.image_path, expected_size=view.stored_size or size)
-    if view.stored_size is None:
-        return rgba
-    # Pillow weights colours by alpha here, so transparent pixels do not bleed in.
-    return np.array(Image.fromarray(rgba).resize(size, Image.Resampling.BOX))
+    rgba = load_image(
+        view.image_path, expected_size=view.stored_size or size, exposure=view.exposure
+    )
+    return rgba if view.stored_size is None else resized(rgba, size)
 
 
 def view_on_white(view: View) -> np.ndarray:
@@ -65,7 +64,7 @@ def view_on_white(view: View) -> np.ndarray:
     UserError, ValueError
         As `load_view`.
     """
-    rgba = load_view(view).astype(np.float32) / 255
+    rgba = as_float(load_view(view))
     return rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]
 
 

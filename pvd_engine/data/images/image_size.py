@@ -1,15 +1,18 @@
 """The size at which a capture's images are read by default."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median_low
-from typing import Any
+from typing import Any, TypeVar
 
 from ...jobs.job import Job
 from ..capture import Capture, View
 from ..readers import open_capture
 from . import MAX_DOWNSCALE
 from .downscale import downscaled
+from .linear_light import stated_exposure
+
+_Value = TypeVar("_Value")
 
 LONGEST_SIDE = {"cpu": 800, "cuda": 2400}
 """Longest side of images, in pixels. On a CPU, where more is hardly learned in the usual time, that
@@ -24,6 +27,7 @@ def open_at_size(
     device: str,
     job: Job,
     provenance: Mapping[str, Any] | None = None,
+    exposure: float | None = None,
 ) -> Capture:
     """Read a dataset with images at a size that suits the work.
 
@@ -39,13 +43,18 @@ def open_at_size(
         The job, which warns when images are read smaller.
     provenance : mapping, optional
         Provenance of the field that is viewed.
+    exposure : float, optional
+        Stops by which images of linear light are brightened. Those of a field's training, or else
+        none, when not given.
 
     Raises
     ------
     UserError
         As `open_capture`.
     """
-    capture = open_capture(path)
+    if exposure is None:
+        exposure = trained_exposure(provenance)
+    capture = open_capture(path, exposure=exposure or 0.0)
     if wanted is not None:
         return downscaled(capture, wanted)
     factor, why = trained_downscale(provenance), "the field was trained at that size"
@@ -83,10 +92,35 @@ def trained_downscale(provenance: Mapping[str, Any] | None) -> int | None:
     int or None
         None where it is not stated, or where it differs between the parts of a merged field.
     """
+    return _of_training(
+        provenance, lambda one: known if isinstance(known := one.get("downscale"), int) else None
+    )
+
+
+def trained_exposure(provenance: Mapping[str, Any] | None) -> float | None:
+    """Return the exposure of the linear light on which a field, or its source, was trained.
+
+    Parameters
+    ----------
+    provenance : mapping or None
+        Provenance of a field file.
+
+    Returns
+    -------
+    float or None
+        Stops; None where it is not stated, or where it differs between the parts of a merged field.
+    """
+    return _of_training(provenance, stated_exposure)
+
+
+def _of_training(
+    provenance: Mapping[str, Any] | None, read: Callable[[Mapping[str, Any]], _Value | None]
+) -> _Value | None:
+    """Return what `read` finds in a provenance, or else in those of all its sources alike."""
     if not provenance:
         return None
-    if isinstance(known := provenance.get("downscale"), int):
+    if (known := read(provenance)) is not None:
         return known
     parents = [provenance.get("teacher_provenance") or provenance.get("parent_provenance")]
-    found = {trained_downscale(one) for one in provenance.get("parent_provenances") or parents}
+    found = {_of_training(one, read) for one in provenance.get("parent_provenances") or parents}
     return found.pop() if len(found) == 1 else None

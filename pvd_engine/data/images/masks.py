@@ -10,10 +10,10 @@ pixels that are not black do not count (``src/nerf_loader.cu``).
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from ...errors import UserError
 from ...files.images import load_image
+from ...files.resize import resized
 from ..capture import View
 
 FOLDER = "masks"
@@ -75,5 +75,4 @@ def load_mask(view: View) -> np.ndarray | None:
         )
     if (width, height) == size:
         return counts
-    fractions = Image.fromarray(counts.astype(np.float32)).resize(size, Image.Resampling.BOX)
-    return np.asarray(np.asarray(fractions) >= _WHOLE)
+    return np.asarray(resized(counts.astype(np.float32), size) >= _WHOLE)

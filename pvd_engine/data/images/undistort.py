@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...files.images import as_float
 from ..capture import Camera
 from ..geometry.projection import pixels_of
 
@@ -17,15 +18,15 @@ def undistorted(image: np.ndarray, camera: Camera) -> np.ndarray:
 
     Parameters
     ----------
-    image : (H, W, 4) uint8 array
+    image : (H, W, 4) uint8 or uint16 array
         sRGB with straight alpha; an image of another size is stretched to the camera's.
     camera : Camera
         The camera, with any lens except an equirectangular one.
 
     Returns
     -------
-    (height, width, 4) uint8 array
-        At the camera's size, sRGB with straight alpha.
+    (height, width, 4) array
+        Of the same type, at the camera's size, sRGB with straight alpha.
 
     Raises
     ------
@@ -35,13 +36,14 @@ def undistorted(image: np.ndarray, camera: Camera) -> np.ndarray:
     x = (np.arange(camera.width) + 0.5 - camera.cx) / camera.fx
     y = (np.arange(camera.height) + 0.5 - camera.cy) / camera.fy
     stretch_x, stretch_y = image.shape[1] / camera.width, image.shape[0] / camera.height
-    result = np.empty((camera.height, camera.width, 4), dtype=np.uint8)
+    result = np.empty((camera.height, camera.width, 4), dtype=image.dtype)
+    most = np.iinfo(image.dtype).max
     rows = max(1, PIXELS_AT_ONCE // camera.width)
     for start in range(0, camera.height, rows):
         plane = np.meshgrid(x, y[start : start + rows])
         u, v = pixels_of(camera, *plane, np.ones_like(plane[0]))
         colors = sample_bilinear(image, u * stretch_x, v * stretch_y)
-        result[start : start + rows] = colors * 255 + 0.5
+        result[start : start + rows] = colors * most + 0.5
     return result
 
 
@@ -50,7 +52,7 @@ def sample_bilinear(image: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarr
 
     Parameters
     ----------
-    image : (H, W, 4) uint8 array
+    image : (H, W, 4) uint8 or uint16 array
         Straight alpha.
     u, v : (h, w) float64 arrays
         Positions in pixels, corner origin, y down; NaN is outside.
@@ -71,7 +73,7 @@ def sample_bilinear(image: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarr
 
     def premultiplied(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         # A transparent pixel's colour must not bleed in.
-        pixels = image[rows, columns] * np.float32(1 / 255)
+        pixels = as_float(image[rows, columns])
         pixels[..., :3] *= pixels[..., 3:]
         return pixels
 

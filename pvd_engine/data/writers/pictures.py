@@ -109,7 +109,7 @@ def write_picture(picture: Picture, folder: Path) -> None:
     source, target = picture.view.image_path, folder.joinpath(*picture.path.parts)
     if source is None or not picture.copied:
         rgba = load_view(picture.view)
-        opaque = bool((rgba[..., 3] == 255).all())
+        opaque = bool((rgba[..., 3] == np.iinfo(rgba.dtype).max).all())
         write_png(target, np.ascontiguousarray(rgba[..., :3]) if opaque else rgba)
         return
     copy_file(source, target)

@@ -1,0 +1,149 @@
+"""OpenEXR images, by the format's own library, since no plugin of imageio reads them well.
+
+Their pixels are linear light with premultiplied alpha. Reads the first part of a file: its channels
+R, G, B and A, those of Blender's combined pass, or a single channel Y as grey.
+"""
+
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..errors import UserError
+from .image_header import ImageHeader
+
+SIGNATURE = b"\x76\x2f\x31\x01"
+"""First bytes of the files."""
+
+REC_709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
+"""CIE x and y of red, green, blue and white: the colour space of files that state none, and the
+primaries of sRGB (ITU-R BT.709)."""
+
+_ROUNDING = 0.001
+"""Largest difference of chromaticities that are the same."""
+
+
+class OpenExrImage:
+    """An open file.
+
+    Parameters
+    ----------
+    file : binary file
+    name : object
+        Name of the file in messages.
+
+    Raises
+    ------
+    UserError
+        The package OpenEXR is missing, or the file's channels or colour space are not known.
+    OSError
+        The header is damaged.
+    """
+
+    def __init__(self, file: BinaryIO, name: object) -> None:
+        try:
+            import OpenEXR
+        except ImportError as error:
+            raise UserError(
+                f"{name} is an OpenEXR image; to read it, install the package OpenEXR in the "
+                "engine's environment: python -m pip install OpenEXR."
+            ) from error
+        self._file = OpenEXR.InputFile(file)
+        header = self._file.header()
+        self._check_color(header.get("chromaticities"), name)
+        self._channels = _color_channels(header["channels"], name)
+        self._data, self._display = (
+            _corners(header[key]) for key in ("dataWindow", "displayWindow")
+        )
+
+    def header(self) -> ImageHeader:
+        """Return the header; its size is that of the display window.
+
+        Raises
+        ------
+        ValueError
+            The window of the stored pixels is larger than what is shown of them can explain.
+        """
+        x0, y0, x1, y1 = self._display
+        return ImageHeader(x1 - x0, y1 - y0, len(self._channels) == 4, deep=True, linear=True)
+
+    @property
+    def stored_pixels(self) -> int:
+        """Number of stored pixels, which may lie beyond what is shown."""
+        x0, y0, x1, y1 = self._data
+        return (x1 - x0) * (y1 - y0)
+
+    def pixels(self, turn: bool = False) -> np.ndarray:
+        """Decode the image; pixels that are shown but not stored are transparent black.
+
+        Returns
+        -------
+        (height, width, 4) float32 array
+            Linear light, premultiplied alpha.
+        """
+        import Imath
+
+        names = list(dict.fromkeys(self._channels))
+        planes = self._file.channels(names, Imath.PixelType(Imath.PixelType.FLOAT))
+        x0, y0, x1, y1 = self._data
+        stored = {
+            name: np.frombuffer(plane, np.float32).reshape(y1 - y0, x1 - x0)
+            for name, plane in zip(names, planes, strict=True)
+        }
+        header = self.header()
+        result = np.zeros((header.height, header.width, 4), np.float32)
+        left, top, right, bottom = self._display
+        inside = max(x0, left), max(y0, top), min(x1, right), min(y1, bottom)
+        if inside[0] >= inside[2] or inside[1] >= inside[3]:
+            return result
+        target = result[inside[1] - top : inside[3] - top, inside[0] - left : inside[2] - left]
+        target[..., 3] = 1
+        for index, name in enumerate(self._channels):
+            target[..., index] = stored[name][
+                inside[1] - y0 : inside[3] - y0, inside[0] - x0 : inside[2] - x0
+            ]
+        return result
+
+    def shows_through(self) -> bool:
+        """Return whether any pixel is not opaque."""
+        return len(self._channels) == 4 and bool((self.pixels()[..., 3] < 1).any())
+
+    @staticmethod
+    def _check_color(chromaticities: Any, name: object) -> None:
+        if chromaticities is None:
+            return
+        points = (getattr(chromaticities, key) for key in ("red", "green", "blue", "white"))
+        stated = [value for point in points for value in (point.x, point.y)]
+        if not np.allclose(stated, REC_709, rtol=0, atol=_ROUNDING):
+            raise UserError(
+                f"{name} states other primary colours than those of sRGB; save it in the colour "
+                "space Linear Rec.709."
+            )
+
+
+def _corners(window: Any) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of a window, the last two beyond its last pixels."""
+    x0, y0, x1, y1 = window.min.x, window.min.y, window.max.x + 1, window.max.y + 1
+    if x1 <= x0 or y1 <= y0:
+        raise ValueError("a window without pixels")
+    return x0, y0, x1, y1
+
+
+def _color_channels(channels: dict[str, Any], name: object) -> tuple[str, ...]:
+    """Return the names of red, green and blue, and of alpha where there is one."""
+    prefixes = [key[:-1] for key in channels if key.endswith("Combined.R")]
+    for prefix in ("", *sorted(prefixes)):
+        for wanted in ("RGB", "YYY"):
+            names = tuple(prefix + channel for channel in wanted)
+            if all(one in channels for one in names) and not (
+                wanted == "YYY" and prefix + "RY" in channels
+            ):
+                names = (*names, prefix + "A") if prefix + "A" in channels else names
+                if all(
+                    (channels[one].xSampling, channels[one].ySampling) == (1, 1) for one in names
+                ):
+                    return names
+    listed = ", ".join(sorted(channels)[:6])
+    raise UserError(
+        f"{name} has no channels R, G and B of full size, but {listed}; save its colours as an "
+        "OpenEXR image of one layer."
+    )
