@@ -127,7 +127,7 @@ class PillowImage(PillowPlugin):
         """Decode the image with another raw mode than Pillow would take for it."""
         file = self._request.get_file()
         file.seek(0)
-        with Image.open(file, formats=FORMATS) as image:
+        with Image.open(file, formats=[str(self._image.format)]) as image:
             image.tile = [
                 tile._replace(args=(raw, *tile.args[1:]) if isinstance(tile.args, tuple) else raw)
                 for tile in image.tile
