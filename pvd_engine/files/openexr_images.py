@@ -56,13 +56,7 @@ class OpenExrImage:
         )
 
     def header(self) -> ImageHeader:
-        """Return the header; its size is that of the display window.
-
-        Raises
-        ------
-        ValueError
-            The window of the stored pixels is larger than what is shown of them can explain.
-        """
+        """Return the header; its size is that of the display window."""
         x0, y0, x1, y1 = self._display
         return ImageHeader(x1 - x0, y1 - y0, len(self._channels) == 4, deep=True, linear=True)
 
