@@ -34,8 +34,8 @@ SUFFIXES = (
 """File endings of images; any other ending counts as part of the name."""
 
 MAX_PIXELS = 150_000_000
-"""Most pixels of an image of 8 bits; larger ones are refused before they are decoded. Of images with
-16 bits half as many are read, and of linear light, which is decoded as float32, a quarter."""
+"""Most pixels of an image of 8 bits; larger ones are refused before they are decoded. Images of 16
+bits may have half as many, and those of linear light, which is decoded as float32, a quarter."""
 
 PNG_COMPRESSION = 4
 """zlib level of written PNGs: nearly as small as the default 6, in half the time."""
