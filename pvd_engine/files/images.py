@@ -34,7 +34,8 @@ SUFFIXES = (
 """File endings of images; any other ending counts as part of the name."""
 
 MAX_PIXELS = 150_000_000
-"""Most pixels of an image; larger ones are refused before they are decoded."""
+"""Most pixels of an image of 8 bits; larger ones are refused before they are decoded. Of images with
+16 bits half as many are read, and of linear light, which is decoded as float32, a quarter."""
 
 PNG_COMPRESSION = 4
 """zlib level of written PNGs: nearly as small as the default 6, in half the time."""
@@ -236,7 +237,8 @@ def _opened(path: Path) -> Iterator[tuple[_OpenImage, ImageHeader]]:
                 image = _open(file, path, stack)
                 header = image.header()
                 shown, stored = header.width * header.height, getattr(image, "stored_pixels", 0)
-                if max(shown, stored) > MAX_PIXELS:
+                most = MAX_PIXELS // (4 if header.linear else 2 if header.deep else 1)
+                if max(shown, stored) > most:
                     raise UserError(
                         f"{path} has {header.width} x {header.height} pixels, too many to read; "
                         "make the image smaller."

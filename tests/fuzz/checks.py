@@ -87,8 +87,8 @@ def check_points(points: SparsePoints) -> None:
 
 
 def check_image(rgba: np.ndarray, size: tuple[int, int] | None = None) -> None:
-    """Whether an image is one of 8 bits with alpha, of the size that is expected."""
-    assert rgba.dtype == np.uint8 and rgba.ndim == 3 and rgba.shape[2] == 4
+    """Whether an image is one of 8 or 16 bits with alpha, of the size that is expected."""
+    assert rgba.dtype in (np.uint8, np.uint16) and rgba.ndim == 3 and rgba.shape[2] == 4
     assert size is None or rgba.shape[1::-1] == size
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import OpenEXR
 import torch
 from PIL import Image
 
@@ -29,7 +30,7 @@ from pvd_engine.edit.edits_json import read_edits
 from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import make_field
 from pvd_engine.fields.storage import load_any_field, save_field
-from pvd_engine.files.images import load_image, shows_through
+from pvd_engine.files.images import load_image, shows_through, write_png
 from pvd_engine.space.occupancy import OccupancyGrid
 from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs.info import describe_field
@@ -93,6 +94,13 @@ def _images(folder: Path) -> None:
     rgba.save(folder / "a.webp")
     rgba.save(folder / "a.tif", compression="tiff_lzw")
     rgba.convert("RGB").save(folder / "a.bmp")
+    write_png(folder / "deep_color.png", picture.astype(np.uint16) * 257)
+    linear = (picture / 128).astype(np.float32)
+    planes = {name: linear[..., index].copy() for index, name in enumerate("RGBA")}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, planes).write(str(folder / "a.exr"))
+    runs = b"".join(bytes([2, 2, 0, 10]) + bytes([138, 100 + row]) * 4 for row in range(12))
+    (folder / "a.hdr").write_bytes(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 12 +X 10\n" + runs)
 
 
 def _look_at_each(folder: Path, look: Callable[[Path], None]) -> None:
@@ -115,7 +123,7 @@ def _look_at_images(folder: Path) -> None:
 def _look_at_image(path: Path) -> None:
     rgba = load_image(path)
     check_image(rgba)
-    assert shows_through(path) == (rgba[..., 3].min() < 255)
+    assert shows_through(path) == (rgba[..., 3].min() < np.iinfo(rgba.dtype).max)
 
 
 def _points(folder: Path) -> None:
