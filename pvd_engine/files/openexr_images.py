@@ -47,10 +47,13 @@ class OpenExrImage:
                 f"{name} is an OpenEXR image; to read it, install the package OpenEXR in the "
                 "engine's environment: python -m pip install OpenEXR."
             ) from error
-        self._file = OpenEXR.InputFile(file)
-        header = self._file.header()
+        # The header of InputFile ends the process where a name is not UTF-8.
+        header = OpenEXR.File(file, header_only=True, num_threads=0).header()
+        file.seek(0)
+        self._file = file
         self._check_color(header.get("chromaticities"), name)
-        self._channels = _color_channels(header["channels"], name)
+        channels = {channel.name: channel for channel in header["channels"]}
+        self._channels = _color_channels(channels, name)
         self._data, self._display = (
             _corners(header[key]) for key in ("dataWindow", "displayWindow")
         )
@@ -75,9 +78,12 @@ class OpenExrImage:
             Linear light, premultiplied alpha.
         """
         import Imath
+        import OpenEXR
 
         names = list(dict.fromkeys(self._channels))
-        planes = self._file.channels(names, Imath.PixelType(Imath.PixelType.FLOAT))
+        # OpenEXR.File prints the faults of damaged pixels; InputFile raises them.
+        file = OpenEXR.InputFile(self._file)
+        planes = file.channels(names, Imath.PixelType(Imath.PixelType.FLOAT))
         x0, y0, x1, y1 = self._data
         stored = {
             name: np.frombuffer(plane, np.float32).reshape(y1 - y0, x1 - x0)
@@ -105,9 +111,7 @@ class OpenExrImage:
     def _check_color(chromaticities: Any, name: object) -> None:
         if chromaticities is None:
             return
-        points = (getattr(chromaticities, key) for key in ("red", "green", "blue", "white"))
-        stated = [value for point in points for value in (point.x, point.y)]
-        if not np.allclose(stated, REC_709, rtol=0, atol=_ROUNDING):
+        if not np.allclose(chromaticities, REC_709, rtol=0, atol=_ROUNDING):
             raise UserError(
                 f"{name} states other primary colours than those of sRGB; save it in the colour "
                 "space Linear Rec.709."
@@ -116,7 +120,8 @@ class OpenExrImage:
 
 def _corners(window: Any) -> tuple[int, int, int, int]:
     """Return left, top, right and bottom of a window, the last two beyond its last pixels."""
-    x0, y0, x1, y1 = window.min.x, window.min.y, window.max.x + 1, window.max.y + 1
+    (x0, y0), (x1, y1) = ([int(value) for value in corner] for corner in window)
+    x1, y1 = x1 + 1, y1 + 1
     if x1 <= x0 or y1 <= y0:
         raise ValueError("a window without pixels")
     return x0, y0, x1, y1

@@ -429,3 +429,12 @@ def test_training_on_openexr_states_the_curve_and_the_exposure(tmp_path):
     assert not list(tmp_path.glob("**/*.part"))
     measured = pvd("eval", out, "--capture", folder, "--device", "cpu", "--json")
     assert measured.returncode == 0, measured.stderr
+
+
+def test_names_of_openexr_channels_that_are_no_text_end_in_a_sentence(tmp_path):
+    path = write_exr(tmp_path / "a.exr", planes(np.ones((4, 4, 4), np.float32)))
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"chlist\0\x49\0\0\0A\0", b"chlist\0\x49\0\0\0\x8b\0", 1))
+    assert path.read_bytes() != data
+    with pytest.raises(UserError, match="is damaged"):
+        load_image(path)
