@@ -34,7 +34,7 @@ SUFFIXES = (
 """File endings of images; any other ending counts as part of the name."""
 
 MAX_PIXELS = 150_000_000
-"""Most pixels of an image of 8 bits; larger ones are refused before they are decoded. Of images with
+"""Most pixels of an image of 8 bits; larger ones are refused before they are decoded. Of images of
 16 bits half as many are read, and of linear light, which is decoded as float32, a quarter."""
 
 PNG_COMPRESSION = 4
