@@ -8,13 +8,12 @@ import json
 import sys
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
-from PIL import Image
 
 
 def rgba(folder: Path, name: str) -> np.ndarray:
-    picture = Image.open(folder / "test" / name).convert("RGBA")
-    return np.asarray(picture, dtype=np.float64) / 255
+    return iio.imread(folder / "test" / name, mode="RGBA").astype(np.float64) / 255
 
 
 def on_white(picture: np.ndarray) -> np.ndarray:

@@ -7,12 +7,12 @@ import json
 import sys
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
-from PIL import Image
 
 
 def alpha(path: Path) -> np.ndarray:
-    return np.asarray(Image.open(path).convert("RGBA"), dtype=np.float64)[..., 3] / 255
+    return iio.imread(path, mode="RGBA").astype(np.float64)[..., 3] / 255
 
 
 def main(renders: Path, truth: Path, without: Path) -> dict:

@@ -2,9 +2,9 @@
 
 import math
 
+import imageio.v3 as iio
 import numpy as np
 from capture_files import look_at, write_json
-from PIL import Image
 
 RADIUS = 0.5
 DISTANCE = 2.5
@@ -66,7 +66,7 @@ def write_ball_capture(
             matrix = look_at(position)
             picture = ball_picture(matrix, size, angle=angle)
             picture = before_a_wall(picture, matrix) if wall else picture
-            Image.fromarray(picture).save(folder / split / f"r_{index}.png")
+            iio.imwrite(folder / split / f"r_{index}.png", picture)
             entries.append(
                 {"file_path": f"./{split}/r_{index}", "transform_matrix": matrix.tolist()}
             )

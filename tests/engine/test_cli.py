@@ -291,8 +291,8 @@ def test_render_writes_each_view_under_its_own_name(run_here, field, tmp_path):
 
 def test_eval_is_the_mean_of_its_views_and_agrees_with_rendered_pictures(run_here, field, tmp_path):
     """PSNR by its formula from the PNG files, which are rounded to 8 bits."""
+    import imageio.v3 as iio
     import numpy as np
-    from PIL import Image
 
     capture, out = field
     result = run_here("eval", out, "--capture", capture, "--split", "test", "--json")
@@ -304,7 +304,7 @@ def test_eval_is_the_mean_of_its_views_and_agrees_with_rendered_pictures(run_her
     run_here("render", out, "--capture", capture, "--out", tmp_path)
 
     def on_white(path):
-        rgba = np.asarray(Image.open(path).convert("RGBA"), np.float64) / 255
+        rgba = iio.imread(path, mode="RGBA").astype(np.float64) / 255
         return rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]
 
     for view in told["views"]:

@@ -2,10 +2,10 @@
 
 import json
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from test_serve import LEFT, camera
 
 from pvd_engine.data.formats.cameras_json import camera_to_dict
@@ -49,7 +49,7 @@ def compared(fields, first, second, out):
 
 def test_pictures_and_their_difference_stand_side_by_side(fields, tmp_path):
     result = compared(fields, "half", "whole", tmp_path)
-    picture = np.array(Image.open(tmp_path / "pictures" / "front.png"))
+    picture = iio.imread(tmp_path / "pictures" / "front.png")
     whole, half = (
         render_image(load_field(fields / f"{name}.safetensors"), camera(40)).over(1.0).clip(0, 1)
         for name in ("whole", "half")

@@ -7,11 +7,11 @@ import sys
 import tomllib
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 from ball_capture import DISTANCE, ball_picture, write_ball_capture
 from capture_files import look_at, write_json
-from PIL import Image
 
 from pvd_engine import cli
 from pvd_engine.data import formats, readers
@@ -95,7 +95,7 @@ def test_the_capture_format_is_found_and_read(add_module, tmp_path, monkeypatch,
     position = np.array([1.5, -2.0, 0.5])
     position *= DISTANCE / np.linalg.norm(position)
     (tmp_path / "shots").mkdir()
-    Image.fromarray(ball_picture(look_at(position), 16)).save(tmp_path / "shots" / "a.png")
+    iio.imwrite(tmp_path / "shots" / "a.png", ball_picture(look_at(position), 16))
     shot = {"image": "a.png", "position": [*position], "target": [0, 0, 0], "angle": 40}
     write_json(tmp_path / "shots" / "shots.json", {"shots": [shot]})
     (words,) = commands("pvd info")

@@ -1,8 +1,8 @@
 import json
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
-from PIL import Image
 
 from pvd_engine.errors import Cancelled
 from pvd_engine.jobs.job import Job
@@ -60,7 +60,7 @@ def test_previews_are_whole_pictures_under_ever_new_names_within_the_folder(tmp_
     for event, path in zip(lines(tmp_path), paths, strict=True):
         assert path.parent == tmp_path / "previews"
         assert tmp_path / event["payload"]["path"] == path
-        np.testing.assert_array_equal(np.asarray(Image.open(path)), picture)
+        np.testing.assert_array_equal(iio.imread(path), picture)
 
 
 def test_a_cancelled_job_says_so(tmp_path):

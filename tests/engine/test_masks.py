@@ -3,6 +3,7 @@
 import json
 import re
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
@@ -36,10 +37,10 @@ def hide(folder, spoil=True, splits=("train", "val", "test"), mode="L"):
         content = json.loads(path.read_text())
         for frame in content["frames"]:
             image = folder / f"{frame['file_path']}.png"
-            pixels = np.array(Image.open(image))
+            pixels = iio.imread(image)
             if spoil:
                 pixels[HIDDEN] = (255, 0, 255, 255)
-            Image.fromarray(pixels).save(image)
+            iio.imwrite(image, pixels)
             mask = np.full((SIDE, SIDE), 255, np.uint8)
             mask[HIDDEN] = 0
             frame["mask_path"] = f"masks/{split}_{image.stem}.png"
@@ -197,7 +198,7 @@ def test_a_mask_of_instant_ngp_hides_what_it_shows(tmp_path):
     write_transforms(tmp_path / "in", 3)
     shown = np.zeros((6, 8), np.uint8)
     shown[2:4, 1:6] = 200
-    Image.fromarray(shown).save(tmp_path / "in" / "images" / "dynamic_mask_001.png")
+    iio.imwrite(tmp_path / "in" / "images" / "dynamic_mask_001.png", shown)
     capture = open_capture(tmp_path / "in")
     masks = [load_mask(view) for view in capture.views]
     assert masks[0] is None and masks[2] is None

@@ -4,11 +4,11 @@ import json
 import threading
 import time
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
 from capture_files import ring
-from PIL import Image
 from stopping_job import StoppingJob
 
 from pvd_engine.data.capture import Camera, View
@@ -33,7 +33,7 @@ def views(tmp_path_factory):
         y, x = np.mgrid[:HEIGHT, :WIDTH]
         pixels = np.stack([np.full_like(x, number), x, y], -1).astype(np.uint8)
         path = folder / f"{number:02d}.png"
-        Image.fromarray(pixels).save(path)
+        iio.imwrite(path, pixels)
         camera = Camera(pose, WIDTH, HEIGHT, 12.0, 12.0, WIDTH / 2, HEIGHT / 2)
         result.append(View(path.stem, camera, "train", path))
     return result
@@ -55,7 +55,7 @@ def test_where_all_fits_all_is_there_and_no_thread_is_left(views):
     table = PixelTable.open(views, CPU)
     assert table.fraction == 1 and table.positions is None and not reading_threads()
     assert table.filled == COUNT * WIDTH * HEIGHT
-    expected = np.concatenate([np.array(Image.open(view.image_path)) for view in views])
+    expected = np.concatenate([iio.imread(view.image_path) for view in views])
     assert np.array_equal(table.colors[:, :3].numpy(), expected.reshape(-1, 3))
     first, again = draws(table, 3), draws(table, 3)
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
@@ -123,7 +123,7 @@ def test_masked_pixels_take_no_room_and_are_never_drawn(views, tmp_path):
         mask = np.full((HEIGHT, WIDTH), 255, np.uint8)
         mask[:, : 5 if number % 2 else 10] = 0
         path = tmp_path / f"{number}.png"
-        Image.fromarray(mask).save(path)
+        iio.imwrite(path, mask)
         masked.append(View(view.name, view.camera, "train", view.image_path, mask_path=path))
     for limit in (None, SMALL):
         with PixelTable.open(masked, CPU, limit=limit) as table:

@@ -2,12 +2,12 @@
 
 import json
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 from capture_files import write_image, write_json
 from engine_process import pvd
 from lens_formulas import SPREAD, by_formula, lens_of, opencv, opencv_coefficients
-from PIL import Image
 
 from pvd_engine.cli import main
 from pvd_engine.data.capture import Camera
@@ -125,7 +125,7 @@ def test_large_images_are_the_same_in_pieces(monkeypatch):
 
 def test_the_command_writes_the_picture(tmp_path):
     camera = small("OPENCV")
-    Image.fromarray(picture(camera)).save(tmp_path / "in.png")
+    iio.imwrite(tmp_path / "in.png", picture(camera))
     write_json(tmp_path / "camera.json", {"name": "in", **camera_to_dict(camera)})
     out = tmp_path / "made" / "out.png"
     result = pvd(
@@ -134,7 +134,7 @@ def test_the_command_writes_the_picture(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout) == {"out": str(out)}
-    assert (np.array(Image.open(out)) == undistorted(picture(camera), camera)).all()
+    assert (iio.imread(out) == undistorted(picture(camera), camera)).all()
     assert [path.name for path in out.parent.iterdir()] == ["out.png"]
 
 
