@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 
+class UnreadKindError(Exception):
+    """A sound image of a kind that is not read; the message says what it is and what to do."""
+
+
 @dataclass(frozen=True)
 class ImageHeader:
     """The header of an image, read without decoding the pixels.

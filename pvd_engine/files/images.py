@@ -19,10 +19,10 @@ from PIL import Image, features
 from ..errors import UserError
 from .atomic import write_atomic, write_bytes
 from .file_input import opened
-from .image_header import ImageHeader
-from .linear_light import clipped_fraction, to_display
+from .image_header import ImageHeader, UnreadKindError
+from .linear_light import LostLight, from_display, lost_light, to_display
 from .openexr_images import SIGNATURE as OPENEXR
-from .openexr_images import OpenExrImage
+from .openexr_images import OpenExrImage, write_openexr
 from .pillow_images import PillowImage
 from .radiance_images import SIGNATURES as RADIANCE
 from .radiance_images import RadianceImage
@@ -152,8 +152,8 @@ def load_image(
     return to_display(pixels, exposure) if header.linear else pixels
 
 
-def fraction_above_one(path: Path, exposure: float) -> float:
-    """Return the fraction of the pixels of an image of linear light that `load_image` clips.
+def light_not_loaded(path: Path, exposure: float) -> LostLight:
+    """Return what `load_image` loses of the light of an image.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def fraction_above_one(path: Path, exposure: float) -> float:
         The file is missing, damaged or too large.
     """
     with _opened(path) as (image, header):
-        return clipped_fraction(image.pixels(), exposure) if header.linear else 0.0
+        return lost_light(image.pixels(), exposure) if header.linear else LostLight(0.0, 0.0)
 
 
 def as_float(image: np.ndarray) -> np.ndarray:
@@ -206,6 +206,32 @@ def write_png(path: Path, array: np.ndarray) -> Path:
     return path
 
 
+def write_exr(path: Path, color: np.ndarray, alpha: np.ndarray) -> Path:
+    """Write a picture in display colour as an OpenEXR image of linear light, atomically.
+
+    Parameters
+    ----------
+    path : Path
+        Missing parent folders are made.
+    color : (H, W, 3) float32 array
+        sRGB, premultiplied alpha.
+    alpha : (H, W) float32 array
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    UserError
+        The package OpenEXR is missing, or the folder cannot be written.
+    """
+    light = from_display(color, alpha)
+    write_atomic(path, lambda temporary: write_openexr(temporary, light))
+    return path
+
+
 def png_bytes(array: np.ndarray) -> bytes:
     """Return a uint8 image (H, W, 3) as the content of a small PNG file."""
     return iio.imwrite("<bytes>", array, plugin="pillow", extension=".png", optimize=True)
@@ -246,6 +272,8 @@ def _opened(path: Path) -> Iterator[tuple[_OpenImage, ImageHeader]]:
                 yield image, header
         except UserError:
             raise
+        except UnreadKindError as error:
+            raise UserError(f"{path} {error}.") from error
         except Exception as error:
             # Decoders report damaged pixel data with many types, depending on the format.
             cause = error.__cause__ if isinstance(error, OSError) else None

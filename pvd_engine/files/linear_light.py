@@ -4,6 +4,8 @@ A value is multiplied by 2 to the power of the exposure, clipped to [0, 1], and 
 of sRGB (IEC 61966-2-1): what Blender's view transform *Standard* does.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 CURVE = "sRGB"
@@ -11,6 +13,21 @@ CURVE = "sRGB"
 
 ROWS_AT_ONCE = 64
 """Rows that are computed together, so that little memory is taken."""
+
+
+class LostLight(NamedTuple):
+    """Fractions of an image's pixels whose light has no display colour.
+
+    Attributes
+    ----------
+    clipped : float
+        A value is above 1 and is clipped.
+    unseen : float
+        There is light where alpha is 0, as of a flame or a glow, and it is left out.
+    """
+
+    clipped: float
+    unseen: float
 
 
 def to_display(linear: np.ndarray, exposure: float) -> np.ndarray:
@@ -39,19 +56,40 @@ def to_display(linear: np.ndarray, exposure: float) -> np.ndarray:
     return result
 
 
-def clipped_fraction(linear: np.ndarray, exposure: float) -> float:
-    """Return the fraction of an image's pixels with a value that `to_display` clips to 1.
+def from_display(color: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Return display colour as linear light, the reverse of `to_display` at an exposure of 0.
+
+    Parameters
+    ----------
+    color : (H, W, 3) float32 array
+        sRGB, premultiplied alpha.
+    alpha : (H, W) float32 array
+
+    Returns
+    -------
+    (H, W, 4) float32 array
+        Premultiplied alpha.
+    """
+    shown = np.clip(color / np.maximum(alpha[..., None], 1e-6), 0, 1)
+    light = np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
+    return np.dstack([light * alpha[..., None], alpha]).astype(np.float32)
+
+
+def lost_light(linear: np.ndarray, exposure: float) -> LostLight:
+    """Return the fractions of an image's pixels whose light `to_display` clips or leaves out.
 
     Parameters
     ----------
     linear, exposure
         As of `to_display`.
     """
-    above = [
-        (_straight(linear[start : start + ROWS_AT_ONCE], exposure) > 1).any(axis=-1).sum()
-        for start in range(0, len(linear), ROWS_AT_ONCE)
-    ]
-    return float(sum(above)) / (linear.shape[0] * linear.shape[1])
+    clipped = unseen = 0
+    for start in range(0, len(linear), ROWS_AT_ONCE):
+        rows = linear[start : start + ROWS_AT_ONCE]
+        clipped += int((_straight(rows, exposure) > 1).any(axis=-1).sum())
+        unseen += int(((rows[..., :3] > 0).any(axis=-1) & ~(rows[..., 3] > 0)).sum())
+    pixels = linear.shape[0] * linear.shape[1]
+    return LostLight(clipped / pixels, unseen / pixels)
 
 
 def _straight(linear: np.ndarray, exposure: float) -> np.ndarray:

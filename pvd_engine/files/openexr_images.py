@@ -4,6 +4,7 @@ Their pixels are linear light with premultiplied alpha. Reads the first part of 
 R, G, B and A, those of Blender's combined pass, or a single channel Y as grey.
 """
 
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -40,15 +41,8 @@ class OpenExrImage:
     """
 
     def __init__(self, file: BinaryIO, name: object) -> None:
-        try:
-            import OpenEXR
-        except ImportError as error:
-            raise UserError(
-                f"{name} is an OpenEXR image; to read it, install the package OpenEXR in the "
-                "engine's environment: python -m pip install OpenEXR."
-            ) from error
         # The header of InputFile ends the process where a name is not UTF-8.
-        header = OpenEXR.File(file, header_only=True, num_threads=0).header()
+        header = _library(name, "read").File(file, header_only=True, num_threads=0).header()
         file.seek(0)
         self._file = file
         self._check_color(header.get("chromaticities"), name)
@@ -116,6 +110,42 @@ class OpenExrImage:
                 f"{name} states other primary colours than those of sRGB; save it in the colour "
                 "space Linear Rec.709."
             )
+
+
+def write_openexr(path: Path, light: np.ndarray) -> None:
+    """Write an OpenEXR file with the channels R, G, B and A.
+
+    Parameters
+    ----------
+    path : Path
+    light : (H, W, 4) float32 array
+        Linear light of the primaries of sRGB, premultiplied alpha.
+
+    Raises
+    ------
+    UserError
+        The package OpenEXR is missing.
+    """
+    openexr = _library(path, "write")
+    header = {
+        "compression": openexr.ZIP_COMPRESSION,
+        "type": openexr.scanlineimage,
+        "chromaticities": REC_709,
+    }
+    planes = {name: np.ascontiguousarray(light[..., at]) for at, name in enumerate("RGBA")}
+    openexr.File(header, planes).write(str(path))
+
+
+def _library(name: object, use: str) -> Any:
+    """Return the module OpenEXR; where it is missing, a UserError says how to get it."""
+    try:
+        import OpenEXR
+    except ImportError as error:
+        raise UserError(
+            f"{name} is an OpenEXR image; to {use} it, install the package OpenEXR in the engine's "
+            "environment: python -m pip install OpenEXR."
+        ) from error
+    return OpenEXR
 
 
 def _corners(window: Any) -> tuple[int, int, int, int]:

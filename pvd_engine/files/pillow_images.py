@@ -13,13 +13,16 @@ import numpy as np
 from imageio.plugins.pillow import PillowPlugin
 from PIL import ExifTags, Image, ImageFile
 
-from .image_header import ImageHeader
+from .image_header import ImageHeader, UnreadKindError
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "AVIF", "HEIF")
 """Pillow's names of the formats that are read; MPO is a JPEG file with further images."""
 
 _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 _GREY_16_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+_GREY_16_RAW = ("I;16", "I;16L", "I;16B", "I;16N")
+"""Pillow's raw modes of grey of 16 bits, which some of its versions decode to 32."""
+
 _DEEP = re.compile(r"(RGB|RGBX|RGBA|RGBa|LA);16([LBN])")
 """Pillow's raw modes of colour with 16 bits, in little-endian, big-endian or native order."""
 
@@ -36,12 +39,23 @@ class PillowImage(PillowPlugin):
 
         Raises
         ------
-        ValueError
-            The file has a format that is not one of `FORMATS`.
+        UnreadKindError
+            The file has a format that is not one of `FORMATS`, or numbers of another kind than
+            whole ones of 8 or 16 bits.
         """
         image = self._image
         if image.format not in FORMATS:
-            raise ValueError(f"it is a {image.format} image")
+            raise UnreadKindError(
+                f"is a {image.format} image, which cannot be read; save it as PNG"
+            )
+        if image.mode == "F":
+            raise UnreadKindError(
+                "holds floating-point numbers; save it as OpenEXR, or with 8 or 16 bits"
+            )
+        if image.mode == "I" and not all(_raw_mode_of(tile) in _GREY_16_RAW for tile in image.tile):
+            raise UnreadKindError(
+                "holds whole numbers that are signed or of 32 bits; save it with 8 or 16 bits"
+            )
         return ImageHeader(
             width=image.width,
             height=image.height,
@@ -63,8 +77,6 @@ class PillowImage(PillowPlugin):
         (height, width, 4) uint8 or uint16 array
             Display colour with straight alpha.
         """
-        if self._image.mode == "F":
-            raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits")
         raw = self._raw_mode()
         if raw is not None:
             rgba = self._deep_color(*raw)

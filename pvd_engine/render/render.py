@@ -38,9 +38,16 @@ class RenderedImage:
 
     def to_uint8(self) -> np.ndarray:
         """Return straight-alpha RGBA (H, W, 4) uint8, as a PNG file holds it."""
+        return self._quantized(np.uint8)
+
+    def to_uint16(self) -> np.ndarray:
+        """Return straight-alpha RGBA (H, W, 4) uint16, as a PNG file of 16 bits holds it."""
+        return self._quantized(np.uint16)
+
+    def _quantized(self, dtype: type[np.unsignedinteger]) -> np.ndarray:
         straight = self.color / np.maximum(self.alpha[..., None], 1e-6)
         rgba = np.concatenate((straight, self.alpha[..., None]), axis=-1)
-        return (rgba.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+        return (rgba.clip(0, 1) * np.float32(np.iinfo(dtype).max) + 0.5).astype(dtype)
 
 
 @torch.no_grad()

@@ -68,11 +68,11 @@ def open_views(arguments: ViewArguments, device: str, job: Job) -> tuple["View",
     return views
 
 
-def picture_name(view: "View") -> str:
+def picture_name(view: "View", suffix: str = ".png") -> str:
     """Return the path of a view's picture below the output folder, such as ``"test/r_0.png"``.
 
     A name that would lead out of that folder is kept within it.
     """
     name = view.name.replace("\\", "/").replace(":", "_")
     parts = [part for part in PurePosixPath(name).parts if part not in ("/", ".", "..")]
-    return f"{'/'.join(parts)}.png"
+    return "/".join(parts) + suffix

@@ -8,10 +8,10 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from capture_files import frames, read_but_one, ring, write_image, write_json, write_transforms
 from colmap_files import made_model, write_colmap
 from format_files import promising, refuse, write_dtu, write_nsvf
-from PIL import Image
 
 from pvd_engine.data.formats.cameras_json import read_cameras
 from pvd_engine.data.geometry.points import read_points
@@ -20,7 +20,7 @@ from pvd_engine.edit.edits_json import parse_edits, read_edits
 from pvd_engine.errors import UserError
 from pvd_engine.files import json_input
 from pvd_engine.files.array_input import read_npz
-from pvd_engine.files.images import load_image
+from pvd_engine.files.images import load_image, read_header, shows_through
 from pvd_engine.files.json_input import read_json_object
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes")
@@ -136,10 +136,13 @@ def test_a_capture_of_images_that_cannot_be_read_names_their_kind(tmp_path):
     refuse(tmp_path, r"r_0\.jxl is a JPEG XL image.* save it as PNG")
 
 
-def test_floating_point_pixels_are_refused(tmp_path):
-    Image.new("F", (4, 4)).save(tmp_path / "a.tif")
-    with pytest.raises(UserError, match="save it with 8 or 16 bits"):
-        load_image(tmp_path / "a.tif")
+@pytest.mark.parametrize("kind", ["float32", "int32", "uint32", "int16"])
+def test_numbers_that_no_image_of_8_or_16_bits_holds_are_refused_by_name(tmp_path, kind):
+    tifffile.imwrite(tmp_path / "a.tif", np.arange(12).reshape(3, 4).astype(kind))
+    name = "floating-point numbers" if kind == "float32" else "whole numbers that are signed or of"
+    for read in (load_image, read_header, shows_through):
+        with pytest.raises(UserError, match=f"a.tif holds {name}.* with 8 or 16 bits"):
+            read(tmp_path / "a.tif")
 
 
 def deep_png(pixels, color_type):

@@ -411,6 +411,46 @@ def test_values_above_one_are_counted_in_a_note(tmp_path):
     assert "at +3 stops, with values above 1 clipped (about" in note
 
 
+def test_light_of_transparent_pixels_is_counted_in_a_note(tmp_path):
+    folder = linear_ball(tmp_path / "exr")
+    for path in sorted(folder.glob("**/*.exr")):
+        light = np.ones((24, 24, 4), np.float32)
+        light[:6, :, 3] = 0  # a quarter glows without covering anything
+        write_exr(path, planes(light))
+    capture = open_capture(folder)
+    assert any("light where alpha is 0 is left out (25.0 %" in note for note in capture.notes), (
+        capture.notes
+    )
+
+
+def test_rendered_pictures_of_all_formats_are_the_same_picture(tmp_path):
+    folder = linear_ball(tmp_path / "exr")
+    field = tmp_path / "field.safetensors"
+    done = pvd("train", folder, "--steps", "20", "--device", "cpu", "--out", field)
+    assert done.returncode == 0, done.stderr
+    for kind in ("png", "png16", "exr"):
+        done = pvd(
+            *("render", field, "--capture", folder, "--split", "train", "--device", "cpu"),
+            *("--out", tmp_path / kind, "--format", kind),
+        )
+        assert done.returncode == 0, done.stderr
+    for small in sorted((tmp_path / "png").glob("**/*.png")):
+        below = small.relative_to(tmp_path / "png")
+        eight = iio.imread(small).astype(int)
+        sixteen = cv2.imread(str(tmp_path / "png16" / below), cv2.IMREAD_UNCHANGED)
+        assert sixteen.dtype == np.uint16
+        sixteen = bgr(sixteen).astype(np.float64) / 65535
+        assert np.abs(eight / 255 - sixteen).max() <= 0.5 / 255 + 1e-4
+        light = OpenEXR.File(str(tmp_path / "exr" / below.with_suffix(".exr"))).channels()
+        light = light["RGBA"].pixels.astype(np.float64)
+        alpha = light[..., 3:]
+        np.testing.assert_allclose(alpha, sixteen[..., 3:], atol=1e-5)
+        seen = alpha[..., 0] > 0.01
+        shown = srgb(light[..., :3] / np.maximum(alpha, 1e-6))
+        assert seen.any()
+        np.testing.assert_allclose(shown[seen], sixteen[seen][:, :3], atol=2e-5)
+
+
 def test_training_on_openexr_states_the_curve_and_the_exposure(tmp_path):
     folder = linear_ball(tmp_path / "exr")
     out = tmp_path / "field.safetensors"

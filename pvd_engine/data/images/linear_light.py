@@ -1,5 +1,6 @@
 """Captures with images of linear light (OpenEXR, Radiance HDR), and how they are shown."""
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
-from ...files.images import fraction_above_one, holds_linear_light
+from ...files.images import holds_linear_light, light_not_loaded
 from ...files.linear_light import CURVE
 from ..capture import Capture
 from ..notes import counted, percentage
@@ -67,17 +68,20 @@ def _note(paths: list[Path], stops: float) -> str:
     held = counted(len(paths), "image holds linear light", "images hold linear light")
     exposure = f" at {stops:+g} stops" if stops else ""
     note = f"{held}; it is shown by the curve of {CURVE}{exposure}"
-    fractions = []
+    lost = []
     step = max(1, len(paths) // _TESTED_IMAGES)
     for path in paths[::step][:_TESTED_IMAGES]:
-        try:
-            fractions.append(fraction_above_one(path, stops))
-        except UserError:  # damaged pixels are reported when the image is used
-            continue
-    if not fractions or not any(fractions):
-        return f"{note}."
-    clipped = percentage(sum(fractions) / len(fractions), 1)
-    return (
-        f"{note}, with values above 1 clipped (about {clipped} of the pixels; --exposure -1 of pvd "
-        "train darkens all by a stop)."
+        # Damaged pixels are reported when the image is used.
+        with contextlib.suppress(UserError):
+            lost.append(light_not_loaded(path, stops))
+    clipped, unseen = (
+        (sum(part) / len(lost) for part in zip(*lost, strict=True)) if lost else (0, 0)
     )
+    if clipped:
+        note += (
+            f", with values above 1 clipped (about {percentage(clipped, 1)} of the pixels; "
+            "--exposure -1 of pvd train darkens all by a stop)"
+        )
+    if unseen:
+        note += f"; light where alpha is 0 is left out ({percentage(unseen, 1)} of the pixels)"
+    return f"{note}."
