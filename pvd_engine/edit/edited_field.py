@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..fields.base import Field
+from ..fields.limits import MAX_EDITS
 from ..fields.state import (
     FieldKind,
     common_header,
@@ -147,11 +148,14 @@ def layered(base: Field, lists: Sequence[Sequence[Edit]], occupancy: OccupancyGr
     ValueError
         Without any edit.
     UserError
-        For more than `MAX_PLACED` moves and duplicates.
+        For more than `MAX_EDITS` edits, or `MAX_PLACED` moves and duplicates.
     """
     steps = list(edit_steps(lists))
     if not steps:
         raise ValueError("an edited field without edits")
+    count = sum(map(len, lists))
+    if count > MAX_EDITS:
+        raise UserError(f"A field can have {MAX_EDITS} edits, not {count}; convert it in between.")
     placed = sum(isinstance(step, Edit) for step in steps)
     if placed > MAX_PLACED:
         raise UserError(

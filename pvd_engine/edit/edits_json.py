@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..fields.limits import MAX_EDITS
 from ..files.checked_json import InvalidJsonError, checked_numbers, checked_object
 from ..files.json_input import read_json
 from .edit_list import DUPLICATE, ERASE, KEEP, MOVE, SCALE_DENSITY, TINT, Edit
@@ -33,9 +34,6 @@ MAX_ID = 64
 
 MAX_BYTES = 512 * 1024 * 1024
 """Largest file of an edit list, in bytes; meshes stand in it as numbers."""
-
-MAX_EDITS = 1000
-"""Most edits of a list."""
 
 LARGEST_FACTOR = 1e6
 """Largest factor of density or colour."""

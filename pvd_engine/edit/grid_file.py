@@ -6,11 +6,9 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from ..errors import UserError
+from ..fields.limits import MAX_CELLS
 from ..files.array_input import HEADER_BYTES, read_npz
 from .regions import GridRegion, InvalidRegionError
-
-MAX_CELLS = 1 << 29
-"""Most cells of a grid: 4 GiB at 8 bytes, in a file that may be far smaller."""
 
 KEYS = ("density", "original", "box")
 

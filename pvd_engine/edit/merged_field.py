@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..fields.base import Field
+from ..fields.limits import HeaderError, check_step
 from ..fields.state import (
     FieldKind,
     common_header,
@@ -50,7 +51,8 @@ class MergedField(Layer):
     Raises
     ------
     UserError
-        When the parts' colours are in different spaces.
+        When the parts' colours are in different spaces, or a part is so small that rays would take
+        too many steps.
     """
 
     def __init__(
@@ -69,6 +71,12 @@ class MergedField(Layer):
         names = [part.header.get("architecture", {}).get("name") for part in parts]
         header = {"architecture": {"name": "merged", "parts": names}, "color_space": spaces.pop()}
         step = min(part.step * placement.scale for part, placement in pairs)
+        try:
+            check_step(step, 2 * occupancy.space.half_side)
+        except HeaderError as error:
+            raise UserError(
+                "A part is too small beside the rest to be merged; make it larger, or convert it."
+            ) from error
         super().__init__(occupancy, step, header)
         self.parts = nn.ModuleList(parts)
         self.placements = nn.ModuleList(placements).to(parts[0].device)

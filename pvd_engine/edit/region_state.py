@@ -1,8 +1,10 @@
 """Edits back from a field file: a description in the header and the tensors it names."""
 
+import math
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from .edit_list import OPERATIONS, Edit
@@ -51,7 +53,10 @@ def region_from_state(description: dict[str, Any], tensors: dict[str, Tensor]) -
     if kind == "mesh":
         return MeshRegion(tensors["vertices"].numpy(), tensors["triangles"].numpy())
     if kind == "grid":
-        shape = tuple(int(size) for size in value["shape"])
-        bits = np.unpackbits(tensors["filled"].numpy(), count=int(np.prod(shape)))
+        shape, packed = tuple(value["shape"]), tensors["filled"]
+        cells = math.prod(shape)
+        if packed.dtype != torch.uint8 or packed.shape != (-(-cells // 8),):
+            raise ValueError("the grid has another size than its cells")
+        bits = np.unpackbits(packed.numpy(), count=cells)
         return GridRegion(bits.reshape(shape).astype(bool), np.array(value["box"]), value["source"])
     raise ValueError(f"unknown region '{kind}'")

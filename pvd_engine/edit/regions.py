@@ -13,13 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..fields.limits import LARGEST_COORDINATE
 from .cell_counts import count_in_blocks, summed_volume
 
 INSIDE, MIXED, OUTSIDE = 1, 0, -1
 """Results of `Region.classify` for a cell."""
-
-LARGEST_COORDINATE = 1e9
-"""Largest coordinate; larger ones would overflow float32 when squared and multiplied."""
 
 SMALLEST_VOLUME_RATIO = 1e-6
 """Fraction of the box of its columns' lengths below which a matrix counts as singular."""

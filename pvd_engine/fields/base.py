@@ -4,6 +4,7 @@
 can be optimised.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,9 @@ HIDDEN = 1e-4
 
 TRAINING_HIDDEN = 1e-2
 """Transmittance below which a sample counts as hidden in training, where weak samples cost time."""
+
+SAMPLES_AT_ONCE = 1 << 24
+"""Samples of rays that are marched at a time, if each took as many as fit in the cube."""
 
 POINTS_AT_ONCE = 1 << 17
 """Points that a field evaluates at a time without gradients; bounds the memory."""
@@ -178,9 +182,14 @@ class Field(Renderable):
     @torch.no_grad()
     def render(self, rays: Rays) -> RayColors:
         """March through occupied cells, drop hidden samples and composite."""
-        middle = torch.full((len(rays.origins),), 0.5, device=self.device)
-        result, _ = self.march(rays, middle)
-        return RayColors(result.color, result.alpha, result.depth)
+        steps = 2 * math.sqrt(3) * self.space.half_side / self.step
+        portion = max(int(SAMPLES_AT_ONCE / steps), 1)
+        marched = []
+        for origins, directions in zip(*(part.split(portion) for part in rays), strict=True):
+            middle = torch.full((len(origins),), 0.5, device=self.device)
+            marched.append(self.march(Rays(origins, directions), middle)[0])
+        names = ("color", "alpha", "depth")
+        return RayColors(*(torch.cat([getattr(one, name) for one in marched]) for name in names))
 
     def march(
         self, rays: Rays, jitter: Tensor, hidden: float = HIDDEN

@@ -9,6 +9,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from ..errors import UserError
+from .limits import MAX_HEADER_BYTES, STORED_SIZES, HeaderError, check_header, check_stored_sizes
 
 FORMAT = "pvd-field"
 VERSION = 1
@@ -33,11 +34,13 @@ def opened(path: Path, framework: str) -> Iterator[tuple[dict[str, Any], Any]]:
     Raises
     ------
     UserError
-        When the file does not exist or is no field file of a known version.
+        When the file does not exist, is no field file of a known version, or its header is beyond
+        the limits (`limits`).
     """
     if not path.is_file():
         raise UserError(f"There is no field file '{path}'; give the path of a .safetensors file.")
     try:
+        _check_length(path)
         with safe_open(path, framework=framework) as file:
             text = (file.metadata() or {})[METADATA_KEY]
             header = json.loads(text, parse_constant=_nothing)
@@ -48,11 +51,38 @@ def opened(path: Path, framework: str) -> Iterator[tuple[dict[str, Any], Any]]:
                     f"'{path}' has version {header.get('version')} of the field format; this "
                     f"program reads version {VERSION}; update the program."
                 )
+            check_header(header)
+            check_stored_sizes(_stored_sizes(file))
             yield header, file
+    except HeaderError as error:
+        raise UserError(
+            f"'{path}' is a damaged field file: its header {error}; use a copy, or make the field "
+            "again."
+        ) from error
     except (SafetensorError, KeyError, ValueError, OSError, RecursionError) as error:
         raise UserError(
             f"'{path}' is not a field file of this program; give one that pvd train wrote."
         ) from error
+
+
+def _check_length(path: Path) -> None:
+    """Raise HeaderError where a file states a longer header than `MAX_HEADER_BYTES`."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MAX_HEADER_BYTES:
+        raise HeaderError(f"is longer than {MAX_HEADER_BYTES >> 20} MB")
+
+
+def _stored_sizes(file: Any) -> dict[str, Any]:
+    """Return the tensors that hold the sizes of grids, as numbers."""
+    sizes = {}
+    for name in file.keys():  # noqa: SIM118
+        if name.rpartition(".")[2] in STORED_SIZES:
+            shape = file.get_slice(name).get_shape()
+            if shape not in ([], [3]):
+                raise HeaderError(f'has a "{name}" that is neither one number nor three')
+            sizes[name] = file.get_tensor(name).tolist()
+    return sizes
 
 
 def _nothing(_constant: str) -> None:

@@ -21,7 +21,14 @@ from .encoders.base import ParameterGroup, muon_groups
 from .point_encodings import make_point_encoding
 from .precision import ROWS, matmul_precision, pad_rows
 from .registry import Architecture
-from .state import FieldKind, map_header, occupancy_bits, occupancy_from_state, restore
+from .state import (
+    FieldKind,
+    map_header,
+    occupancy_bits,
+    occupancy_from_state,
+    restore,
+    without_memory,
+)
 
 OCCUPANCY_RESOLUTION = 128
 """Cells along each axis of a light field's occupancy grid, which shows what rays meet."""
@@ -95,7 +102,11 @@ class LightField(Learner):
         self.points = ray["points"]
         self.interval, self.skip_empty = ray["interval"], ray["skip_empty"]
         self.reach = reach
-        self.register_buffer("inner_box", torch.tensor(reach.inner_box), persistent=False)
+        self.register_buffer(
+            "inner_box",
+            torch.tensor(reach.inner_box, device=occupancy.box.device),
+            persistent=False,
+        )
         self.encoding = make_point_encoding(ray["encoding"])
         self.head = nn.Linear(self.points * self.encoding.width, width)
         self.body = nn.Sequential(*(ResidualBlock(width) for _ in range((depth - 2) // 2)))
@@ -220,7 +231,8 @@ def light_field_state(field: LightField) -> tuple[dict[str, Tensor], dict[str, A
 def light_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> LightField:
     """Return a field; the inverse of `light_field_state`."""
     occupancy = occupancy_from_state(tensors, header)
-    field = LightField(header["architecture"], occupancy, Reach(**header["reach"]))
+    with without_memory():
+        field = LightField(header["architecture"], occupancy, Reach(**header["reach"]))
     restore(field, tensors, header)
     return field
 

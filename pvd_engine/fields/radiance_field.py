@@ -14,10 +14,10 @@ from .precision import pad_rows
 from .state import (
     FieldKind,
     common_header,
-    marching_step,
     occupancy_bits,
     occupancy_from_state,
     restore,
+    without_memory,
 )
 
 
@@ -148,7 +148,8 @@ def radiance_field_state(field: RadianceField) -> tuple[dict[str, Tensor], dict[
 def radiance_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> RadianceField:
     """Return a field; the inverse of `radiance_field_state`."""
     occupancy = occupancy_from_state(tensors, header)
-    field = RadianceField(header["architecture"], occupancy, marching_step(header))
+    with without_memory():
+        field = RadianceField(header["architecture"], occupancy, header["step"])
     restore(field, tensors, header)
     return field
 

@@ -5,8 +5,8 @@ its state and a field from its state; a field that holds other fields calls `fie
 `field_from_state` for them.
 """
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,12 +113,34 @@ def field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> Fiel
 
 
 def restore(field: Renderable, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
-    """Load a file's parameters and header into a new field that has the file's occupancy."""
+    """Put a file's parameters and header into a field that was made within `without_memory`.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        The tensors have other names, types or shapes than the field's, or hold values that are not
+        finite; the checks come before anything is allocated.
+    """
     parameters = {k: v for k, v in tensors.items() if k != "occupancy.bits"}
-    parameters |= {f"occupancy.{k}": v for k, v in field.occupancy.state_dict().items()}
-    field.load_state_dict(parameters)
+    for name, own in field.state_dict().items():
+        stored = parameters.get(name)
+        if stored is not None and stored.dtype != own.dtype:
+            raise ValueError(f"{name} holds numbers of another type")
+        if stored is not None and stored.is_floating_point() and not stored.isfinite().all():
+            raise ValueError(f"{name} holds numbers that are not finite")
+    occupancy = {f"occupancy.{k}": v for k, v in field.occupancy.state_dict().items()}
+    # The file's tensors are views of it; the field must not change with it.
+    own = {name: stored.clone() for name, stored in parameters.items()}
+    field.load_state_dict(own | occupancy, assign=True)
     kept = ("architecture", "color_space", "provenance")
     field.header = {key: header[key] for key in kept if key in header}
+
+
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Make modules without memory for their parameters, which `restore` puts in."""
+    with torch.device("meta"):
+        yield
 
 
 def map_header(space: SpaceMap) -> dict[str, Any]:
@@ -150,14 +172,6 @@ def common_header(field: Field) -> dict[str, Any]:
     }
 
 
-def marching_step(header: dict[str, Any]) -> float:
-    """Return a field's ray-marching step; raise ValueError unless it is finite and above zero."""
-    step = float(header["step"])
-    if not 0 < step < math.inf:
-        raise ValueError("the step must be above zero")
-    return step
-
-
 def occupancy_bits(occupancy: OccupancyGrid) -> Tensor:
     """Return whether each cell is occupied, as bits: (ceil(R^3 / 8),) uint8."""
     return torch.from_numpy(np.packbits(occupancy.binary.cpu().numpy().reshape(-1)))
@@ -172,8 +186,8 @@ def occupancy_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> 
         There is no such map of space, or the number of bits differs from the header's; the check
         comes before the grid is allocated.
     """
-    resolution, packed = int(header["occupancy"]), tensors["occupancy.bits"]
-    if resolution < 1 or packed.shape != (-(-(resolution**3) // 8),):
+    resolution, packed = header["occupancy"], tensors["occupancy.bits"]
+    if packed.dtype != torch.uint8 or packed.shape != (-(-(resolution**3) // 8),):
         raise ValueError("the occupancy grid has another size")
     occupancy = OccupancyGrid(map_from_header(header), resolution)
     bits = np.unpackbits(packed.numpy(), count=resolution**3)

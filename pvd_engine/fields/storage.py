@@ -23,7 +23,6 @@ a byte). The JSON header stands in the safetensors metadata under ``pvd_field``:
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -34,6 +33,7 @@ from . import light_field, radiance_field
 from .base import Field, Renderable
 from .header import encode_header, opened
 from .light_field import LightField
+from .limits import HeaderError, check_nesting
 from .state import (
     STATE_FAULTS,
     UnknownKindError,
@@ -45,9 +45,6 @@ from .state import (
 HEADER_BYTES = 4096
 """Bytes that are reserved for the header of a field file, which is usually smaller."""
 
-MAX_NESTING = 16
-"""Most levels of fields within a field, such as merged of edited of merged."""
-
 register_kind(radiance_field.KIND)
 register_kind(light_field.KIND)
 
@@ -56,18 +53,6 @@ def content_hash(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, by which provenance names parents."""
     with path.open("rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def check_nesting(header: dict[str, Any], deepest: int = MAX_NESTING) -> None:
-    """Raise `UserError` when a header holds fields within fields, more than `deepest` levels."""
-    if deepest < 0:
-        raise UserError(
-            f"A field file can hold at most {MAX_NESTING} levels of fields within fields;"
-            " convert the inner ones first."
-        )
-    for inner in (header.get("base"), *(header.get("parts") or ())):
-        if inner is not None:
-            check_nesting(inner, deepest - 1)
 
 
 def stored_bytes(field: Field) -> int:
@@ -91,7 +76,10 @@ def save_field(path: Path, field: Renderable) -> None:
         The field holds more than `MAX_NESTING` levels of fields within fields.
     """
     tensors, header = field_state(field)
-    check_nesting(header)
+    try:
+        check_nesting(header)
+    except HeaderError as error:
+        raise UserError(f"The field cannot be saved: it {error}.") from error
     metadata = encode_header(header)
     write_atomic(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
 
@@ -108,7 +96,6 @@ def load_any_field(path: Path, device: torch.device | str = "cpu") -> Renderable
     with opened(path, "pt") as (header, file):
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     try:
-        check_nesting(header)
         field = any_field_from_state(tensors, header)
     except UnknownKindError as error:
         raise UserError(

@@ -11,6 +11,7 @@ from engine_process import pvd, start, write_disc_capture, write_request
 
 from pvd_engine.cli import VERBS
 from pvd_engine.data.formats.cameras_json import camera_to_dict
+from pvd_engine.data.geometry.poses import PoseDistribution
 from pvd_engine.data.readers import open_capture
 from pvd_engine.fields.architectures import light_field
 from pvd_engine.fields.header import read_header
@@ -120,7 +121,9 @@ def export(made, tmp_path):
     spec = light_field("small", points=4, interval="occupied", skip_empty=True)
     spec["network"] = {"width": 16, "depth": 4}
     teacher = load_field(made / "teacher.safetensors")
-    reach = Reach(0.5, 4.0, teacher.box.tolist(), {})
+    views = open_capture(made / "disc").views
+    region = PoseDistribution.from_cameras([view.camera for view in views]).to_json()
+    reach = Reach(0.5, 4.0, teacher.box.tolist(), region)
     save_field(light, LightField(spec, bordered_occupancy(teacher.occupancy), reach))
     for name in get_args(get_type_hints(ExportArguments)["to"]):
         out = tmp_path / f"light.{name}"

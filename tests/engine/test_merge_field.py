@@ -21,7 +21,8 @@ from pvd_engine.errors import UserError
 from pvd_engine.exchange.volume import sample_volume
 from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.header import FORMAT, METADATA_KEY, VERSION
-from pvd_engine.fields.storage import MAX_NESTING, load_field, save_field
+from pvd_engine.fields.limits import MAX_NESTING
+from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.measure.image_metrics import psnr
 from pvd_engine.render.render import render_image
 from pvd_engine.space.occupancy import OccupancyGrid

@@ -77,3 +77,12 @@ def test_a_camera_that_looks_away_sees_nothing():
     image = render_image(Slab(5.0), camera)
     assert image.alpha.max() == 0
     assert image.to_uint8().shape == (4, 4, 4)
+
+
+def test_portions_of_rays_give_the_same_picture(monkeypatch):
+    field = Slab(3.0)
+    whole = render_image(field, looking_down())
+    monkeypatch.setattr("pvd_engine.fields.base.SAMPLES_AT_ONCE", 5000)
+    parts = render_image(field, looking_down())
+    np.testing.assert_array_equal(parts.color, whole.color)
+    np.testing.assert_array_equal(parts.depth, whole.depth)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 
@@ -24,6 +25,14 @@ class ParameterGroup:
     parameters: list[nn.Parameter]
     learning_rate: float
     rule: Literal["adam", "adam_rows", "muon"] = "adam"
+
+
+def random_parameter(rows: int, columns: int, deviation: float) -> nn.Parameter:
+    """Return a table of normal random numbers; without values on the device ``"meta"``."""
+    values = torch.empty(rows, columns)
+    if not values.is_meta:  # there, random numbers would import for a second
+        values = deviation * torch.randn(rows, columns)
+    return nn.Parameter(values)
 
 
 def muon_groups(*networks: nn.Module) -> list[ParameterGroup]:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from ...kernels.factors import line_products
 from ..registry import EncoderArchitecture
+from .base import random_parameter
 from .factored import FactoredEncoder, scaled_factors
 
 
@@ -27,8 +28,8 @@ class CpEncoder(FactoredEncoder):
     def __init__(self, width: int, resolution: int, density_rank: int, color_rank: int) -> None:
         super().__init__(width, resolution)
         lines = sum(self.size)
-        self.density_lines = nn.Parameter(0.2 * torch.randn(lines, density_rank))
-        self.color_lines = nn.Parameter(0.2 * torch.randn(lines, color_rank))
+        self.density_lines = random_parameter(lines, density_rank, 0.2)
+        self.color_lines = random_parameter(lines, color_rank, 0.2)
         self.basis = nn.Linear(color_rank, width - 1, bias=False)
 
     def forward(self, points: Tensor) -> Tensor:

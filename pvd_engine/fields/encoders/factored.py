@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...kernels.factors import Size
+from ...kernels.factors import Size, plane_rows
 from .base import ParameterGroup
 from .coarse_to_fine import CoarseToFineEncoder
 
@@ -61,9 +61,10 @@ class FactoredEncoder(CoarseToFineEncoder):
         self.width = width
         self.target_resolution = resolution
         coarse = max(round(resolution / COARSEST), 2)
-        self.register_buffer("box", torch.tensor([[-1.0] * 3, [1.0] * 3]))
-        self.register_buffer("grid", torch.tensor([coarse] * 3))
-        self.register_buffer("reached", torch.tensor(coarse))
+        # On the CPU from the start, because sizes of tables follow from them.
+        self.register_buffer("box", torch.tensor([[-1.0] * 3, [1.0] * 3], device="cpu"))
+        self.register_buffer("grid", torch.tensor([coarse] * 3, device="cpu"))
+        self.register_buffer("reached", torch.tensor(coarse, device="cpu"))
 
     @property
     def resolution(self) -> int:
@@ -147,10 +148,25 @@ class FactoredEncoder(CoarseToFineEncoder):
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
-        """Take the stored tables whatever their resolution."""
-        for name in self.tables():
-            if prefix + name in state_dict:
-                setattr(self, name, nn.Parameter(torch.empty_like(state_dict[prefix + name])))
+        """Take the stored tables whatever their resolution.
+
+        Raises
+        ------
+        ValueError
+            The tables have other sizes than the stored grid, or its box is not in the cube.
+        """
+        if prefix + "grid" in state_dict:
+            x, y, z = state_dict[prefix + "grid"].tolist()
+            low, high = state_dict[prefix + "box"]
+            beyond = torch.stack((low, high)).abs().amax() > 1 + 1e-3
+            if beyond or not (low < high).all():
+                raise ValueError("the box of the factors is not in the cube")
+            for name, own in self.tables().items():
+                stored = state_dict[prefix + name]
+                rows = sum(plane_rows((x, y, z))) if name.endswith("planes") else x + y + z
+                if stored.shape != (rows, own.shape[1]):
+                    raise ValueError(f"{name} has another size than its grid")
+                setattr(self, name, nn.Parameter(torch.empty_like(stored)))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 

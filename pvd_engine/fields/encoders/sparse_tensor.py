@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ...kernels.sparse_grid import sparse_sample
 from ..registry import EncoderArchitecture
-from .base import ParameterGroup
+from .base import ParameterGroup, random_parameter
 from .coarse_to_fine import CoarseToFineEncoder
 
 EMPTY_LOG_DENSITY = -5.0
@@ -60,10 +60,10 @@ class SparseTensorEncoder(CoarseToFineEncoder):
         self.width = width
         self.target_resolution = resolution
         coarse = max(resolution // COARSEST, 2)
-        self.register_buffer("size", torch.tensor(coarse))
+        self.register_buffer("size", torch.tensor(coarse, device="cpu"))
         self.register_buffer("vertices", torch.arange(coarse**3))
-        self.values = nn.Parameter(0.02 * torch.randn(coarse**3, width))
-        empty = torch.zeros(width)
+        self.values = random_parameter(coarse**3, width, 0.02)
+        empty = torch.zeros(width, device="cpu")
         empty[0] = EMPTY_LOG_DENSITY
         self.register_buffer("empty", empty, persistent=False)
         self.register_buffer("links", torch.empty(0, dtype=torch.int32), persistent=False)
@@ -166,10 +166,25 @@ class SparseTensorEncoder(CoarseToFineEncoder):
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
-        """Take the stored grid whatever its resolution and number of values."""
+        """Take the stored grid whatever its resolution and number of values.
+
+        Raises
+        ------
+        ValueError
+            It is finer than the encoder allows, or its vertices are not in it, in growing order.
+        """
         if prefix + "values" in state_dict:
-            self.vertices = torch.empty_like(state_dict[prefix + "vertices"])
-            self.values = nn.Parameter(torch.empty_like(state_dict[prefix + "values"]))
+            vertices, values = state_dict[prefix + "vertices"], state_dict[prefix + "values"]
+            size = int(state_dict[prefix + "size"])
+            if not 2 <= size <= max(self.target_resolution, 2):
+                raise ValueError("the grid is finer than its header says")
+            ends = vertices[:1], size**3 - 1 - vertices[-1:]
+            if (vertices.diff() < 1).any() or any((end < 0).any() for end in ends):
+                raise ValueError("the vertices of the grid are not in it, in growing order")
+            if vertices.ndim != 1 or values.shape != (len(vertices), self.width):
+                raise ValueError("the grid has other values than vertices")
+            self.vertices = torch.empty_like(vertices)
+            self.values = nn.Parameter(torch.empty_like(values))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         self._link()
 

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from ...kernels.factors import MODES, Size, plane_products, plane_rows
 from ..registry import EncoderArchitecture
+from .base import random_parameter
 from .factored import FactoredEncoder, scaled_factors
 
 
@@ -29,10 +30,10 @@ class VmEncoder(FactoredEncoder):
     def __init__(self, width: int, resolution: int, density_rank: int, color_rank: int) -> None:
         super().__init__(width, resolution)
         planes, lines = sum(plane_rows(self.size)), sum(self.size)
-        self.density_planes = nn.Parameter(0.1 * torch.randn(planes, density_rank))
-        self.density_lines = nn.Parameter(0.1 * torch.randn(lines, density_rank))
-        self.color_planes = nn.Parameter(0.1 * torch.randn(planes, color_rank))
-        self.color_lines = nn.Parameter(0.1 * torch.randn(lines, color_rank))
+        self.density_planes = random_parameter(planes, density_rank, 0.1)
+        self.density_lines = random_parameter(lines, density_rank, 0.1)
+        self.color_planes = random_parameter(planes, color_rank, 0.1)
+        self.color_lines = random_parameter(lines, color_rank, 0.1)
         self.basis = nn.Linear(3 * color_rank, width - 1, bias=False)
 
     def forward(self, points: Tensor) -> Tensor:
