@@ -26,7 +26,7 @@ def summed_volume(filled: Tensor) -> Tensor:
     counts = table[1:, 1:, 1:]
     counts.copy_(filled != 0)
     for axis in range(3):
-        counts.copy_(counts.cumsum(axis, dtype=torch.int32))
+        counts.cumsum_(axis)
     return table
 
 

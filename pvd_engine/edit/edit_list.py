@@ -26,6 +26,9 @@ PLACING = (MOVE, DUPLICATE)
 
 OPERATIONS = (ERASE, KEEP, SCALE_DENSITY, TINT, *PLACING)
 
+ROUNDING = 2.0**-20
+"""Enlargement of the boxes around regions, as a fraction of their coordinates."""
+
 CUT_OUT = "cut_out"
 """Effect of a move or a duplicate on its copy: as *keep*, for a grid also outside its box."""
 
@@ -92,23 +95,36 @@ class EditList(nn.Module):
     ----------
     edits : sequence of Edit
         At least one.
+
+    Attributes
+    ----------
+    bounds : (E, 2, 3) float32
+        A box around each edit's region and soft edge.
     """
+
+    bounds: Tensor
 
     def __init__(self, edits: Sequence[Edit]) -> None:
         super().__init__()
         self.edits = tuple(edits)
-        self.regions = nn.ModuleList(SoftRegion(edit.region, edit.soft) for edit in edits)
+        regions = [SoftRegion(edit.region, edit.soft) for edit in edits]
+        self.regions = nn.ModuleList(regions)
+        bounds = torch.stack([region.bounds for region in regions])
+        margin = bounds.abs().amax(dim=(1, 2), keepdim=True) * ROUNDING
+        bounds = torch.stack((bounds[:, 0] - margin[:, 0], bounds[:, 1] + margin[:, 0]), dim=1)
+        self.register_buffer("bounds", bounds, persistent=False)
 
-    def _pairs(self) -> list[tuple[Edit, SoftRegion]]:
+    def pairs(self) -> list[tuple[Edit, SoftRegion]]:
+        """Return each edit with its region."""
         return list(zip(self.edits, self.regions, strict=True))  # type: ignore[arg-type]
 
     def _of(self, operation: str) -> list[SoftRegion]:
-        return [region for edit, region in self._pairs() if edit.operation == operation]
+        return [region for edit, region in self.pairs() if edit.operation == operation]
 
     def density_factor(self, points: Tensor) -> Tensor:
         """Return the factors (N,) of the density at points (N, 3), dataset frame."""
         factor = torch.ones(len(points), dtype=points.dtype, device=points.device)
-        for edit, region in self._pairs():
+        for edit, region in self.pairs():
             if edit.takes_all:
                 factor *= 1 - region.weight(points)
             elif edit.operation == SCALE_DENSITY:
@@ -127,7 +143,7 @@ class EditList(nn.Module):
     def color_factor(self, points: Tensor) -> Tensor | None:
         """Return the factors (N, 3) of the colour at points (N, 3), or None for 1 everywhere."""
         factor = None
-        for edit, region in self._pairs():
+        for edit, region in self.pairs():
             if edit.color is not None:
                 tint = torch.tensor(edit.color, dtype=points.dtype, device=points.device)
                 part = 1 + (tint - 1) * region.weight(points)[:, None]
@@ -152,23 +168,33 @@ class EditList(nn.Module):
         """
         cleared = torch.zeros(len(low), dtype=torch.bool, device=low.device)
         untouched = torch.ones_like(cleared)
-        for edit, region in self._pairs():
-            if edit.takes_all:
-                verdict = region.classify(low, high)
-                cleared |= verdict == INSIDE
-                untouched &= verdict == OUTSIDE
+        outside_all, decided = torch.ones_like(cleared), torch.zeros_like(cleared)
+        inside_one, near = torch.zeros_like(cleared), self._meet(low, high)
+        for index, (edit, region) in enumerate(self.pairs()):
+            if edit.takes_all and index in near:
+                left = (~cleared).nonzero().view(-1)
+                verdict = region.classify(low[left], high[left])
+                cleared[left] = verdict == INSIDE
+                untouched[left] &= verdict == OUTSIDE
             elif edit.operation == CUT_OUT:
                 verdict = region.classify(low, high)
                 cleared |= verdict == OUTSIDE
                 untouched &= verdict == INSIDE
-        if keeps := self._of(KEEP):
-            outside_all, decided = torch.ones_like(cleared), torch.zeros_like(cleared)
-            inside_one = torch.zeros_like(cleared)
-            for region in keeps:
-                verdict = region.classify(low, high)
-                inside_one |= verdict == INSIDE
-                outside_all &= verdict == OUTSIDE
+            elif edit.operation == KEEP:
                 decided |= region.region.decides_cells(low, high)
+                if index in near:
+                    verdict = region.classify(low, high)
+                    inside_one |= verdict == INSIDE
+                    outside_all &= verdict == OUTSIDE
+        if self._of(KEEP):
             cleared |= outside_all & decided
             untouched &= inside_one
         return cleared, untouched
+
+    def _meet(self, low: Tensor, high: Tensor) -> set[int]:
+        """Return the indices of the edits whose regions may meet any of the cells."""
+        if len(low) == 0:
+            return set()
+        first, last = low.amin(dim=0), high.amax(dim=0)
+        apart = ((self.bounds[:, 0] > last) | (self.bounds[:, 1] < first)).any(dim=-1)
+        return set((~apart).nonzero().view(-1).tolist())

@@ -6,6 +6,7 @@ placed elsewhere (`merged_field`).
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..fields.base import Field
-from ..fields.limits import MAX_EDITS
+from ..fields.limits import MAX_EDITS, HeaderError, check_shapes
 from ..fields.state import (
     FieldKind,
     common_header,
@@ -28,12 +29,15 @@ from .edit_list import CUT_OUT, ERASE, MOVE, PLACING, Edit, EditList
 from .layer import MASKED, Layer
 from .masked_field import MaskedField, cell_corners, edited_occupancy
 from .merged_field import MergedField
+from .mesh_region import MeshRegion
 from .placement import Placement
+from .places import MAX_PLACES, places_asked
 from .region_state import edit_from_state
+from .regions import GridRegion
 
 __all__ = ["MASKED", "EditedField", "cell_corners", "edited_occupancy"]
 
-MAX_PLACED = 32
+MAX_PLACED = 16
 """Most moves and duplicates over one base; each evaluates all that is below it."""
 
 
@@ -57,7 +61,7 @@ class EditedField(Layer):
     Raises
     ------
     UserError
-        For more than `MAX_PLACED` moves and duplicates.
+        For more than `MAX_PLACED` moves and duplicates, or if they overlap too often.
     """
 
     def __init__(
@@ -148,19 +152,28 @@ def layered(base: Field, lists: Sequence[Sequence[Edit]], occupancy: OccupancyGr
     ValueError
         Without any edit.
     UserError
-        For more than `MAX_EDITS` edits, or `MAX_PLACED` moves and duplicates.
+        For more than `MAX_EDITS` edits or `MAX_PLACED` moves and duplicates, or if these overlap
+        so often that pictures would take many times as long (`places`).
     """
     steps = list(edit_steps(lists))
     if not steps:
         raise ValueError("an edited field without edits")
-    count = sum(map(len, lists))
-    if count > MAX_EDITS:
-        raise UserError(f"A field can have {MAX_EDITS} edits, not {count}; convert it in between.")
+    edits = list(itertools.chain(*lists))
+    if len(edits) > MAX_EDITS:
+        raise UserError(
+            f"A field can have {MAX_EDITS} edits, not {len(edits)}; convert it in between."
+        )
+    require_usable_shapes(edits)
     placed = sum(isinstance(step, Edit) for step in steps)
     if placed > MAX_PLACED:
         raise UserError(
             f"A field can have {MAX_PLACED} moves and duplicates, not {placed};"
             " convert it in between, or merge files."
+        )
+    if math.isinf(places_asked(base, [step for step in steps if isinstance(step, Edit)])):
+        raise UserError(
+            f"Moves and duplicates overlap so often that more than {MAX_PLACES} places of the field"
+            " are asked for a point; let them overlap less, or convert the field in between."
         )
     shown = base
     for step in steps:
@@ -170,6 +183,20 @@ def layered(base: Field, lists: Sequence[Sequence[Edit]], occupancy: OccupancyGr
         else:
             shown = MaskedField(shown, step, known)
     return shown  # type: ignore[return-value]
+
+
+def require_usable_shapes(edits: Sequence[Edit]) -> None:
+    """Raise `UserError` where edits have more meshes or cells than can be used."""
+    regions = [edit.region for edit in edits]
+    soft = [edit.region for edit in edits if edit.soft]
+    try:
+        check_shapes(
+            sum(isinstance(region, MeshRegion) for region in regions),
+            sum(isinstance(region, MeshRegion | GridRegion) for region in soft),
+            sum(region.filled.numel() for region in regions if isinstance(region, GridRegion)),
+        )
+    except HeaderError as error:
+        raise UserError(f"The list of edits {error}.") from error
 
 
 def edit_steps(lists: Sequence[Sequence[Edit]]) -> Iterator[Edit | list[EditList]]:
@@ -192,12 +219,11 @@ def placed_field(field: Field, edit: Edit, occupancy: OccupancyGrid | None) -> M
     """Return a field after one move or duplicate: what stays, merged with a placed cut-out."""
     if edit.to is None:
         raise ValueError(f"{edit.operation} without a placement")
-    rest, copy = (
-        MaskedField(field, [EditList([Edit(operation, edit.region, edit.soft)])])
-        for operation in (ERASE, CUT_OUT)
-    )
-    parts = [rest if edit.operation == MOVE else field, copy]
-    return MergedField(parts, [Placement.identity(), edit.to], occupancy, field.box)
+    copy = MaskedField(field, [EditList([Edit(CUT_OUT, edit.region, edit.soft)])])
+    rest = field
+    if edit.operation == MOVE:
+        rest = MaskedField(field, [EditList([Edit(ERASE, edit.region, edit.soft)])])
+    return MergedField([rest, copy], [Placement.identity(), edit.to], occupancy, field.box)
 
 
 def edited_field_state(field: EditedField) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -10,11 +10,22 @@ from ..fields.limits import MAX_EDITS
 from ..files.checked_json import InvalidJsonError, checked_numbers, checked_object
 from ..files.json_input import read_json
 from .edit_list import DUPLICATE, ERASE, KEEP, MOVE, SCALE_DENSITY, TINT, Edit
-from .grid_file import read_grid
+from .edited_field import require_usable_shapes
+from .grid_file import cells_allowed, read_grid
 from .mesh_region import MeshRegion
 from .mesh_shape import MAX_ELEMENTS
 from .placement import InvalidPlacementError, Placement
-from .regions import BoxRegion, InvalidRegionError, Region, SphereRegion, TransformedBoxRegion
+from .regions import (
+    BoxRegion,
+    GridRegion,
+    InvalidRegionError,
+    Region,
+    SphereRegion,
+    TransformedBoxRegion,
+)
+
+SIMPLE = (BoxRegion, TransformedBoxRegion, SphereRegion)
+"""Regions that cost little, so that any number of them may stand in a list."""
 
 REGIONS = ("box", "sphere", "mesh", "grid")
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -78,16 +89,52 @@ def parse_edits(entries: Any, folder: Path, source: str) -> tuple[Edit, ...]:
         raise UserError(f"'{source}' holds no edits; add at least one.")
     if len(entries) > MAX_EDITS:
         raise UserError(f"'{source}' holds {len(entries)} edits; at most {MAX_EDITS} are allowed.")
-    edits = []
+    edits: list[Edit] = []
+    grids = Grids(folder)
     for number, entry in enumerate(entries, start=1):
         try:
-            edits.append(_edit(entry, folder))
+            edits.append(_edit(entry, grids))
         except (InvalidJsonError, InvalidRegionError) as error:
             raise UserError(f"Edit {number} of '{source}': {error}.") from error
+        if not isinstance(edits[-1].region, SIMPLE):
+            require_usable_shapes(edits)
     return tuple(edits)
 
 
-def _edit(entry: Any, folder: Path) -> Edit:
+class Grids:
+    """The grid files of a list; each is read once.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder that their names are relative to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.regions: dict[Path, GridRegion] = {}
+
+    def read(self, name: str) -> GridRegion:
+        """Return the region of a grid file.
+
+        Raises
+        ------
+        InvalidRegionError
+            As `read_grid`, or the grids have far more cells together than their files can hold.
+        """
+        path = self.folder / name
+        if path not in self.regions:
+            self.regions[path] = read_grid(path)
+            cells = sum(region.filled.numel() for region in self.regions.values())
+            if cells > cells_allowed(sum(path.stat().st_size for path in self.regions)):
+                raise InvalidRegionError(
+                    "the grids have far more cells together than their files can hold; make them "
+                    "coarser"
+                )
+        return self.regions[path]
+
+
+def _edit(entry: Any, grids: "Grids") -> Edit:
     if not isinstance(entry, dict):
         raise InvalidJsonError('the entry must be an object with "op" and "region"')
     operation = entry.get("op")
@@ -102,7 +149,7 @@ def _edit(entry: Any, folder: Path) -> Edit:
     color = _factors(entry["color"], "color", (3,)) if "color" in entry else None
     return Edit(
         operation,
-        _region(kind, value, folder),
+        _region(kind, value, grids),
         soft=float(_factors(entry.get("soft", 0), "soft", ())),
         to=_placement(entry["to"]) if "to" in entry else None,
         factor=float(_factors(entry["factor"], "factor", ())) if "factor" in entry else None,
@@ -131,7 +178,7 @@ def _factors(value: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
     return factors
 
 
-def _region(kind: str, value: Any, folder: Path) -> Region:
+def _region(kind: str, value: Any, grids: "Grids") -> Region:
     if kind == "box" and isinstance(value, dict) and "matrix" in value:
         matrix = checked_object(value, '"box"', ("matrix",))["matrix"]
         return TransformedBoxRegion(checked_numbers(matrix, "box.matrix", (4, 4)))
@@ -149,7 +196,7 @@ def _region(kind: str, value: Any, folder: Path) -> Region:
         return _mesh(checked_object(value, '"mesh"', ("vertices", "faces")))
     if not isinstance(value, str) or not value or "\0" in value:
         raise InvalidJsonError('"grid" must be the name of an .npz file')
-    return read_grid(folder / value)
+    return grids.read(value)
 
 
 def _mesh(mesh: dict[str, Any]) -> MeshRegion:

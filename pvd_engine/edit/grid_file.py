@@ -10,6 +10,13 @@ from ..fields.limits import MAX_CELLS
 from ..files.array_input import HEADER_BYTES, read_npz
 from .regions import GridRegion, InvalidRegionError
 
+USUAL_CELLS = 1 << 24
+"""Cells of a grid of which a file may be as small as it likes: 256 along each axis."""
+
+CELLS_PER_BYTE, UNPACKED_PER_BYTE = 12, 64
+"""Most cells, and most bytes unpacked, of a larger grid for each byte of its file. Volumes of real
+scenes stay far below; a file of zeros of a few megabytes would unpack to gigabytes."""
+
 KEYS = ("density", "original", "box")
 
 
@@ -37,20 +44,34 @@ def read_grid(path: Path) -> GridRegion:
     for key in ("density", "box"):
         if key not in arrays:
             raise InvalidRegionError(f"the grid '{path.name}' holds no array \"{key}\"")
-    density, original = arrays["density"], arrays.get("original")
+    density, original = arrays.pop("density"), arrays.get("original")
     if density.ndim != 3 or density.size == 0:
         raise InvalidRegionError(f"\"density\" of the grid '{path.name}' must have three axes")
+    if density.size > cells_allowed(path.stat().st_size):
+        raise InvalidRegionError(
+            f"the grid '{path.name}' has far more cells than its file can hold; make it anew"
+        )
     if original is not None and original.shape != density.shape:
         raise InvalidRegionError(
             f'"original" of the grid \'{path.name}\' must have the shape of "density"'
         )
-    for name, values in arrays.items():
-        if not np.isfinite(values).all():
+    for name, values in (("density", density), ("original", original), ("box", arrays["box"])):
+        if values is None or values.size == 0:
+            continue
+        least, most = float(values.min()), float(values.max())
+        if not (np.isfinite(least) and np.isfinite(most)):
             raise InvalidRegionError(f"\"{name}\" of the grid '{path.name}' holds NaN or infinity")
-    for name, values in (("density", density), ("original", original)):
-        if values is not None and values.min() < 0:
+        if least < 0 and name != "box":
             raise InvalidRegionError(f"\"{name}\" of the grid '{path.name}' is negative somewhere")
-    return GridRegion(filled_cells(density, original), arrays["box"], path.name)
+    filled = filled_cells(density, original)
+    box = arrays.pop("box")
+    del density, original, values, arrays  # large, and the region makes large tables
+    return GridRegion(filled, box, path.name)
+
+
+def cells_allowed(file_bytes: int) -> int:
+    """Return the most cells of grids whose files have so many bytes in all."""
+    return max(USUAL_CELLS, CELLS_PER_BYTE * file_bytes)
 
 
 def filled_cells(density: np.ndarray, original: np.ndarray | None = None) -> np.ndarray:
@@ -82,6 +103,8 @@ def filled_cells(density: np.ndarray, original: np.ndarray | None = None) -> np.
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        return read_npz(path, KEYS.__contains__, MAX_CELLS * 8 + HEADER_BYTES)
+        size = path.stat().st_size if path.is_file() else 0
+        most = min(max(USUAL_CELLS * 8, UNPACKED_PER_BYTE * size), MAX_CELLS * 8)
+        return read_npz(path, KEYS.__contains__, most + HEADER_BYTES)
     except UserError as error:
         raise InvalidRegionError(str(error).removesuffix(".")) from error

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from ..fields.base import Field
 from ..space.occupancy import OccupancyGrid
-from .edit_list import EditList
+from .edit_list import CUT_OUT, KEEP, EditList
 from .layer import MASKED, Layer, holds
+from .regions import INSIDE, MIXED
+from .soft_region import SoftRegion
 
 CELLS_AT_ONCE = 1 << 17
 """Occupancy cells classified at once."""
@@ -109,12 +111,57 @@ def edited_occupancy(occupancy: OccupancyGrid, lists: Sequence[EditList]) -> Occ
     """
     edited = OccupancyGrid(occupancy.space, occupancy.resolution).to(occupancy.box.device)
     edited.load_state_dict(occupancy.state_dict())
-    cells = edited.occupied_cells()
-    for part in cells.split(CELLS_AT_ONCE):
-        cleared, _ = classify_cells(lists, *cell_corners(edited, part))
-        edited.binary.view(-1)[part[cleared]] = 0
-        edited.values.view(-1)[part[cleared]] = -1
+    for edits in lists:
+        keeps = []
+        for edit, region in edits.pairs():
+            if edit.takes_all:
+                _clear(edited, _cells(edited, region, edited.binary, INSIDE))
+            elif edit.operation == CUT_OUT:
+                _clear_but(edited, [region])
+            elif edit.operation == KEEP:
+                keeps.append(region)
+        if keeps:
+            _clear_but(edited, keeps)
     return edited
+
+
+def _cells(grid: OccupancyGrid, region: SoftRegion, asked: Tensor, *wanted: int) -> Tensor:
+    """Return the flat cells (N,) with one of the `wanted` verdicts, of those `asked` (R, R, R).
+
+    Only cells near the region are classified.
+    """
+    low, high = grid.space.grid_bounds(region.bounds[:1], region.bounds[1:])
+    first = (low[0] * grid.resolution - 1).floor().clamp(0, grid.resolution).long().tolist()
+    last = (high[0] * grid.resolution + 1).ceil().clamp(0, grid.resolution).long().tolist()
+    x, y, z = (slice(a, max(a, b)) for a, b in zip(first, last, strict=True))
+    index = asked[x, y, z].nonzero() + torch.tensor(first, device=asked.device)
+    cells = (index[:, 0] * grid.resolution + index[:, 1]) * grid.resolution + index[:, 2]
+    found = [cells[:0]]
+    for part in cells.split(CELLS_AT_ONCE):
+        verdict = region.classify(*cell_corners(grid, part))
+        found.append(part[torch.isin(verdict, verdict.new_tensor(wanted))])
+    return torch.cat(found)
+
+
+def _clear_but(grid: OccupancyGrid, kept: Sequence[SoftRegion]) -> None:
+    """Clear the cells outside all regions, where these decide."""
+    asked = grid.binary.clone()
+    for region in kept:
+        asked.view(-1)[_cells(grid, region, asked, INSIDE, MIXED)] = 0
+    cells = asked.view(-1).nonzero().view(-1)
+    for part in cells.split(CELLS_AT_ONCE):
+        corners = cell_corners(grid, part)
+        decided = torch.zeros(len(part), dtype=torch.bool, device=part.device)
+        for region in kept:
+            decided |= region.region.decides_cells(*corners)
+            if decided.all():
+                break
+        _clear(grid, part[decided])
+
+
+def _clear(grid: OccupancyGrid, cells: Tensor) -> None:
+    grid.binary.view(-1)[cells] = 0
+    grid.values.view(-1)[cells] = -1
 
 
 def cell_corners(occupancy: OccupancyGrid, cells: Tensor) -> tuple[Tensor, Tensor]:

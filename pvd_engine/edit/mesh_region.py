@@ -16,6 +16,9 @@ from .regions import INSIDE, MIXED, OUTSIDE, Region, boxes_apart, verdicts
 TABLE_CELLS = 48
 """Cells of a `SideTable` along each axis."""
 
+TABLE_POINTS = 1 << 14
+"""Points from which on it pays to make a `SideTable`."""
+
 TABLE_MARGIN = 1e-3
 """Fraction of a cell by which it is enlarged before it is tested, against rounding."""
 
@@ -84,20 +87,23 @@ class MeshRegion(Region):
         self.register_buffer("triangles", torch.from_numpy(triangles))
         self.register_buffer("bounds", torch.tensor(bounds, dtype=torch.float32))
         self.register_buffer("center", torch.tensor(bounds.mean(axis=0), dtype=torch.float32))
-        self._query: tuple[MeshQuery, SideTable] | None = None
-        self._query_device: torch.device | None = None
+        self._query: MeshQuery | None = None
+        self._sides: SideTable | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the query, which a copy makes itself: Warp owns its memory."""
-        return {**self.__dict__, "_query": None, "_query_device": None}
+        return {**self.__dict__, "_query": None, "_sides": None}
+
+    def _apply(self, *args: Any, **kwargs: Any) -> Any:
+        """Forget the query and the table, which stay on the device that they were made on."""
+        self._query = self._sides = None
+        return super()._apply(*args, **kwargs)
 
     @property
-    def query(self) -> tuple[MeshQuery, SideTable]:
-        """The query and the table, in the mesh's own unit frame, on the device of the tensors."""
-        if self._query is None or self._query_device != self.vertices.device:
-            query = mesh_query(self._local(self.vertices), self.triangles)
-            self._query = query, SideTable(query, *self._local(self.bounds))
-            self._query_device = self.vertices.device
+    def query(self) -> MeshQuery:
+        """The query in the mesh's own unit frame, on the device of the tensors."""
+        if self._query is None:
+            self._query = mesh_query(self._local(self.vertices), self.triangles)
         return self._query
 
     def _local(self, points: Tensor) -> Tensor:
@@ -109,14 +115,20 @@ class MeshRegion(Region):
         near = ((points >= self.bounds[0]) & (points <= self.bounds[1])).all(dim=-1)
         near = near.nonzero().view(-1)
         if len(near):
-            query, sides = self.query
-            local = self._local(points[near])
-            verdict = sides(local)
-            inside = verdict == INSIDE
-            unsure = (verdict == MIXED).nonzero().view(-1)
-            inside[unsure] = query.inside(local[unsure])
-            found[near] = inside
+            found[near] = self._inside(self._local(points[near]))
         return found
+
+    def _inside(self, local: Tensor) -> Tensor:
+        """Return whether points (N, 3) of the unit frame, within the bounds, are inside."""
+        if self._sides is None:
+            if len(local) < TABLE_POINTS:
+                return self.query.inside(local)
+            self._sides = SideTable(self.query, *self._local(self.bounds))
+        verdict = self._sides(local)
+        inside = verdict == INSIDE
+        unsure = (verdict == MIXED).nonzero().view(-1)
+        inside[unsure] = self.query.inside(local[unsure])
+        return inside
 
     def classify(self, low: Tensor, high: Tensor) -> Tensor:
         """Classify cells: one that no triangle may cross lies where its centre lies."""
@@ -125,7 +137,7 @@ class MeshRegion(Region):
         inside = torch.zeros_like(outside)
         if len(near):
             low, high = low[near], high[near]
-            clear = ~self.query[0].crossed(self._local(low), self._local(high))
+            clear = ~self.query.crossed(self._local(low), self._local(high))
             within = self.contains((low + high) / 2)
             inside[near] = clear & within
             outside[near] = clear & ~within

@@ -61,10 +61,13 @@ def fans(faces: Sequence[Sequence[int]] | np.ndarray, vertex_count: int) -> np.n
     """
     if len(faces) == 0:
         raise InvalidRegionError('"mesh.faces" is empty')
+    counts = [len(face) for face in faces]
+    if min(counts) < 3:
+        raise InvalidRegionError('"mesh.faces" holds a face with fewer than three vertices')
+    if sum(counts) - 2 * len(counts) > MAX_ELEMENTS:
+        raise InvalidRegionError(f'"mesh.faces" makes more than {MAX_ELEMENTS} triangles')
     parts = []
-    for sides in sorted({len(face) for face in faces}):
-        if sides < 3:
-            raise InvalidRegionError('"mesh.faces" holds a face with fewer than three vertices')
+    for sides in sorted(set(counts)):
         polygons = np.array([face for face in faces if len(face) == sides])
         if polygons.dtype.kind not in "iu":
             raise InvalidRegionError('"mesh.faces" must hold whole numbers')
@@ -74,11 +77,10 @@ def fans(faces: Sequence[Sequence[int]] | np.ndarray, vertex_count: int) -> np.n
                 f'"mesh.faces" names vertex {wrong} of a mesh with {vertex_count} vertices'
             )
         polygons = polygons.astype(np.int64)
-        parts += [polygons[:, (0, i, i + 1)] for i in range(1, sides - 1)]
-    triangles = np.concatenate(parts)
-    if len(triangles) > MAX_ELEMENTS:
-        raise InvalidRegionError(f'"mesh.faces" makes more than {MAX_ELEMENTS} triangles')
-    return triangles
+        second = np.arange(1, sides - 1)
+        fan = np.stack((np.zeros_like(second), second, second + 1), axis=1)
+        parts.append(polygons.T[fan].transpose(0, 2, 1).reshape(-1, 3))
+    return np.concatenate(parts)
 
 
 def require_closed(triangles: np.ndarray, vertex_count: int) -> None:

@@ -35,7 +35,7 @@ class Region(nn.Module):
     kind : str
         The region's key in edits.json.
     bounds : (2, 3) float32
-        A box around the region; needed where `distance` returns None.
+        A box around the region.
     """
 
     kind: ClassVar[str]
@@ -123,6 +123,11 @@ class BoxRegion(Region):
             raise InvalidRegionError('"box.min" must be less than "box.max" on every axis')
         self.corners = corners
         self.register_buffer("box", torch.tensor(corners, dtype=torch.float32))
+
+    @property
+    def bounds(self) -> Tensor:  # type: ignore[override]
+        """The box itself."""
+        return self.box
 
     def contains(self, points: Tensor) -> Tensor:
         """Return whether points (N, 3) are inside; the border is."""
@@ -226,6 +231,11 @@ class SphereRegion(Region):
         self.exact_center = center
         self.radius = float(radius)
         self.register_buffer("center", torch.tensor(center, dtype=torch.float32))
+
+    @property
+    def bounds(self) -> Tensor:  # type: ignore[override]
+        """The box around the ball."""
+        return torch.stack((self.center - self.radius, self.center + self.radius))
 
     def contains(self, points: Tensor) -> Tensor:
         """Return whether points (N, 3) are inside; the surface is, up to rounding."""

@@ -25,6 +25,12 @@ class SoftRegion(nn.Module):
         self.width = width
         self._table: DistanceTable | None = None
 
+    @property
+    def bounds(self) -> Tensor:
+        """A box (2, 3) around all points that weigh more than 0."""
+        low, high = self.region.bounds
+        return torch.stack((low - self.width, high + self.width))
+
     def weight(self, points: Tensor) -> Tensor:
         """Return weights (N,) of points (N, 3): 1 in the region, smoothly to 0 at `width`."""
         inside = self.region.contains(points)

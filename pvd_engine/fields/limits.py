@@ -24,6 +24,12 @@ MAX_PARTS = 64
 MAX_EDITS = 1000
 """Most entries in the lists of an edited field."""
 
+MAX_MESHES = 250
+"""Most meshes among them, which cost far more than boxes."""
+
+MAX_SOFT_TABLES = 64
+"""Most meshes and grids with a soft edge, each of which needs a table of distances."""
+
 MAX_OCCUPANCY = 256
 """Most cells of an occupancy grid along each axis."""
 
@@ -57,8 +63,8 @@ LARGEST_SIZE = 4096
 STORED_SIZES: dict[str, int] = {"size": 320, "reached": 2048, "grid": 1 << 14}
 """Largest sizes that stand in tensors: vertices along each axis, by the last part of the name."""
 
-MAX_CELLS = 1 << 29
-"""Most cells of the grid of an edit."""
+MAX_CELLS = 1 << 27
+"""Most cells of the grids of all edits together."""
 
 _RANGES = {"center": 3, "distance": 2, "elevation": 2, "azimuth": 2, "up": 3}
 """Lengths of the lists of numbers in the region of a light field."""
@@ -180,21 +186,51 @@ def _longest_side(box: Any) -> float:
 
 
 def _check_edits(lists: Any) -> None:
-    """Check the number of edits, and of the cells of their grids."""
+    """Check the number of edits and of their shapes, and of the cells of their grids."""
     if not isinstance(lists, list | tuple) or not all(isinstance(one, list) for one in lists):
         raise HeaderError('has "edits" that are not lists')
     if sum(map(len, lists)) > MAX_EDITS or len(lists) > MAX_EDITS:
         raise HeaderError(f"holds more than {MAX_EDITS} edits")
-    for edit in (edit for entries in lists for edit in entries):
-        region = edit.get("region") if isinstance(edit, Mapping) else None
-        grid = region.get("grid") if isinstance(region, Mapping) else None
-        if isinstance(grid, Mapping):
-            shape = grid.get("shape")
-            if not isinstance(shape, list) or len(shape) != 3:
-                raise HeaderError('has an edit with a "shape" that is not three numbers')
-            sizes = [whole_number(size, "shape", 1, MAX_CELLS) for size in shape]
-            if math.prod(sizes) > MAX_CELLS:
-                raise HeaderError(f"has an edit with more than {MAX_CELLS} cells")
+    edits = [edit for entries in lists for edit in entries]
+    if not all(
+        isinstance(edit, Mapping) and isinstance(edit.get("region"), Mapping) for edit in edits
+    ):
+        raise HeaderError("has an edit without a region")
+    check_shapes(
+        sum("mesh" in edit["region"] for edit in edits),
+        sum(bool(edit.get("soft")) and not {*edit["region"]} & {"box", "sphere"} for edit in edits),
+        sum(_cells(edit["region"]["grid"]) for edit in edits if "grid" in edit["region"]),
+    )
+
+
+def check_shapes(meshes: int, soft_tables: int, cells: int) -> None:
+    """Raise `HeaderError` where edits have more shapes than can be used.
+
+    Parameters
+    ----------
+    meshes : int
+        Edits by a mesh.
+    soft_tables : int
+        Edits by a mesh or a grid that have a soft edge.
+    cells : int
+        Cells of all grids.
+    """
+    if meshes > MAX_MESHES:
+        raise HeaderError(f"holds more than {MAX_MESHES} meshes; join some of them")
+    if soft_tables > MAX_SOFT_TABLES:
+        raise HeaderError(
+            f"holds more than {MAX_SOFT_TABLES} meshes and grids with a soft edge; join some"
+        )
+    if cells > MAX_CELLS:
+        raise HeaderError(f"holds more than {MAX_CELLS} cells of grids; make them coarser")
+
+
+def _cells(grid: Any) -> int:
+    """Return the number of cells of the description of a grid."""
+    shape = grid.get("shape") if isinstance(grid, Mapping) else None
+    if not isinstance(shape, list) or len(shape) != 3:
+        raise HeaderError('has an edit with a "shape" that is not three numbers')
+    return math.prod(whole_number(size, "shape", 1, MAX_CELLS) for size in shape)
 
 
 def _check_reach(reach: Any) -> None:

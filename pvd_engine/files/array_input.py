@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -20,6 +21,12 @@ from .file_input import opened, read_bytes, size_text
 
 MAX_ARRAYS = 500_000
 """Largest number of arrays in one ``.npz``: five for each of 100,000 cameras."""
+
+PART_BYTES = 1 << 20
+"""Bytes of a member that are unpacked at a time."""
+
+MAX_HEADER_BYTES = 1 << 16
+"""Bytes of a file that are searched for the header of its array."""
 
 HEADER_BYTES = 4096
 """Bytes that are enough for the header of an array of numbers."""
@@ -115,13 +122,23 @@ def _members(
             raise UserError(
                 f"{where} is larger than {size_text(max_bytes)}; check that it is the right file."
             )
-        with archive.open(entry) as file:  # yields no more than file_size says
-            arrays[name] = _array(file.read(), where)
+        with archive.open(entry) as file:
+            arrays[name] = _array(_unpacked(file, entry.file_size), where)
     return arrays
 
 
-def _array(data: bytes, where: str) -> np.ndarray:
-    stream = io.BytesIO(data)
+def _unpacked(file: IO[bytes], size: int) -> bytes | memoryview:
+    """Return all bytes of a member, which yields no more than `size`, without a second copy."""
+    data = memoryview(bytearray(size))
+    end = 0
+    while part := file.read(PART_BYTES):
+        data[end : end + len(part)] = part
+        end += len(part)
+    return data[:end]
+
+
+def _array(data: bytes | memoryview, where: str) -> np.ndarray:
+    stream = io.BytesIO(data[:MAX_HEADER_BYTES])
     try:
         shape, fortran, kind = _HEADERS[np.lib.format.read_magic(stream)](stream)
     except _HEADER_FAULTS as error:

@@ -9,7 +9,7 @@ import torch
 from edit_shapes import cube
 
 from pvd_engine.edit.edits_json import parse_edits, read_edits
-from pvd_engine.edit.grid_file import MAX_CELLS, filled_cells
+from pvd_engine.edit.grid_file import filled_cells
 from pvd_engine.errors import UserError
 
 BOX = {"box": {"min": [0, 0, 0], "max": [1, 1, 1]}}
@@ -218,10 +218,9 @@ def test_a_truncated_grid_file_is_one_sentence(tmp_path):
 
 
 def test_a_small_file_that_unpacks_to_a_huge_grid_is_refused_unread(tmp_path, monkeypatch):
-    assert MAX_CELLS == 512 * 1024 * 1024
-    monkeypatch.setattr("pvd_engine.edit.grid_file.MAX_CELLS", 100)
+    monkeypatch.setattr("pvd_engine.edit.grid_file.USUAL_CELLS", 100)
     np.savez_compressed(tmp_path / "grid.npz", density=np.zeros((20, 20, 20)), box=np.zeros((2, 3)))
-    with pytest.raises(UserError, match="density is larger than"):
+    with pytest.raises(UserError, match=r"larger than|far more cells than its file"):
         parse_edits([{"op": "erase", "region": {"grid": "grid.npz"}}], tmp_path, "edits.json")
 
 
