@@ -39,7 +39,7 @@ def main() -> None:
     scene.render.resolution_x = scene.render.resolution_y = values.size
     scene.render.image_settings.file_format = "PNG"
     scene.render.image_settings.color_mode = "RGBA"
-    scene.view_settings.view_transform = "Standard"
+    api.use_standard_view(scene)
     scene.render.filepath = str(out / "frame_")
     bpy.ops.render.render(animation=True)
 

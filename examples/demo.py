@@ -80,7 +80,6 @@ def render_capture(scene: bpy.types.Scene, folder: Path, cameras: dict, side: in
     shutil.rmtree(folder, ignore_errors=True)
     scene.render.resolution_x = scene.render.resolution_y = side
     scene.render.film_transparent = True
-    scene.view_settings.view_transform = "Standard"
     scene.cycles.samples, scene.cycles.use_denoising = SAMPLES, True
     folder.parent.mkdir(parents=True, exist_ok=True)
     with output_into(folder.parent / f"{folder.name}.log"):

@@ -39,7 +39,7 @@ def main() -> None:
     student = api.convert(frame, values.to, field=edited, steps=values.steps, report=False)
     camera = next(item for item in frame.children if item.type == "CAMERA")
     for name, shown in (("before", field), ("edited", edited), (values.to, student)):
-        api.render(frame, camera, shown).save_render(str(out / f"{name}.png"))
+        api.render(frame, camera, shown).save(filepath=str(out / f"{name}.png"))
     print(f"The fields are {edited} and {student}")
 
 

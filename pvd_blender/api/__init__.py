@@ -20,7 +20,7 @@ Examples
 >>> api.add_shape(frame, "erase", "box", location=(0.3, 0.0, 0.5))
 >>> api.apply_edits(frame)
 >>> student = api.convert(frame, "mlp", budget=120)
->>> api.render(frame).save_render("lego.png")
+>>> api.render(frame).save(filepath="lego.png")
 """
 
 from ..errors import ConvertFieldError, JobCancelledError, SceneError
@@ -39,7 +39,7 @@ from .edit import (
 from .engine import check_engine, configure, set_up_engine
 from .fields import add_field, extract_volume, remove_field
 from .jobs import cancel, discard, resume
-from .render import combine_by_depth, compare, look_through, render
+from .render import combine_by_depth, compare, look_through, render, use_standard_view
 from .teacher import train
 
 __all__ = [
@@ -71,4 +71,5 @@ __all__ = [
     "resume",
     "set_up_engine",
     "train",
+    "use_standard_view",
 ]

@@ -58,6 +58,7 @@ def export_scene(
     format: str = "nerfstudio",
     pictures: bool = True,
     test_every: int = 8,
+    view_transform: bool = False,
 ) -> Path:
     """Export the active scene as a dataset: its cameras, and a picture from each.
 
@@ -78,6 +79,10 @@ def export_scene(
     test_every : int
         Hold out every Nth view for testing, from the first; 0 holds out none. Cameras of a capture
         keep its splits.
+    view_transform : bool
+        Lay the scene's view transform (*AgX* in new files) over the pictures. By default they are
+        sRGB, as *Standard* shows them, so that a field of them can be shown in the same scene
+        without the transform being laid over it twice.
 
     Returns
     -------
@@ -85,7 +90,7 @@ def export_scene(
         The folder.
     """
     where = Path(bpy.path.abspath(str(folder))).absolute()
-    export = SceneExport(where, format, cameras, pictures, test_every)
+    export = SceneExport(where, format, cameras, pictures, test_every, view_transform)
     session().message = run_export(bpy.context.scene, export)
     say(session().message)
     return where

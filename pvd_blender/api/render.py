@@ -10,7 +10,7 @@ from ..errors import ConvertFieldError
 from ..jobs import tasks
 from ..jobs.session import session
 from ..render import compositing
-from ..scene import cameras
+from ..scene import cameras, view_transform
 from ..scene.frame import is_frame
 from ..state.properties import find_field
 from .shared import chosen_device, do, owner, source
@@ -38,7 +38,9 @@ def render(
     Returns
     -------
     Image or None
-        The picture, with alpha; open image editors show it.
+        The picture, with alpha, in display colour; open image editors show it. Saved by its method
+        ``save`` or ``save_render``, it is what ``pvd render`` writes. Its colour space is
+        *Non-Color*, so that no view transform changes it; choose *sRGB* to use it as a texture.
     """
     scene = scene or bpy.context.scene
     seen_by = _camera(camera, scene)
@@ -117,6 +119,21 @@ def combine_by_depth(frame: Object, scene: Scene | None = None) -> Scene:
         if item.volume is not None:
             item.volume.hide_render = True
     return compositing.combine_by_depth(scene)
+
+
+def use_standard_view(scene: Scene | None = None) -> None:
+    """Choose the view transform *Standard*, which shows fields as they are.
+
+    Renders by the engine *PVD Field* and its 3D View go through the scene's view transform, as
+    everything that Blender renders. Fields hold display colour already, so *AgX* and *Filmic*
+    change it.
+
+    Parameters
+    ----------
+    scene : Scene, optional
+        Without it, the current one.
+    """
+    view_transform.use_standard(scene or bpy.context.scene)
 
 
 def _camera(camera: Object | None, scene: Scene) -> Object:

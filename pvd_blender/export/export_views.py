@@ -21,6 +21,7 @@ from ..scene.cameras import (
 )
 from ..scene.frame import frame_of
 from ..scene.intrinsics import Intrinsics, read_intrinsics
+from ..scene.view_transform import use_standard
 from .render_state import kept_settings
 
 CAMERAS = ("SELECTED", "ALL", "ANIMATION")
@@ -157,8 +158,17 @@ def set_up_view(scene: Scene, view: SceneView) -> None:
     bpy.context.view_layer.update()
 
 
-def set_up_pictures(scene: Scene) -> None:
-    """Make renders write plain PNG files of the whole view, with the scene's other settings."""
+def set_up_pictures(scene: Scene, with_view_transform: bool) -> None:
+    """Make renders write plain PNG files of the whole view, with the scene's other settings.
+
+    Parameters
+    ----------
+    scene : Scene
+    with_view_transform : bool
+        Keep the scene's view transform; otherwise the pictures are sRGB, by *Standard*.
+    """
+    if not with_view_transform:
+        use_standard(scene)
     render, image = scene.render, scene.render.image_settings
     render.use_border = render.use_crop_to_border = False
     render.use_sequencer = render.use_motion_blur = False

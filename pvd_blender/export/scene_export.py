@@ -21,6 +21,7 @@ from ..errors import ConvertFieldError, JobCancelledError, SceneError
 from ..jobs.tasks import Task
 from ..preferences import engine_settings
 from ..scene.frame import file_frame
+from ..scene.view_transform import change_of_colors
 from ..state.properties import rendered_frame
 from ..texts import printable, say
 from .export_views import (
@@ -40,6 +41,8 @@ FORMATS = ("nerfstudio", "nerf-synthetic", "colmap")
 """The engine's names of the formats that it writes."""
 
 UNDISTORTED = "{} cameras were written without lens distortion, which Blender does not render"
+STANDARD = "The pictures were written without the scene's {}, which Blender lays over fields again"
+WITH_TRANSFORM = "The pictures hold the scene's {}, so show fields of them by Standard"
 PART = "picture.png"
 """Name under which a picture is rendered."""
 
@@ -65,6 +68,8 @@ class SceneExport:
         Render each view; otherwise only the cameras are written.
     test_every : int
         Hold out every Nth view for testing; 0 holds out none.
+    view_transform : bool
+        Lay the scene's view transform over the pictures; otherwise they are sRGB, by *Standard*.
     """
 
     folder: Path
@@ -72,6 +77,7 @@ class SceneExport:
     cameras: str | Mapping[str, Sequence[Object]] = "ALL"
     pictures: bool = True
     test_every: int = 8
+    view_transform: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,12 @@ def export_steps(scene: Scene, export: SceneExport) -> Steps:
         shutil.rmtree(hidden, ignore_errors=True)  # left by an export that was killed
         outputs = yield from _written(export, entries, common_frame(views), hidden)
         if export.pictures:
-            yield from _rendered(scene, views, _picture_paths(outputs, len(views), hidden), hidden)
+            paths = _picture_paths(outputs, len(views), hidden)
+            changed = change_of_colors(scene)
+            if changed is not None:
+                note = WITH_TRANSFORM if export.view_transform else STANDARD
+                notes.append(note.format(changed))
+            yield from _rendered(scene, views, paths, hidden, export.view_transform)
         _finish(hidden, export.folder)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
@@ -222,12 +233,16 @@ def _picture_paths(outputs: Checked, count: int, hidden: Path) -> list[str]:
 
 
 def _rendered(
-    scene: Scene, views: Sequence[SceneView], paths: Sequence[str], folder: Path
+    scene: Scene,
+    views: Sequence[SceneView],
+    paths: Sequence[str],
+    folder: Path,
+    with_view_transform: bool,
 ) -> Generator[ExportStep, None, None]:
     # Under a plain name first: Blender would replace a # in the path by the frame number.
     part = folder / PART
     with kept_scene(scene):
-        set_up_pictures(scene)
+        set_up_pictures(scene, with_view_transform)
         for number, (view, path) in enumerate(zip(views, paths, strict=True)):
             set_up_view(scene, view)
             set_up_picture(scene, part, number)

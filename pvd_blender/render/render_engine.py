@@ -13,6 +13,7 @@ from ..jobs.session import session
 from ..jobs.windows import redraw_panels
 from ..preferences import engine_settings
 from ..scene.cameras import render_camera
+from ..scene.view_transform import change_of_colors
 from ..state.pending_edits import edited_volume, pending_shapes
 from ..state.properties import active_field, rendered_frame, source_field
 from ..texts import say
@@ -24,6 +25,11 @@ from .viewport import View, ViewPictures, view_camera
 
 SHARED_PANELS = "BLENDER_RENDER"
 """Name of a former engine; panels that name it are meant for every engine."""
+
+CHANGED_COLORS = (
+    "The scene's {} changes the field's colors; Use Standard View Transform in the render "
+    "properties shows them as they are"
+)
 
 NOT_SHARED = ("VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes", "RENDER_PT_simplify")
 
@@ -180,7 +186,9 @@ class FieldRenderEngine(RenderEngine):
         picture = session().pictures.render(
             engine_settings(), shown.path, camera, shown.edits, lambda: bool(self.test_break())
         )
-        for warning in filter(None, (picture.warning, shown.note)):
+        changed = change_of_colors(scene)
+        colors = CHANGED_COLORS.format(changed) if changed else None
+        for warning in filter(None, (picture.warning, shown.note, colors)):
             self.report({"WARNING"}, warning)
         pixels = picture.pixels
         placed = shown.frame.evaluated_get(depsgraph).matrix_world

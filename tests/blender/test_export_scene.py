@@ -525,3 +525,21 @@ def test_the_button_offers_the_engines_formats(add_on, warm_python):
     )
     told = printed(warm_python, "-c", code)
     assert sorted(offered) == sorted(KNOWN) == sorted(FORMATS) == sorted(told.split())
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_pictures_are_srgb_unless_the_view_transform_is_asked_for(
+    api, session, scene, tmp_path, kept
+):
+    scene.view_settings.view_transform, scene.view_settings.exposure = "AgX", 1.0
+    api.export_scene(tmp_path / "d", {"train": [camera(scene, (2, 0, 1))]}, view_transform=kept)
+    (path,) = (tmp_path / "d").rglob("*.png")
+    image = bpy.data.images.load(str(path))
+    image.colorspace_settings.name = "Non-Color"
+    pixels = np.array(image.pixels[:]).reshape(-1, 4)
+    color = np.median(pixels[pixels[:, 3] > 0.99], axis=0)[:3]
+    linear = np.array([0.5, 0.1, 0.02])
+    srgb = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    assert (np.abs(color - srgb).max() < 1.5 / 255) != kept
+    assert "AgX" in session.message
+    assert scene.view_settings.view_transform == "AgX"

@@ -159,6 +159,22 @@ class CONVERT_FIELD_OT_combine_by_depth(GuardedOperator):
         api.combine_by_depth(active_frame(context))
 
 
+class CONVERT_FIELD_OT_use_standard_view(GuardedOperator):
+    """Show fields as they are."""
+
+    bl_idname = "convert_field.use_standard_view"
+    bl_label = "Use Standard View Transform"
+    bl_description = (
+        "Show and save fields as they are: choose the view transform Standard, without look, "
+        "exposure, gamma and curves"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    def act(self, context: Context) -> None:
+        """Choose it."""
+        api.use_standard_view(context.scene)
+
+
 def why_no_camera(context: Context) -> str | None:
     """Return why there is no camera to render from, in one sentence, or None."""
     if context.scene.camera is None:
@@ -172,4 +188,5 @@ CLASSES = (
     CONVERT_FIELD_OT_render,
     CONVERT_FIELD_OT_compare,
     CONVERT_FIELD_OT_combine_by_depth,
+    CONVERT_FIELD_OT_use_standard_view,
 )

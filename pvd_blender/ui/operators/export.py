@@ -76,6 +76,13 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
         min=0,
     )
 
+    view_transform: BoolProperty(
+        name="View Transform",
+        description="Lay the scene's view transform, such as AgX, over the pictures; otherwise "
+        "they are sRGB, and Blender lays it over the fields that are trained on them",
+        default=False,
+    )
+
     @classmethod
     def why_not(cls, context: Context) -> str | None:
         """Return why nothing can be exported now."""
@@ -122,6 +129,7 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
             format=export.format,
             pictures=export.pictures,
             test_every=export.test_every,
+            view_transform=export.view_transform,
         )
 
     def modal(self, context: Context, event: Event) -> set[str]:
@@ -138,7 +146,14 @@ class CONVERT_FIELD_OT_export_scene(JobOperator):
 
     def _export(self) -> SceneExport:
         folder = Path(bpy.path.abspath(self.filepath)).absolute()
-        return SceneExport(folder, self.format, self.cameras, self.pictures, self.test_every)
+        return SceneExport(
+            folder,
+            self.format,
+            self.cameras,
+            self.pictures,
+            self.test_every,
+            self.view_transform,
+        )
 
     def _go_on(self, context: Context) -> set[str]:
         """Take the next step, and start its render."""

@@ -3,6 +3,7 @@
 from bpy.types import Context, Panel
 
 from ...render.compositing import ENGINE
+from ...scene.view_transform import change_of_colors
 from ...state.properties import active_field, scene_frame
 
 
@@ -34,6 +35,11 @@ class CONVERT_FIELD_PT_render(Panel):
         layout.prop(scene.convert_field, "live_edits")
         layout.prop(scene.convert_field, "show_photographs")
         layout.prop(scene.render, "film_transparent", text="Transparent Background")
+        changed = change_of_colors(scene)
+        if changed is not None:
+            column = layout.column(align=True)
+            column.label(text=f"Colors are changed by {changed}", icon="INFO")
+            column.operator("convert_field.use_standard_view")
 
 
 CLASSES = (CONVERT_FIELD_PT_render,)
