@@ -26,7 +26,7 @@ from ..geometry.intrinsics import (
     principal_point,
     whole_sphere,
 )
-from ..geometry.lens_models import COEFFICIENTS
+from ..geometry.lens_models import COEFFICIENTS, COLMAP_LENSES, UNBENT
 from ..geometry.point_bounds import find_box_with_points
 from ..geometry.points import SparsePoints
 from ..images.downscale import scaled_camera
@@ -37,7 +37,6 @@ from ..splits import every_eighth
 from .camera_entries import (
     IMAGE_FOLDERS,
     MAX_ENTRIES,
-    EntryReport,
     find_listed,
     shows_transparency,
     size_to_use,
@@ -53,6 +52,7 @@ from .colmap_model import (
     is_model,
     read_model,
 )
+from .entry_report import EntryReport
 
 SPARSE_FOLDERS = ("sparse", "colmap/sparse", ".")
 """Folders of a capture that hold a model or folders of models, in the order of search; the last is
@@ -74,27 +74,6 @@ APPLIED_TRANSFORM = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0]])
 """Transform from COLMAP's world to the dataset frame, z up."""
 
 _OPENCV_TO_OPENGL = np.diag([1.0, -1.0, -1.0])
-_LENSES = {
-    "SIMPLE_PINHOLE": "none",
-    "PINHOLE": "none",
-    "SIMPLE_RADIAL": "opencv",
-    "RADIAL": "opencv",
-    "OPENCV": "opencv",
-    "OPENCV_FISHEYE": "opencv_fisheye",
-    "FULL_OPENCV": "full_opencv",
-    "FOV": "fov",
-    "SIMPLE_RADIAL_FISHEYE": "opencv_fisheye",
-    "RADIAL_FISHEYE": "opencv_fisheye",
-    "THIN_PRISM_FISHEYE": "thin_prism_fisheye",
-    "RAD_TAN_THIN_PRISM_FISHEYE": "rad_tan_thin_prism_fisheye",
-    "SIMPLE_DIVISION": "division",
-    "DIVISION": "division",
-    "SIMPLE_FISHEYE": "opencv_fisheye",
-    "FISHEYE": "opencv_fisheye",
-    "EUCM": "eucm",
-    "EQUIRECTANGULAR": "equirectangular",
-}
-_PINHOLES_WITHOUT_COEFFICIENTS = ("opencv", "full_opencv", "fov", "division")
 
 
 def is_colmap(folder: Path) -> bool:
@@ -262,13 +241,13 @@ def lens_camera(camera: ColmapCamera, where: str) -> Camera:
         raise UserError(
             f"{where}: a size of {width} x {height} pixels is not valid; export the model again."
         )
-    model = _LENSES[camera.model]
+    model = COLMAP_LENSES[camera.model]
     distortion = {}
     for name in COEFFICIENTS[model]:
         value = coefficient(values.get(name, 0.0), name, where)
         if value != 0:
             distortion[name] = value
-    if not distortion and model in _PINHOLES_WITHOUT_COEFFICIENTS:
+    if not distortion and model in UNBENT:
         model = "none"
     if model == "equirectangular":
         fx, fy = whole_sphere(values["w"], values["h"])
@@ -334,12 +313,13 @@ def _view(
     actual = size_to_use(header, stated, f"{where}, image {shortened(name)}")
     if actual != stated:
         report.resized[stated, actual] = report.resized.get((stated, actual), 0) + 1
-    if header.has_alpha:
-        report.transparent.append(path)
     camera = replace(scaled_camera(lens, *actual), camera_to_world=camera_to_world(image))
     mask_path = mask_next_to_images(pictures.folder.parent, relative)
     report.masked += mask_path is not None
-    return View(view_name(relative), camera, "train", path, mask_path=mask_path)
+    view = View(view_name(relative), camera, "train", path, mask_path=mask_path)
+    if header.has_alpha:
+        report.transparent.append(view)
+    return view
 
 
 def _sparse_points(points: ColmapPoints | None) -> SparsePoints | None:
