@@ -7,10 +7,20 @@ from pathlib import Path
 
 from ..errors import UserError
 from .capture import Capture
-from .formats import donerf, dtu, llff
+from .formats import (
+    colmap,
+    donerf,
+    dtu,
+    llff,
+    nsvf,
+    polycam,
+    realitycapture,
+    transforms_keys,
+)
 from .formats.colmap import is_colmap, read_colmap, read_colmap_file
 from .formats.donerf import is_donerf, read_donerf
 from .formats.dtu import is_dtu, read_dtu
+from .formats.keys import Keys
 from .formats.llff import is_llff, read_llff
 from .formats.nerf_synthetic import is_nerf_synthetic, read_nerf_synthetic
 from .formats.nsvf import is_nsvf, read_nsvf
@@ -49,6 +59,8 @@ class CaptureFormat:
         Names of the files that also open their capture.
     read_file : callable, optional
         ``read_file(file)`` returns the capture of such a file; that of its folder by default.
+    keys : tuple of Keys
+        What its files may state.
     """
 
     name: str
@@ -57,6 +69,7 @@ class CaptureFormat:
     read: Callable[[Path], Capture]
     files: tuple[str, ...] = ()
     read_file: Callable[[Path], Capture] | None = None
+    keys: tuple[Keys, ...] = ()
 
 
 FORMATS = (
@@ -66,23 +79,47 @@ FORMATS = (
         is_donerf,
         read_donerf,
         (donerf.FILE,),
+        keys=donerf.KEYS,
     ),
     CaptureFormat(
         "NeRF-Synthetic", "transforms_train.json", is_nerf_synthetic, read_nerf_synthetic
     ),
-    CaptureFormat("instant-ngp, nerfstudio", "transforms.json", is_transforms, read_transforms),
-    CaptureFormat("LLFF", "poses_bounds.npy", is_llff, read_llff, (llff.FILE,)),
+    CaptureFormat(
+        "instant-ngp, nerfstudio",
+        "transforms.json",
+        is_transforms,
+        read_transforms,
+        keys=(*transforms_keys.KEYS, *transforms_keys.FILES),
+    ),
+    CaptureFormat("LLFF", "poses_bounds.npy", is_llff, read_llff, (llff.FILE,), keys=llff.KEYS),
     CaptureFormat(
         "NSVF, Tanks and Temples",
         "intrinsics.txt, pose and rgb",
         is_nsvf,
         read_nsvf,
         ("intrinsics.txt", "bbox.txt"),
+        keys=nsvf.KEYS,
     ),
-    CaptureFormat("DTU, NeuS", "cameras_sphere.npz and image", is_dtu, read_dtu, dtu.FILES),
-    CaptureFormat("Polycam", "keyframes", is_polycam, read_polycam),
-    CaptureFormat("RealityCapture", "a .csv of cameras", is_realitycapture, read_realitycapture),
-    CaptureFormat("COLMAP", "sparse", is_colmap, read_colmap, _COLMAP_FILES, read_colmap_file),
+    CaptureFormat(
+        "DTU, NeuS", "cameras_sphere.npz and image", is_dtu, read_dtu, dtu.FILES, keys=dtu.KEYS
+    ),
+    CaptureFormat("Polycam", "keyframes", is_polycam, read_polycam, keys=polycam.KEYS),
+    CaptureFormat(
+        "RealityCapture",
+        "a .csv of cameras",
+        is_realitycapture,
+        read_realitycapture,
+        keys=realitycapture.KEYS,
+    ),
+    CaptureFormat(
+        "COLMAP",
+        "sparse",
+        is_colmap,
+        read_colmap,
+        _COLMAP_FILES,
+        read_colmap_file,
+        keys=colmap.KEYS,
+    ),
 )
 """Capture formats in the order in which they are tried: files prepared for training come before
 their sources."""

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pvd_engine.data.capture import Capture
+from pvd_engine.data.formats.transforms_keys import KEYS
 from pvd_engine.data.readers import open_capture
 from pvd_engine.errors import UserError
 from pvd_engine.files.images import load_image
@@ -268,12 +269,7 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=8,
 )
-INTRINSICS = ["fl_x", "fl_y", "cx", "cy", "w", "h", "k1", "k4", "p1", "camera_angle_x", "x_fov"]
-LENS_AND_FRAME = ["camera_model", "is_fisheye", "aabb_scale", "scale", "offset", "aabb"]
-OTHER_LENSES = ["latlong", "equirectangular", "ftheta_p0", "ftheta_p1", "distortion_params"]
-TRANSFORMS = ["applied_transform", "applied_scale", "transform_matrix"]
-LISTS = ["frames", "train_filenames", "test_filenames", "file_path", "mask_path"]
-KEYS = st.sampled_from([*INTRINSICS, *LENS_AND_FRAME, *OTHER_LENSES, *TRANSFORMS, *LISTS])
+NAMES = st.sampled_from([name for keys in KEYS for name in keys.names])
 
 
 @pytest.fixture(scope="module")
@@ -283,7 +279,7 @@ def small_capture(tmp_path_factory):
 
 
 @QUIET
-@given(key=KEYS, value=ANYTHING, in_frame=st.booleans())
+@given(key=NAMES, value=ANYTHING, in_frame=st.booleans())
 def test_any_value_anywhere_gives_a_capture_or_one_sentence(small_capture, key, value, in_frame):
     folder, text = small_capture
     content = json.loads(text)

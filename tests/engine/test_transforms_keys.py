@@ -17,6 +17,7 @@ from pvd_engine.data.geometry.points import write_ply
 from pvd_engine.data.images.downscale import load_view
 from pvd_engine.data.images.masks import load_mask
 from pvd_engine.data.readers import open_capture
+from pvd_engine.data.writers.writers import write_capture
 from pvd_engine.errors import UserError
 
 COUNT = 10
@@ -372,7 +373,7 @@ def test_a_noted_key_changes_nothing_and_is_told_once(tmp_path, keys):
     capture = opened(tmp_path, None, None, entries)
     (note,) = set(capture.notes) - set(plain.notes)
     named = ", ".join(keys.names[:4])
-    assert note.startswith(f"transforms.json states {named}") and note.endswith(f"{keys.meaning}.")
+    assert note.startswith(f"transforms.json has {named}") and note.endswith(f"{keys.meaning}.")
     np.testing.assert_array_equal(
         capture.views[0].camera.camera_to_world, plain.views[0].camera.camera_to_world
     )
@@ -405,7 +406,7 @@ def test_unknown_keys_are_named_once(tmp_path):
     stated = {f"key{index}": 1 for index in range(4)}
     notes = [note for note in opened(tmp_path, stated, None, entries).notes if "not known" in note]
     assert notes == [
-        "transforms.json states key0, key1, key2, key3 and 2 more, which is not known and not used."
+        "transforms.json has key0, key1, key2, key3 and 2 more, which is not known and not used."
     ]
     hostile = opened(tmp_path, {"\x1b[2J" + "x" * 500: 1}).notes
     (note,) = [note for note in hostile if "not known" in note]
@@ -421,7 +422,7 @@ def test_the_split_files_say_once_what_is_not_used(tmp_path):
         write_json(tmp_path / f"transforms_{name}.json", content)
     notes = [note for note in open_capture(tmp_path).notes if "time" in note]
     assert notes == [
-        "transforms_*.json states time, but a field is still: what moves between the images blurs."
+        "transforms_*.json has time, but a field is still: what moves between the images blurs."
     ]
 
 
@@ -439,6 +440,29 @@ def test_instant_ngps_alpha_images_are_transparency(tmp_path):
     Image.fromarray(red[:2]).save(tmp_path / "images" / "000.png.alpha.png")
     with pytest.raises(UserError, match="another size than its image"):
         load_view(open_capture(tmp_path).views[0])
+
+
+@pytest.mark.parametrize("to", ["nerfstudio", "colmap", "nerf-synthetic"])
+def test_transparent_colours_are_written_as_alpha(tmp_path, to):
+    pixels = np.full((6, 8, 3), 120, np.uint8)
+    pixels[1, 2:5] = 255
+    stated = {"white_transparent": True}
+    before = opened(tmp_path / "in", stated, picture=Image.fromarray(pixels))
+    write_capture(before, to, tmp_path / "out")
+    after = open_capture(tmp_path / "out")
+    for one, other in zip(before.views, after.views, strict=True):
+        np.testing.assert_array_equal(load_view(other)[..., 3], load_view(one)[..., 3])
+    assert after.has_alpha
+
+
+@pytest.mark.parametrize("to", ["nerfstudio", "colmap"])
+def test_a_circle_that_counts_is_written_as_a_mask(tmp_path, to):
+    stated = {"fisheye_crop_radius": 5, "camera_model": "OPENCV_FISHEYE"}
+    before = opened(tmp_path / "in", stated, size=(20, 14))
+    write_capture(before, to, tmp_path / "out")
+    after = open_capture(tmp_path / "out")
+    for one, other in zip(before.views, after.views, strict=True):
+        np.testing.assert_array_equal(load_mask(other), load_mask(one))
 
 
 def test_files_of_rays_are_noted_unless_the_file_turns_them_off(tmp_path):

@@ -53,6 +53,7 @@ from .colmap_model import (
     read_model,
 )
 from .entry_report import EntryReport
+from .keys import Keys
 
 SPARSE_FOLDERS = ("sparse", "colmap/sparse", ".")
 """Folders of a capture that hold a model or folders of models, in the order of search; the last is
@@ -72,6 +73,17 @@ MOST_PARENTS = 3
 
 APPLIED_TRANSFORM = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0]])
 """Transform from COLMAP's world to the dataset frame, z up."""
+
+KEYS = (
+    Keys("used", ("cameras",), "`.bin` or `.txt`: model, size and parameters of the lenses"),
+    Keys("used", ("images",), "pose, camera and name of each image"),
+    Keys("used", ("points3D",), "position, colour, error and number of images of sparse points"),
+    Keys("used", ("masks",), "`masks/NAME.png`, black where pixels of `images/NAME` do not count"),
+    Keys("harmless", ("rigs", "frames"), "of COLMAP 3.12: `images` states each image's own pose"),
+    Keys("harmless", ("features", "tracks"), "points of single images"),
+    Keys("harmless", ("project.ini", "database.db", "stereo"), "how the model was made"),
+)
+"""Files of a model and around it."""
 
 _OPENCV_TO_OPENGL = np.diag([1.0, -1.0, -1.0])
 

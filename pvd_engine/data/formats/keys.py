@@ -1,12 +1,14 @@
 """What a format's files may state, and what becomes of it: used, noted, refused or harmless.
 
-Each format has one table of `Keys`, made from what its own programs read. The page about datasets
-is generated from these tables (``python -m docs.list_keys``).
+Each format has one table of `Keys`, made from what its own programs read: keys of its files, or the
+files themselves. The page about datasets is generated from these tables (``python -m
+docs.list_keys``).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, Literal
 
 from ...errors import UserError
@@ -30,7 +32,7 @@ class Keys:
         ``"noted"``: they would, and a note says that they do not; ``"refused"``: nothing right
         could be read without them; ``"harmless"``: they change nothing of it.
     names : tuple of str
-        ``*`` stands for a number.
+        Keys, or paths below the capture's folder; ``*`` stands for a number.
     meaning : str
         What they are; of noted ones, what is not done; of refused ones, what to do.
     varies : bool
@@ -90,18 +92,27 @@ def key_notes(levels: Sequence[Mapping[str, Any]], table: Sequence[Keys], where:
                 if differs and name not in known:
                     known.append(name)
     notes = [
-        f"{where} states {_named(noted[id(keys)])}, but {keys.meaning}."
+        f"{where} has {_named(noted[id(keys)])}, but {keys.meaning}."
         for keys in table
         if noted.get(id(keys))
     ]
     if unknown:
-        notes.append(f"{where} states {_named(list(unknown))}, which is not known and not used.")
+        notes.append(f"{where} has {_named(list(unknown))}, which is not known and not used.")
     return notes
 
 
+def file_notes(folder: Path, table: Sequence[Keys]) -> list[str]:
+    """Return the notes about files of a capture's folder that a table notes."""
+    names = [name for keys in table if keys.treatment == "noted" for name in keys.names]
+    found = {name: True for name in names if (folder / name).exists()}
+    return key_notes([found], table, folder.absolute().name)
+
+
 def _by_pattern(name: str, patterns: list[str], by_name: Mapping[str, Keys]) -> Keys | None:
-    found = (pattern for pattern in patterns if fnmatchcase(name, pattern))
-    return next((by_name[pattern] for pattern in found), None)
+    for pattern in patterns:
+        if re.fullmatch(re.escape(pattern).replace(r"\*", r"\d+"), name):
+            return by_name[pattern]
+    return None
 
 
 def _says(value: Any) -> bool:

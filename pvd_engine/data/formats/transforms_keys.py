@@ -34,7 +34,11 @@ KEYS = (
     Keys("used", ("intrinsic_matrix",), "NeuS2's 3×3 or 4×4 matrix, where there is neither"),
     Keys("used", ("cx", "cy"), "principal point; half the image without"),
     Keys("used", ("w", "h"), "the image size that the intrinsics belong to; the image's without"),
-    Keys("used", ("camera_model", "is_fisheye"), "kind of lens; see the table of lenses below"),
+    Keys(
+        "used",
+        ("camera_model", "is_fisheye"),
+        "the lens, see [transforms.json](#transformsjson)",
+    ),
     Keys(
         "used",
         ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2"),
@@ -129,3 +133,10 @@ KEYS = (
     Keys("harmless", ("fovx", "fovy", "max_bound", "n2w"), "repeated by other keys, or unused"),
 )
 """Keys of a ``transforms.json``."""
+
+FILES = (
+    Keys("used", ("dynamic_mask_NAME.png",), "next to `NAME.jpg`: black where pixels count"),
+    Keys("used", ("NAME.png.alpha.png",), "next to `NAME.png`: its red is the alpha, linear"),
+    Keys("noted", ("rays_NAME.dat",), "rays come from the lens, not from a file"),
+)
+"""Files of instant-ngp next to an image."""
