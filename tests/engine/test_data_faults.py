@@ -47,6 +47,9 @@ def first_frame(**values):
 
 def test_wrong_folders_give_different_errors(tmp_path):
     refuse(tmp_path / "nowhere", "does not exist")
+    refuse(tmp_path, "is empty; give the folder of a capture")
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "notes.txt").write_text("hello")
     refuse(tmp_path, r"holds no capture .* transforms_train\.json .* docs/datasets\.md")
     write_nerf_synthetic(tmp_path / "lego", {"train": 2})
     refuse(tmp_path, r"holds some \(lego\)")
@@ -78,36 +81,6 @@ def test_wrong_folders_give_different_errors(tmp_path):
 def test_bad_json_is_one_sentence(tmp_path, text, pattern):
     (tmp_path / "transforms.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     refuse(tmp_path, pattern)
-
-
-OTHERS = {
-    "camera_path.json": ({"camera_path": [{"fov": 50}], "render_height": 1080}, "a camera path of"),
-    "cameras.json": (
-        [{"id": 0, "img_name": "a", "position": [0] * 3, "rotation": [[0] * 3] * 3, "fx": 1}],
-        "Gaussian splat.*COLMAP",
-    ),
-    "meta_data.json": (
-        {
-            "camera_model": "OPENCV",
-            "frames": [{"rgb_path": "a.png", "camtoworld": [], "intrinsics": []}],
-        },
-        "sdfstudio",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_a_file_that_is_no_capture_is_named(tmp_path, name):
-    content, pattern = OTHERS[name]
-    write_json(tmp_path / name, content)
-    refuse(tmp_path / name, pattern)
-    refuse(tmp_path, pattern)
-
-
-def test_photos_without_cameras_give_the_programs_that_find_them(tmp_path):
-    write_image(tmp_path / "images" / "a.jpg")
-    for folder in (tmp_path, tmp_path / "images"):
-        refuse(folder, "images holds photos without cameras.*COLMAP")
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path):
