@@ -487,6 +487,26 @@ def test_numbers_that_are_text_and_flat_matrices_are_read(tmp_path):
     assert any("1 matrix is written without rows" in note for note in flat.notes)
 
 
+def test_a_lens_that_is_stated_twice_and_differently_is_told(tmp_path):
+    both = opened(tmp_path, {"w": 8}, first={"fl_x": 12.0})
+    assert [view.camera.fx for view in both.views[:2]] == [12, 10]
+    told = "1 of 10 camera entries states another fl_x than transforms.json does for all"
+    assert any(told in note for note in both.notes)
+    for angle, told in ((2 * math.atan(4 / 10), False), (0.9, True)):
+        for stated in ({"camera_angle_x": angle}, {"x_fov": math.degrees(angle)}):
+            capture = opened(tmp_path, {"w": 8, "h": 6, **stated})
+            assert capture.views[0].camera.fx == 10
+            assert any("not that of the stated angle" in note for note in capture.notes) == told
+
+
+def test_an_entry_of_both_lists_is_tested_and_does_not_train(tmp_path):
+    content = write_transforms(tmp_path, COUNT)
+    content["test_frames"] = content["frames"][2:3]
+    write_json(tmp_path / "transforms.json", content)
+    capture = open_capture(tmp_path)
+    assert len(capture.views) == COUNT and splits(capture)["2"] == "test"
+
+
 def test_comments_and_last_commas_are_skipped_with_a_note(tmp_path):
     write_transforms(tmp_path, COUNT)
     path = tmp_path / "transforms.json"

@@ -117,7 +117,9 @@ _OF_PROGRAMS = (
     ),
     OtherFile("a scene of Bundler", _CONVERT, "bundle.out", (b"# Bundle file",)),
     OtherFile("a scene of VisualSFM", _CONVERT, ".nvm", (b"NVM_V3",)),
-    OtherFile("a file of Metashape's cameras", _CONVERT, starts=(b"<?xml",), holds=b"<chunk"),
+    OtherFile(
+        "a file of Metashape's cameras", _CONVERT, starts=(b"<?xml", b"<document"), holds=b"<chunk"
+    ),
     OtherFile("a project of Metashape", _CONVERT, ".psx .psz"),
     OtherFile(
         "a project of RealityCapture",
@@ -247,7 +249,8 @@ def _by_name(name: str, with_endings: bool) -> OtherFile | None:
 def _has_bytes(head: bytes, kind: OtherFile) -> bool:
     if not kind.starts and not kind.holds:
         return False
-    return (not kind.starts or head.lstrip().startswith(kind.starts)) and kind.holds in head
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return (not kind.starts or start.startswith(kind.starts)) and kind.holds in head
 
 
 def _has_keys(content: Any, kind: OtherFile) -> bool:

@@ -18,6 +18,7 @@ from ...errors import UserError
 from ...files.json_input import finite_number, pose, read_json_by_hand
 from ..geometry.moving_camera import pose_between
 from ..notes import counted
+from .contradictions import contradictions
 from .keys import key_notes, refuse_keys
 from .transforms_keys import KEYS
 
@@ -91,10 +92,10 @@ def read_content(path: Path, name: str = "") -> tuple[dict[str, Any], list[str]]
     changes = _Changes()
     content = _plain_numbers(content, changes)
     turned = _has_axes_of_opencv(content, path)
-    plain = [
-        _plain_entry(content, _plain_numbers(frame, changes), turned, changes) for frame in frames
-    ]
-    plain, more = _chosen(content, plain, name)
+    frames = [_plain_numbers(frame, changes) for frame in frames]
+    notes += contradictions(content, frames, name)
+    frames, more = _chosen(content, frames, name)
+    plain = [_plain_entry(content, frame, turned, changes) for frame in frames]
     return {**content, "frames": plain}, [*notes, *changes.notes(name), *more]
 
 
@@ -116,6 +117,8 @@ def _frames(
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             return None, []
         lists.append(entries)
+    tested = {str(entry.get("file_path")) for entry in lists[1]}
+    lists[0] = [entry for entry in lists[0] if str(entry.get("file_path")) not in tested]
     if lists[1]:
         lists = [
             [{"split": split, **entry} for entry in entries]
