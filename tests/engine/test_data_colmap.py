@@ -22,11 +22,12 @@ from hypothesis import strategies as st
 
 from pvd_engine.data.formats.cameras_json import camera_to_dict, capture_to_dict
 from pvd_engine.data.formats.colmap import is_colmap, read_colmap
-from pvd_engine.data.formats.colmap_model import read_model
+from pvd_engine.data.formats.colmap_model import image_count, read_model
 from pvd_engine.data.geometry.bounds import find_box
 from pvd_engine.data.geometry.point_bounds import find_box_with_points, robust_box
 from pvd_engine.data.geometry.points import read_points
 from pvd_engine.data.geometry.projection import project
+from pvd_engine.data.readers import open_capture
 from pvd_engine.errors import UserError
 from pvd_engine.jobs.folder import Request
 from pvd_engine.jobs.foreground import Options, run_in_foreground
@@ -491,3 +492,24 @@ def test_text_that_is_no_text_is_one_sentence(tmp_path):
         (sparse / name).write_bytes(b"\xff\xfe\x00\x01\n" * 3)
         refused(tmp_path, "not UTF-8")
         write_colmap(tmp_path, binary=False)
+
+
+def test_text_models_may_have_comments_blank_lines_marks_and_windows_line_ends(tmp_path):
+    sparse = write_colmap(tmp_path, binary=False)
+    before = open_capture(tmp_path)
+    for name in ("cameras.txt", "images.txt", "points3D.txt"):
+        lines = (sparse / name).read_text().splitlines()
+        text = "\r\n".join(["# by hand", "", "  # more", *lines, "", ""])
+        (sparse / name).write_bytes(b"\xef\xbb\xbf" + text.encode())
+    after = open_capture(tmp_path)
+    assert after.notes == before.notes and len(after.views) == len(before.views)
+    for one, other in zip(before.views, after.views, strict=True):
+        same_camera = one.camera.camera_to_world == other.camera.camera_to_world
+        assert same_camera.all() and one.camera.fx == other.camera.fx
+
+
+def test_images_of_a_text_model_are_counted_between_comments_and_blank_lines(tmp_path):
+    sparse = write_colmap(tmp_path, binary=False)
+    text = (sparse / "images.txt").read_text()
+    (sparse / "images.txt").write_text(f"# a\n\n\n{text}\n\n")
+    assert image_count(sparse) == len(open_capture(tmp_path).views)
