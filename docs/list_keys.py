@@ -22,7 +22,8 @@ HEAD = "| keys, files | | meaning |\n| --- | --- | --- |\n"
 def row(keys: Keys) -> str:
     """Return the table's row for keys that belong together."""
     names = ", ".join(f"`{name}`" for name in keys.names)
-    return f"| {names} | {keys.treatment} | {keys.meaning} |\n"
+    place = {"": "", "file": ", of the file", "entry": ", of an entry"}[keys.level]
+    return f"| {names} | {keys.treatment}{place} | {keys.meaning} |\n"
 
 
 def page() -> str:

@@ -130,9 +130,11 @@ def focal(folder):
 
 
 def intrinsic_matrix(folder):
+    """Of each entry, or of the file."""
     entry = {"intrinsic_matrix": [[11, 0, 3.5, 0], [0, 12, 2.5, 0], [0, 0, 1, 0], [0, 0, 0, 1]]}
-    camera = opened(folder, None, None, [entry] * COUNT, without=["fl_x"]).views[0].camera
-    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (11, 12, 3.5, 2.5)
+    for shared, entries in ((None, [entry] * COUNT), (entry, None)):
+        camera = opened(folder, shared, None, entries, without=["fl_x"]).views[0].camera
+        assert (camera.fx, camera.fy, camera.cx, camera.cy) == (11, 12, 3.5, 2.5)
 
 
 def center(folder):
@@ -211,9 +213,10 @@ def mask_path(folder):
     mask[:2, :3] = 0
     folder.mkdir(exist_ok=True)
     Image.fromarray(mask).save(folder / "m.png")
-    np.testing.assert_array_equal(
-        load_mask(opened(folder, first={"mask_path": "m.png"}).views[0]), mask > 0
-    )
+    stated = {"mask_path": "m.png"}
+    np.testing.assert_array_equal(load_mask(opened(folder, first=stated).views[0]), mask > 0)
+    for view in opened(folder, stated).views:
+        np.testing.assert_array_equal(load_mask(view), mask > 0)
 
 
 def fisheye_crop_radius(folder):
@@ -411,6 +414,15 @@ def test_unknown_keys_are_named_once(tmp_path):
     hostile = opened(tmp_path, {"\x1b[2J" + "x" * 500: 1}).notes
     (note,) = [note for note in hostile if "not known" in note]
     assert note.isprintable() and len(note) < 150
+
+
+@pytest.mark.parametrize(
+    ("name", "level"), [(name, keys.level) for keys in KEYS if keys.level for name in keys.names]
+)
+def test_a_key_that_stands_where_it_is_not_used_is_named(tmp_path, name, level):
+    entries = [{name: "x"} for _ in range(COUNT)] if level == "file" else None
+    capture = opened(tmp_path, {name: "x"} if level == "entry" else None, None, entries)
+    assert any(f"has {name}, which is not known and not used" in note for note in capture.notes)
 
 
 def test_the_split_files_say_once_what_is_not_used(tmp_path):

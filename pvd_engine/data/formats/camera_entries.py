@@ -120,7 +120,8 @@ def _view(
     radius = _circle(shared, entry, intrinsics, stated or actual, where)
     if change is not None:
         report.corrected.append(f"{where} {change}")
-    mask_path = _find_mask(entry.get("mask_path"), pictures, where, report)
+    listed_mask = entry.get("mask_path", shared.get("mask_path"))
+    mask_path = _find_mask(listed_mask, pictures, where, report)
     hiding = mask_that_hides(image_path) if mask_path is None else None
     if stated is not None:
         _report_size(shared, entry, stated, actual, report)

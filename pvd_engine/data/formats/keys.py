@@ -37,12 +37,16 @@ class Keys:
         What they are; of noted ones, what is not done; of refused ones, what to do.
     varies : bool
         A noted key counts only where its entries differ.
+    level : str
+        ``"file"`` or ``"entry"`` where they are used only at the top of a file, or only in its
+        camera entries; elsewhere they are unknown.
     """
 
     treatment: Literal["used", "noted", "refused", "harmless"]
     names: tuple[str, ...]
     meaning: str
     varies: bool = False
+    level: Literal["", "file", "entry"] = ""
 
 
 def refuse_keys(level: Mapping[str, Any], table: Sequence[Keys], where: str) -> None:
@@ -80,10 +84,11 @@ def key_notes(levels: Sequence[Mapping[str, Any]], table: Sequence[Keys], where:
     noted: dict[int, list[str]] = {}
     unknown: dict[str, None] = {}
     first: dict[str, Any] = {}
-    for level in levels:
+    for index, level in enumerate(levels):
+        here = "entry" if index else "file"
         for name, value in level.items():
             keys = by_name.get(name) or _by_pattern(name, patterns, by_name)
-            if keys is None:
+            if keys is None or keys.level not in ("", here):
                 if len(unknown) < MOST_UNKNOWN:
                     unknown[name] = None
             elif keys.treatment == "noted":

@@ -165,7 +165,7 @@ def _plain_entry(
         plain["transform_matrix"] = _middle(shared, plain, changes)
     if turned and plain.get("transform_matrix") is not None:
         plain["transform_matrix"] = _as_opengl(plain["transform_matrix"])
-    matrix = plain.get("intrinsic_matrix")
+    matrix = plain.get("intrinsic_matrix", shared.get("intrinsic_matrix"))
     has_focal = any(level.get(key) is not None for level in (shared, plain) for key in _FOCAL_KEYS)
     if matrix is not None and not has_focal:
         plain |= _of_matrix(matrix)

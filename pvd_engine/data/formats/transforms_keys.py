@@ -10,10 +10,22 @@ and NeRFCapture.
 from .keys import Keys
 
 KEYS = (
-    Keys("used", ("frames",), "the camera entries: a list, or an object of them by path"),
-    Keys("used", ("test_frames",), "camera entries of the split test, as of ScanNet++"),
-    Keys("used", ("file_path",), "the image"),
-    Keys("used", ("transform_matrix",), "camera-to-world, OpenGL axes; 3 or 4 rows, or flat"),
+    Keys(
+        "used",
+        ("frames",),
+        "the camera entries: a list, or an object of them by path",
+        level="file",
+    ),
+    Keys(
+        "used", ("test_frames",), "camera entries of the split test, as of ScanNet++", level="file"
+    ),
+    Keys("used", ("file_path",), "the image", level="entry"),
+    Keys(
+        "used",
+        ("transform_matrix",),
+        "camera-to-world, OpenGL axes; 3 or 4 rows, or flat",
+        level="entry",
+    ),
     Keys(
         "used",
         ("transform_matrix_start", "transform_matrix_end", "rolling_shutter"),
@@ -23,6 +35,7 @@ KEYS = (
         "used",
         ("from_na", "camera_convention"),
         "NeuS2's `true` and `opencv`: the axes of the cameras are OpenCV's; `opengl` is as without",
+        level="file",
     ),
     Keys("used", ("fl_x", "fl_y"), "focal length in pixels; one axis is enough"),
     Keys(
@@ -72,18 +85,44 @@ KEYS = (
         "used",
         ("white_transparent", "black_transparent"),
         "pixels that are exactly white, or black, are transparent",
+        level="file",
     ),
-    Keys("used", ("train_filenames", "val_filenames", "test_filenames"), "images by split"),
-    Keys("used", ("split",), "of a camera entry: its split, where there are no such lists"),
-    Keys("used", ("n_frames",), "only so many entries are read, in natural order of `file_path`"),
+    Keys(
+        "used",
+        ("train_filenames", "val_filenames", "test_filenames"),
+        "images by split",
+        level="file",
+    ),
+    Keys(
+        "used",
+        ("split",),
+        "its split, where there are no such lists",
+        level="entry",
+    ),
+    Keys(
+        "used",
+        ("n_frames",),
+        "only so many entries are read, in natural order of `file_path`",
+        level="file",
+    ),
     Keys(
         "used",
         ("sharpness", "sharpness_discard_threshold"),
         "entries less sharp than this times the mean of their neighbours are left out",
     ),
-    Keys("used", ("aabb_scale", "scale", "offset", "aabb"), "the box of instant-ngp"),
-    Keys("used", ("applied_transform", "applied_scale"), "of nerfstudio; kept for export"),
-    Keys("used", ("ply_file_path",), "sparse points; without a stated box, they give it"),
+    Keys("used", ("aabb_scale", "scale", "offset", "aabb"), "the box of instant-ngp", level="file"),
+    Keys(
+        "used",
+        ("applied_transform", "applied_scale"),
+        "of nerfstudio; kept for export",
+        level="file",
+    ),
+    Keys(
+        "used",
+        ("ply_file_path",),
+        "sparse points; without a stated box, they give it",
+        level="file",
+    ),
     Keys(
         "noted",
         ("depth_path", "depth_file_path", "depth", "normal_path", "normal_file_path"),
