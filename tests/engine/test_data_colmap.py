@@ -513,3 +513,27 @@ def test_images_of_a_text_model_are_counted_between_comments_and_blank_lines(tmp
     text = (sparse / "images.txt").read_text()
     (sparse / "images.txt").write_text(f"# a\n\n\n{text}\n\n")
     assert image_count(sparse) == len(open_capture(tmp_path).views)
+
+
+@pytest.mark.parametrize("ending", ["", ".png"])
+def test_lists_of_splits_are_followed(tmp_path, ending):
+    sparse = write_colmap(tmp_path)
+    names = [view.image_path.name for view in open_capture(tmp_path).views]
+    listed = [name if ending else name.rsplit(".", 1)[0] for name in names]
+    (sparse / "test.txt").write_text(f"{listed[1]}\r\n\r\n")
+    capture = open_capture(tmp_path)
+    assert [view.image_path.name for view in capture.split("test")] == [names[1]]
+    assert len(capture.split("train")) == len(names) - 1
+    assert "The splits are those of test.txt." in capture.notes
+    (sparse / "test.txt").unlink()
+    (tmp_path / "train_list.txt").write_text(f"{listed[0]}\n{listed[1]}\n")
+    (tmp_path / "test_list.txt").write_text(f"{listed[1]}\n{listed[2]}\n")
+    capture = open_capture(tmp_path)
+    found = {view.image_path.name: view.split for view in capture.views}
+    assert found == {names[0]: "train", names[1]: "train", names[2]: "test"}
+    if len(names) > 3:
+        assert any("in no list and" in note for note in capture.notes)
+    (tmp_path / "train_list.txt").write_text("nothing.png\n")
+    (tmp_path / "test_list.txt").unlink()
+    with pytest.raises(UserError, match=r"train_list\.txt of .* names none of its images"):
+        open_capture(tmp_path)

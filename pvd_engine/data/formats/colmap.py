@@ -33,7 +33,7 @@ from ..images.downscale import scaled_camera
 from ..images.finder import PictureFinder
 from ..images.masks import mask_next_to_images
 from ..notes import counted
-from ..splits import every_eighth
+from ..splits import every_eighth, splits_by_files
 from .camera_entries import (
     IMAGE_FOLDERS,
     MAX_ENTRIES,
@@ -79,6 +79,12 @@ KEYS = (
     Keys("used", ("images",), "pose, camera and name of each image"),
     Keys("used", ("points3D",), "position, colour, error and number of images of sparse points"),
     Keys("used", ("masks",), "`masks/NAME.png`, black where pixels of `images/NAME` do not count"),
+    Keys(
+        "used",
+        ("train_list.txt", "test_list.txt", "val_list.txt", "validation_list.txt"),
+        "nerfstudio's lists of images by split, in the capture's folder",
+    ),
+    Keys("used", ("test.txt",), "of Gaussian splats, with the model: the test images"),
     Keys("harmless", ("rigs", "frames"), "of COLMAP 3.12: `images` states each image's own pose"),
     Keys("harmless", ("features", "tracks"), "points of single images"),
     Keys("harmless", ("project.ini", "database.db", "stereo"), "how the model was made"),
@@ -121,7 +127,8 @@ def read_colmap(folder: Path, models: Sequence[Path] = ()) -> Capture:
     Returns
     -------
     Capture
-        The capture, with views in the order of their names; every 8th is held out.
+        The capture, with views in the order of their names; every 8th is held out where no list of
+        splits lies with it.
 
     Raises
     ------
@@ -140,7 +147,8 @@ def read_colmap(folder: Path, models: Sequence[Path] = ()) -> Capture:
     views = _views(model, model_folder, image_folder, report)
     if not views:
         raise report.without_views(f"the model in {model_folder}")
-    splits, split_note = every_eighth([view.name for view in views])
+    posed = views
+    views, split_notes = _with_splits(views, image_folder, model_folder)
     frame = Frame(applied_transform=APPLIED_TRANSFORM.copy())
     has_alpha = shows_transparency(report.transparent)
     points = _sparse_points(model.points)
@@ -155,12 +163,12 @@ def read_colmap(folder: Path, models: Sequence[Path] = ()) -> Capture:
         name=folder.absolute().name,
         root=folder,
         format="colmap",
-        views=tuple(replace(v, split=s) for v, s in zip(views, splits, strict=True)),
+        views=tuple(views),
         box=box,
         box_source=box_source,
         frame=frame,
         has_alpha=has_alpha,
-        notes=tuple([*model_notes, *report.notes(), *_notes(views, image_folder), split_note]),
+        notes=tuple([*model_notes, *report.notes(), *_notes(posed, image_folder), *split_notes]),
         points=points,
     )
 
@@ -332,6 +340,21 @@ def _view(
     if header.has_alpha:
         report.transparent.append(view)
     return view
+
+
+def _with_splits(
+    views: list[View], image_folder: Path, model: Path
+) -> tuple[list[View], list[str]]:
+    """Return the views of a split, in it, and the notes about splits."""
+    names = [view.name for view in views]
+    listed = splits_by_files(names, image_folder.parent, model)
+    splits, note = every_eighth(names) if listed is None else listed
+    kept = [replace(v, split=s) for v, s in zip(views, splits, strict=True) if s is not None]
+    notes, gone = [note], len(views) - len(kept)
+    if gone:
+        unlisted = counted(gone, "image is in no list and was", "images are in no list and were")
+        notes.append(f"{unlisted} left out.")
+    return kept, notes
 
 
 def _sparse_points(points: ColmapPoints | None) -> SparsePoints | None:
