@@ -26,7 +26,7 @@ from .formats.llff import is_llff, read_llff
 from .formats.nerf_synthetic import is_nerf_synthetic, read_nerf_synthetic
 from .formats.nsvf import is_nsvf, read_nsvf
 from .formats.other_files import other_file
-from .formats.other_folders import why_no_capture
+from .formats.other_folders import capture_around, why_no_capture
 from .formats.polycam import is_polycam, read_polycam
 from .formats.realitycapture import is_realitycapture, read_realitycapture
 from .formats.transforms import is_transforms, read_transforms
@@ -221,7 +221,9 @@ def _open_file(path: Path) -> Capture:
         return _read(read_transforms, path, [path])
     if path.suffix.lower() == ".csv":
         return _read(read_realitycapture, path, [path])
-    raise UserError(other_file(path) or f"{path} is not a capture; give {_READABLE}.")
+    why = other_file(path) or f"{path} is not a capture; give {_READABLE}."
+    around = capture_around(path, _is_capture)
+    raise UserError(why if around is None else f"{why[:-1]} (it lies in the capture {around}).")
 
 
 def _read(read: Callable[[Path], Capture], source: Path, files: Sequence[Path]) -> Capture:

@@ -168,6 +168,5 @@ def splits_by_files(
     where = " and ".join(path.name for _, path in files)
     if not any(splits):
         raise UserError(f"{where} of {folder} names none of its images; correct or remove it.")
-    if not any(split == "train" for split, _ in files):
-        splits = [split or "train" for split in splits]
-    return splits, f"The splits are those of {where}."
+    rest = None if any(split == "train" for split, _ in files) else "train"
+    return [split or rest for split in splits], f"The splits are those of {where}."

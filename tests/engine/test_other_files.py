@@ -194,6 +194,8 @@ def test_a_folder_within_a_capture_names_the_capture(tmp_path):
     )
     write_colmap(tmp_path / "room")
     refuse(tmp_path / "room" / "images", r"is a part of the capture .*room; give .*room\.")
+    picture = tmp_path / "fox" / "images" / "000.png"
+    refuse(picture, r"000\.png is a single image; .* \(it lies in the capture .*fox\)\.")
 
 
 def test_the_folder_of_a_job_is_told(tmp_path):

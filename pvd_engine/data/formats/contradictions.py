@@ -54,14 +54,17 @@ def contradictions(
 
 def _differ(level: Mapping[str, Any], content: Mapping[str, Any], axis: str, side: str) -> bool:
     """Return whether a focal length and an angle of view at one level differ."""
-    size = level.get(side, content.get(side))
-    focal, radians = level.get(f"fl_{axis}"), level.get(f"camera_angle_{axis}")
-    if radians is None and _is_number(level.get(f"{axis}_fov")):
-        radians = math.radians(level[f"{axis}_fov"])
-    if not all(map(_is_number, (focal, radians, size))) or not 0 < radians < math.pi:
+    size = _number(level.get(side, content.get(side)))
+    focal = _number(level.get(f"fl_{axis}"))
+    degrees = math.degrees(_number(level.get(f"camera_angle_{axis}")))
+    if not degrees:
+        degrees = _number(level.get(f"{axis}_fov"))
+    if size <= 0 or focal <= 0 or not 0 < degrees < 180:
         return False
-    return abs(0.5 * size / math.tan(0.5 * radians) - focal) > TOLERANCE * abs(focal)
+    return abs(0.5 * size / math.tan(math.radians(0.5 * degrees)) - focal) > TOLERANCE * focal
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def _number(value: Any) -> float:
+    """Return a number; 0 where it is none."""
+    known = isinstance(value, int | float) and abs(value) < 1e12
+    return float(value) if known else 0.0

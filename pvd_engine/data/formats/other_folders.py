@@ -51,10 +51,15 @@ def why_no_capture(folder: Path, is_capture: Callable[[Path], bool]) -> str | No
         return f"{folder} is not a capture but holds some ({names}); {one}."
     if (folder / "sparse").is_dir():
         return f"{folder} has a folder sparse without a COLMAP model; export the model again."
-    for above in list(folder.parents)[:2]:
-        if _is(above, is_capture):
-            return f"{folder} is a part of the capture {above}; give {above}."
+    above = capture_around(folder, is_capture)
+    if above is not None:
+        return f"{folder} is a part of the capture {above}; give {above}."
     return _photos(folder) or _known_file(folder)
+
+
+def capture_around(path: Path, is_capture: Callable[[Path], bool]) -> Path | None:
+    """Return the capture in which a file or folder lies, at most two folders deep, or None."""
+    return next((above for above in list(path.parents)[:2] if _is(above, is_capture)), None)
 
 
 def _children(folder: Path) -> Iterator[Path]:
