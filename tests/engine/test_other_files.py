@@ -73,6 +73,7 @@ BY_CONTENT = {
     "a volume": b" BDV\0\0\0\0",
     "a single image; give the folder of the capture": picture("PNG"),
     "a single image": picture("JPEG"),
+    "a single image; give the": picture("WEBP"),
     "a video, and images with cameras": b"\0\0\0\x20ftypisom\0\0\2\0",
     "a file of HDF5": b"\x89HDF\r\n\x1a\n",
     "a file of arrays of no known format": arrays(),

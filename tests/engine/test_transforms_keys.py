@@ -409,7 +409,7 @@ def test_unknown_keys_are_named_once(tmp_path):
     stated = {f"key{index}": 1 for index in range(4)}
     notes = [note for note in opened(tmp_path, stated, None, entries).notes if "not known" in note]
     assert notes == [
-        "transforms.json has key0, key1, key2, key3 and 2 more, which is not known and not used."
+        "transforms.json has key0, key1, key2, key3 and 2 more, which are not known and not used."
     ]
     hostile = opened(tmp_path, {"\x1b[2J" + "x" * 500: 1}).notes
     (note,) = [note for note in hostile if "not known" in note]

@@ -102,7 +102,8 @@ def key_notes(levels: Sequence[Mapping[str, Any]], table: Sequence[Keys], where:
         if noted.get(id(keys))
     ]
     if unknown:
-        notes.append(f"{where} has {_named(list(unknown))}, which is not known and not used.")
+        are = "is" if len(unknown) == 1 else "are"
+        notes.append(f"{where} has {_named(list(unknown))}, which {are} not known and not used.")
     return notes
 
 

@@ -233,8 +233,9 @@ def _by_content(path: Path, head: bytes) -> OtherFile | None:
     for kind in OTHER_FILES:
         if (kind.keys and _has_keys(content, kind)) or _has_bytes(head, kind):
             return kind
-    if head[4:8] == b"ftyp":  # ISO media: a video, or an image of HEIC or AVIF
-        image = head[8:12] in (b"heic", b"heix", b"mif1", b"avif")
+    # ISO media and RIFF are videos, or images of HEIC, AVIF and WebP.
+    if head[4:8] == b"ftyp" or head[:4] == b"RIFF":
+        image = head[8:12] in (b"heic", b"heix", b"mif1", b"avif", b"WEBP")
         return next(kind for kind in OTHER_FILES if (".avif" if image else ".mp4") in kind.endings)
     return None
 
