@@ -72,6 +72,12 @@ class View:
         An image that is black where pixels do not count; None without a mask.
     mask_hides : bool
         The mask is black where pixels count, and nowhere else.
+    mask_radius : float or None
+        Pixels farther than this from the image's middle, in widths of the image, do not count.
+    alpha_path : Path or None
+        An image whose red channel, in linear light, is the alpha of the image.
+    clear_levels : tuple of {0, 1}
+        Levels of grey, as fractions of white, of the pixels that are transparent.
     exposure : float
         Stops by which an image of linear light is brightened when it becomes display colour.
     """
@@ -83,7 +89,20 @@ class View:
     stored_size: tuple[int, int] | None = None
     mask_path: Path | None = None
     mask_hides: bool = False
+    mask_radius: float | None = None
+    alpha_path: Path | None = None
+    clear_levels: tuple[int, ...] = ()
     exposure: float = 0.0
+
+    @property
+    def is_masked(self) -> bool:
+        """True where some pixels may not count."""
+        return self.mask_path is not None or self.mask_radius is not None
+
+    @property
+    def is_cut_out(self) -> bool:
+        """True where the image's transparency is stated outside of its file."""
+        return self.alpha_path is not None or bool(self.clear_levels)
 
 
 @dataclass(frozen=True)

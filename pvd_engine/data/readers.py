@@ -1,20 +1,32 @@
 """Opening captures of any format that the engine can read."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
 from .capture import Capture
-from .formats import donerf, dtu, llff
+from .formats import (
+    colmap,
+    donerf,
+    dtu,
+    llff,
+    nsvf,
+    polycam,
+    realitycapture,
+    transforms,
+    transforms_keys,
+)
 from .formats.colmap import is_colmap, read_colmap, read_colmap_file
 from .formats.donerf import is_donerf, read_donerf
 from .formats.dtu import is_dtu, read_dtu
+from .formats.keys import Keys
 from .formats.llff import is_llff, read_llff
 from .formats.nerf_synthetic import is_nerf_synthetic, read_nerf_synthetic
 from .formats.nsvf import is_nsvf, read_nsvf
-from .formats.other_files import other_file, other_folder
+from .formats.other_files import other_file
+from .formats.other_folders import capture_around, why_no_capture
 from .formats.polycam import is_polycam, read_polycam
 from .formats.realitycapture import is_realitycapture, read_realitycapture
 from .formats.transforms import is_transforms, read_transforms
@@ -49,6 +61,8 @@ class CaptureFormat:
         Names of the files that also open their capture.
     read_file : callable, optional
         ``read_file(file)`` returns the capture of such a file; that of its folder by default.
+    keys : tuple of Keys
+        What its files may state.
     """
 
     name: str
@@ -57,6 +71,7 @@ class CaptureFormat:
     read: Callable[[Path], Capture]
     files: tuple[str, ...] = ()
     read_file: Callable[[Path], Capture] | None = None
+    keys: tuple[Keys, ...] = ()
 
 
 FORMATS = (
@@ -66,23 +81,52 @@ FORMATS = (
         is_donerf,
         read_donerf,
         (donerf.FILE,),
+        keys=donerf.KEYS,
     ),
     CaptureFormat(
-        "NeRF-Synthetic", "transforms_train.json", is_nerf_synthetic, read_nerf_synthetic
+        "NeRF-Synthetic",
+        "transforms_train.json",
+        is_nerf_synthetic,
+        read_nerf_synthetic,
+        _SPLIT_FILES,
     ),
-    CaptureFormat("instant-ngp, nerfstudio", "transforms.json", is_transforms, read_transforms),
-    CaptureFormat("LLFF", "poses_bounds.npy", is_llff, read_llff, (llff.FILE,)),
+    CaptureFormat(
+        "instant-ngp, nerfstudio",
+        "transforms.json",
+        is_transforms,
+        read_transforms,
+        (transforms.FILE,),
+        keys=(*transforms_keys.KEYS, *transforms_keys.FILES),
+    ),
+    CaptureFormat("LLFF", "poses_bounds.npy", is_llff, read_llff, (llff.FILE,), keys=llff.KEYS),
     CaptureFormat(
         "NSVF, Tanks and Temples",
         "intrinsics.txt, pose and rgb",
         is_nsvf,
         read_nsvf,
         ("intrinsics.txt", "bbox.txt"),
+        keys=nsvf.KEYS,
     ),
-    CaptureFormat("DTU, NeuS", "cameras_sphere.npz and image", is_dtu, read_dtu, dtu.FILES),
-    CaptureFormat("Polycam", "keyframes", is_polycam, read_polycam),
-    CaptureFormat("RealityCapture", "a .csv of cameras", is_realitycapture, read_realitycapture),
-    CaptureFormat("COLMAP", "sparse", is_colmap, read_colmap, _COLMAP_FILES, read_colmap_file),
+    CaptureFormat(
+        "DTU, NeuS", "cameras_sphere.npz and image", is_dtu, read_dtu, dtu.FILES, keys=dtu.KEYS
+    ),
+    CaptureFormat("Polycam", "keyframes", is_polycam, read_polycam, keys=polycam.KEYS),
+    CaptureFormat(
+        "RealityCapture",
+        "a .csv of cameras",
+        is_realitycapture,
+        read_realitycapture,
+        keys=realitycapture.KEYS,
+    ),
+    CaptureFormat(
+        "COLMAP",
+        "sparse",
+        is_colmap,
+        read_colmap,
+        _COLMAP_FILES,
+        read_colmap_file,
+        keys=colmap.KEYS,
+    ),
 )
 """Capture formats in the order in which they are tried: files prepared for training come before
 their sources."""
@@ -160,8 +204,9 @@ def _open(path: Path) -> Capture:
         raise UserError(f"{path} is neither a file nor a folder; give {_READABLE}.")
     for kind in FORMATS:
         if kind.is_in(path):
-            return kind.read(path)
-    raise UserError(_why_not(path))
+            return _read(kind.read, path, [path / name for name in kind.files])
+    why = why_no_capture(path, _is_capture)
+    raise UserError(why or f"{path} holds no capture that can be read; give {_READABLE}.")
 
 
 def _open_file(path: Path) -> Capture:
@@ -169,37 +214,29 @@ def _open_file(path: Path) -> Capture:
         return _open(path.parent)
     for kind in FORMATS:
         if path.name in kind.files and kind.is_in(path.parent):
-            return kind.read_file(path) if kind.read_file else kind.read(path.parent)
+            if kind.read_file is not None:
+                return _read(kind.read_file, path, [path])
+            return _read(kind.read, path.parent, [path])
     if path.suffix.lower() == ".json":
-        try:
-            return read_transforms(path)
-        except UserError as error:
-            reason = other_file(path)
-            raise error if reason is None else UserError(reason) from error
+        return _read(read_transforms, path, [path])
     if path.suffix.lower() == ".csv":
-        return read_realitycapture(path)
-    raise UserError(f"{path} is not a capture; give {_READABLE}.")
+        return _read(read_realitycapture, path, [path])
+    why = other_file(path) or f"{path} is not a capture; give {_READABLE}."
+    around = capture_around(path, _is_capture)
+    raise UserError(why if around is None else f"{why[:-1]} (it lies in the capture {around}).")
 
 
-def _why_not(folder: Path) -> str:
-    """Return the error for a folder that is not a capture, with a hint to the right one."""
-    found = [name for name in _SPLIT_FILES if (folder / name).is_file()]
-    if found:
-        return f"{folder} has {found[0]} but no transforms_train.json to train from; add it."
-    inside = sorted(child.name for child in folder.iterdir() if _holds_capture(child))
-    if inside:
-        names = ", ".join(inside[:8])
-        return f"{folder} is not a capture but holds some ({names}); give one of them."
-    if (folder / "sparse").is_dir():
-        return f"{folder} has a folder sparse without a COLMAP model; export the model again."
-    other = other_folder(folder)
-    if other is not None:
-        return other
-    return f"{folder} holds no capture that can be read; give {_READABLE}."
-
-
-def _holds_capture(folder: Path) -> bool:
+def _read(read: Callable[[Path], Capture], source: Path, files: Sequence[Path]) -> Capture:
+    """Return what is read; where that fails because a file is something else, say what it is."""
     try:
-        return any(kind.is_in(folder) for kind in FORMATS)
-    except OSError:  # a folder without permission to read it
-        return False
+        return read(source)
+    except UserError as error:
+        for file in files:
+            other = other_file(file, expected=True)
+            if other is not None:
+                raise UserError(other) from error
+        raise
+
+
+def _is_capture(folder: Path) -> bool:
+    return any(kind.is_in(folder) for kind in FORMATS)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..files.json_input import text_value
+from ..files.text_input import read_text
 from .capture import View
 from .images.finder import path_parts
 
@@ -14,6 +15,17 @@ HOLD_EVERY = 8
 
 MIN_FOR_HOLDING = 4
 """Fewest views of which some are held out."""
+
+LIST_FILES = (
+    ("train", "train_list.txt"),
+    ("test", "test_list.txt"),
+    ("val", "val_list.txt"),
+    ("val", "validation_list.txt"),
+)
+"""Lists of images that nerfstudio's ``colmap_dataparser.py`` reads from a capture's folder."""
+
+TEST_FILE = "test.txt"
+"""List that the code of Gaussian splats reads from the folder of a model."""
 
 _KEYS = {"train": "train_filenames", "val": "val_filenames", "test": "test_filenames"}
 
@@ -117,3 +129,44 @@ def listed_splits(content: Mapping[str, Any], path: Path) -> ListedSplits | None
         for name in names:
             result.setdefault(text_value(name, "a path", f"{path.name}, {key}"), split)
     return ListedSplits(result, path.parent)
+
+
+def splits_by_files(
+    names: Sequence[str], folder: Path, model: Path
+) -> tuple[list[str | None], str] | None:
+    """Return the split of each image by the lists of a COLMAP capture, None where it has none.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Paths of the images below the folder of images.
+    folder, model : Path
+        Folders of the capture and of its model.
+
+    Returns
+    -------
+    (splits, note) or None
+        None where there are no lists. Without a list of train images, all others are train.
+
+    Raises
+    ------
+    UserError
+        A list cannot be read, or the lists name none of the images.
+    """
+    files = [(split, folder / name) for split, name in LIST_FILES]
+    files.append(("test", model / TEST_FILE))
+    files = [(split, path) for split, path in files if path.is_file()]
+    if not files:
+        return None
+    listed: dict[str, str] = {}
+    for split, path in files:
+        for line in read_text(path).splitlines():
+            if line.strip():
+                listed.setdefault(line.strip(), split)
+    found = ListedSplits(listed, folder)
+    splits = [found.split_of(name) for name in names]
+    where = " and ".join(path.name for _, path in files)
+    if not any(splits):
+        raise UserError(f"{where} of {folder} names none of its images; correct or remove it.")
+    rest = None if any(split == "train" for split, _ in files) else "train"
+    return [split or rest for split in splits], f"The splits are those of {where}."

@@ -3,6 +3,7 @@
 import gc
 import json
 import math
+import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,13 @@ ORTHOGONALITY_TOLERANCE = 1e-2
 EXACT_TOLERANCE = 1e-5
 """Largest deviation (a few float32 roundings) for which the file's own numbers stay unchanged."""
 
+LONGEST_BY_HAND = 16 * 1024 * 1024
+"""Most characters of a file that is searched for comments."""
+
+_COMMENT = re.compile(r'("(?:[^"\\]|\\.)*(?:"|\Z))|//[^\n]*|/\*(?:.*?\*/|.*\Z)', re.DOTALL)
+_LAST_COMMA = re.compile(r'("(?:[^"\\]|\\.)*(?:"|\Z))|,(?=\s*[}\]])', re.DOTALL)
+"""What is not JSON, or a text, which stays as it is."""
+
 _NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")
 """Unicode categories of control characters, surrogates, line ends and paragraph ends."""
 
@@ -54,7 +62,10 @@ def read_json(path: Path, max_bytes: int = MAX_BYTES, max_values: int | None = N
         As `read_text`, or the file is not JSON, holds more than `max_values` values, or is nested
         deeper than `MAX_DEPTH`.
     """
-    text = read_text(path, max_bytes)
+    return _decoded(read_text(path, max_bytes), path, max_values)
+
+
+def _decoded(text: str, path: Path, max_values: int | None) -> Any:
     if max_values is not None and sum(text.count(mark) for mark in ",[{") > max_values:
         raise UserError(
             f"{path} holds more than {max_values} values, too many to read; check that it is the "
@@ -98,7 +109,43 @@ def read_json_object(path: Path) -> dict[str, Any]:
     UserError
         As `read_json`, or the top level is not an object.
     """
-    content = read_json(path, max_values=MAX_VALUES)
+    return _object(read_json(path, max_values=MAX_VALUES), path)
+
+
+def read_json_by_hand(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Read as `read_json_object`, also with comments and commas before closing brackets.
+
+    instant-ngp skips comments, and people who edit such files leave commas behind.
+
+    Returns
+    -------
+    content : dict
+    notes : list of str
+        That something was skipped, if it was.
+
+    Raises
+    ------
+    UserError
+        As `read_json_object`.
+    """
+    text = read_text(path, MAX_BYTES)
+    try:
+        return _object(_decoded(text, path, MAX_VALUES), path), []
+    except UserError:
+        strict = text if len(text) > LONGEST_BY_HAND else _strict(text)
+        if strict == text:
+            raise
+    content = _object(_decoded(strict, path, MAX_VALUES), path)
+    return content, [f"{path.name} has comments or commas that JSON has not; they were skipped."]
+
+
+def _strict(text: str) -> str:
+    """Return a JSON text without comments (``//``, ``/* */``) and commas after the last value."""
+    text = _COMMENT.sub(lambda match: match[1] or " " + "\n" * match[0].count("\n"), text)
+    return _LAST_COMMA.sub(lambda match: match[1] or "", text)
+
+
+def _object(content: Any, path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold a JSON object at its top level.")
     return content

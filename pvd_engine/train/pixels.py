@@ -78,7 +78,7 @@ class PixelTable:
         wait: bool,
     ) -> None:
         sizes = [view.camera.width * view.camera.height for view in views]
-        masked = any(view.mask_path is not None for view in views)
+        masked = any(view.is_masked for view in views)
         total, room = sum(sizes), sum(sizes)
         self.fraction = 1.0
         self._deep = any(read_header(view.image_path).deep for view in views if view.image_path)

@@ -22,11 +22,12 @@ from hypothesis import strategies as st
 
 from pvd_engine.data.formats.cameras_json import camera_to_dict, capture_to_dict
 from pvd_engine.data.formats.colmap import is_colmap, read_colmap
-from pvd_engine.data.formats.colmap_model import read_model
+from pvd_engine.data.formats.colmap_model import image_count, read_model
 from pvd_engine.data.geometry.bounds import find_box
 from pvd_engine.data.geometry.point_bounds import find_box_with_points, robust_box
 from pvd_engine.data.geometry.points import read_points
 from pvd_engine.data.geometry.projection import project
+from pvd_engine.data.readers import open_capture
 from pvd_engine.errors import UserError
 from pvd_engine.jobs.folder import Request
 from pvd_engine.jobs.foreground import Options, run_in_foreground
@@ -491,3 +492,48 @@ def test_text_that_is_no_text_is_one_sentence(tmp_path):
         (sparse / name).write_bytes(b"\xff\xfe\x00\x01\n" * 3)
         refused(tmp_path, "not UTF-8")
         write_colmap(tmp_path, binary=False)
+
+
+def test_text_models_may_have_comments_blank_lines_marks_and_windows_line_ends(tmp_path):
+    sparse = write_colmap(tmp_path, binary=False)
+    before = open_capture(tmp_path)
+    for name in ("cameras.txt", "images.txt", "points3D.txt"):
+        lines = (sparse / name).read_text().splitlines()
+        text = "\r\n".join(["# by hand", "", "  # more", *lines, "", ""])
+        (sparse / name).write_bytes(b"\xef\xbb\xbf" + text.encode())
+    after = open_capture(tmp_path)
+    assert after.notes == before.notes and len(after.views) == len(before.views)
+    for one, other in zip(before.views, after.views, strict=True):
+        same_camera = one.camera.camera_to_world == other.camera.camera_to_world
+        assert same_camera.all() and one.camera.fx == other.camera.fx
+
+
+def test_images_of_a_text_model_are_counted_between_comments_and_blank_lines(tmp_path):
+    sparse = write_colmap(tmp_path, binary=False)
+    text = (sparse / "images.txt").read_text()
+    (sparse / "images.txt").write_text(f"# a\n\n\n{text}\n\n")
+    assert image_count(sparse) == len(open_capture(tmp_path).views)
+
+
+@pytest.mark.parametrize("ending", ["", ".png"])
+def test_lists_of_splits_are_followed(tmp_path, ending):
+    sparse = write_colmap(tmp_path)
+    names = [view.image_path.name for view in open_capture(tmp_path).views]
+    listed = [name if ending else name.rsplit(".", 1)[0] for name in names]
+    (sparse / "test.txt").write_text(f"{listed[1]}\r\n\r\n")
+    capture = open_capture(tmp_path)
+    assert [view.image_path.name for view in capture.split("test")] == [names[1]]
+    assert len(capture.split("train")) == len(names) - 1
+    assert "The splits are those of test.txt." in capture.notes
+    (sparse / "test.txt").unlink()
+    (tmp_path / "train_list.txt").write_text(f"{listed[0]}\n{listed[1]}\n")
+    (tmp_path / "test_list.txt").write_text(f"{listed[1]}\n{listed[2]}\n")
+    capture = open_capture(tmp_path)
+    found = {view.image_path.name: view.split for view in capture.views}
+    assert found == {names[0]: "train", names[1]: "train", names[2]: "test"}
+    if len(names) > 3:
+        assert any("in no list and" in note for note in capture.notes)
+    (tmp_path / "train_list.txt").write_text("nothing.png\n")
+    (tmp_path / "test_list.txt").unlink()
+    with pytest.raises(UserError, match=r"train_list\.txt of .* names none of its images"):
+        open_capture(tmp_path)

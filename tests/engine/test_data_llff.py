@@ -115,7 +115,7 @@ def damaged(rows, index, value):
 @pytest.mark.parametrize(
     ("rows", "pattern"),
     [
-        (np.zeros((4, 15)), "rows of 17 numbers, but its shape is 4 x 15"),
+        (np.zeros((4, 16)), "rows of 17 numbers, but its shape is 4 x 16"),
         (np.zeros(17), "rows of 17 numbers"),
         (np.zeros((0, 17)), "rows of 17 numbers"),
         (np.array(3.0), "a single number"),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from docs import list_options
+from docs import list_keys, list_options
 from pvd_engine.cli import VERBS
+from pvd_engine.data.readers import FORMATS
 from pvd_engine.verbs.option_kinds import option_name
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,6 +63,13 @@ def test_modules_that_the_pages_name_exist():
         for name in re.findall(r"`([\w/-]+/[\w-]+\.py)`", text):
             places = (ROOT / name, *(ROOT / folder / name for folder in FOLDERS))
             assert any(place.is_file() for place in places), (page.name, name)
+
+
+def test_the_page_about_datasets_lists_the_keys_of_every_format():
+    shown = list_keys.PAGE.read_text(encoding="utf-8")
+    assert shown == list_keys.page(), "run python -m docs.list_keys"
+    assert all(f"### {kind.name}\n" in shown for kind in FORMATS if kind.keys)
+    assert {kind.name for kind in FORMATS if not kind.keys} == {"NeRF-Synthetic"}
 
 
 def test_the_page_for_script_writers_lists_the_options_of_convert():

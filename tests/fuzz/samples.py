@@ -61,7 +61,7 @@ class Sample:
 
 
 def _nerfstudio(folder: Path) -> None:
-    """Every key that may stand in a ``transforms.json``, with sparse points."""
+    """The keys of nerfstudio's ``transforms.json``, with sparse points."""
     content = write_transforms(
         folder,
         4,
@@ -78,6 +78,31 @@ def _nerfstudio(folder: Path) -> None:
     content |= {"train_filenames": paths[:3], "test_filenames": paths[3:]}
     write_json(folder / "transforms.json", content)
     write_ply(folder / "points.ply", np.eye(3), np.full((3, 3), 9, np.uint8))
+
+
+def _instant_ngp(folder: Path) -> None:
+    """The keys of instant-ngp and others that are rewritten before they are read."""
+    content = write_transforms(
+        folder,
+        4,
+        fl_x="10.5",
+        n_frames=4,
+        sharpness_discard_threshold=0.5,
+        rolling_shutter=[0.0, 0.1, 1.0, 0.2],
+        from_na=True,
+        white_transparent=True,
+        camera_model="OPENCV_FISHEYE",
+        fisheye_crop_radius=3,
+        w=8,
+    )
+    for frame, end in zip(content["frames"], reversed(content["frames"]), strict=True):
+        frame |= {
+            "transform_matrix_start": frame["transform_matrix"],
+            "transform_matrix_end": end["transform_matrix"],
+            "sharpness": 10.0,
+        }
+    content["test_frames"] = {"images/003.png": content["frames"].pop()}
+    (folder / "transforms.json").write_text(f"// made by hand\n{json.dumps(content, indent=1)}")
 
 
 def _images(folder: Path) -> None:
@@ -203,6 +228,7 @@ def _look_at_edits(folder: Path) -> None:
 
 SAMPLES = {
     "transforms": Sample(_nerfstudio),
+    "instant_ngp": Sample(_instant_ngp),
     "nerf_synthetic": Sample(
         lambda folder: write_nerf_synthetic(folder, {"train": 3, "val": 1, "test": 1})
     ),

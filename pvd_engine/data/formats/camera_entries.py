@@ -2,18 +2,21 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...errors import UserError
-from ...files.images import SUFFIXES, ImageHeader, read_header, shows_through
-from ...files.json_input import pose, shortened, text_value
+from ...files.images import SUFFIXES, ImageHeader, read_header
+from ...files.json_input import pose, positive_number, shortened, text_value
 from ..capture import Camera, View
-from ..geometry.intrinsics import read_intrinsics, stated_size
+from ..geometry.intrinsics import Intrinsics, read_intrinsics, stated_size
+from ..images.cut_out import alpha_next_to, shows_through_cut_out
 from ..images.finder import Found, PictureFinder
 from ..images.masks import mask_that_hides
-from ..notes import counted, left_out
+from .entry_report import EntryReport
+from .keys import refuse_keys
+from .transforms_keys import KEYS
 
 MAX_ENTRIES = 100_000
 """Most camera entries of a capture."""
@@ -22,111 +25,11 @@ IMAGE_FOLDERS = ("images", "images_2", "images_4", "images_8")
 """Folders of images in LLFF's and COLMAP's captures, the largest images first; the first one that
 exists is used."""
 
+_CLEAR = {"white_transparent": 1, "black_transparent": 0}
+"""Keys of instant-ngp about transparent pixels, and the level of grey of these."""
+
 _TESTED_IMAGES = 4
 """Most images that are tested for transparency."""
-
-
-@dataclass
-class EntryReport:
-    """Events while the camera entries of a capture are read; they become the capture's notes.
-
-    Attributes
-    ----------
-    listed : int
-        Camera entries in the files.
-    missing : list of str
-        Listed images that do not exist.
-    resized : dict
-        Number of images by (stated size, actual size).
-    corrected : list of str
-        Clauses about matrices that were changed.
-    masked, hidden : int
-        Number of images with a mask that is black, or white, where pixels do not count.
-    missing_masks : list of str
-        Listed masks that do not exist.
-    transparent : list of Path
-        Images whose header states transparency.
-    moved : list of (str, str)
-        Listed path and path of images that were found elsewhere in the folder.
-    rounded : dict
-        Number of entries by (stated size, size that is used), where a size is no whole number.
-    faults : list of str
-        Why entries were left out.
-    """
-
-    listed: int = 0
-    missing: list[str] = field(default_factory=list)
-    resized: dict[tuple[tuple[int, int], tuple[int, int]], int] = field(default_factory=dict)
-    corrected: list[str] = field(default_factory=list)
-    masked: int = 0
-    hidden: int = 0
-    missing_masks: list[str] = field(default_factory=list)
-    transparent: list[Path] = field(default_factory=list)
-    moved: list[tuple[str, str]] = field(default_factory=list)
-    rounded: dict[tuple[tuple[float, float], tuple[int, int]], int] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
-
-    def without_views(self, source: object) -> UserError:
-        """Return the error for a file or folder none of whose entries could be read."""
-        if self.faults and not self.missing:
-            more = f" (as {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
-            return UserError(f"{self.faults[0].rstrip('.')}{more}.")
-        first = f" (the first is {self.missing[0]})" if self.missing else ""
-        return UserError(
-            f"None of the {self.listed} images that {source} lists exists{first}; put the images "
-            "at these paths."
-        )
-
-    def notes(self) -> list[str]:
-        """Return a sentence for each kind of guess, change or omission."""
-        notes = []
-        if self.missing:
-            gone = counted(
-                len(self.missing),
-                "listed images does not exist and was",
-                "listed images do not exist and were",
-                of=self.listed,
-            )
-            notes.append(f"{gone} left out (the first is {self.missing[0]}).")
-        notes += left_out(self.faults, self.listed)
-        if self.moved:
-            listed, found = self.moved[0]
-            here = counted(len(self.moved), "image was", "images were")
-            notes.append(
-                f"{here} found at another path than listed (the first is {found} for {listed})."
-            )
-        for (stated, used), count in self.rounded.items():
-            notes.append(
-                f"{counted(count, 'camera entry states', 'camera entries state')} a size of "
-                f"{stated[0]:g} x {stated[1]:g} pixels, which was read as {used[0]} x {used[1]}."
-            )
-        for (stated, actual), count in self.resized.items():
-            notes.append(
-                f"{counted(count, 'image has', 'images have')} {actual[0]} x {actual[1]} pixels "
-                f"where the file states {stated[0]} x {stated[1]}; the intrinsics were rescaled."
-            )
-        if self.corrected:
-            more = f" (and {len(self.corrected) - 1} more)" if len(self.corrected) > 1 else ""
-            notes.append(
-                f"The matrix of {self.corrected[0]}{more}; it was changed to an exact rotation."
-            )
-        for count, kind, pixels in (
-            (self.masked, "a mask", "black pixels are"),
-            (self.hidden, "a dynamic_mask of instant-ngp", "pixels that are not black are"),
-        ):
-            if count:
-                notes.append(
-                    f"{counted(count, 'image has', 'images have')} {kind}: its {pixels} used "
-                    "neither for training nor for measuring."
-                )
-        if self.missing_masks:
-            gone = counted(
-                len(self.missing_masks),
-                "listed mask does not exist, so all pixels of its image",
-                "listed masks do not exist, so all pixels of their images",
-            )
-            notes.append(f"{gone} count (the first is {self.missing_masks[0]}).")
-        return notes
 
 
 def entry_list(content: Mapping[str, Any], path: Path) -> list[dict[str, Any]]:
@@ -204,28 +107,24 @@ def _view(
 ) -> View | None:
     listed = text_value(entry.get("file_path"), "file_path", where)
     where = f"{where} ({shortened(listed)})"
+    refuse_keys(entry, KEYS, where)
     matrix, change = pose(entry.get("transform_matrix"), "transform_matrix", where)
-    stated = stated_size(shared, entry, where)
     found = find_listed(pictures, listed, report)
     if found is None:
         return None
     image_path = pictures.folder / found
     header = read_header(image_path)
+    stated = stated_size(shared, entry, (header.width, header.height), where)
     actual = size_to_use(header, stated, where)
     intrinsics = read_intrinsics(shared, entry, stated, actual, where)
+    radius = _circle(shared, entry, intrinsics, stated or actual, where)
     if change is not None:
         report.corrected.append(f"{where} {change}")
-    mask_path = _find_mask(entry.get("mask_path"), pictures, where, report)
+    listed_mask = entry.get("mask_path", shared.get("mask_path"))
+    mask_path = _find_mask(listed_mask, pictures, where, report)
     hiding = mask_that_hides(image_path) if mask_path is None else None
-    report.hidden += hiding is not None
-    if stated is not None and stated != actual:
-        report.resized[stated, actual] = report.resized.get((stated, actual), 0) + 1
     if stated is not None:
-        exact = float(entry.get("w", shared.get("w"))), float(entry.get("h", shared.get("h")))
-        if exact != stated:
-            report.rounded[exact, stated] = report.rounded.get((exact, stated), 0) + 1
-    if header.has_alpha:
-        report.transparent.append(image_path)
+        _report_size(shared, entry, stated, actual, report)
     camera = Camera(
         camera_to_world=matrix,
         width=actual[0],
@@ -237,14 +136,57 @@ def _view(
         distortion_model=intrinsics.distortion_model,
         distortion=intrinsics.distortion,
     )
-    return View(
+    view = View(
         view_name(found),
         camera,
         split,
         image_path,
         mask_path=mask_path or hiding,
         mask_hides=hiding is not None,
+        mask_radius=radius,
+        alpha_path=alpha_next_to(image_path),
+        clear_levels=tuple(level for key, level in _CLEAR.items() if shared.get(key)),
     )
+    report.hidden += hiding is not None
+    report.circled += radius is not None
+    report.cut_out += view.is_cut_out
+    if shared.get("enable_ray_loading", True):
+        report.rays += image_path.with_name(f"rays_{image_path.stem}.dat").is_file()
+    if header.has_alpha or view.is_cut_out:
+        report.transparent.append(view)
+    return view
+
+
+def _circle(
+    shared: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    intrinsics: Intrinsics,
+    size: tuple[int, int],
+    where: str,
+) -> float | None:
+    """Return the radius of the circle that counts, in widths of the image; of fisheyes only."""
+    radius = entry.get("fisheye_crop_radius", shared.get("fisheye_crop_radius"))
+    if radius is None or "fisheye" not in intrinsics.distortion_model:
+        return None
+    return positive_number(radius, "fisheye_crop_radius", where) / size[0]
+
+
+def _report_size(
+    shared: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    stated: tuple[int, int],
+    actual: tuple[int, int],
+    report: EntryReport,
+) -> None:
+    if stated != actual:
+        report.resized[stated, actual] = report.resized.get((stated, actual), 0) + 1
+    sides = [entry.get(key, shared.get(key)) for key in ("w", "h")]
+    if None in sides:
+        report.completed += 1
+        return
+    exact = float(sides[0]), float(sides[1])
+    if exact != stated:
+        report.rounded[exact, stated] = report.rounded.get((exact, stated), 0) + 1
 
 
 def find_listed(pictures: PictureFinder, listed: str, report: EntryReport) -> PurePosixPath | None:
@@ -292,21 +234,21 @@ def unique_names(views: list[View]) -> list[View]:
     return result
 
 
-def shows_transparency(paths: list[Path]) -> bool:
-    """Return whether images with an alpha channel use it; a few evenly spaced ones are tested.
+def shows_transparency(views: list[View]) -> bool:
+    """Return whether images that may have transparency show it; a few evenly spaced are tested.
 
     Many programs write an alpha channel that is opaque everywhere, which is not transparency.
     """
-    step = max(1, len(paths) // _TESTED_IMAGES)
+    step = max(1, len(views) // _TESTED_IMAGES)
     tested = 0
-    for path in paths[::step][:_TESTED_IMAGES]:
+    for view in views[::step][:_TESTED_IMAGES]:
         try:
-            if shows_through(path):
+            if shows_through_cut_out(view):
                 return True
         except UserError:  # damaged pixels are reported when the image is used
             continue
         tested += 1
-    return bool(paths) and tested == 0
+    return bool(views) and tested == 0
 
 
 def size_to_use(header: ImageHeader, stated: tuple[int, int] | None, where: str) -> tuple[int, int]:

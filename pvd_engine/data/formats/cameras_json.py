@@ -217,7 +217,7 @@ def capture_to_dict(capture: Capture) -> dict[str, Any]:
             for view in capture.views
         ],
         "counts": {split: len(capture.split(split)) for split in SPLITS},
-        "masks": sum(view.mask_path is not None for view in capture.views),
+        "masks": sum(view.is_masked for view in capture.views),
         "box": capture.box.tolist(),
         "box_source": capture.box_source,
         "scene": {"kind": scene.kind, "reason": scene.reason},

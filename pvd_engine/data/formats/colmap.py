@@ -26,18 +26,17 @@ from ..geometry.intrinsics import (
     principal_point,
     whole_sphere,
 )
-from ..geometry.lens_models import COEFFICIENTS
+from ..geometry.lens_models import COEFFICIENTS, COLMAP_LENSES, UNBENT
 from ..geometry.point_bounds import find_box_with_points
 from ..geometry.points import SparsePoints
 from ..images.downscale import scaled_camera
 from ..images.finder import PictureFinder
 from ..images.masks import mask_next_to_images
 from ..notes import counted
-from ..splits import every_eighth
+from ..splits import every_eighth, splits_by_files
 from .camera_entries import (
     IMAGE_FOLDERS,
     MAX_ENTRIES,
-    EntryReport,
     find_listed,
     shows_transparency,
     size_to_use,
@@ -53,6 +52,8 @@ from .colmap_model import (
     is_model,
     read_model,
 )
+from .entry_report import EntryReport
+from .keys import Keys
 
 SPARSE_FOLDERS = ("sparse", "colmap/sparse", ".")
 """Folders of a capture that hold a model or folders of models, in the order of search; the last is
@@ -73,28 +74,24 @@ MOST_PARENTS = 3
 APPLIED_TRANSFORM = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0]])
 """Transform from COLMAP's world to the dataset frame, z up."""
 
+KEYS = (
+    Keys("used", ("cameras",), "`.bin` or `.txt`: model, size and parameters of the lenses"),
+    Keys("used", ("images",), "pose, camera and name of each image"),
+    Keys("used", ("points3D",), "position, colour, error and number of images of sparse points"),
+    Keys("used", ("masks",), "`masks/NAME.png`, black where pixels of `images/NAME` do not count"),
+    Keys(
+        "used",
+        ("train_list.txt", "test_list.txt", "val_list.txt", "validation_list.txt"),
+        "nerfstudio's lists of images by split, in the capture's folder",
+    ),
+    Keys("used", ("test.txt",), "of Gaussian splats, with the model: the test images"),
+    Keys("harmless", ("rigs", "frames"), "of COLMAP 3.12: `images` states each image's own pose"),
+    Keys("harmless", ("features", "tracks"), "points of single images"),
+    Keys("harmless", ("project.ini", "database.db", "stereo"), "how the model was made"),
+)
+"""Files of a model and around it."""
+
 _OPENCV_TO_OPENGL = np.diag([1.0, -1.0, -1.0])
-_LENSES = {
-    "SIMPLE_PINHOLE": "none",
-    "PINHOLE": "none",
-    "SIMPLE_RADIAL": "opencv",
-    "RADIAL": "opencv",
-    "OPENCV": "opencv",
-    "OPENCV_FISHEYE": "opencv_fisheye",
-    "FULL_OPENCV": "full_opencv",
-    "FOV": "fov",
-    "SIMPLE_RADIAL_FISHEYE": "opencv_fisheye",
-    "RADIAL_FISHEYE": "opencv_fisheye",
-    "THIN_PRISM_FISHEYE": "thin_prism_fisheye",
-    "RAD_TAN_THIN_PRISM_FISHEYE": "rad_tan_thin_prism_fisheye",
-    "SIMPLE_DIVISION": "division",
-    "DIVISION": "division",
-    "SIMPLE_FISHEYE": "opencv_fisheye",
-    "FISHEYE": "opencv_fisheye",
-    "EUCM": "eucm",
-    "EQUIRECTANGULAR": "equirectangular",
-}
-_PINHOLES_WITHOUT_COEFFICIENTS = ("opencv", "full_opencv", "fov", "division")
 
 
 def is_colmap(folder: Path) -> bool:
@@ -130,7 +127,8 @@ def read_colmap(folder: Path, models: Sequence[Path] = ()) -> Capture:
     Returns
     -------
     Capture
-        The capture, with views in the order of their names; every 8th is held out.
+        The capture, with views in the order of their names; every 8th is held out where no list of
+        splits lies with it.
 
     Raises
     ------
@@ -149,7 +147,8 @@ def read_colmap(folder: Path, models: Sequence[Path] = ()) -> Capture:
     views = _views(model, model_folder, image_folder, report)
     if not views:
         raise report.without_views(f"the model in {model_folder}")
-    splits, split_note = every_eighth([view.name for view in views])
+    posed = views
+    views, split_notes = _with_splits(views, image_folder, model_folder)
     frame = Frame(applied_transform=APPLIED_TRANSFORM.copy())
     has_alpha = shows_transparency(report.transparent)
     points = _sparse_points(model.points)
@@ -164,12 +163,12 @@ def read_colmap(folder: Path, models: Sequence[Path] = ()) -> Capture:
         name=folder.absolute().name,
         root=folder,
         format="colmap",
-        views=tuple(replace(v, split=s) for v, s in zip(views, splits, strict=True)),
+        views=tuple(views),
         box=box,
         box_source=box_source,
         frame=frame,
         has_alpha=has_alpha,
-        notes=tuple([*model_notes, *report.notes(), *_notes(views, image_folder), split_note]),
+        notes=tuple([*model_notes, *report.notes(), *_notes(posed, image_folder), *split_notes]),
         points=points,
     )
 
@@ -262,13 +261,13 @@ def lens_camera(camera: ColmapCamera, where: str) -> Camera:
         raise UserError(
             f"{where}: a size of {width} x {height} pixels is not valid; export the model again."
         )
-    model = _LENSES[camera.model]
+    model = COLMAP_LENSES[camera.model]
     distortion = {}
     for name in COEFFICIENTS[model]:
         value = coefficient(values.get(name, 0.0), name, where)
         if value != 0:
             distortion[name] = value
-    if not distortion and model in _PINHOLES_WITHOUT_COEFFICIENTS:
+    if not distortion and model in UNBENT:
         model = "none"
     if model == "equirectangular":
         fx, fy = whole_sphere(values["w"], values["h"])
@@ -334,12 +333,28 @@ def _view(
     actual = size_to_use(header, stated, f"{where}, image {shortened(name)}")
     if actual != stated:
         report.resized[stated, actual] = report.resized.get((stated, actual), 0) + 1
-    if header.has_alpha:
-        report.transparent.append(path)
     camera = replace(scaled_camera(lens, *actual), camera_to_world=camera_to_world(image))
     mask_path = mask_next_to_images(pictures.folder.parent, relative)
     report.masked += mask_path is not None
-    return View(view_name(relative), camera, "train", path, mask_path=mask_path)
+    view = View(view_name(relative), camera, "train", path, mask_path=mask_path)
+    if header.has_alpha:
+        report.transparent.append(view)
+    return view
+
+
+def _with_splits(
+    views: list[View], image_folder: Path, model: Path
+) -> tuple[list[View], list[str]]:
+    """Return the views of a split, in it, and the notes about splits."""
+    names = [view.name for view in views]
+    listed = splits_by_files(names, image_folder.parent, model)
+    splits, note = every_eighth(names) if listed is None else listed
+    kept = [replace(v, split=s) for v, s in zip(views, splits, strict=True) if s is not None]
+    notes, gone = [note], len(views) - len(kept)
+    if gone:
+        unlisted = counted(gone, "image is in no list and was", "images are in no list and were")
+        notes.append(f"{unlisted} left out.")
+    return kept, notes
 
 
 def _sparse_points(points: ColmapPoints | None) -> SparsePoints | None:

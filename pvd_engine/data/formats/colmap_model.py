@@ -169,8 +169,12 @@ def image_count(folder: Path) -> int:
         with opened(binary, MAX_BYTES) as file:
             head = file.read(_COUNT.size)
         return _COUNT.unpack(head)[0] if len(head) == _COUNT.size else 0
-    lines = sum(not line.startswith("#") for _, line in _lines(folder / "images.txt"))
-    return -(-lines // 2)
+    count, lines = 0, _lines(folder / "images.txt")
+    for _, line in lines:
+        if line.strip() and not line.lstrip().startswith("#"):
+            count += 1
+            next(lines, None)  # its features
+    return count
 
 
 def read_model(folder: Path) -> ColmapModel:
@@ -396,6 +400,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         number = 0
         while line := file.readline(MAX_LINE_BYTES + 1):
             number += 1
+            line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if len(line) > MAX_LINE_BYTES:
                 raise UserError(f"{path}, line {number} is too long for a COLMAP model.")
             yield number, _decoded(line, path)

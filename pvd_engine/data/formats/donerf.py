@@ -1,11 +1,6 @@
 """DONeRF: NeRF-Synthetic's files with a ``dataset_info.json`` about the region of the cameras.
 
-The keys of ``dataset_info.json`` that are read (``src/datasets.py`` of DONeRF) are
-``camera_angle_x`` in radians (or ``fov`` in degrees) and ``resolution`` (width, height) where the
-camera files lack them; and for the scene's box ``view_cell_center`` and ``view_cell_size`` of the
-axis-aligned cell that holds the cameras, and ``depth_range`` (near, far), or one of
-``depth_range_warped_log`` and ``depth_range_warped_lin``. Depth maps (``*_depth.npz``),
-``flip_depth`` and the other keys about depth are not used.
+`KEYS` are those of ``src/datasets.py`` of DONeRF.
 """
 
 from collections.abc import Mapping
@@ -18,10 +13,29 @@ from ...errors import UserError
 from ...files.json_input import finite_number, positive_number, read_json_object
 from ..capture import Capture
 from ..geometry.bounds import file_box
+from .keys import Keys, key_notes
 from .listed import Box
 from .nerf_synthetic import is_nerf_synthetic, read_split_files, split_capture
 
 FILE = "dataset_info.json"
+
+KEYS = (
+    Keys("used", ("camera_angle_x",), "in radians, where the camera files lack it"),
+    Keys("used", ("fov",), "the same in degrees"),
+    Keys("used", ("resolution",), "width and height, where the camera files lack them"),
+    Keys("used", ("view_cell_center", "view_cell_size"), "the cell that holds the cameras"),
+    Keys(
+        "used",
+        ("depth_range", "depth_range_warped_log", "depth_range_warped_lin"),
+        "near and far depth; the first that is there makes the box, with the cell",
+    ),
+    Keys(
+        "harmless",
+        ("flip_depth", "depth_ignore", "depth_distance_adjustment", "depth_max"),
+        "about maps of depth, which are not used",
+    ),
+)
+"""Keys of ``dataset_info.json``."""
 
 _FOCAL_KEYS = ("fl_x", "fl_y", "camera_angle_x", "camera_angle_y", "x_fov", "y_fov")
 _DEPTH_KEYS = ("depth_range", "depth_range_warped_log", "depth_range_warped_lin")
@@ -55,7 +69,8 @@ def read_donerf(path: Path) -> Capture:
         return {**content, **({} if has_focal else lens), **({} if has_size else size)}
 
     files = read_split_files(path, complete)
-    return split_capture(path, "donerf", files, files.notes, cell_box)
+    notes = [*files.notes, *key_notes([info], KEYS, FILE)]
+    return split_capture(path, "donerf", files, notes, cell_box)
 
 
 def _lens(info: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ its points; P is decomposed into K [R | t] (Hartley and Zisserman, Multiple View
 
 IDR and NeuS cast the rays of pixel (i, j) through K's point (i, j) (``rend_util.get_camera_params``
 of IDR, ``Dataset.gen_rays_at`` of NeuS), so the pixel origin is the first pixel's centre, and half
-a pixel is added to cx and cy. Masks in ``mask/`` and depths are not used.
+a pixel is added to cx and cy.
 """
 
 import re
@@ -20,10 +20,22 @@ from ...errors import UserError
 from ...files.array_input import HEADER_BYTES, read_npz
 from ..capture import Capture, Frame
 from .camera_entries import MAX_ENTRIES
+from .keys import Keys, file_notes, key_notes
 from .listed import Box, image_files, listed_capture
 
 FILES = ("cameras_sphere.npz", "cameras.npz")
 IMAGE_FOLDERS = ("image", "rgb", "images")
+
+KEYS = (
+    Keys("used", ("image", "rgb", "images"), "the images, in the order of their names"),
+    Keys("used", ("world_mat_*",), "from the world to pixels"),
+    Keys("used", ("scale_mat_*",), "from the normalised frame to the world"),
+    Keys("noted", ("mask",), "the masks are not used: they tell object from background"),
+    Keys("noted", ("depth", "normal"), "maps of depth and normals are not used"),
+    Keys("harmless", ("world_mat_inv_*", "scale_mat_inv_*"), "the inverses"),
+    Keys("harmless", ("camera_mat_*", "camera_mat_inv_*"), "parts of `world_mat`, or of the image"),
+)
+"""Files of a capture, and arrays of its ``.npz`` file."""
 
 _NAME = re.compile(r"(world|scale)_mat_(0|[1-9]\d{0,5})")
 _MATRIX_BYTES = 4 * 4 * 8 + HEADER_BYTES
@@ -60,7 +72,7 @@ def read_dtu(path: Path) -> Capture:
     source = next(path / name for name in FILES if (path / name).is_file())
     folder = next(path / name for name in IMAGE_FOLDERS if (path / name).is_dir())
     images = image_files(folder)
-    world, scale = _matrices(source)
+    world, scale, names = _matrices(source)
     if len(images) != len(world):
         raise UserError(
             f"{source} has {len(world)} cameras, but {folder} has {len(images)} images; "
@@ -83,7 +95,11 @@ def read_dtu(path: Path) -> Capture:
         entries,
         box_of=_unit_box,
         frame=Frame(applied_transform=np.linalg.inv(scale)[:3]),
-        notes=_notes(path, max(skews)),
+        notes=[
+            *file_notes(path, KEYS),
+            *key_notes([dict.fromkeys(names, True)], KEYS, source.name),
+            *_skew_notes(max(skews)),
+        ],
     )
 
 
@@ -129,9 +145,15 @@ def decompose(projection: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarra
     return camera_matrix / camera_matrix[2, 2], pose
 
 
-def _matrices(source: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the world matrices, (N, 4, 4), and the common scale matrix, (4, 4)."""
-    found = read_npz(source, lambda name: bool(_NAME.fullmatch(name)), _MATRIX_BYTES)
+def _matrices(source: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return the world matrices, (N, 4, 4), the common scale matrix, (4, 4), and all names."""
+    names: list[str] = []
+
+    def wanted(name: str) -> bool:
+        names.append(name)
+        return bool(_NAME.fullmatch(name))
+
+    found = read_npz(source, wanted, _MATRIX_BYTES)
     arrays = {name: array.astype(np.float64) for name, array in found.items()}
     count = sum(name.startswith("world_mat_") for name in arrays)
     if not 0 < count <= MAX_ENTRIES:
@@ -157,7 +179,7 @@ def _matrices(source: Path) -> tuple[np.ndarray, np.ndarray]:
         raise UserError(f"{source} has different scale_mat matrices; they must all be the same.")
     if abs(np.linalg.det(scale[0, :3, :3])) < 1e-30:
         raise UserError(f"{source}: scale_mat_0 cannot be inverted; make the file again.")
-    return world, scale[0]
+    return world, scale[0], names
 
 
 def _lens(matrix: np.ndarray) -> dict[str, Any]:
@@ -174,10 +196,7 @@ def _unit_box(_cameras: object, _kept: object) -> Box:
     return np.array([[-1.0] * 3, [1.0] * 3]), "The box holds the unit sphere, from scale_mat."
 
 
-def _notes(folder: Path, skew: float) -> list[str]:
-    notes = []
-    if (folder / "mask").is_dir():
-        notes.append("The masks in mask are not used.")
-    if skew > NOTICEABLE_SKEW:
-        notes.append(f"The cameras' skew, up to {skew:.2g} pixels over an image, was left out.")
-    return notes
+def _skew_notes(skew: float) -> list[str]:
+    if skew <= NOTICEABLE_SKEW:
+        return []
+    return [f"The cameras' skew, up to {skew:.2g} pixels over an image, was left out."]

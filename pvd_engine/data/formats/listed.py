@@ -19,7 +19,8 @@ from ..geometry.bounds import find_box
 from ..images.finder import PictureFinder
 from ..notes import left_out
 from ..splits import every_eighth
-from .camera_entries import MAX_ENTRIES, EntryReport, read_entry, shows_transparency, unique_names
+from .camera_entries import MAX_ENTRIES, read_entry, shows_transparency, unique_names
+from .entry_report import EntryReport
 
 Item = TypeVar("Item")
 

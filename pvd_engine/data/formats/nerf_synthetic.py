@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...files.json_input import read_json_object
 from ..capture import SPLITS, Capture, Frame, View
 from ..geometry.bounds import find_box
 from ..images.finder import PictureFinder
-from .camera_entries import EntryReport, entry_list, read_entry, shows_transparency, unique_names
+from .camera_entries import entry_list, read_entry, shows_transparency, unique_names
+from .entry_report import EntryReport
 from .frame_fields import read_frame_fields
 from .listed import Box
+from .transforms_content import read_content
 
 TRAIN_FILE = "transforms_train.json"
 
@@ -126,7 +127,9 @@ def read_split_files(
         if not path.is_file():
             notes.append(f"{path.name} is missing, so there are no {split} views.")
             continue
-        content = complete(read_json_object(path))
+        content, more = read_content(path, "transforms_*.json")
+        notes += [note for note in more if note not in notes]
+        content = complete(content)
         if split == "train":
             frame = read_frame_fields(content, path)
         for index, entry in enumerate(entry_list(content, path)):

@@ -23,7 +23,18 @@ from ...files.text_input import read_number_rows
 from ..capture import Capture
 from ..geometry.bounds import file_box
 from ..notes import counted
+from .keys import Keys, file_notes
 from .listed import Box, check_count, image_files, listed_capture
+
+KEYS = (
+    Keys("used", ("intrinsics.txt",), "the lens of all images"),
+    Keys("used", ("pose", "rgb"), "the cameras and the images, by name"),
+    Keys("used", ("bbox.txt",), "the box; without its size of voxels"),
+    Keys("noted", ("depth",), "maps of depth are not used"),
+    Keys("harmless", ("near_and_far.txt",), "how NSVF trains"),
+    Keys("harmless", ("test_traj.txt", "test_traj"), "a camera path for rendering"),
+)
+"""Files of a capture."""
 
 _PREFIXES = {"0": "train", "1": "val", "2": "test"}
 _OPENGL_OF_OPENCV = np.array([1.0, -1.0, -1.0, 1.0])
@@ -67,6 +78,7 @@ def read_nsvf(path: Path) -> Capture:
         for pose in poses
     ]
     box = _box(path / "bbox.txt")
+    notes += file_notes(path, KEYS)
     return listed_capture(
         path / "pose",
         "nsvf",

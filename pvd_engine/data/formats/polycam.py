@@ -4,8 +4,7 @@ Each camera is a JSON file with the image's name: ``t_00`` to ``t_23``, the firs
 camera-to-world matrix in OpenGL axes whose world has y up, and ``fx``, ``fy``, ``cx``, ``cy``,
 ``width``, ``height`` in pixels, origin at the corner. The world's axes are turned Z up by
 (x, y, z) -> (z, x, y), as nerfstudio does (``process_data/polycam_utils.py``). Where Polycam
-could correct the poses, ``corrected_images`` and ``corrected_cameras`` are read instead. Depth,
-confidence and blur scores are not used.
+could correct the poses, ``corrected_images`` and ``corrected_cameras`` are read instead.
 """
 
 from pathlib import Path
@@ -17,12 +16,32 @@ from ...errors import UserError
 from ...files.json_input import finite_number, read_json_object
 from ..capture import Capture, Frame
 from ..notes import counted
+from .keys import Keys, file_notes, key_notes
 from .listed import entries_of, image_files, listed_capture
 
 FOLDER = "keyframes"
 
 ENOUGH = 0.8
 """Fraction of the posed images that must have a corrected pose for these to be read."""
+
+BLURRED = 25.0
+"""Blur score below which nerfstudio leaves an image out; larger ones are sharper."""
+
+KEYS = (
+    Keys("used", ("keyframes/images", "keyframes/cameras"), "images, and their cameras by name"),
+    Keys(
+        "used",
+        ("keyframes/corrected_images", "keyframes/corrected_cameras"),
+        "the same with corrected poses, where these are at least 80 % of all",
+    ),
+    Keys("used", ("t_*",), "t_00 to t_23: camera-to-world, OpenGL axes, y up"),
+    Keys("used", ("fx", "fy", "cx", "cy", "width", "height"), "lens and size in pixels"),
+    Keys("noted", ("blur_score",), "images that are blurred (below 25) are used"),
+    Keys("noted", ("keyframes/depth", "keyframes/confidence"), "maps of depth are not used"),
+    Keys("harmless", ("timestamp", "manual_keyframe", "neighbors"), "how the image was taken"),
+    Keys("harmless", ("mesh_info.json", "thumbnail.jpg", "mesh.glb", "raw.glb"), "about the mesh"),
+)
+"""Files of a raw export, and keys of its cameras."""
 
 _PAIRS = (("corrected_images", "corrected_cameras"), ("images", "cameras"))
 _Z_UP = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -68,14 +87,16 @@ def read_polycam(path: Path) -> Capture:
     if without:
         unseen = counted(without, "image has no camera and was", "images have no camera and were")
         notes.append(f"{unseen} left out.")
-    entries, fault_notes = entries_of(
-        posed[best],
-        lambda image: {
-            "file_path": image.relative_to(path).as_posix(),
-            **_camera(_camera_of(image, camera_folder)),
-        },
-    )
-    notes += fault_notes
+    contents: list[dict[str, Any]] = []
+
+    def entry(image: Path) -> dict[str, Any]:
+        file = _camera_of(image, camera_folder)
+        contents.append(read_json_object(file))
+        listed = image.relative_to(path).as_posix()
+        return {"file_path": listed, **_camera(contents[-1], f"{camera_folder.name}/{file.name}")}
+
+    entries, fault_notes = entries_of(posed[best], entry)
+    notes += [*fault_notes, *file_notes(path, KEYS), *_key_notes(contents, camera_folder.name)]
     applied = np.concatenate([_Z_UP, np.zeros((3, 1))], axis=1)
     return listed_capture(
         path / FOLDER, "polycam", entries, frame=Frame(applied_transform=applied), notes=notes
@@ -92,10 +113,21 @@ def _camera_of(image: Path, cameras: Path) -> Path:
     return cameras / f"{image.stem}.json"
 
 
-def _camera(path: Path) -> dict[str, Any]:
+def _key_notes(contents: list[dict[str, Any]], where: str) -> list[str]:
+    """Return the notes about the cameras' keys; of blur scores only those of blurred images."""
+    told = [
+        {name: value for name, value in content.items() if name != "blur_score" or _blurred(value)}
+        for content in contents
+    ]
+    return key_notes(told, KEYS, where)
+
+
+def _blurred(score: Any) -> bool:
+    return isinstance(score, int | float) and 0 < score < BLURRED
+
+
+def _camera(content: dict[str, Any], where: str) -> dict[str, Any]:
     """Return a camera's file as a camera entry of a ``transforms.json``."""
-    content = read_json_object(path)
-    where = f"{path.parent.name}/{path.name}"
     rows = [
         [
             finite_number(content.get(f"t_{row}{column}"), f"t_{row}{column}", where)

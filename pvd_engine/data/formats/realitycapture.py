@@ -28,6 +28,7 @@ from ...files.text_input import number_of_text, read_text
 from ..capture import Capture
 from ..images.finder import PictureFinder
 from .camera_entries import MAX_ENTRIES
+from .keys import Keys, key_notes
 from .listed import entries_of, listed_capture
 
 SENSOR_MM = 36.0
@@ -35,6 +36,14 @@ SENSOR_MM = 36.0
 
 _COLUMNS = ("#name", "x", "y", "alt", "heading", "pitch", "roll", "f", "px", "py")
 _COEFFICIENTS = {"k1": "k1", "k2": "k2", "k3": "k3", "k4": "k4", "t1": "p1", "t2": "p2"}
+KEYS = (
+    Keys("used", ("#name",), "the image"),
+    Keys("used", ("x", "y", "alt", "heading", "pitch", "roll"), "position and angles"),
+    Keys("used", ("f", "px", "py"), "focal length in mm, principal point in longer sides"),
+    Keys("used", tuple(_COEFFICIENTS), "Brown's distortion; t1 and t2 are p1 and p2"),
+)
+"""Columns of the table."""
+
 _MAX_TABLES = 16
 """Most CSV files of a folder that are opened to find the table."""
 
@@ -66,10 +75,12 @@ def read_realitycapture(path: Path) -> Capture:
             f"{path} holds no table of RealityCapture's cameras; add a .csv with the column #name."
         )
     pictures = PictureFinder(source.parent)
+    rows = _rows(source)
     entries, notes = entries_of(
-        enumerate(_rows(source)),
+        enumerate(rows),
         lambda item: _entry(item[1], pictures, f"{source.name}, camera {item[0]}"),
     )
+    notes = [*notes, *key_notes(rows[:1], KEYS, source.name)]
     return listed_capture(source, "realitycapture", entries, notes=notes)
 
 

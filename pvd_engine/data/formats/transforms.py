@@ -7,21 +7,22 @@ from typing import Any
 import numpy as np
 
 from ...errors import UserError
-from ...files.json_input import read_json_object, shortened, text_value
-from ..capture import Capture, View
+from ...files.json_input import shortened, text_value
+from ..capture import SPLITS, Capture, View
 from ..geometry.point_bounds import find_box_with_points
 from ..geometry.points import read_points
 from ..images.finder import PictureFinder
 from ..notes import counted
 from ..splits import every_eighth, listed_splits
 from .camera_entries import (
-    EntryReport,
     entry_list,
     read_entry,
     shows_transparency,
     unique_names,
 )
+from .entry_report import EntryReport
 from .frame_fields import read_frame_fields
+from .transforms_content import read_content
 
 FILE = "transforms.json"
 
@@ -45,15 +46,11 @@ def read_transforms(path: Path) -> Capture:
         The file or a camera entry is wrong, or no listed image exists.
     """
     path = path / FILE if path.is_dir() else path
-    content = read_json_object(path)
-    if content.get("normal_mts_args") is not None:
-        raise UserError(
-            f"{path} has cameras of Mitsuba, which cannot be read; write it in another format."
-        )
+    content, content_notes = read_content(path)
     frame = read_frame_fields(content, path)
     report = EntryReport()
     pictures = PictureFinder(path.parent)
-    views, notes = _views(content, path, report, pictures)
+    views, split_notes = _views(content, path, report, pictures)
     if not views:
         raise report.without_views(path)
     has_alpha = shows_transparency(report.transparent)
@@ -69,7 +66,7 @@ def read_transforms(path: Path) -> Capture:
         box_source=box_source,
         frame=frame,
         has_alpha=has_alpha,
-        notes=tuple(report.notes() + notes + point_notes),
+        notes=tuple([*report.notes(), *content_notes, *split_notes, *point_notes]),
         points_path=points_path,
     )
 
@@ -100,21 +97,20 @@ def _views(
 ) -> tuple[list[View], list[str]]:
     splits = listed_splits(content, path)
     views: list[View] = []
+    own: list[str | None] = []
     unlisted = 0
     for index, entry in enumerate(entry_list(content, path)):
         view = read_entry(content, entry, index, path, "train", report, pictures)
         if view is None:
             continue
+        split = entry.get("split") if entry.get("split") in SPLITS else None
         if splits is not None:
             split = splits.split_of(entry["file_path"])
             if split is None:
                 unlisted += 1
                 continue
-            view = replace(view, split=split)
-        views.append(view)
-    if splits is None:
-        found, note = every_eighth([view.name for view in views])
-        return [replace(v, split=s) for v, s in zip(views, found, strict=True)], [note]
+        views.append(view if split is None else replace(view, split=split))
+        own.append(split)
     if unlisted and not views:
         raise UserError(
             f"{path}: its lists of train, val and test images name none of its images; correct "
@@ -125,4 +121,7 @@ def _views(
             f"{counted(unlisted, 'camera entry is', 'camera entries are')} in none of the file's "
             "split lists and left out."
         ]
-    return views, []
+    if splits is not None or any(split is not None for split in own):
+        return views, []
+    found, note = every_eighth([view.name for view in views])
+    return [replace(v, split=s) for v, s in zip(views, found, strict=True)], [note]

@@ -5,9 +5,10 @@ and meanings are instant-ngp's (``src/nerf_loader.cu``) and nerfstudio's
 (``nerfstudio_dataparser.py``): ``fl_x``, ``fl_y`` in pixels, ``camera_angle_x``,
 ``camera_angle_y`` in radians, ``x_fov``, ``y_fov`` in degrees, ``cx``, ``cy`` with the pixel
 origin at the image's corner, ``w``, ``h``, ``k1`` to ``k4``, ``p1``, ``p2``, ``camera_model``,
-``is_fisheye``; nerfstudio's ``distortion_params`` of FISHEYE624; instant-ngp's ``ftheta_p0`` to
-``ftheta_p4`` (the angle from the axis as a polynomial of the distance in pixels) and ``latlong``
-(``include/neural-graphics-primitives/common_device.cuh``).
+``is_fisheye``; nerfstudio's ``distortion_params``; instant-ngp's ``ftheta_p0`` to ``ftheta_p4``
+(the angle from the axis as a polynomial of the distance in pixels) and ``latlong``
+(``include/neural-graphics-primitives/common_device.cuh``). Spectacular AI writes ``k1`` to ``k6``
+of OpenCV's rational model, and scripts write COLMAP's camera models with COLMAP's coefficients.
 """
 
 import math
@@ -17,17 +18,20 @@ from typing import Any
 
 from ...errors import UserError
 from ...files.json_input import finite_number, positive_number, text_value
-from .lens_models import COEFFICIENTS
+from .lens_models import COEFFICIENTS, COLMAP_LENSES, UNBENT
 
 MAX_SIDE = 65536
 """Longest side of an image, in pixels."""
 
-PERSPECTIVE_MODELS = ("SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV")
-FISHEYE_MODELS = ("OPENCV_FISHEYE",)
-OTHER_MODELS = {"FISHEYE624": "rad_tan_thin_prism_fisheye", "EQUIRECTANGULAR": "equirectangular"}
-"""Lens models by further names of ``camera_model``."""
+_LENSES = {**COLMAP_LENSES, "FISHEYE624": "rad_tan_thin_prism_fisheye"}
+"""Lens models by names of ``camera_model``."""
 
-_KNOWN_MODELS = (*PERSPECTIVE_MODELS, *FISHEYE_MODELS, *OTHER_MODELS)
+_RATIONAL = ("k5", "k6")
+"""Coefficients that only the rational model has; with them, k4 is below its fraction line."""
+
+_LISTED = ("k1", "k2", "k3", "k4", "p1", "p2")
+"""nerfstudio's order of ``distortion_params``, except for FISHEYE624."""
+
 _FTHETA = tuple(f"ftheta_p{power}" for power in range(5))
 
 MORE_THAN_THE_SPHERE = 1 + 1e-3
@@ -63,28 +67,45 @@ class Intrinsics:
 
 
 def stated_size(
-    shared: Mapping[str, Any], entry: Mapping[str, Any], where: str
+    shared: Mapping[str, Any], entry: Mapping[str, Any], actual: tuple[int, int], where: str
 ) -> tuple[int, int] | None:
     """Return the width and height that a file states for an entry, or None.
+
+    Parameters
+    ----------
+    shared, entry : mapping
+        The file's top level and the entry.
+    actual : (width, height)
+        Size of the image, whose shape gives a side that the file does not state.
+    where : str
+        File and camera entry in messages.
 
     Raises
     ------
     UserError
-        Only one of them is given, or they are not valid numbers of pixels.
+        They are not valid numbers of pixels.
     """
     values = [entry.get(key, shared.get(key)) for key in ("w", "h")]
     if values[0] is None and values[1] is None:
         return None
-    if values[0] is None or values[1] is None:
-        raise UserError(f"{where}: w and h must be given together; add the missing one.")
-    sides = []
-    for key, value in zip("wh", values, strict=True):
-        side = positive_number(value, key, where)
-        if side > MAX_SIDE or round(side) < 1:
-            raise UserError(f"{where}: {key} must be a number of pixels, not {side:g}.")
-        # Programs that scale a size by a percentage render the pixels that are whole.
-        sides.append(round(side) if abs(side - round(side)) <= 1e-3 else int(side))
-    return sides[0], sides[1]
+    width, height = (
+        None if value is None else _side(value, key, where)
+        for key, value in zip("wh", values, strict=True)
+    )
+    if width is None:
+        assert height is not None
+        width = max(1, round(height * actual[0] / actual[1]))
+    if height is None:
+        height = max(1, round(width * actual[1] / actual[0]))
+    return width, height
+
+
+def _side(value: Any, key: str, where: str) -> int:
+    side = positive_number(value, key, where)
+    if side > MAX_SIDE or round(side) < 1:
+        raise UserError(f"{where}: {key} must be a number of pixels, not {side:g}.")
+    # Programs that scale a size by a percentage render the pixels that are whole.
+    return round(side) if abs(side - round(side)) <= 1e-3 else int(side)
 
 
 def read_intrinsics(
@@ -230,11 +251,6 @@ def _principal(
 def _lens(
     shared: Mapping[str, Any], entry: Mapping[str, Any], where: str
 ) -> tuple[str, dict[str, float]]:
-    if entry.get("equirectangular", shared.get("equirectangular")):
-        raise UserError(
-            f"{where}: instant-ngp's equirectangular images, whose rows show equal areas, cannot "
-            "be read; resample them to rows of equal angles (latlong)."
-        )
     if entry.get("latlong", shared.get("latlong")):
         return "equirectangular", {}
     if entry.get(_FTHETA[0], shared.get(_FTHETA[0])) is not None:
@@ -245,26 +261,38 @@ def _lens(
         return "ftheta", dict(zip(names, [p0, *scaled], strict=True))
     stated = entry.get("camera_model", shared.get("camera_model"))
     name = "" if stated is None else text_value(stated, "camera_model", where).upper()
-    if name and name not in _KNOWN_MODELS:
+    if name and name not in _LENSES:
         raise UserError(
             f"{where}: the camera model {name[:40]} cannot be read; use images of a PINHOLE, "
             "OPENCV or EQUIRECTANGULAR camera."
         )
-    if name == "EQUIRECTANGULAR":
-        return OTHER_MODELS[name], {}
     if name == "FISHEYE624":
-        return OTHER_MODELS[name], _fisheye624(shared, entry, where)
-    fisheye = name in FISHEYE_MODELS or bool(entry.get("is_fisheye", shared.get("is_fisheye")))
-    model = "opencv_fisheye" if fisheye else "opencv"
+        return _LENSES[name], _fisheye624(shared, entry, where)
+    model = _LENSES.get(name, "none")
+    if model in ("none", "opencv"):
+        fisheye = bool(entry.get("is_fisheye", shared.get("is_fisheye")))
+        model = "opencv_fisheye" if fisheye else "opencv"
+    values = {**shared, **entry, **_listed_coefficients(shared, entry, where)}
+    if model == "opencv" and any(values.get(key) for key in _RATIONAL):
+        model = "full_opencv"
     distortion = {}
     for key in COEFFICIENTS[model]:
-        value = entry.get(key, shared.get(key))
-        number = 0.0 if value is None else coefficient(value, key, where)
+        number = coefficient(0.0 if values.get(key) is None else values[key], key, where)
         if number != 0:
             distortion[key] = number
-    if not fisheye and not distortion:
-        return "none", {}
-    return model, distortion
+    return ("none", {}) if model in UNBENT and not distortion else (model, distortion)
+
+
+def _listed_coefficients(
+    shared: Mapping[str, Any], entry: Mapping[str, Any], where: str
+) -> dict[str, Any]:
+    """Return the coefficients of nerfstudio's list, which come before those by name."""
+    values = entry.get("distortion_params", shared.get("distortion_params"))
+    if values is None:
+        return {}
+    if not isinstance(values, list) or len(values) not in (4, 6):
+        raise UserError(f"{where}: distortion_params must be a list of k1 to k4, p1 and p2.")
+    return dict(zip(_LISTED, values, strict=False))
 
 
 def _ftheta(shared: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> list[float]:
@@ -278,7 +306,7 @@ def _fisheye624(
     shared: Mapping[str, Any], entry: Mapping[str, Any], where: str
 ) -> dict[str, float]:
     """Return the non-zero coefficients of nerfstudio's list, which has COLMAP's order."""
-    names = COEFFICIENTS[OTHER_MODELS["FISHEYE624"]]
+    names = COEFFICIENTS[_LENSES["FISHEYE624"]]
     values = entry.get("distortion_params", shared.get("distortion_params"))
     if not isinstance(values, list) or len(values) != len(names):
         raise UserError(f"{where}: FISHEYE624 needs distortion_params, a list of {len(names)}.")

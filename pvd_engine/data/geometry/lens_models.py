@@ -326,3 +326,28 @@ LENS_MODELS = {
 
 COEFFICIENTS = {name: lens.coefficients for name, lens in LENS_MODELS.items()}
 """Distortion coefficients of each model, in COLMAP's order."""
+
+COLMAP_LENSES = {
+    "SIMPLE_PINHOLE": "none",
+    "PINHOLE": "none",
+    "SIMPLE_RADIAL": "opencv",
+    "RADIAL": "opencv",
+    "OPENCV": "opencv",
+    "OPENCV_FISHEYE": "opencv_fisheye",
+    "FULL_OPENCV": "full_opencv",
+    "FOV": "fov",
+    "SIMPLE_RADIAL_FISHEYE": "opencv_fisheye",
+    "RADIAL_FISHEYE": "opencv_fisheye",
+    "THIN_PRISM_FISHEYE": "thin_prism_fisheye",
+    "RAD_TAN_THIN_PRISM_FISHEYE": "rad_tan_thin_prism_fisheye",
+    "SIMPLE_DIVISION": "division",
+    "DIVISION": "division",
+    "SIMPLE_FISHEYE": "opencv_fisheye",
+    "FISHEYE": "opencv_fisheye",
+    "EUCM": "eucm",
+    "EQUIRECTANGULAR": "equirectangular",
+}
+"""Lens models by the names of COLMAP's camera models."""
+
+UNBENT = ("opencv", "full_opencv", "fov", "division")
+"""Lens models that are a pinhole's without coefficients."""

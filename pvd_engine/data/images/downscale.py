@@ -7,6 +7,7 @@ import numpy as np
 from ...files.images import as_float, load_image
 from ...files.resize import resized
 from ..capture import Camera, Capture, View
+from .cut_out import with_transparency
 
 
 def downscaled(capture: Capture, factor: int) -> Capture:
@@ -53,6 +54,7 @@ def load_view(view: View) -> np.ndarray:
     rgba = load_image(
         view.image_path, expected_size=view.stored_size or size, exposure=view.exposure
     )
+    rgba = with_transparency(view, rgba)
     return rgba if view.stored_size is None else resized(rgba, size)
 
 

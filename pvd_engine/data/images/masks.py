@@ -4,7 +4,8 @@ A mask is a separate image. Where it is black, the image's pixel is used neither
 for measuring; everywhere else the pixel counts. nerfstudio does the same (``mask_path`` of a camera
 entry in ``transforms.json``), and COLMAP (a folder ``masks`` with the mask ``a/b.jpg.png`` for the
 image ``a/b.jpg``). instant-ngp's masks hide: in ``dynamic_mask_b.png`` next to ``b.jpg``, the
-pixels that are not black do not count (``src/nerf_loader.cu``).
+pixels that are not black do not count (``src/nerf_loader.cu``). nerfstudio samples the images of
+fisheyes within ``fisheye_crop_radius`` of their middle (``pixel_samplers.py``).
 """
 
 from pathlib import Path, PurePosixPath
@@ -60,19 +61,43 @@ def load_mask(view: View) -> np.ndarray | None:
     UserError
         The mask cannot be read, or has another shape than the image.
     """
+    masks = [_mask_of_file(view), _circle(view)]
+    known = [mask for mask in masks if mask is not None]
+    return np.logical_and.reduce(known) if known else None
+
+
+def _mask_of_file(view: View) -> np.ndarray | None:
     if view.mask_path is None:
         return None
     pixels = load_image(view.mask_path)
     counts = np.asarray(pixels[..., :3].any(axis=2) != view.mask_hides)
     height, width = pixels.shape[:2]
-    size = (view.camera.width, view.camera.height)
-    stored = view.stored_size or size
+    stored = _stored_size(view)
     # Half a pixel of rounding on each side of a reduced mask.
     if abs(width * stored[1] - height * stored[0]) > sum(stored) / 2:
         raise UserError(
             f"The mask {view.mask_path} has {width} x {height} pixels, another shape than its "
             f"image ({stored[0]} x {stored[1]}); make the mask again."
         )
-    if (width, height) == size:
+    return _at_size(counts, view)
+
+
+def _circle(view: View) -> np.ndarray | None:
+    if view.mask_radius is None:
+        return None
+    width, height = _stored_size(view)
+    across = np.arange(width) + 0.5 - width / 2
+    down = np.arange(height) + 0.5 - height / 2
+    counts = across**2 + down[:, None] ** 2 <= (view.mask_radius * width) ** 2
+    return _at_size(counts, view)
+
+
+def _stored_size(view: View) -> tuple[int, int]:
+    return view.stored_size or (view.camera.width, view.camera.height)
+
+
+def _at_size(counts: np.ndarray, view: View) -> np.ndarray:
+    size = (view.camera.width, view.camera.height)
+    if counts.shape[::-1] == size:
         return counts
     return np.asarray(resized(counts.astype(np.float32), size) >= _WHOLE)

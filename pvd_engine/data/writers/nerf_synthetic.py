@@ -136,7 +136,7 @@ def _left_out(capture: Capture) -> list[str]:
         )
     if capture.points is not None or capture.points_path is not None:
         notes.append("NeRF-Synthetic has no sparse points; they were left out.")
-    if any(view.mask_path is not None for view in capture.views):
+    if any(view.is_masked for view in capture.views):
         notes.append(
             "NeRF-Synthetic has no masks; they were left out, so training uses all pixels."
         )

@@ -132,7 +132,7 @@ def copy_file(source: Path, target: Path) -> None:
 
 def _fits(view: View, rules: PictureRules) -> bool:
     """Return whether a view's image can be copied, because its stored pixels are the camera's."""
-    if view.image_path is None or view.stored_size is not None:
+    if view.image_path is None or view.stored_size is not None or view.is_cut_out:
         return False
     if rules.only_png and view.image_path.suffix.lower() != ".png":
         return False
@@ -143,7 +143,7 @@ def _fits(view: View, rules: PictureRules) -> bool:
 
 def _mask(view: View, image: PurePosixPath, rules: PictureRules) -> PurePosixPath | None:
     """Return the path of a mask: below `MASKS`, as its image below the folder or its images."""
-    if view.mask_path is None or not rules.masks:
+    if not view.is_masked or not rules.masks:
         return None
     below = image.relative_to(IMAGES) if rules.below_images else image
     return PurePosixPath(MASKS, below.parent, f"{below.name}.png")
