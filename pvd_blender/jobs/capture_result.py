@@ -24,6 +24,7 @@ def read_capture(capture: Checked) -> dict:
     if applied is None:
         raise capture.wrong("frame", "must have an 'applied_transform' of 3 by 4 numbers")
     optional = {key: frame.numbers(key, shape, None) for key, shape in OPTIONAL_FIELDS.items()}
+    origin = capture.numbers("origin", (3,), None)
     return {
         "name": capture.text("name"),
         "root": capture.path("root"),
@@ -36,6 +37,7 @@ def read_capture(capture: Checked) -> dict:
         | {key: value.tolist() for key, value in optional.items() if value is not None},
         "notes": capture.texts("notes", MOST_NOTES),
         "points_path": capture.path("points_path", None),
+        "origin": None if origin is None else origin.tolist(),
     }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
+import numpy as np
 from bpy.types import Object
 
 from ..engine.checked import Checked, file_inside, is_file
@@ -14,7 +15,7 @@ from ..errors import ConvertFieldError
 from ..scene.cameras import SPLITS, import_cameras
 from ..scene.crop_box import create_crop_box
 from ..scene.floaters import show_floaters
-from ..scene.frame import NAME, create_frame
+from ..scene.frame import NAME, create_frame, frame_origin
 from ..scene.sparse_points import import_points
 from ..state.engine_options import AUTO, is_light, menu
 from ..state.properties import (
@@ -44,6 +45,12 @@ MOST_WARNINGS = 100
 MOST_REPLACED = 1000
 LARGEST_RESOLUTION = 2048
 """Most voxels along the longest side of a volume that follows from a job."""
+
+
+FAR_AWAY = (
+    "The capture stands {:,.0f} units from its origin, where Blender would place nothing exactly. "
+    "So it is shown around Blender's origin; edits and exports have the files' own numbers"
+)
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,11 @@ def finish(request: Request, folder: Path, result: dict) -> Outcome:
 
 def follow_up(request: Request) -> tuple[list[str], dict[str, str]] | None:
     """Return the command that runs after a job has ended well, and the variables that it needs."""
-    return writer(Path(request.arguments["out"])) if request.verb == "volume" else None
+    if request.verb != "volume":
+        return None
+    frame = find_frame(str(request.client.get("frame", "")))
+    origin = np.zeros(3) if frame is None else frame_origin(frame)
+    return writer(Path(request.arguments["out"]), origin)
 
 
 def _finish_info(job: Ended) -> Outcome:
@@ -155,7 +166,10 @@ def _finish_info(job: Ended) -> Outcome:
     create_crop_box(capture, frame)
     notes = list(capture["notes"])
     points = capture["points_path"]
-    if points and job.client.flag("points", True) and not _shows_points(points, frame):
+    origin = np.zeros(3) if capture["origin"] is None else np.asarray(capture["origin"])
+    if capture["origin"] is not None:
+        notes.append(FAR_AWAY.format(np.linalg.norm(origin)))
+    if points and job.client.flag("points", True) and not _shows_points(points, frame, origin):
         notes.append(f"Blender cannot read the sparse points in {points}.")
     counts = ", ".join(
         f"{count} {split}"
@@ -173,8 +187,8 @@ def _finish_info(job: Ended) -> Outcome:
     return Outcome(frame, f"Imported {capture['name']} with {state.summary}")
 
 
-def _shows_points(path: str, frame: Object) -> bool:
-    return is_file(path) and import_points(Path(path), frame) is not None
+def _shows_points(path: str, frame: Object, origin: np.ndarray) -> bool:
+    return is_file(path) and import_points(Path(path), frame, origin) is not None
 
 
 def _image_size(client: Checked) -> str:
@@ -218,7 +232,9 @@ def _finish_volume(job: Ended) -> Outcome:
     frame, source = _frame_of(job), job.field
     item = find_field(frame, source)
     name = f"{frame[NAME]} {item.name if item else Path(source).stem}"
-    path = write_volume(job.out, job.folder.parent / "volumes", safe_name(name))
+    path = write_volume(
+        job.out, job.folder.parent / "volumes", safe_name(name), frame_origin(frame)
+    )
     volume = item.volume if item else None
     if volume is not None and volume.type == "VOLUME" and volume.users_scene:
         show_file(volume.data, path)

@@ -14,7 +14,8 @@ from gpu_extras.presets import draw_texture_2d
 from ..engine.environment import EngineSettings
 from ..engine.picture_server import PictureServer
 from ..errors import ConvertFieldError, JobCancelledError, SceneError
-from ..scene.matrices import pose_in_frame, to_numpy
+from ..scene.frame import dataset_pose
+from ..scene.matrices import to_numpy
 from .field_picture import linear_rgba
 
 COARSER = (8, 4, 2, 1)
@@ -187,5 +188,5 @@ def view_camera(region: Region, view: RegionView3D, frame: Object) -> dict:
         "fy": projection[1, 1] * height / 2,
         "cx": (1 - projection[0, 2]) * width / 2,
         "cy": (1 + projection[1, 2]) * height / 2,
-        "camera_to_world": pose_in_frame(world, to_numpy(frame.matrix_world), "view").tolist(),
+        "camera_to_world": dataset_pose(world, frame, "view").tolist(),
     }

@@ -13,7 +13,14 @@ from bpy.types import Collection, Context, Depsgraph, Image, Object, Scene
 
 from ..engine.checked import Checked, is_file
 from ..errors import ConvertFieldError
-from .frame import NAME, frame_collection, is_frame, parent_to_frame
+from .frame import (
+    NAME,
+    dataset_pose,
+    frame_collection,
+    frame_origin,
+    is_frame,
+    parent_to_frame,
+)
 from .intrinsics import (
     Intrinsics,
     has_intrinsics,
@@ -22,7 +29,7 @@ from .intrinsics import (
     render_size,
     set_intrinsics,
 )
-from .matrices import IDENTITY, pose_in_frame, to_numpy
+from .matrices import IDENTITY, moved, pose_in_frame, to_numpy
 from .panoramas import EQUIRECTANGULAR, has_panorama, is_panorama, read_panorama, set_panorama
 from .undistorted import copy_path, is_distorted, is_made
 
@@ -292,7 +299,7 @@ def has_file_pose(item: Object) -> bool:
         return False
     # The pose in the frame, not in the world: moving the frame is no change of the camera.
     basis = to_numpy(item.matrix_parent_inverse) @ to_numpy(item.matrix_basis)
-    original = np.asarray(values["camera_to_world"])
+    original = moved(np.asarray(values["camera_to_world"]), -frame_origin(item.parent))
     rotation = original[:3, :3] / np.linalg.norm(original[:3, :3], axis=0)
     close_turn = np.abs(basis[:3, :3] - rotation).max() < 50 * POSE_TOLERANCE
     reach = 1 + np.abs(original[:3, 3]).max()
@@ -374,21 +381,37 @@ def exported_camera(item: Object, scene: Scene, reference: Object | None) -> dic
     else:
         k = read_intrinsics(item, scene)
         entry = {"width": k.width, "height": k.height, **{key: getattr(k, key) for key in SCALARS}}
+    if has_file_pose(item) and _is_file_pose_in(item.parent, reference):
+        return entry | {"camera_to_world": values["camera_to_world"]}
+    world = to_numpy(item.matrix_world)
+    if has_file_pose(item):  # in float64
+        local = moved(np.asarray(values["camera_to_world"]), -frame_origin(item.parent))
+        world = to_numpy(item.parent.matrix_world) @ local
+    return entry | {"camera_to_world": _pose_in(reference, world, item.name).tolist()}
+
+
+def _is_file_pose_in(parent: Object, reference: Object | None) -> bool:
+    """Return whether poses in a capture's frame are those in a reference as well."""
+    if parent == reference:
+        return True
     base = IDENTITY if reference is None else to_numpy(reference.matrix_world)
-    if not has_file_pose(item):
-        pose = pose_in_frame(to_numpy(item.matrix_world), base, item.name).tolist()
-    else:
-        pose = values["camera_to_world"]
-        own = to_numpy(item.parent.matrix_world)
-        if item.parent != reference and not np.array_equal(own, base):
-            pose = pose_in_frame(own @ np.asarray(pose), base, item.name).tolist()
-    return entry | {"camera_to_world": pose}
+    origin = np.zeros(3) if reference is None else frame_origin(reference)
+    return np.array_equal(to_numpy(parent.matrix_world), base) and np.array_equal(
+        frame_origin(parent), origin
+    )
+
+
+def _pose_in(frame: Object | None, world: np.ndarray, name: str) -> np.ndarray:
+    """Return a pose of the world (4, 4) in the dataset frame, or in the world if it is None."""
+    if frame is None:
+        return pose_in_frame(world, IDENTITY, name)
+    return dataset_pose(world, frame, name)
 
 
 def _entry_of_view(item: Object, scene: Scene, frame: Object) -> dict:
     panorama = item.data.type == "PANO"
     k = read_panorama(item, scene) if panorama else read_intrinsics(item, scene)
-    pose = pose_in_frame(to_numpy(item.matrix_world), to_numpy(frame.matrix_world), item.name)
+    pose = dataset_pose(to_numpy(item.matrix_world), frame, item.name)
     return {
         "name": item.name,
         "width": k.width,

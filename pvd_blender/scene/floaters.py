@@ -10,7 +10,7 @@ from ..engine.arrays import read_arrays
 from ..errors import SceneError
 from .edit_properties import shape_of
 from .edit_shapes import mark_meshes
-from .frame import frame_collection, parent_to_frame
+from .frame import frame_collection, frame_origin, parent_to_frame
 
 FLOATERS = "pvd_floaters"
 """Custom property that marks the shape."""
@@ -44,11 +44,11 @@ def show_floaters(path: Path, frame: Object) -> Object | None:
     if len(faces) == 0:
         return None
     mesh = bpy.data.meshes.new("Floaters")
-    mesh.from_pydata(vertices.tolist(), [], faces.tolist())
+    mesh.from_pydata((vertices - frame_origin(frame)).tolist(), [], faces.tolist())
     item = bpy.data.objects.new("Floaters", mesh)
     item[FLOATERS] = True
     frame_collection(frame).objects.link(item)
-    parent_to_frame(item, frame, np.eye(4))
+    parent_to_frame(item, frame)
     mark_meshes([item], "erase", frame)
     if position is not None:
         shape_of(item).order = position

@@ -11,12 +11,18 @@ import numpy as np
 from bpy.types import Collection, Depsgraph, Object, ViewLayer
 
 from ..errors import SceneError
-from .matrices import to_blender, to_numpy
+from .matrices import moved, pose_in_frame, to_blender, to_numpy
 
 CAPTURE = "pvd_capture"
 NAME = "pvd_name"
 FORMAT = "pvd_format"
 BOX = "pvd_box"
+ORIGIN = "pvd_origin"
+"""Point of the dataset frame that stands where the Empty is; without it, the dataset's origin."""
+
+NEAR = 10
+"""Distance from another capture's origin, in sizes of a capture, within which it is shared."""
+
 APPLIED_TRANSFORM = "pvd_applied_transform"
 OPTIONAL_FIELDS = {
     "aabb_scale": (),
@@ -42,7 +48,9 @@ def create_frame(capture: dict) -> Object:
     Returns
     -------
     Object
-        The Empty ``<name> frame``, at the world's origin. Custom properties: ``pvd_capture``
+        The Empty ``<name> frame``, at the world's origin. A capture far from its own origin is
+        moved there: ``pvd_origin`` (3 floats) is the point of the dataset frame at the Empty, the
+        same for captures of one place. Other custom properties: ``pvd_capture``
         (path), ``pvd_name``, ``pvd_format``, ``pvd_box`` (minimum and maximum corner, 6 floats),
         ``pvd_applied_transform`` (12 floats, row by row), and where the file has them
         ``pvd_aabb_scale``, ``pvd_scale``, ``pvd_offset``, ``pvd_applied_scale`` and ``pvd_aabb``.
@@ -55,11 +63,35 @@ def create_frame(capture: dict) -> Object:
     frame[NAME] = capture["name"]
     frame[FORMAT] = capture["format"]
     frame[BOX] = box.ravel().tolist()
+    if capture.get("origin") is not None:
+        frame[ORIGIN] = _shared_origin(box, np.asarray(capture["origin"])).tolist()
     _keep_file_frame(frame, capture["frame"])
     collection = bpy.data.collections.new(capture["name"])
     bpy.context.scene.collection.children.link(collection)
     collection.objects.link(frame)
     return frame
+
+
+def _shared_origin(box: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Return the origin of a capture that is near enough to this one, or its own."""
+    size = float(np.linalg.norm(box[1] - box[0]))
+    for item in bpy.data.objects:
+        if is_frame(item) and ORIGIN in item:
+            other = frame_origin(item)
+            if np.linalg.norm(other - own) <= NEAR * size:
+                return other
+    return own
+
+
+def frame_origin(item: Object) -> np.ndarray:
+    """Return the point of the dataset frame at the origin of a frame, or of a field's volume.
+
+    Raises
+    ------
+    SceneError
+        The object does not hold it as it must be.
+    """
+    return np.array(_kept(item, ORIGIN, (3,))) if ORIGIN in item else np.zeros(3)
 
 
 def _keep_file_frame(frame: Object, values: dict) -> None:
@@ -156,7 +188,7 @@ def parent_to_frame(item: Object, frame: Object, matrix: np.ndarray | None = Non
     item.parent = frame
     item.matrix_parent_inverse.identity()
     if matrix is not None:
-        item.matrix_basis = to_blender(matrix)
+        item.matrix_basis = to_blender(moved(matrix, -frame_origin(frame)))
 
 
 def dataset_matrix(item: Object, frame: Object, depsgraph: Depsgraph | None = None) -> np.ndarray:
@@ -166,4 +198,16 @@ def dataset_matrix(item: Object, frame: Object, depsgraph: Depsgraph | None = No
     """
     if depsgraph is not None:
         item, frame = item.evaluated_get(depsgraph), frame.evaluated_get(depsgraph)
-    return np.linalg.inv(to_numpy(frame.matrix_world)) @ to_numpy(item.matrix_world)
+    local = np.linalg.inv(to_numpy(frame.matrix_world)) @ to_numpy(item.matrix_world)
+    return moved(local, frame_origin(frame))
+
+
+def dataset_pose(world: np.ndarray, frame: Object, name: str) -> np.ndarray:
+    """Return a camera's camera-to-world matrix (4, 4) of Blender's world in the dataset frame.
+
+    Raises
+    ------
+    SceneError
+        As `pose_in_frame`.
+    """
+    return moved(pose_in_frame(world, to_numpy(frame.matrix_world), name), frame_origin(frame))

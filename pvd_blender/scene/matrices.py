@@ -26,6 +26,13 @@ def to_blender(matrix: np.ndarray) -> Matrix:
     return Matrix(full.tolist())
 
 
+def moved(matrix: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Return an affine matrix (3, 4) or (4, 4) with `offset` (3,) added to its translation."""
+    result = np.array(matrix, np.float64)
+    result[:3, 3] += offset
+    return result
+
+
 def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Transform points (N, 3) by an affine 4x4 matrix."""
     return points @ matrix[:3, :3].T + matrix[:3, 3]

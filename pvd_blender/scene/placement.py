@@ -7,8 +7,8 @@ from mathutils import Vector
 
 from ..errors import SceneError
 from .edit_properties import shape_of
-from .frame import dataset_matrix
-from .matrices import uniform_scale
+from .frame import dataset_matrix, frame_origin
+from .matrices import moved, uniform_scale
 
 TARGET_DISTANCE = 2.5
 """Distance of a new target from its shape, in half sizes of the shape."""
@@ -23,7 +23,8 @@ def field_placement(volume: Object, frame: Object) -> np.ndarray:
     Parameters
     ----------
     volume : Object
-        The object; its own space is the dataset frame of the capture that its field was made from.
+        The object; its own space is the dataset frame of the capture that its field was made from,
+        around that frame's origin.
     frame : Object
         The frame of the capture that the field is placed in; the same or another one.
 
@@ -37,7 +38,7 @@ def field_placement(volume: Object, frame: Object) -> np.ndarray:
     SceneError
         When the object is stretched, sheared or mirrored.
     """
-    matrix = dataset_matrix(volume, frame)
+    matrix = dataset_matrix(volume, frame) @ moved(np.eye(4), -frame_origin(volume))
     if not _is_placement(matrix):
         raise SceneError(
             f"'{volume.name}' is stretched, sheared or mirrored, and a field cannot be; give it "

@@ -7,6 +7,7 @@ import numpy as np
 from bpy.types import Material, NodeTree, Object
 
 from .frame import NAME, frame_box, frame_collection, parent_to_frame
+from .matrices import moved
 
 POINTS = "pvd_points"
 COLOR = "Col"
@@ -16,8 +17,15 @@ RADIUS_FRACTION = 1e-3
 """Radius of a point, as a fraction of the longest side of the capture's box."""
 
 
-def import_points(path: Path, frame: Object) -> Object | None:
-    """Show a PLY file of points, dataset frame, in a capture's frame; not in renders.
+def import_points(path: Path, frame: Object, origin: np.ndarray) -> Object | None:
+    """Show a PLY file of points in a capture's frame; not in renders.
+
+    Parameters
+    ----------
+    path : Path
+    frame : Object
+    origin : (3,) array
+        Point of the dataset frame that the points are relative to.
 
     Returns
     -------
@@ -39,7 +47,7 @@ def import_points(path: Path, frame: Object) -> Object | None:
     for collection in item.users_collection:
         collection.objects.unlink(item)
     frame_collection(frame).objects.link(item)
-    parent_to_frame(item, frame, np.eye(4))
+    parent_to_frame(item, frame, moved(np.eye(4), origin))
     item.select_set(False)
     radius = RADIUS_FRACTION * float(np.ptp(frame_box(frame), axis=0).max())
     modifier = item.modifiers.new("Points", "NODES")

@@ -10,7 +10,8 @@ import numpy as np
 from bpy.types import Material, Object, Volume
 
 from ..errors import SceneError
-from ..scene.frame import frame_collection, parent_to_frame
+from ..scene.frame import ORIGIN as FRAME_ORIGIN
+from ..scene.frame import frame_collection, frame_origin, parent_to_frame
 from ..scene.matrices import to_numpy
 from . import volume_file
 from .vdb import openvdb_module, voxel_origin, write_vdb
@@ -20,7 +21,7 @@ SOLID_DEPTH = 3.0
 """Optical depth of a cell that lets nothing through, as Solid mode draws it."""
 
 
-def write_volume(npz_path: Path, folder: Path, name: str) -> Path:
+def write_volume(npz_path: Path, folder: Path, name: str, origin: np.ndarray) -> Path:
     """Write the engine's volume as a new `.vdb` file, unless `writer` has written it already.
 
     Parameters
@@ -32,6 +33,8 @@ def write_volume(npz_path: Path, folder: Path, name: str) -> Path:
     name : str
         The file becomes ``<name>_<number>.vdb``. Every export takes a new number, because Blender
         keeps showing the old content of a file that is overwritten.
+    origin : (3,) array
+        Point of the dataset frame that the volume's own space begins at.
 
     Returns
     -------
@@ -48,7 +51,7 @@ def write_volume(npz_path: Path, folder: Path, name: str) -> Path:
     if written.is_file():
         return written.replace(path)
     try:
-        density, color, box = volume_arrays(npz_path)
+        density, color, box = volume_arrays(npz_path, origin)
     except ValueError as error:
         raise SceneError(str(error)) from error
     temporary = path.with_name(f".{path.stem}.part.vdb")
@@ -60,8 +63,13 @@ def write_volume(npz_path: Path, folder: Path, name: str) -> Path:
     return path
 
 
-def writer(npz_path: Path) -> tuple[list[str], dict[str, str]] | None:
+def writer(npz_path: Path, origin: np.ndarray) -> tuple[list[str], dict[str, str]] | None:
     """Return the command with which Blender's own Python writes the engine's volume as `.vdb`.
+
+    Parameters
+    ----------
+    npz_path, origin
+        As of `write_volume`.
 
     Returns
     -------
@@ -76,7 +84,8 @@ def writer(npz_path: Path) -> tuple[list[str], dict[str, str]] | None:
     vdb_path = npz_path.with_suffix(".vdb")
     # -P keeps the script's folder, with its modules of common names, off the path.
     command = [sys.executable, "-P", volume_file.__file__, str(npz_path), str(vdb_path)]
-    return [*command, voxel_origin()], {"PYTHONPATH": os.pathsep.join(sorted(libraries))}
+    numbers = [repr(float(value)) for value in origin]
+    return [*command, voxel_origin(), *numbers], {"PYTHONPATH": os.pathsep.join(sorted(libraries))}
 
 
 def _library_folder(module: ModuleType) -> Path:
@@ -115,6 +124,8 @@ def create_volume_object(vdb_path: Path, frame: Object, name: str) -> Object:
     item = bpy.data.objects.new(name, volume)
     frame_collection(frame).objects.link(item)
     parent_to_frame(item, frame)
+    if FRAME_ORIGIN in frame:  # kept here too, for when it has no parent any more
+        item[FRAME_ORIGIN] = frame_origin(frame).tolist()
     return item
 
 

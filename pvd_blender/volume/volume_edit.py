@@ -18,7 +18,7 @@ from bpy.types import Depsgraph, Object
 
 from ..engine.temporary import TemporaryFolder
 from ..errors import SceneError
-from ..scene.frame import view_layer_of
+from ..scene.frame import frame_origin, view_layer_of
 from .field_nodes import nodes_can_edit
 from .vdb import StoredGrid, read_grid, voxel_origin
 from .volume_file import DENSITY, ORIGIN
@@ -79,7 +79,7 @@ def volume_edits(volume: Object, depsgraph: Depsgraph, folder: Path) -> VolumeEd
     before, after = (grid.values(first, shape) for grid in (original, edited))
     # In a file for Blender 5.0 and later a voxel's index is the middle of its cell.
     middle = cell / 2 if volume.data.get(ORIGIN, voxel_origin()) == "center" else 0.0
-    low = original.corners()[0] + cell * first - middle
+    low = original.corners()[0] + cell * first - middle + frame_origin(volume)
     box = np.stack((low, low + cell * shape))
     edits = []
     for factor, cells in _changes(before, after):

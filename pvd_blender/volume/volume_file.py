@@ -1,7 +1,8 @@
 """The engine's volume as a `.vdb` file, with numpy and OpenVDB alone.
 
 Blender's own Python also runs this file as a program, so that no window is blocked meanwhile:
-``python volume_file.py ENGINE.npz NEW.vdb center``. Therefore it imports nothing of the add-on.
+``python volume_file.py ENGINE.npz NEW.vdb center 0 0 0``. Therefore it imports nothing of the
+add-on.
 
 For cells of size h whose first cell starts at `low`, the value of voxel i belongs to the middle of
 its cell. Blender 5.0 and every other program draw it around index i, Blender before 5.0 from i to
@@ -58,7 +59,9 @@ def import_openvdb() -> ModuleType | None:
     return None
 
 
-def volume_arrays(npz_path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+def volume_arrays(
+    npz_path: Path, frame_origin: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Return the grids of a Volume object for the engine's volume.
 
     Parameters
@@ -66,6 +69,8 @@ def volume_arrays(npz_path: Path) -> tuple[np.ndarray, np.ndarray | None, np.nda
     npz_path : Path
         ``density`` (X, Y, Z) extinction per dataset unit, ``color`` (X, Y, Z, 3) sRGB-encoded in
         [0, 1], ``box`` (2, 3) corners in the dataset frame; values at the middles of the cells.
+    frame_origin : (3,) array
+        Point of the dataset frame that the grids' space begins at.
 
     Returns
     -------
@@ -78,6 +83,7 @@ def volume_arrays(npz_path: Path) -> tuple[np.ndarray, np.ndarray | None, np.nda
         When the file is no such volume, or has no density at all.
     """
     density, color, box = read_npz(npz_path)
+    box = box - frame_origin
     diagonal = float(np.linalg.norm(box[1] - box[0]))
     density = np.where(density * diagonal < LEAST_DEPTH, 0.0, np.minimum(density, MOST_DENSITY))
     if not density.any():
@@ -278,11 +284,12 @@ def write_grids(
 def main() -> None:
     """Write the `.vdb` file that the command line names; it appears whole or not at all."""
     npz_path, vdb_path, origin = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    frame_origin = np.array([float(word) for word in sys.argv[4:7]])
     module = import_openvdb()
     if module is None:
         raise SystemExit("There is no OpenVDB module.")
     temporary = vdb_path.with_name(f".{vdb_path.stem}.part.vdb")
-    write_grids(module, temporary, *volume_arrays(npz_path), origin)
+    write_grids(module, temporary, *volume_arrays(npz_path, frame_origin), origin)
     temporary.replace(vdb_path)
 
 

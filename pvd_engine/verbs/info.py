@@ -58,17 +58,23 @@ def run(arguments: InfoArguments, job: Job) -> dict[str, Any]:
 def with_points_file(capture: "Capture", folder: Path) -> "Capture":
     """Return the capture with its sparse points in a PLY file, made in `folder` if it has none.
 
+    The points of a capture that stands far from the origin are written around `far_origin`, since
+    readers of PLY files keep float32.
+
     Raises
     ------
     UserError
         The file cannot be written.
     """
+    from ..data.geometry.far_origin import far_origin
     from ..data.geometry.points import write_ply
 
-    if capture.points is None or capture.points_path is not None:
+    origin = far_origin([view.camera for view in capture.views], capture.box)
+    if capture.points is None or (capture.points_path is not None and origin is None):
         return capture
     path = folder / POINTS
-    write_ply(path, capture.points.positions, capture.points.colors)
+    positions = capture.points.positions if origin is None else capture.points.positions - origin
+    write_ply(path, positions, capture.points.colors)
     return replace(capture, points_path=path)
 
 

@@ -1,5 +1,8 @@
 """The cases of wrong pictures that users met, each with its right value."""
 
+import csv
+from pathlib import Path
+
 import bpy
 import numpy as np
 import pytest
@@ -62,3 +65,24 @@ def test_f12_equals_the_command_line_once_standard_is_used(api, seen, tmp_path):
         bpy.ops.convert_field.use_standard_view()
     assert differences["Standard"] <= 2
     assert differences["AgX"] > 10
+
+
+CASES = Path(__file__).resolve().parents[3] / "shared" / "data" / "field_cases"
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the shared data is not here")
+def test_cameras_in_utm_stand_as_those_of_the_same_capture_near_the_origin(api):
+    found = {}
+    for name in ("capture_local", "capture_utm"):
+        frame = api.import_capture(CASES / "georeferenced-utm" / name)
+        origin = np.array(frame.get("pvd_origin", (0.0, 0.0, 0.0)))
+        items = [item for item in frame.children if item.type == "CAMERA"]
+        world = {item.name[:8]: np.array(item.matrix_world, np.float64) for item in items}
+        with (CASES / "georeferenced-utm" / name / "cameras.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            position = [float(row[key]) for key in ("x", "y", "alt")]
+            item = world[Path(row["#name"]).stem]
+            assert np.abs(item[:3, 3] + origin - position).max() < 1e-4
+        found[name] = "pvd_origin" in frame, "origin" in frame.convert_field.notes
+    assert found == {"capture_local": (False, False), "capture_utm": (True, True)}

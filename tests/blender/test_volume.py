@@ -50,7 +50,7 @@ def volume_file(tmp_path, density, low=LOW, cell=CELL, color=None):
         color = np.full((*density.shape, 3), 0.5, dtype=np.float32)
     box = np.stack([low, low + cell * density.shape])
     np.savez(tmp_path / "v.npz", density=density, color=color, box=box)
-    return volume.write_volume(tmp_path / "v.npz", tmp_path / "out", "toy")
+    return volume.write_volume(tmp_path / "v.npz", tmp_path / "out", "toy", np.zeros(3))
 
 
 def show(tmp_path, density, low=LOW, cell=CELL, color=None):
@@ -254,7 +254,7 @@ def test_a_file_that_is_no_volume_is_reported(tmp_path, content):
     else:
         path.write_bytes(content)
     with pytest.raises(SceneError, match="bad"):
-        volume.write_volume(path, tmp_path / "out", "toy")
+        volume.write_volume(path, tmp_path / "out", "toy", np.zeros(3))
 
 
 @needs_module
@@ -291,9 +291,9 @@ def test_blenders_own_python_writes_the_same_file_in_a_process_of_its_own(tmp_pa
     rng = np.random.default_rng(0)
     density = rng.uniform(1, 9, SHAPE).astype(np.float32)
     here = volume_file(tmp_path, density, color=rng.uniform(0, 1, (*SHAPE, 3)))
-    command, variables = volume.writer(tmp_path / "v.npz")
+    command, variables = volume.writer(tmp_path / "v.npz", np.zeros(3))
     subprocess.run(command, env=os.environ | variables, check=True)
-    moved = volume.write_volume(tmp_path / "v.npz", tmp_path / "out", "toy")
+    moved = volume.write_volume(tmp_path / "v.npz", tmp_path / "out", "toy", np.zeros(3))
     assert not (tmp_path / "v.vdb").exists(), "it was taken, not written again"
     module = vdb.openvdb_module()
     for name, width in (("density", ()), ("color", (3,))):

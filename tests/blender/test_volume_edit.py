@@ -30,7 +30,7 @@ def volume(origin, tmp_path):
     density[2:14, 3:13, 4:15] = np.random.default_rng(0).random(SHAPE) * 5 + 1
     color = np.full((16, 16, 16, 3), 0.5, np.float32)
     np.savez(tmp_path / "v.npz", density=density, color=color, box=[[-1, -1, -1], [1, 1, 1]])
-    path = write_volume(tmp_path / "v.npz", tmp_path, "toy")
+    path = write_volume(tmp_path / "v.npz", tmp_path, "toy", np.zeros(3))
     item = create_volume_object(path, origin, "toy")
     item["density"] = density[2:14, 3:13, 4:15].ravel().tolist()
     return item
@@ -124,7 +124,9 @@ def test_density_where_the_field_has_none_is_counted(volume, tmp_path, monkeypat
     density[2:14, 3:13, 4:15] = np.reshape(volume["density"], SHAPE)
     density[12:] = 0
     np.savez(tmp_path / "less.npz", density=density, box=[[-1, -1, -1], [1, 1, 1]])
-    less = volume_edit.read_grid(write_volume(tmp_path / "less.npz", tmp_path, "less"), "density")
+    less = volume_edit.read_grid(
+        write_volume(tmp_path / "less.npz", tmp_path, "less", np.zeros(3)), "density"
+    )
     monkeypatch.setattr(volume_edit, "_stored_grid", lambda _volume: less)
     found = edit(volume, tmp_path / "e")
     assert found.edits == [] and found.added == 2 * 10 * 11

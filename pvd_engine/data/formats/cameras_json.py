@@ -56,6 +56,7 @@ from ...files.atomic import write_json
 from ...files.json_input import pose, positive_number, read_json_object, shortened, text_value
 from ..capture import SPLITS, Camera, Capture, Frame, View
 from ..geometry.bounds import find_box
+from ..geometry.far_origin import far_origin
 from ..geometry.intrinsics import MAX_SIDE, coefficient, focal_length, principal_point
 from ..geometry.lens_models import COEFFICIENTS
 from ..geometry.scene import find_scene
@@ -202,6 +203,7 @@ def camera_from_dict(entry: Mapping[str, Any], where: str) -> Camera:
 def capture_to_dict(capture: Capture) -> dict[str, Any]:
     """Return a capture in the format at the top of this file, ready for ``json.dumps``."""
     scene = find_scene(capture)
+    origin = far_origin([view.camera for view in capture.views], capture.box)
     return {
         "name": capture.name,
         "root": str(capture.root.absolute()),
@@ -225,6 +227,7 @@ def capture_to_dict(capture: Capture) -> dict[str, Any]:
         "has_alpha": capture.has_alpha,
         "notes": list(capture.notes),
         "points_path": _absolute(capture.points_path),
+        "origin": None if origin is None else origin.tolist(),
     }
 
 
