@@ -91,7 +91,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     -------
     dict
         ``out``, ``arch``, ``preset``, ``scene``, ``steps``, ``seconds``, ``size`` (bytes),
-        ``downscale`` and ``warnings``.
+        ``figures`` as in `measure.figures`, ``downscale`` and ``warnings``.
     """
     import torch
 
@@ -123,7 +123,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     training = Training.start(field, arguments.seed)
     training.resume(job)
     budget = Budget.parse(arguments.budget, arguments.steps)
-    train_from_images(training, capture, budget, job, arguments.until_psnr)
+    figures = train_from_images(training, capture, budget, job, arguments.until_psnr)
     field.header["provenance"] = {
         "made_by": f"pvd train {__version__}",
         "capture": capture.name,
@@ -133,6 +133,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
         "steps": training.step,
         "seconds": round(training.elapsed, 1),
         "device": str(device),
+        "figures": figures,
         "viewpoints": PoseDistribution.from_cameras(
             [view.camera for view in capture.split("train")]
         ).to_json(),
@@ -146,6 +147,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
         "steps": training.step,
         "seconds": training.elapsed,
         "size": arguments.out.stat().st_size,
+        "figures": figures,
         "downscale": capture.downscale,
         "warnings": job.warnings,
     }

@@ -370,7 +370,9 @@ def outcome(frame):
     rows = []
     for item in frame.convert_field.fields:
         volume = item.volume and (item.volume.name, item.volume.hide_render)
-        rows.append((item.name, item.role, Path(item.path).name, round(item.psnr, 1), volume))
+        rows.append(
+            (item.name, item.role, Path(item.path).name, round(item.psnr_to_images.psnr, 1), volume)
+        )
     return rows
 
 

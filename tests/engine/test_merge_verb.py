@@ -101,7 +101,7 @@ def test_merging_one_field_is_that_field(folder, tmp_path):
 def test_a_merged_field_is_distilled_without_a_capture(folder, tmp_path):
     result = run_convert(folder, tmp_path, "two", capture=None, steps=120)
     assert 1 not in result["stages"]
-    assert result["psnr_to_teacher"] > 15
+    assert result["figures"]["psnr_to_source"]["psnr"] > 15
     student = load_field(tmp_path / "student.safetensors")
     assert student.box[1, 0] > 1.6 + RADIUS / 4
 

@@ -18,7 +18,7 @@ def filled(steps, stages=(0.03, 0.15)):
     history = History()
     for step in range(1, steps + 1):
         stage = 1 + sum(step > share * steps for share in stages)
-        metrics = {"stage": float(stage)} | ({"psnr_to_teacher": step / 10} if stage == 3 else {})
+        metrics = {"stage": float(stage)} | ({"psnr_to_source": step / 10} if stage == 3 else {})
         history.add(step, step * 0.5, 1 / step, metrics)
     return history
 
@@ -52,7 +52,7 @@ def test_a_history_goes_through_a_checkpoint_unchanged():
     restored.load_state(history.state())
     for step in range(701, 900):
         for each in (history, restored):
-            each.add(step, step * 0.5, 1.0, {"train_psnr": 20.0})
+            each.add(step, step * 0.5, 1.0, {"psnr_to_images": 20.0})
     assert restored.curves() == history.curves()
     for stage, lost in enumerate((math.nan, math.inf)):
         history.add(900 + stage, 450.0, lost, {"stage": float(stage)})
@@ -169,6 +169,7 @@ def test_a_page_can_be_made_of_a_report_without_figures():
             "made": "2024-01-01T00:00:00+00:00",
             "capture": {"name": "c", "split": "test", "views": 0, "measured": 0},
             "notes": [],
+            "figures": {"psnr_to_source": {"measured_on": "3 test views, 24 px"}},
             "before": nothing,
             "after": nothing,
             "to_teacher": {"psnr": math.inf, "ssim": 1.0},
@@ -178,7 +179,7 @@ def test_a_page_can_be_made_of_a_report_without_figures():
             "student": part | {"parameters": 0, "size": 10},
             "times": {"steps": 0, "seconds": 0.0, "steps_per_second": 0.0, "report_seconds": 0.0},
             "settings": {"a": None},
-            "provenance": {"psnr_to_teacher": math.inf},
+            "provenance": {"loss": math.inf},
             "machine": {
                 name: None
                 for name in ("device", "threads", "cores", "platform", "python", "engine")
