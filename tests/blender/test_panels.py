@@ -160,7 +160,7 @@ def test_results_tell_what_is_known_of_the_selected_field(frame, tmp_path):
     shown = drawn(panels()["Results"])
     of_source = shown.index("PSNR to source")
     assert (
-        shown[of_source + 1] == "28.9 dB" and shown[of_source + 3] == "8 of 25 test views, 200 px"
+        shown[of_source + 1] == "28.9 dB" and shown[of_source + 2] == "8 of 25 test views, 200 px"
     )
 
 
@@ -186,7 +186,7 @@ def test_the_list_has_a_column_for_each_meaning_and_a_dash_for_what_was_not_meas
     student.psnr_to_images.psnr, student.psnr_to_images.measured_on = -0.04, "8 test views"
     student.psnr_to_source.psnr, student.psnr_to_source.measured_on = 14.06, "8 test views"
     assert rows_of_list(frame) == [
-        ["PSNR in dB", "to images", "to source", ""],
+        ["PSNR (dB) to", "images", "source", ""],
         ["name", "~12.2", "–", ""],
         ["name", "0.0", "14.1", ""],
         ["name", "–", "–", ""],

@@ -8,11 +8,12 @@ from ...texts import FIGURES
 from ..status import draw_status
 from .base import ROLE_ICONS, TabPanel
 
-NAME_FRACTION = 0.5
-"""Width of the names as a fraction of the list's."""
+NAME_FRACTION, HEADING_FRACTION = 0.52, 0.44
+"""Width of the names, and of their heading, as fractions of the list's; the words of the other
+headings are wider than their figures, and all stand at the right."""
 
-HEADINGS = ("to images", "to source")
-"""Headings of the columns of `FIGURES`, after the word PSNR."""
+HEADINGS = ("images", "source")
+"""Headings of the columns of `FIGURES`, after the words PSNR to."""
 
 
 class CONVERT_FIELD_UL_fields(UIList):
@@ -23,7 +24,7 @@ class CONVERT_FIELD_UL_fields(UIList):
     def draw_item(  # noqa: D102
         self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0
     ) -> None:  # fmt: skip
-        name, *columns, eye = _columns(layout)
+        name, *columns, eye = _columns(layout, NAME_FRACTION)
         name.prop(item, "name", text="", emboss=False, icon=ROLE_ICONS.get(item.role, "NONE"))
         for column, key in zip(columns, FIGURES, strict=True):
             column.label(text=short(getattr(item, key)), translate=False)
@@ -33,17 +34,17 @@ class CONVERT_FIELD_UL_fields(UIList):
             eye.label(text="", icon="BLANK1")
 
 
-def _columns(layout: UILayout) -> list[UILayout]:
+def _columns(layout: UILayout, name_fraction: float) -> list[UILayout]:
     """Return the columns of the list and of its heading: name, each figure, visibility."""
     row = layout.row(align=True)
-    split = row.split(factor=NAME_FRACTION)
-    name, figures = split.row(), split.row()
-    columns = []
-    for _ in FIGURES:
-        column = figures.row()
+    split = row.split(factor=name_fraction, align=True)
+    name, figures = split.row(align=True), split.split(factor=1 / len(FIGURES), align=True)
+    columns = [figures.row() for _ in FIGURES]
+    for column in columns:
         column.alignment = "RIGHT"
-        columns.append(column)
-    return [name, *columns, row.row()]
+    eye = row.row()
+    eye.ui_units_x = 1.0
+    return [name, *columns, eye]
 
 
 class CONVERT_FIELD_PT_main(TabPanel, Panel):
@@ -74,8 +75,8 @@ class CONVERT_FIELD_PT_main(TabPanel, Panel):
 
 
 def _draw_heading(layout: UILayout) -> None:
-    name, *columns, eye = _columns(layout)
-    name.label(text="PSNR in dB")
+    name, *columns, eye = _columns(layout, HEADING_FRACTION)
+    name.label(text="PSNR (dB) to")
     for column, heading in zip(columns, HEADINGS, strict=True):
         column.label(text=heading)
     eye.label(text="", icon="BLANK1")

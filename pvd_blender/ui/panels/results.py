@@ -53,6 +53,11 @@ def _draw_field(layout: UILayout, item: FieldItem) -> None:
         layout.template_icon(icon, scale=PICTURE_SCALE)
     column = layout.column(align=True)
     for name, value in facts(item):
+        if not name:  # more on the line above, as wide as the panel
+            whole = column.row()
+            whole.alignment = "RIGHT"
+            whole.label(text=value, translate=False)
+            continue
         row = column.split(factor=NAME_FRACTION)
         label = row.row()
         label.alignment = "RIGHT"
@@ -61,7 +66,7 @@ def _draw_field(layout: UILayout, item: FieldItem) -> None:
 
 
 def facts(item: FieldItem) -> Iterator[tuple[str, str]]:
-    """Yield the known facts about a field: their names and values for people."""
+    """Yield the known facts about a field: their names, empty for more on one, and values."""
     yield "Field", item.name
     if item.architecture:
         yield "Architecture", architecture_label(item.architecture)
