@@ -97,6 +97,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
 
     from .. import __version__
     from ..data.geometry.bounds import crop_box
+    from ..data.geometry.camera_notes import camera_notes
     from ..data.geometry.poses import PoseDistribution
     from ..data.geometry.scene import find_scene
     from ..data.images.image_size import open_at_size
@@ -114,6 +115,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
         arguments.capture, arguments.downscale, device.type, job, exposure=arguments.exposure
     )
     require_trainable(capture)
+    job.warn(camera_notes(capture))
     preset = arguments.preset or default_preset(device)
     spec = architecture(arguments.arch, preset, arguments.decoder)
     torch.manual_seed(arguments.seed)

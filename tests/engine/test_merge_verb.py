@@ -140,7 +140,9 @@ def test_an_edit_that_moves_something_out_of_sight_widens_the_viewpoints(folder,
         field=folder / "ball.safetensors", edits=tmp_path / "edits.json", out=out, device="cpu"
     )
     result = apply.run(arguments, Job(tmp_path / "edit"))
-    assert result["warnings"] == [] and result["removed_fraction"] == 0
+    (warning,) = result["warnings"]
+    assert "takes all of its part out of the scene's box" in warning
+    assert result["removed_fraction"] == 0
     provenance = read_header(out)["provenance"]
     assert provenance["edits"] == entries
     assert provenance["viewpoints"]["center"] == pytest.approx([0.8, 0, 0], abs=0.1)
