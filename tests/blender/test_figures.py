@@ -174,3 +174,13 @@ def test_a_field_that_is_added_has_its_reports_figures_or_else_its_own(trained, 
         copy.with_suffix(".report.json").write_text(text)
         api.add_field(trained, copy)
         assert figures_of(trained.convert_field.fields[-1])[0][1] == "quick: 1 val view, 24 px"
+
+
+def test_a_short_time_and_a_small_number_are_not_shown_as_nothing():
+    from pvd_blender.engine.job import describe_seconds
+    from pvd_blender.texts import decibel
+
+    assert [describe_seconds(value) for value in (0, 0.2, 0.6, 75)] == [
+        "0 s", "less than 1 s", "1 s", "1:15 min",
+    ]  # fmt: skip
+    assert [decibel(value) for value in (-0.04, 0.04, 24.06)] == ["0.0 dB", "0.0 dB", "24.1 dB"]

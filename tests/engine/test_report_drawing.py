@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pvd_engine.measure.curves import Axis, line_plot, linear_ticks, log_ticks, stage_spans
-from pvd_engine.measure.page import number, page
+from pvd_engine.measure.page import megabytes, number, page, positive
 from pvd_engine.measure.pictures import ERROR_SCALE, INFERNO, error_map, inferno, smaller
 from pvd_engine.train.history import LIMIT, History
 
@@ -159,6 +159,15 @@ def test_smaller_pictures_are_averages():
 
 def test_figures_that_are_unknown_or_without_bound_can_be_read():
     assert [number(v) for v in (None, math.nan, math.inf, 1234.567)] == ["–", "–", "∞", "1,234.57"]
+
+
+def test_what_is_not_nothing_is_not_shown_as_nothing():
+    assert [megabytes(size) for size in (0, 10, 49_900, 5_000_000)] == [
+        "0 bytes", "10 bytes", "49.9 kB", "5.00 MB",
+    ]  # fmt: skip
+    assert [positive(value) for value in (0.0, 0.04, 0.1, 12.34)] == [
+        "0.0", "less than 0.1", "0.1", "12.3",
+    ]  # fmt: skip
 
 
 def test_a_page_can_be_made_of_a_report_without_figures():
