@@ -8,7 +8,9 @@ from bpy.types import Object
 from ..errors import ConvertFieldError
 from ..jobs import tasks
 from ..state.field_file import field_facts
+from ..state.figures import store
 from ..state.properties import NO_MEASURE, active_field, find_field, list_field
+from ..texts import FIGURES
 from .shared import chosen_device, do, owner, source
 
 
@@ -35,6 +37,8 @@ def add_field(frame: Object, path: str | Path) -> Path:
         item = list_field(owner(frame), str(file), facts.role)
         item.architecture = facts.architecture
         item.seconds = NO_MEASURE if facts.seconds is None else facts.seconds
+        for key in FIGURES:
+            store(getattr(item, key), facts.figures[key])
     else:
         state.active_field = list(state.fields).index(known)
     return file

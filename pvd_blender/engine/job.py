@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from ..errors import ConvertFieldError, JobCancelledError
-from ..texts import printable
+from ..texts import FIGURES, decibel, printable
 from .checked import Checked
 from .environment import PROTOCOL_VERSION, EngineSettings, engine_command
 from .job_folder import LOG, Request, read_result, small_picture
@@ -56,7 +56,7 @@ class Progress:
     doing : str
         Name of the work that comes before the steps, such as ``"Reading images 3 of 100"``.
     metrics : dict of str to float
-        Measurements so far, by name, such as ``train_psnr`` in dB.
+        Measurements so far, by name, such as ``psnr_to_images`` in dB.
     """
 
     step: int = 0
@@ -86,7 +86,7 @@ class Job:
     state : State
     progress : Progress
     metrics : dict of str to float
-        The last measurements on a validation view, by name, such as ``psnr`` in dB.
+        The last measurements on a validation view, by name, such as ``psnr_to_images`` in dB.
     curve : list of (float, float)
         Fraction of the work that is done and PSNR in dB, of every progress event with a PSNR.
     preview : Path or None
@@ -215,8 +215,8 @@ class Job:
             self._check_hello(payload)
         elif kind == "progress":
             self.progress = _progress(payload)
-            if (decibel := quality(self.progress)) is not None:
-                self.curve.append((self.progress.fraction, decibel))
+            if (measured := quality(self.progress.metrics)) is not None:
+                self.curve.append((self.progress.fraction, measured[1]))
                 if len(self.curve) > MOST_POINTS:
                     self.curve = self.curve[::2]
         elif kind == "metrics":
@@ -318,6 +318,8 @@ def describe_seconds(seconds: float) -> str:
     """Return a duration as ``"45 s"``, ``"2:05 min"`` or ``"1:02:05 h"``."""
     if not math.isfinite(seconds):  # a .blend can hold that
         return "unknown"
+    if 0 < seconds < 0.5:  # not "0 s"
+        return "less than 1 s"
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     if hours:
@@ -325,10 +327,9 @@ def describe_seconds(seconds: float) -> str:
     return f"{minutes}:{whole % 60:02d} min" if minutes else f"{whole} s"
 
 
-def quality(progress: Progress) -> float | None:
-    """Return the PSNR of a progress event in dB: to the images, or to the source field."""
-    metrics = progress.metrics
-    return metrics.get("train_psnr", metrics.get("psnr_to_teacher"))
+def quality(metrics: dict[str, float]) -> tuple[str, float] | None:
+    """Return the meaning of the PSNR among measurements, a key of `FIGURES`, and its dB."""
+    return next(((key, metrics[key]) for key in FIGURES if key in metrics), None)
 
 
 def describe_progress(job: Job) -> str:
@@ -343,9 +344,9 @@ def describe_progress(job: Job) -> str:
     parts = [progress.doing or f"{progress.fraction:.0%}"]
     if progress.step and progress.unit == "step":
         parts.append(f"step {progress.step}")
-    psnr = job.metrics.get("psnr", quality(progress))
-    if psnr is not None:
-        parts.append(f"PSNR {psnr:.1f} dB")
+    measured = quality(progress.metrics | job.metrics)
+    if measured is not None:
+        parts.append(f"{FIGURES[measured[0]]} {decibel(measured[1])}")
     if progress.seconds_left is not None:
         parts.append(f"{describe_seconds(progress.seconds_left)} left")
     return " · ".join(parts)

@@ -18,17 +18,17 @@ from ..scene.floaters import show_floaters
 from ..scene.frame import NAME, create_frame, frame_origin
 from ..scene.sparse_points import import_points
 from ..state.engine_options import AUTO, is_light, menu
+from ..state.figures import SOURCE_TO_IMAGES, checked_figures, known_figures, store
 from ..state.properties import (
     IMAGE_SIZES,
     NO_MEASURE,
     FieldItem,
-    compared_with,
     find_field,
     find_frame,
     frame_state,
     list_field,
 )
-from ..texts import printable
+from ..texts import FIGURES, decibel, printable
 from ..volume.vdb import missing_color_note
 from ..volume.volume import create_volume_object, show_file, write_volume, writer
 from .capture_result import read_capture
@@ -208,24 +208,36 @@ def _finish_field(role: str, made: str) -> Callable[[Ended], Outcome]:
         path = str(job.out)
         to, arch = job.arguments.text("to", ""), job.arguments.text("arch", "")
         seconds = job.outputs.number("seconds", NO_MEASURE, 0.0, LONGEST_SECONDS)
-        psnr, report = _quality(job), job.outputs.path("report", "")
+        figures, report = (
+            checked_figures(job.outputs.part("figures")),
+            job.outputs.path("report", ""),
+        )
         parent = "" if "field" not in job.arguments else job.field
         item = find_field(frame, path) or list_field(frame, path, "LIGHT" if is_light(to) else role)
         item.path = path  # a view that shows it takes in the new file
         item.parent = parent
         item.architecture = to or arch
         item.seconds = seconds
-        item.psnr = NO_MEASURE if psnr is None else psnr
+        for key in FIGURES:
+            store(getattr(item, key), figures[key])
+        _measure_source(frame, parent, figures[SOURCE_TO_IMAGES])
         item.report = report if report and file_inside(job.folder, report, ".html") else ""
         pictures = sorted((job.folder / PREVIEWS).glob("*.png"))
         item.picture = str(pictures[-1]) if pictures else ""
         message = f"{made} '{item.name}'"
-        if psnr is not None:
-            message += f", PSNR to {compared_with(item.role)} {psnr:.1f} dB"
+        for label, psnr, views in known_figures(item):
+            message += f", {label} {psnr}{views and f' ({views})'}"
         sentences = filter(None, (_with_warnings(message, job), job.client.text("note", "")))
         return Outcome(Path(path), ". ".join(sentences), _volume_next(job, frame))
 
     return finish_one
+
+
+def _measure_source(frame: Object, path: str, figure: Checked | None) -> None:
+    """Take in what a student's report measured of its source."""
+    source = find_field(frame, path)
+    if source is not None and figure is not None:
+        store(source.psnr_to_images, figure)
 
 
 def _finish_volume(job: Ended) -> Outcome:
@@ -276,8 +288,19 @@ def _finish_compare(job: Ended) -> Outcome:
     first, second = (_field_name(job, job.arguments.path(key)) for key in ("reference", "field"))
     psnr = job.outputs.number("psnr", None, -MOST_DECIBEL, MOST_DECIBEL)
     image = _made_picture(job, f"{first} and {second} from {job.client.text('camera')}")
-    figure = "they are equal" if psnr is None else f"a PSNR of {psnr:.1f} dB"
-    return Outcome(image, f"'{first}', '{second}' and their difference: {figure}")
+    done = f"'{first}', '{second}' and their difference"
+    if psnr is None:
+        return Outcome(image, f"{done}: they are equal")
+    label = FIGURES["psnr_to_source"] if _is_source(job) else f"PSNR to '{first}'"
+    views = job.outputs.text("measured_on", "1 view")
+    return Outcome(image, f"{done}: {label} {decibel(psnr)} ({views})")
+
+
+def _is_source(job: Ended) -> bool:
+    """Return whether a field was compared with the one that it was made from."""
+    frame = find_frame(job.client.text("frame"))
+    item = find_field(frame, job.field) if frame else None
+    return item is not None and item.parent == job.arguments.path("reference")
 
 
 def _field_name(job: Ended, path: str) -> str:
@@ -320,13 +343,6 @@ _FINISHERS = {
     "render": _finish_render,
     "compare": _finish_compare,
 }
-
-
-def _quality(job: Ended) -> float | None:
-    """Return the PSNR in dB: of a student to its source, or of a teacher to a validation image."""
-    to_source = "psnr_to_teacher" in job.outputs.values
-    values, key = (job.outputs, "psnr_to_teacher") if to_source else (job.metrics, "psnr")
-    return values.number(key, None, -MOST_DECIBEL, MOST_DECIBEL)
 
 
 def _frame_of(job: Ended) -> Object:

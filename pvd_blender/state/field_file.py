@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..engine.checked import Checked, decode_json, is_file
+from ..engine.checked import Checked, decode_json, is_file, read_json_object
 from ..engine.job import LONGEST_SECONDS
 from ..errors import ConvertFieldError
+from .figures import checked_figures
 
 METADATA_KEY = "pvd_field"
 """Key of the engine's header in the metadata of a safetensors file."""
@@ -31,11 +32,15 @@ class FieldFacts:
         The engine's name of the architecture; empty for a field without one.
     seconds : float or None
         Time that it took to make the field.
+    figures : dict of str to Checked or None
+        The engine's figures by their keys: those of the report next to the file, or those that the
+        file holds; of what was not measured None.
     """
 
     role: str
     architecture: str
     seconds: float | None
+    figures: dict[str, Checked | None]
 
 
 def field_facts(path: Path) -> FieldFacts:
@@ -54,7 +59,20 @@ def field_facts(path: Path) -> FieldFacts:
         role=ROLES.get(header.text("kind"), plain),
         architecture=architecture.text("name", ""),
         seconds=provenance.number("seconds", None, 0.0, LONGEST_SECONDS),
+        figures=_reported(path, provenance) or checked_figures(provenance.part("figures")),
     )
+
+
+def _reported(path: Path, provenance: Checked) -> dict[str, Checked | None] | None:
+    """Return the figures of the report next to a field file, if it is on that very field."""
+    page = path.with_name(f"{path.with_suffix('').name}.report.json")
+    try:
+        report = read_json_object(page)
+        if report.part("provenance").values == provenance.values:
+            return checked_figures(report.part("figures"))
+    except ConvertFieldError:  # none, or not the engine's: the field's own figures are there
+        pass
+    return None
 
 
 def contained_edits(path: Path) -> frozenset[str]:

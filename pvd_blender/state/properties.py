@@ -22,6 +22,7 @@ from ..scene.edit_properties import OPERATIONS, EditShape, tag_owner
 from ..scene.frame import frame_of, is_frame
 from . import settings
 from .engine_options import AUTO, option_property
+from .figures import FieldFigure
 from .settings import StudentSettings, TeacherSettings
 
 ROLES = (
@@ -32,7 +33,7 @@ ROLES = (
     ("LIGHT", "Light Field", "Converted into a light field, which has no density"),
 )
 NO_MEASURE = -1.0
-"""Value of a PSNR or a time that was not measured."""
+"""Value of a time that was not measured."""
 
 IMAGE_SIZES = (
     (
@@ -56,12 +57,15 @@ class FieldItem(PropertyGroup):
 
     path: StringProperty(name="File", description="The field's .safetensors file", update=tag_owner)
     role: EnumProperty(name="Role", description="Origin of the field", items=ROLES)
-    psnr: FloatProperty(
-        name="PSNR",
-        description="Quality in dB: of a teacher to a validation image of the capture, of a "
-        "student to its source field",
-        default=NO_MEASURE,
-        precision=2,
+    psnr_to_images: PointerProperty(
+        name="PSNR to Images",
+        description="Likeness of renders to the capture's images",
+        type=FieldFigure,
+    )
+    psnr_to_source: PointerProperty(
+        name="PSNR to Source",
+        description="Likeness of renders to those of the field that this one was made from",
+        type=FieldFigure,
     )
     parent: StringProperty(
         name="Made From", description="File of the field that this one was made from"
@@ -227,11 +231,6 @@ def rendered_frame(scene: Scene) -> Object:
     )
 
 
-def compared_with(role: str) -> str:
-    """Return the word for what the PSNR of a field compares it with, by the field's role."""
-    return "images" if role == "TEACHER" else "source"
-
-
 def active_field(frame: Object | None) -> FieldItem | None:
     """Return the field that is selected in a frame's list, or None."""
     if frame is None:
@@ -294,6 +293,7 @@ def list_field(frame: Object, path: str, role: str) -> FieldItem:
 CLASSES = (
     *settings.CLASSES,
     *edit_properties.CLASSES,
+    FieldFigure,
     FieldItem,
     ConvertFieldObject,
     ConvertFieldScene,

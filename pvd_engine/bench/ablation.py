@@ -98,7 +98,7 @@ def run(
     dict
         The plan, ``"teacher"`` and ``"rows"``: each with ``target``, ``variant``, ``runs`` (what
         `make_and_measure` gives, by seed), and ``mean``, ``least`` and ``most`` of ``test_psnr``,
-        ``psnr_to_teacher`` and, where the capture has validation images, ``val_psnr``.
+        ``psnr_to_source`` and, where the capture has validation images, ``val_psnr``.
     """
     capture = plan.opened(job)
     views = {"test": require_test_views(capture, MOST_VIEWS)}
@@ -134,7 +134,7 @@ def spread(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Return mean, least and most over the seeds of what `make_and_measure` gives."""
     values = {
         "test_psnr": [record["test"]["psnr"] for record in records],
-        "psnr_to_teacher": [record["test"]["psnr_to_teacher"] for record in records],
+        "psnr_to_source": [record["test"]["psnr_to_source"] for record in records],
     }
     if all("val" in record for record in records):
         values["val_psnr"] = [record["val"]["psnr"] for record in records]
@@ -147,9 +147,9 @@ def spread(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
 def format_table(result: dict[str, Any]) -> str:
     """Return the result of `run` as lines of text."""
     has_val = "val" in result["teacher"]
-    columns = [("test_psnr", "test"), ("psnr_to_teacher", "to teacher")]
+    columns = [("test_psnr", "to images, test"), ("psnr_to_source", "to source")]
     if has_val:
-        columns.insert(0, ("val_psnr", "val"))
+        columns.insert(0, ("val_psnr", "to images, val"))
     lines = [
         f"{result['capture']}, teacher {result['source']}"
         f" {result['teacher']['test']['psnr']:.2f} dB, {result['budget']} each,"

@@ -100,7 +100,7 @@ def format_table(result: dict[str, Any]) -> str:
     for cell in result["cells"]:
         size = "" if cell["max_size"] is None else f" ({cell['max_size']})"
         others = (
-            f"{cell['test']['psnr_to_teacher']:>12.2f}"
+            f"{cell['test']['psnr_to_source']:>12.2f}"
             f"{teachers[cell['source']]['test']['psnr']:>9.2f}"
             f"{teachers[cell['target']]['test']['psnr']:>9.2f}"
         )
@@ -110,9 +110,10 @@ def format_table(result: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"{result['capture']}, {result['budget']} each, seed {result['seed']},"
-            f" {result['device']}; PSNR in dB on the test views",
+            f" {result['device']}; PSNR to images and to source in dB,"
+            " on the test views",
             "s is the optimisation; whole s and peak MB are all of its process",
-            f"{'':<{width}}{'PSNR':>7}{'SSIM':>7}{'to teacher':>12}{'teacher':>9}{'scratch':>9}"
+            f"{'':<{width}}{'PSNR':>7}{'SSIM':>7}{'to source':>12}{'teacher':>9}{'scratch':>9}"
             f"{'steps':>8}{'s':>7}{'whole s':>9}{'MB':>8}{'peak MB':>9}  verdict",
             *(
                 f"{name:<{width}}{_numbers(record, others)}  {word}".rstrip()

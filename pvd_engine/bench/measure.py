@@ -14,12 +14,9 @@ from ..errors import UserError
 from ..fields.storage import load_any_field
 from ..jobs.job import Job
 from ..measure.comparable import measurable, require_comparable
-from ..measure.image_metrics import psnr, ssim
+from ..measure.image_metrics import mean_psnr, psnr, ssim
 from ..render.render import render_image
 from ..render.view_loop import render_views
-
-EQUAL = 100.0
-"""PSNR of pictures without any difference, in decibels; JSON has no infinity."""
 
 
 def held_out(
@@ -65,15 +62,14 @@ def require_test_views(capture: Capture, most: int | None = None) -> tuple[View,
 def compare(pictures: Sequence[np.ndarray], views: Sequence[View]) -> dict[str, float]:
     """Return mean ``psnr`` (decibels) and ``ssim`` of pictures, (H, W, 3) on white, to images.
 
-    Values are clipped to [0, 1] first, as a picture file would hold them; pixels that a mask leaves
-    out do not count.
+    Pixels that a mask leaves out do not count.
     """
     compared = [
-        (picture.clip(0, 1), view_on_white(view), load_mask(view))
+        (picture, view_on_white(view), load_mask(view))
         for picture, view in zip(pictures, views, strict=True)
     ]
     return {
-        "psnr": float(np.mean([psnr(*each) for each in compared])),
+        "psnr": mean_psnr([psnr(*each) for each in compared]),
         "ssim": float(np.mean([ssim(*each) for each in compared])),
     }
 
@@ -97,7 +93,7 @@ def measure(
     Returns
     -------
     dict
-        As from `compare`, and with a teacher ``psnr_to_teacher``, the mean of the views' PSNR
+        As from `compare`, and with a teacher ``psnr_to_source``, the mean of the views' PSNR
         between the two fields' pictures on white.
 
     Raises
@@ -106,14 +102,13 @@ def measure(
         The job was cancelled.
     """
     loaded = load_any_field(field, device)
-    pictures = [image.over(1.0) for _, image in render_views(loaded, views, job)]
+    pictures = [image.on_white() for _, image in render_views(loaded, views, job)]
     measures = compare(pictures, views)
     if teacher is not None:
         example = load_any_field(teacher, device)
         likeness = []
         for view, picture in zip(views, pictures, strict=True):
             job.raise_if_cancelled()
-            expected = render_image(example, view.camera).over(1.0)
-            likeness.append(min(psnr(picture, expected), EQUAL))
-        measures["psnr_to_teacher"] = float(np.mean(likeness))
+            likeness.append(psnr(picture, render_image(example, view.camera).on_white()))
+        measures["psnr_to_source"] = mean_psnr(likeness)
     return measures

@@ -1,6 +1,7 @@
 """The lesson of a student: its teacher, the cameras that render it, and the recipe."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -9,10 +10,12 @@ from ..data.geometry.poses import PoseDistribution
 from ..edit.merged_viewpoints import known_viewpoints
 from ..errors import UserError
 from ..fields.base import Field, Renderable
+from ..measure.figures import TO_SOURCE
 from ..measure.image_metrics import psnr
 from ..render.render import render_image
 from ..space.rays import CameraBatch
 from ..train.goal import Goal
+from ..train.preview import Preview, preview_views
 from .recipe import Recipe
 
 
@@ -28,12 +31,15 @@ class Lesson:
     capture : Capture or None
         Its training cameras give half of the rays.
     recipe : Recipe
+    bridged : Field, optional
+        The source, where the teacher is a bridge that was taught by it.
     """
 
     teacher: Field
     poses: PoseDistribution
     capture: Capture | None
     recipe: Recipe
+    bridged: Field | None = None
 
     def cameras(self) -> CameraBatch | None:
         """Return the capture's training cameras; None without a capture."""
@@ -42,13 +48,17 @@ class Lesson:
         known = [view.camera for view in self.capture.split("train")]
         return CameraBatch.from_cameras(known, self.teacher.device)
 
-    def view(self) -> View:
-        """Return a view for previews, without its image, from which an edited teacher differs."""
+    @property
+    def source(self) -> Field:
+        """The field that the student is compared with."""
+        return self.teacher if self.bridged is None else self.bridged
+
+    def views(self) -> tuple[View, ...]:
+        """Return views for a preview, without images, from which an edited teacher differs."""
         if self.capture is not None:
-            view = (self.capture.split("val") or self.capture.split("train"))[0]
-            return replace(view, image_path=None)
+            return tuple(replace(view, image_path=None) for view in preview_views(self.capture))
         camera = self.poses.sample(1, np.random.default_rng(0))[0]
-        return View("view", camera, "val", None)
+        return (View("view", camera, "random", None),)
 
 
 def require_density(teacher: Field) -> None:
@@ -57,17 +67,17 @@ def require_density(teacher: Field) -> None:
         raise UserError("The field is empty, so there is nothing to convert; undo some edits.")
 
 
-def goal(until_psnr: float | None, teacher: Field, camera: Camera) -> Goal | None:
-    """Return the goal of a PSNR to the teacher's picture; None without one."""
+def goal(until_psnr: float | None, source: Renderable, camera: Camera) -> Goal | None:
+    """Return the goal of a PSNR to the source's picture; None without one."""
     if until_psnr is None:
         return None
-    return Goal(until_psnr, camera, render_image(teacher, camera).over(1.0))
+    return Goal(until_psnr, camera, render_image(source, camera).on_white())
 
 
-def likeness(student: Renderable, teacher: Renderable, camera: Camera) -> float:
-    """Return the PSNR of a student's picture to its teacher's, on white."""
-    picture, expected = (render_image(field, camera).over(1.0) for field in (student, teacher))
-    return psnr(picture, expected)
+def quick_figures(student: Renderable, lesson: Lesson, preview: Preview) -> dict[str, Any]:
+    """Return the figures that a preview gives of a student, JSON as in `measure.figures`."""
+    pictures = [render_image(f, preview.camera).on_white() for f in (student, lesson.source)]
+    return {TO_SOURCE: preview.figure(psnr(*pictures))}
 
 
 def viewpoints(teacher: Field, capture: Capture | None) -> PoseDistribution:

@@ -15,7 +15,7 @@ from ..jobs.job import Job
 from ..train.loop import Training, optimise
 from ..train.pixels import PixelTable
 from ..train.preview import Preview
-from .lesson import Lesson, goal, likeness
+from .lesson import Lesson, goal, quick_figures
 from .light_objective import LightObjective, LightRecipe, hard_rays
 from .ray_source import RaySource
 
@@ -42,15 +42,15 @@ def teach_light_field(
     seed : int
     job : Job
     until_psnr : float, optional
-        PSNR to the teacher's picture of one view at which to stop, decibels.
+        PSNR to the source's picture of one view at which to stop, decibels.
 
     Returns
     -------
     training : Training
         The training of the light field, at its end.
     report : dict
-        ``psnr_to_teacher`` on one view; ``rays`` that it learned from; ``fine_tuned``, whether
-        images took part; and ``flops`` of a ray.
+        ``figures`` as in `measure.figures`, on one view; ``rays`` that it learned from;
+        ``fine_tuned``, whether images took part; and ``flops`` of a ray.
     """
     teacher = lesson.teacher.requires_grad_(False)
     torch.manual_seed(seed)
@@ -64,16 +64,16 @@ def teach_light_field(
     pixels = None if capture is None else open_pixels(capture, training, budget, job)
     has_alpha = capture is not None and capture.has_alpha
     objective = LightObjective(training, teacher, source, recipe, hard, pixels, has_alpha)
-    preview = Preview(lesson.view(), field, job)
+    preview = Preview(lesson.views(), field, job)
     try:
-        wanted = goal(until_psnr, teacher, preview.camera)
+        wanted = goal(until_psnr, lesson.source, preview.camera)
         optimise(training, objective, budget, job, preview, wanted)
     finally:
         if pixels is not None:
             pixels.close()
     preview()
     return training, {
-        "psnr_to_teacher": likeness(field, teacher, preview.camera),
+        "figures": quick_figures(field, lesson, preview),
         "rays": training.step * objective.batch,
         "fine_tuned": pixels is not None,
         "flops": field.flops(),

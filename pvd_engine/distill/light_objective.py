@@ -132,7 +132,7 @@ class LightObjective:
         rate = self.batch / max(now - self.since, 1e-9)
         self.since = now
         psnr = -10 * math.log10(error + 1e-10)
-        name = "psnr_to_teacher" if stage == PSEUDO else "train_psnr"
+        name = "psnr_to_source" if stage == PSEUDO else "psnr_to_images"
         return loss, {"stage": float(stage), name: psnr, "rays_per_second": rate}
 
     def _on_teacher(self, step: int) -> tuple[Tensor, float]:

@@ -104,7 +104,7 @@ class DistillObjective:
         self.source.learn(drawn, errors.detach())
         if stage == 3:
             rendered = errors.mean()
-            report["psnr_to_teacher"] = -10 * math.log10(float(rendered.detach()) + 1e-10)
+            report["psnr_to_source"] = -10 * math.log10(float(rendered.detach()) + 1e-10)
             losses.append(recipe.rendered * rendered)
         return functools.reduce(torch.add, losses), report
 

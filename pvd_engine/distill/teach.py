@@ -10,7 +10,7 @@ from ..jobs.job import Job
 from ..train.loop import Training, optimise
 from ..train.preview import Preview
 from .feature_match import match_features
-from .lesson import Lesson, goal, likeness
+from .lesson import Lesson, goal, quick_figures
 from .objective import DistillObjective
 from .probe import visible_points
 from .projection import Start, project
@@ -49,7 +49,7 @@ def teach(
     seed : int
     job : Job
     until_psnr : float, optional
-        PSNR to the teacher's picture of one view at which to stop, decibels.
+        PSNR to the source's picture of one view at which to stop, decibels.
     checkpoint : str
         Name of the checkpoint in the job folder.
 
@@ -58,8 +58,8 @@ def teach(
     training : Training
         The training of the student, at its end.
     report : dict
-        ``projected``, whether it began from a projection; ``psnr_to_teacher`` on one view; and
-        ``stages``, the ones that took part.
+        ``projected``, whether it began from a projection; ``figures`` as in `measure.figures`,
+        on one view; and ``stages``, the ones that took part.
     """
     teacher, recipe = lesson.teacher, lesson.recipe
     points = visible_points(teacher, lesson.poses, PROBE_RAYS, seed)
@@ -75,14 +75,14 @@ def teach(
     teacher.requires_grad_(False)
     samples = SAMPLES_PER_STEP[student.device.type]
     objective = DistillObjective(training, teacher, source, recipe, features, samples)
-    preview = Preview(lesson.view(), student, job)
-    wanted = goal(until_psnr, teacher, preview.camera)
+    preview = Preview(lesson.views(), student, job)
+    wanted = goal(until_psnr, lesson.source, preview.camera)
     optimise(training, objective, budget, job, preview, wanted)
     student.occupancy.rebuild(student.log_density, student.step)
     preview()
     return training, {
         "projected": start.projected,
-        "psnr_to_teacher": likeness(student, teacher, preview.camera),
+        "figures": quick_figures(student, lesson, preview),
         "stages": [int(stage) for stage in objective.recipe.stages],
     }
 

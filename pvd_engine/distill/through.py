@@ -30,7 +30,9 @@ def through_sparse_tensor(
     """
     path = job.checkpoints / "sparse_tensor-field.safetensors"
     if path.is_file():
-        return replace(lesson, teacher=load_field(path, lesson.teacher.device))
+        return replace(
+            lesson, teacher=load_field(path, lesson.teacher.device), bridged=lesson.teacher
+        )
     # Moves and tints cannot be made in tensors: the bridge learns a field that has them.
     edited = sharply_cut(lesson.teacher)
     base = lesson.teacher if edited is None else edited.base
@@ -41,7 +43,7 @@ def through_sparse_tensor(
     if edited is not None:
         carve(bridge, edited)
     save_field(path, bridge)
-    return replace(lesson, teacher=bridge)
+    return replace(lesson, teacher=bridge, bridged=lesson.teacher)
 
 
 def carve(field: RadianceField, edited: EditedField) -> None:

@@ -1,96 +1,266 @@
-"""The outcome of edits: the fraction of a field that they remove, and warnings about them."""
+"""The outcome of edits: the fraction of a field that they remove, and warnings about them.
 
-from collections.abc import Callable
+Points in the field's occupied cells stand for what is there. The edits are carried out on these
+points, one after the other, so that it does not matter how far apart moved parts are.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ..data.notes import percentage
 from ..fields.base import Field
-from .edit_list import KEEP, PLACING, Edit
+from ..space.space_map import BoxMap, SpaceMap
+from .edit_list import DUPLICATE, KEEP, MOVE, PLACING, SCALE_DENSITY, TINT, Edit, EditList
 from .edited_field import EditedField
 from .layer import Layer
 from .masked_field import cell_corners
+from .merged_field import MergedField
 from .regions import OUTSIDE
+from .soft_region import SoftRegion
 
 SAMPLES_A_SIDE = 4
-"""Samples along each side of an occupancy cell that measure how much of it an edit removes."""
+"""Samples along each side of an occupancy cell that stand for what is in it."""
 
 CELLS_AT_ONCE = 1 << 14
-"""Occupancy cells that are measured at a time."""
+"""Occupancy cells that are followed at a time."""
+
+MOST_POINTS = 1 << 20
+"""Points at a time above which every second one stands for two."""
+
+LEAST_OUTSIDE = 0.01
+"""Fraction of a part outside the scene that is worth a warning."""
+
+TOLERANCE = 1e-5
+"""Distance beyond the scene's box that is rounding, by the size of the box."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of edits.
+
+    Attributes
+    ----------
+    removed : float
+        Fraction of the field's occupied volume that is gone. Volume that a duplicate adds makes up
+        for what is removed.
+    warnings : list of str
+        A sentence for everything that is a likely mistake.
+    """
+
+    removed: float
+    warnings: list[str]
+
+
+@dataclass
+class _Effect:
+    """What one edit meets, in cells, and how much of that it takes out of the scene."""
+
+    met: float = 0.0
+    outside: float = 0.0
+    lost: float = 0.0
+    cut: float = 0.0
+
+
+@dataclass
+class _Scene:
+    """Where things can be.
+
+    Attributes
+    ----------
+    box : (2, 3) tensor or None
+        The box that a bounded scene was trained in.
+    space : SpaceMap or None
+        The map of a scene without one, beyond which nothing can be shown.
+    """
+
+    box: Tensor | None
+    space: SpaceMap | None
 
 
 @torch.no_grad()
-def removed_fraction(
-    parent: Field, edited: EditedField, report: Callable[[float], None] | None = None
-) -> float:
-    """Return the fraction of the parent's occupied volume that its edited field no longer has.
-
-    Volume that a duplicate adds makes up for what is removed.
+def outcome(
+    parent: Field, edits: Sequence[Edit], report: Callable[[float], None] | None = None
+) -> Outcome:
+    """Return what edits do to a field.
 
     Parameters
     ----------
     parent : Field
-    edited : EditedField
-        Made from `parent`.
+    edits : sequence of Edit
+        One list of edits, with their regions on the field's device.
     report : callable, optional
         Called with the fraction that is done, 0 to 1; an exception from it ends the work.
     """
-    report = report or (lambda fraction: None)
-    before = occupied_volume(parent, lambda fraction: report(fraction / 2))
-    after = occupied_volume(edited, lambda fraction: report((1 + fraction) / 2))
-    return max(1 - after / before, 0.0) if before else 0.0
-
-
-def occupied_volume(field: Field, report: Callable[[float], None]) -> float:
-    """Return the volume that a field's occupied cells and its edits leave.
-
-    It is in cubic dataset units, or in parts of the grid where the map of space stretches lengths.
-    """
-    cells = field.occupancy.occupied_cells()
-    volume = 0.0
+    steps = [
+        [(number, edit) for number, edit in run]
+        for _, run in itertools.groupby(enumerate(edits), _step_key)
+    ]
+    scene = _scene(parent)
+    effects = [_Effect() for _ in edits]
+    cells = parent.occupancy.occupied_cells()
+    before = after = 0.0
     for start in range(0, len(cells), CELLS_AT_ONCE):
-        report(start / len(cells))
-        volume += float(remaining(field, cells[start : start + CELLS_AT_ONCE]).sum())
-    return volume * field.space.grid_volume() / field.occupancy.resolution**3
+        if report is not None:
+            report(start / len(cells))
+        points, volume = _material(parent, edits, cells[start : start + CELLS_AT_ONCE])
+        before += float(volume.sum())
+        for step in steps:
+            follow = _place if step[0][1].operation in PLACING else _mask
+            points, volume = follow(points, volume, step, effects, scene)
+            if len(points) > MOST_POINTS:
+                points, volume = points[::2], 2 * volume[::2]
+        after += float(volume.sum())
+    removed = max(1 - after / before, 0.0) if before else 0.0
+    return Outcome(removed, list(_warnings(parent, edits, effects, removed)))
 
 
-def remaining(field: Field, cells: Tensor) -> Tensor:
-    """Return the fraction (N,) of each flat cell (N,) that edits left; sampled where unclear."""
-    fraction = torch.ones(len(cells), dtype=torch.float64, device=cells.device)
-    if not isinstance(field, Layer):
-        return fraction
-    cleared, untouched = field.classify(*cell_corners(field.occupancy, cells))
-    fraction[cleared] = 0
-    mixed = (~cleared & ~untouched).nonzero().view(-1)
+def _step_key(numbered: tuple[int, Edit]) -> int:
+    """Return the same key for the edits that apply at once: all between two moves."""
+    number, edit = numbered
+    return number if edit.operation in PLACING else -1
+
+
+def _scene(parent: Field) -> _Scene:
+    """Return the bounds of the scene that a field was trained on; a merged one has none."""
+    base = parent.base if isinstance(parent, EditedField) else parent
+    if not isinstance(base.space, BoxMap):
+        return _Scene(None, base.space)
+    return _Scene(None if isinstance(base, MergedField) else base.box, None)
+
+
+def _material(parent: Field, edits: Sequence[Edit], cells: Tensor) -> tuple[Tensor, Tensor]:
+    """Return points (N, 3) for what is in flat cells, and the volume (N,) of each, in cells.
+
+    A cell that no edit cuts through has one point, any other has `SAMPLES_A_SIDE` to the side.
+    """
+    low, high = cell_corners(parent.occupancy, cells)
+    whole = torch.ones(len(cells), dtype=torch.bool, device=cells.device)
+    if isinstance(parent, Layer):
+        cleared, untouched = parent.classify(low, high)
+        cells, low, high, whole = (part[~cleared] for part in (cells, low, high, untouched))
+    for edit in edits:
+        if edit.operation in PLACING:
+            whole &= SoftRegion(edit.region, edit.soft).classify(low, high) == OUTSIDE
+    masks = [edit for edit in edits if edit.operation not in PLACING]
+    for edit in masks:
+        gone, left = EditList([edit]).classify(low, high)
+        whole &= gone | left
     axis = (torch.arange(SAMPLES_A_SIDE, device=cells.device) + 0.5) / SAMPLES_A_SIDE
     offsets = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(-1, 3)
-    points = field.occupancy.points_in_cells(
-        cells[mixed].repeat_interleave(len(offsets)), offsets.repeat(len(mixed), 1)
+    occupancy, split = parent.occupancy, cells[~whole]
+    middle = occupancy.points_in_cells(cells[whole], offsets.new_full((int(whole.sum()), 3), 0.5))
+    many = occupancy.points_in_cells(
+        split.repeat_interleave(len(offsets)), offsets.repeat(len(split), 1)
     )
-    fraction[mixed] = field.holds(points).view(len(mixed), len(offsets)).double().mean(dim=1)
-    return fraction
+    if isinstance(parent, Layer):
+        many = many[parent.holds(many)]
+    volume = torch.ones(len(middle) + len(many), dtype=torch.float64, device=cells.device)
+    volume[len(middle) :] = 1 / len(offsets)
+    return torch.cat((middle, many)), volume
 
 
-def edit_warnings(parent: Field, edits: tuple[Edit, ...], removed: float) -> list[str]:
-    """Return a sentence for every edit that is a likely mistake: it touches or leaves nothing.
+_Step = Sequence[tuple[int, Edit]]
 
-    Edits after a move or duplicate are not checked: their region may hold what it moved there.
-    """
-    low, high = cell_corners(parent.occupancy, parent.occupancy.occupied_cells())
-    warnings = []
-    for number, edit in enumerate(edits, start=1):
-        if bool((edit.region.classify(low, high) == OUTSIDE).all()):
+
+def _mask(
+    points: Tensor, volume: Tensor, step: _Step, effects: list[_Effect], _scene: _Scene
+) -> tuple[Tensor, Tensor]:
+    """Carry out edits that apply at once and move nothing."""
+    for number, edit in step:
+        weight = SoftRegion(edit.region, edit.soft).weight(points)
+        effects[number].met += float(volume[weight > 0].sum())
+    keeps = [(number, edit) for number, edit in step if edit.operation == KEEP]
+    if keeps:
+        kept = EditList([edit for _, edit in keeps]).density_factor(points)
+        for number, _ in keeps:
+            effects[number].cut += float(volume[kept < 1].sum())
+    stays = EditList([edit for _, edit in step]).mask(points)
+    return points[stays], volume[stays]
+
+
+def _place(
+    points: Tensor, volume: Tensor, step: _Step, effects: list[_Effect], scene: _Scene
+) -> tuple[Tensor, Tensor]:
+    """Carry out a move or a duplicate."""
+    ((number, edit),) = step
+    assert edit.to is not None
+    weight = SoftRegion(edit.region, edit.soft).weight(points)
+    part, effect = weight > 0, effects[number]
+    turn = torch.tensor(edit.to.matrix[:3, :3], dtype=torch.float64, device=points.device)
+    offset = torch.tensor(edit.to.matrix[:3, 3], dtype=torch.float64, device=points.device)
+    placed = (points[part].double() @ turn.T + offset).to(points.dtype)
+    size = volume[part]
+    effect.met += float(size.sum())
+    shown = torch.ones(len(placed), dtype=torch.bool, device=points.device)
+    if scene.box is not None:
+        margin = TOLERANCE * float((scene.box[1] - scene.box[0]).max())
+        inside = (placed >= scene.box[0] - margin) & (placed <= scene.box[1] + margin)
+        effect.outside += float(size[~inside.all(dim=-1)].sum())
+    elif scene.space is not None:
+        shown = scene.space.contains(placed)
+        effect.lost += float(size[~shown].sum())
+    stays = weight < 1 if edit.operation == MOVE else torch.ones_like(part)
+    return (
+        torch.cat((points[stays], placed[shown])),
+        torch.cat((volume[stays], size[shown] * edit.to.scale**3)),
+    )
+
+
+def _warnings(
+    parent: Field, edits: Sequence[Edit], effects: Sequence[_Effect], removed: float
+) -> Iterator[str]:
+    """Yield a sentence for everything that is a likely mistake."""
+    corners = cell_corners(parent.occupancy, parent.occupancy.occupied_cells())
+    unclear, moved = False, False
+    for number, (edit, effect) in enumerate(zip(edits, effects, strict=True), start=1):
+        if effect.met:
+            reason = _why_no_change(edit, effect) or _where_it_leads(effect)
+        # Points can miss what is smaller than a cell; cells do not know what was moved.
+        elif moved or _misses(edit, *corners):
             verb = "holds" if edit.operation == KEEP else "touches"
-            warnings.append(
-                f"Edit {number} ({edit.operation} {edit.region.kind}) {verb} no occupied part of"
-                " the field."
-            )
-        if edit.operation in PLACING:
-            break
-    if removed == 1:
-        warnings.append(
-            "The edits leave nothing of the field; check that they are in the dataset frame."
-        )
-    elif removed == 0 and not warnings and all(edit.operation == KEEP for edit in edits):
-        warnings.append("The edits remove nothing of the field.")
-    return warnings
+            reason = f"{verb} no occupied part of the field"
+        else:
+            reason, unclear = None, True
+        if reason is not None:
+            yield f"Edit {number} ({edit.operation} {edit.region.kind}) {reason}."
+        moved |= edit.operation in PLACING
+    if removed == 1 and not any(effect.lost for effect in effects):
+        left = "almost nothing" if unclear else "nothing"
+        yield f"The edits leave {left} of the field; check that they are in the dataset frame."
+
+
+def _misses(edit: Edit, low: Tensor, high: Tensor) -> bool:
+    """Return whether an edit certainly meets none of some cells (M, 3), (M, 3)."""
+    return bool((SoftRegion(edit.region, edit.soft).classify(low, high) == OUTSIDE).all())
+
+
+def _where_it_leads(effect: _Effect) -> str | None:
+    """Return what an edit takes out of the scene, for its sentence, or None."""
+    for amount, where in (
+        (effect.lost, "to where the scene cannot show it, so that is lost"),
+        (effect.outside, "out of the scene's box, where the capture's cameras may not see it"),
+    ):
+        fraction = amount / effect.met
+        if fraction >= LEAST_OUTSIDE:
+            part = "all" if fraction == 1 else percentage(fraction)
+            return f"takes {part} of its part {where}; check where the edit leads to"
+    return None
+
+
+def _why_no_change(edit: Edit, effect: _Effect) -> str | None:
+    """Return why an edit that meets something changes nothing, for its sentence, or None."""
+    if edit.operation == KEEP and effect.cut == 0:
+        return "covers all of the field, so it removes nothing"
+    if edit.operation == SCALE_DENSITY and edit.factor == 1:
+        return "multiplies the density by 1, so it changes nothing"
+    if edit.operation == TINT and edit.color == (1, 1, 1):
+        return "multiplies the colour by 1, 1, 1, so it changes nothing"
+    if edit.to is not None and edit.to.is_identity:
+        if edit.operation == DUPLICATE:
+            return "leads to where its part is already, so it only doubles the density there"
+        return "leads to where its part is already, so it changes nothing"
+    return None

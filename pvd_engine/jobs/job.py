@@ -162,7 +162,7 @@ class Job:
         doing : str, optional
             Activity before the main work, such as ``"Reading images 3 of 100"``.
         **metrics
-            Numbers measured so far, such as ``train_psnr``.
+            Numbers measured so far, such as ``psnr_to_images``.
         """
         self._keep(metrics)
         now = time.monotonic()

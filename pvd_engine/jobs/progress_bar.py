@@ -83,7 +83,7 @@ def describe(payload: dict) -> str:
         parts.append(f"{describe_seconds(payload['seconds_left'])} left")
     for name, value in payload.items():
         if name not in _PLAIN:
-            parts.append(f"{name} {value:.4g}")
+            parts.append(f"{name.replace('_', ' ')} {value:.4g}")
     # Braces are the bar's own syntax.
     return printable(", ".join(parts)).replace("{", "(").replace("}", ")")
 

@@ -20,7 +20,9 @@ def _lines(values: dict[str, Any], indent: str) -> list[str]:
         label = f"{indent}{name.replace('_', ' ')}:"
         if value is None or value == [] or value == {}:
             continue
-        if isinstance(value, dict):
+        if isinstance(value, dict) and "measured_on" in value:
+            lines.append(f"{label} {value['psnr']:.2f} dB ({value['measured_on']})")
+        elif isinstance(value, dict):
             lines.append(label)
             lines.extend(_lines(value, indent + "  "))
         else:

@@ -1,11 +1,15 @@
 """Likeness of a rendered image to its target: PSNR and SSIM."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy.ndimage import minimum_filter
 from skimage.metrics import structural_similarity
+
+EQUAL = 100.0
+"""PSNR that a view without any difference counts as in a mean, decibels."""
 
 SSIM_SIGMA = 1.5
 SSIM_WINDOW = 11
@@ -36,6 +40,14 @@ def psnr(image: np.ndarray, target: np.ndarray, counts: np.ndarray | None = None
     difference = difference if counts is None else difference[counts]
     error = float(np.mean(difference**2))
     return math.inf if error == 0 else -10 * math.log10(error)
+
+
+def mean_psnr(decibels: Sequence[float]) -> float:
+    """Return the mean of some views' PSNR, decibels; at most `EQUAL` of each.
+
+    One view without any difference would make the mean of all infinite.
+    """
+    return float(np.mean(np.minimum(decibels, EQUAL)))
 
 
 def ssim(image: np.ndarray, target: np.ndarray, counts: np.ndarray | None = None) -> float:

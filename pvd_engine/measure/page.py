@@ -13,6 +13,7 @@ from typing import Any
 from ..data.notes import percentage
 from ..files.atomic import json_text
 from .curves import line_plot
+from .figures import TO_SOURCE
 from .pictures import ERROR_SCALE
 from .style import STYLE
 
@@ -25,6 +26,9 @@ STAGE_NAMES = {
     4: "rays of the teacher",
     5: "pixels of the images",
 }
+
+REAL = 5
+"""Stage whose rays are compared with the images."""
 
 Pictures = Sequence[tuple[str, Sequence[tuple[str, str]]]]
 """Views by name, each with captions and ``data:`` URIs."""
@@ -87,8 +91,15 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def megabytes(size: int) -> str:
-    """Return bytes as megabytes, or as kilobytes below one."""
+    """Return bytes as megabytes, below one as kilobytes, below one of these as bytes."""
+    if size < 1e3:
+        return f"{size} bytes"
     return f"{size / 1e6:.2f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+
+
+def positive(value: float) -> str:
+    """Return a time or a rate to one decimal; what is not nothing is not ``"0.0"``."""
+    return "less than 0.1" if 0 < value < 0.1 else number(value, 1)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -> str:
@@ -121,9 +132,8 @@ def _heading(report: dict[str, Any], title: str) -> str:
     teacher, student = _name_of(report["teacher"]), _name_of(report["student"])
     capture = report["capture"]
     words = (
-        f"{teacher} → {student}, converted in {number(report['times']['seconds'], 1)} s; measured "
-        f"on {capture['measured']} of {capture['views']} {capture['split']} views of "
-        f"{capture['name']}."
+        f"{teacher} → {student}, converted in {positive(report['times']['seconds'])} s; measured "
+        f"on {report['figures'][TO_SOURCE]['measured_on']}, of {capture['name']}."
     )
     return f'<header>\n<h1>{escape(title)}</h1>\n<p class="muted">{escape(words)}</p>\n</header>'
 
@@ -136,9 +146,9 @@ def _tiles(report: dict[str, Any]) -> str:
     if before["psnr"] is not None and after["psnr"] is not None:
         change = f"; {after['psnr'] - before['psnr']:+.2f} dB".replace("-", "−")
     tiles = (
-        ("main", "Student against teacher", _decibel(faithful), _ssim(faithful)),
-        ("", "Before: teacher against images", _decibel(before), _ssim(before)),
-        ("", "After: student against images", _decibel(after), _ssim(after) + change),
+        ("main", "PSNR to source: student to teacher", _decibel(faithful), _ssim(faithful)),
+        ("", "PSNR to images before: teacher", _decibel(before), _ssim(before)),
+        ("", "PSNR to images after: student", _decibel(after), _ssim(after) + change),
         ("", "File", megabytes(new), f"teacher {megabytes(old)}; {percentage(new / old)} of it"),
     )
     lines = ['<div class="tiles">']
@@ -177,13 +187,13 @@ def _views(pictures: Pictures) -> str:
 
 def _curves(curves: dict[str, Any]) -> str:
     seconds, stages = curves["seconds"], curves["stage"]
+    # A light field learns from images at last.
+    meaning = "PSNR to source (to images in stage 5)" if REAL in stages else "PSNR to source"
     plots = (
-        line_plot(
-            "PSNR to the teacher, of each step's rays", "dB", seconds, curves["psnr"], stages
-        ),
+        line_plot(f"{meaning}, of each step's rays", "dB", seconds, curves["psnr"], stages),
         line_plot("Loss, logarithmic", "loss", seconds, curves["loss"], stages, log=True),
     )
-    titles = ("PSNR of the rays of the steps, to the teacher", "Loss, on a logarithmic axis")
+    titles = (f"{meaning}, of the rays of the steps", "Loss, on a logarithmic axis")
     lines = ['<div class="plots">']
     for plot, title in zip(plots, titles, strict=True):
         lines.append(f'<figure class="card">\n{plot}\n<figcaption>{title}</figcaption>\n</figure>')
@@ -196,7 +206,15 @@ def _curves(curves: dict[str, Any]) -> str:
 
 
 def _table_of_views(report: dict[str, Any]) -> str:
-    head = ("view", "before, dB", "SSIM", "after, dB", "SSIM", "to teacher, dB", "SSIM")
+    head = (
+        "view",
+        "PSNR to images before, dB",
+        "SSIM",
+        "PSNR to images after, dB",
+        "SSIM",
+        "PSNR to source, dB",
+        "SSIM",
+    )
     rows = [_row(view["name"], view) for view in report["views"]]
     rows.append(_row("mean", report))
     return _section("Each view", f'<div class="card">\n{table(head, rows)}\n</div>')
@@ -224,9 +242,9 @@ def _settings(report: dict[str, Any]) -> str:
     times, machine = report["times"], report["machine"]
     device = machine["device"] or {}
     made = [
-        ["conversion", f"{number(times['seconds'], 1)} s"],
-        ["steps", f"{times['steps']:,}, {number(times['steps_per_second'], 1)} a second"],
-        ["this report", f"{number(times['report_seconds'], 1)} s, not counted above"],
+        ["conversion", f"{positive(times['seconds'])} s"],
+        ["steps", f"{times['steps']:,}, {positive(times['steps_per_second'])} a second"],
+        ["this report", f"{positive(times['report_seconds'])} s, not counted above"],
         ["device", f"{device.get('type', '–')}, {device.get('name', '–')}"],
         ["threads", f"{machine['threads']} of {machine['cores']} cores"],
         ["platform", f"{machine['platform']}, Python {machine['python']}"],

@@ -9,12 +9,14 @@ The keys of the JSON file, decibels for ``psnr``, null where something is not kn
                 images and how many of them were ``measured``
 ``notes``       sentences that a reader of the figures must know
 ``comparable``  false where the teacher shows another scene than the images: edited or merged
-``before``      ``psnr`` and ``ssim`` of the teacher against the images, means over the views
-``after``       the same of the student
-``to_teacher``  the same of the student against the teacher's renders
+``figures``     as in `figures`, of the student; those against images where they are comparable
+``before``      PSNR to images of the teacher: ``psnr`` and ``ssim``, means over the views
+``after``       PSNR to images of the student, the same
+``to_teacher``  PSNR to source of the student, against the teacher's renders, the same
 ``views``       a list: ``name``, ``width``, ``height`` and the three above, of each view
 ``curves``      lists of equal length: ``step``, ``seconds``, ``stage``, ``loss`` and ``psnr``
-                (of the rays of those steps, to the teacher); each point is a mean over some steps
+                (of the rays of those steps, to source; in stage 5, of light fields, to images);
+                each point is a mean over some steps
 ``teacher``     ``file``, ``kind``, ``architecture`` (as in its header), ``parameters`` (their
                 number) and ``size`` in bytes
 ``student``     the same
@@ -31,6 +33,7 @@ Images and renders are compared as ``pvd eval`` does, on white.
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +50,7 @@ from ..files.atomic import write_bytes, write_json
 from ..jobs.fraction import fraction_reporter
 from ..jobs.hello import hello
 from ..jobs.job import Job
+from .figures import SOURCE_TO_IMAGES, TO_IMAGES, TO_SOURCE, figure
 from .page import page
 from .pictures import panels
 from .report_views import QUALITIES, affordable, mean_quality, measure, views_of
@@ -84,7 +88,7 @@ class Conversion:
     device: torch.device
 
 
-def write_report(conversion: Conversion, capture: Capture, job: Job) -> Path:
+def write_report(conversion: Conversion, capture: Capture, job: Job) -> tuple[Path, dict[str, Any]]:
     """Measure a conversion and write its report next to the student's file.
 
     Parameters
@@ -96,8 +100,9 @@ def write_report(conversion: Conversion, capture: Capture, job: Job) -> Path:
 
     Returns
     -------
-    Path
-        The page.
+    page : Path
+    figures : dict
+        ``figures`` of the report.
 
     Raises
     ------
@@ -121,6 +126,7 @@ def write_report(conversion: Conversion, capture: Capture, job: Job) -> Path:
         measured.append(entry)
         if view.name in shown:
             pictures.append((view.name, panels(view)))
+    figures = _figures(measured, split, len(of_split), comparable=altered is None)
     report = {
         "schema": SCHEMA,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -132,6 +138,7 @@ def write_report(conversion: Conversion, capture: Capture, job: Job) -> Path:
         },
         "notes": notes,
         "comparable": altered is None,
+        "figures": figures,
         **{key: mean_quality([e[key] for e in measured]) for key in QUALITIES},
         "views": measured,
         "curves": conversion.curves,
@@ -151,7 +158,22 @@ def write_report(conversion: Conversion, capture: Capture, job: Job) -> Path:
     page_path = conversion.student.with_name(f"{stem}.report.html")
     write_json(conversion.student.with_name(f"{stem}.report.json"), report)
     write_bytes(page_path, page(report, pictures).encode())
-    return page_path
+    return page_path, figures
+
+
+def _figures(
+    measured: Sequence[dict[str, Any]], split: str, of: int, comparable: bool
+) -> dict[str, Any]:
+    side = max(max(entry["width"], entry["height"]) for entry in measured)
+
+    def one(key: str) -> dict[str, Any] | None:
+        return figure([entry[key]["psnr"] for entry in measured], of, split, side)
+
+    return {
+        TO_SOURCE: one("to_teacher"),
+        TO_IMAGES: one("after") if comparable else None,
+        SOURCE_TO_IMAGES: one("before") if comparable else None,
+    }
 
 
 def alteration(header: dict[str, Any]) -> str | None:

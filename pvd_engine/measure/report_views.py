@@ -11,7 +11,7 @@ from ..data.images.masks import load_mask
 from ..errors import UserError
 from ..fields.base import Renderable
 from ..render.render import render_image
-from .image_metrics import SSIM_WINDOW, leaves_something, psnr, ssim
+from .image_metrics import SSIM_WINDOW, leaves_something, mean_psnr, psnr, ssim
 from .pictures import ViewPictures
 
 MAX_VIEWS = 8
@@ -72,7 +72,7 @@ def measure(
         def report(fraction: float) -> None:
             progress((before + fraction) / (2 * len(views)))
 
-        return render_image(field, view.camera, report).over(1.0).clip(0, 1)
+        return render_image(field, view.camera, report).on_white()
 
     for number, view in enumerate(views):
         truth, counts = _truth(view, notes)
@@ -97,8 +97,8 @@ def measure(
 def _truth(view: View, notes: list[str]) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Return a view's image on white and the pixels that its mask leaves.
 
-    Both are None without pixels that count, or without an image that can be read, which adds a
-    note.
+    Both are None where the mask leaves too little, as `comparable.measurable` says, or without an
+    image that can be read, which adds a note.
     """
     if view.image_path is None:
         return None, None
@@ -107,7 +107,7 @@ def _truth(view: View, notes: list[str]) -> tuple[np.ndarray | None, np.ndarray 
     except UserError:  # a conversion of hours must not fail because of it
         notes.append(f"The image of {view.name} cannot be read, so it was not compared.")
         return None, None
-    return (truth, counts) if counts is None or counts.any() else (None, None)
+    return (truth, counts) if leaves_something(counts) else (None, None)
 
 
 def quality(
@@ -115,11 +115,11 @@ def quality(
 ) -> dict[str, float | None]:
     """Return PSNR and SSIM of a picture (H, W, 3), by the pixels that count, (H, W) bool.
 
-    Null without a target or, SSIM, where too little is left.
+    Null without a target or, SSIM, where the picture is too small.
     """
     if target is None:
         return {"psnr": None, "ssim": None}
-    enough = min(picture.shape[:2]) >= SSIM_WINDOW and leaves_something(counts)
+    enough = min(picture.shape[:2]) >= SSIM_WINDOW
     return {
         "psnr": psnr(picture, target, counts),
         "ssim": ssim(picture, target, counts) if enough else None,
@@ -128,8 +128,9 @@ def quality(
 
 def mean_quality(entries: Sequence[dict[str, float | None]]) -> dict[str, float | None]:
     """Return means over the views that have a figure."""
-    result: dict[str, float | None] = {}
-    for name in ("psnr", "ssim"):
+
+    def mean(name: str, average: Callable[[list[float]], Any]) -> float | None:
         known = [value for entry in entries if (value := entry[name]) is not None]
-        result[name] = float(np.mean(known)) if known else None
-    return result
+        return float(average(known)) if known else None
+
+    return {"psnr": mean("psnr", mean_psnr), "ssim": mean("ssim", np.mean)}

@@ -36,6 +36,10 @@ class RenderedImage:
         """Return the colour (H, W, 3) composited on a grey background."""
         return self.color + background * (1 - self.alpha[..., None])
 
+    def on_white(self) -> np.ndarray:
+        """Return the colour (H, W, 3) on white, in [0, 1]: the picture that is compared."""
+        return self.over(1.0).clip(0, 1)
+
     def to_uint8(self) -> np.ndarray:
         """Return straight-alpha RGBA (H, W, 4) uint8, as a PNG file holds it."""
         return self._quantized(np.uint8)

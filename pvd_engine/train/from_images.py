@@ -1,6 +1,7 @@
 """Train a field from the images of a capture."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,13 +12,14 @@ from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
 from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
+from ..measure.figures import TO_IMAGES
 from ..space.seen import exclude_unseen
 from ..space.space_map import BoxMap
 from .distortion import distortion
 from .goal import Goal
 from .loop import Training, optimise
 from .pixels import PixelTable
-from .preview import Preview
+from .preview import Preview, preview_views
 
 CUDA_SAMPLES = 1 << 18
 """Visible samples that a step on a GPU aims at; the number of rays follows."""
@@ -70,7 +72,7 @@ class ImageObjective:
         color = result.color + background * (1 - result.alpha[:, None])
         error = (color - target).square().mean()
         self.training.aim(len(samples.t), self.target_samples)
-        report = {"train_psnr": -10 * math.log10(max(error.item(), 1e-10))}
+        report = {"psnr_to_images": -10 * math.log10(max(error.item(), 1e-10))}
         if isinstance(field.space, BoxMap):
             return error, report
         # At full strength from half of the budget on, when surfaces have formed.
@@ -93,7 +95,7 @@ def train_from_images(
     budget: Budget,
     job: Job,
     until_psnr: float | None = None,
-) -> None:
+) -> dict[str, Any]:
     """Optimise a field on the train split until the budget is spent, then settle its occupancy.
 
     Parameters
@@ -105,6 +107,11 @@ def train_from_images(
     job : Job
     until_psnr : float, optional
         PSNR of a validation view to its image at which to stop, decibels.
+
+    Returns
+    -------
+    dict
+        The quick figures of the field, JSON as in `measure.figures`.
     """
     field = training.field
     pixels = PixelTable.open(
@@ -118,12 +125,11 @@ def train_from_images(
     if training.step == 0:
         exclude_unseen(field.occupancy, pixels.cameras, field.step, training.seed)
     objective = ImageObjective(training, pixels)
-    views = capture.split("val") or capture.split("train")
-    preview = Preview(views[0], field, job)
+    preview = Preview(preview_views(capture), field, job)
     goal = None
     if until_psnr is not None and preview.truth is not None:
         goal = Goal(until_psnr, preview.camera, preview.truth, preview.counts)
     with pixels:
         optimise(training, objective, budget, job, preview, goal)
     field.occupancy.rebuild(field.log_density, field.step)
-    preview()
+    return {TO_IMAGES: preview.figure(preview())}

@@ -32,5 +32,5 @@ class Goal:
 
     def reached(self, field: Renderable) -> bool:
         """Return whether a field's picture is good enough."""
-        picture = render_image(field, self.camera).over(1.0)
+        picture = render_image(field, self.camera).on_white()
         return psnr(picture, self.expected, self.counts) >= self.psnr

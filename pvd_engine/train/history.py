@@ -66,10 +66,10 @@ class History:
             Time spent by then.
         loss : float
         metrics : dict of str to float
-            Metrics of the step: ``stage``, and ``psnr_to_teacher`` or ``train_psnr``.
+            Metrics of the step: ``stage``, and ``psnr_to_source`` or ``psnr_to_images``.
         """
         stage = metrics.get("stage")
-        psnr = metrics.get("psnr_to_teacher", metrics.get("train_psnr"))
+        psnr = metrics.get("psnr_to_source", metrics.get("psnr_to_images"))
         new = Point(step, seconds, None if stage is None else int(stage), loss, psnr)
         last = self.points[-1] if self.points else None
         if last is not None and last.steps < self.stride and last.stage == new.stage:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..data.capture import View
 from ..data.images.downscale import load_view
+from ..data.images.empty import note_of_empty, shows_nothing
 from ..data.images.masks import load_mask
 from ..data.notes import percentage
 from ..errors import UserError
@@ -98,6 +99,8 @@ class PixelTable:
         if self.fraction < 1 or masked:
             self.positions = torch.empty(room, dtype=torch.int32, device=device)
         self.filled = 0
+        self._names = [view.name for view in views]
+        self._empty: list[str] = []
         self._wait = wait
         self._draws = 0
         self._bounds = [0]
@@ -188,13 +191,15 @@ class PixelTable:
         return generate_rays(self.cameras, view, pixels), rgba
 
     def notes(self) -> list[str]:
-        """Return a warning where not all pixels fit, else nothing."""
+        """Return warnings where images show nothing, and where not all pixels fit."""
+        empty = note_of_empty(sorted(self._empty), len(self._bounds) - 1)
         if self.fraction == 1:
-            return []
+            return empty
         return [
+            *empty,
             f"The training images do not fit into memory: {percentage(self.fraction, 1)} of their "
             "pixels are loaded at a time, and others replace them during training; --downscale "
-            "makes the images smaller."
+            "makes the images smaller.",
         ]
 
     def close(self) -> None:
@@ -240,6 +245,8 @@ class PixelTable:
             self._bounds.append(self.filled + len(part.colors))
             self.filled = self._bounds[-1]
             self.starts[part.view : part.view + 2] = torch.tensor(self._bounds[-2:])
+            if part.empty:
+                self._empty.append(self._names[part.view])
         own = slice(self._bounds[part.view], self._bounds[part.view + 1])
         self.colors[own] = torch.from_numpy(part.colors).to(self.colors.device)
         if self.positions is not None and part.positions is not None:
@@ -254,11 +261,14 @@ class _Part(NamedTuple):
     view : int
     colors : (N, 4) uint8 or int16 array
     positions : (N,) int32 array or None
+    empty : bool
+        The image shows nothing.
     """
 
     view: int
     colors: np.ndarray
     positions: np.ndarray | None
+    empty: bool
 
 
 def pixel_bytes(device: torch.device) -> int:
@@ -278,16 +288,17 @@ def _read(
 ) -> _Part:
     """Decode a view's image and return a fraction of the pixels that count."""
     colors = load_view(view).reshape(-1, 4)
+    empty = shows_nothing(colors)
     if deep:
         colors = _deep(colors)
     counts = load_mask(view)
     if not with_positions:
-        return _Part(number, colors, None)
+        return _Part(number, colors, None, empty)
     positions = None if counts is None else np.flatnonzero(counts)
     known = len(colors) if positions is None else len(positions)
     chosen = spread(known, fraction, random)
     positions = chosen if positions is None else positions[chosen]
-    return _Part(number, colors[positions], positions.astype(np.int32))
+    return _Part(number, colors[positions], positions.astype(np.int32), empty)
 
 
 def _deep(colors: np.ndarray) -> np.ndarray:

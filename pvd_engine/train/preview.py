@@ -1,15 +1,18 @@
 """A small picture of one view, shown while a field is trained."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from ..data.capture import Camera, View
+from ..data.capture import Camera, Capture, View
 from ..data.images.downscale import scaled_camera, view_on_white
 from ..data.images.masks import load_mask
 from ..fields.base import Renderable
 from ..files.resize import resized
 from ..jobs.job import Job
+from ..measure.figures import figure
 from ..measure.image_metrics import psnr
 from ..render.render import render_image
 
@@ -22,13 +25,21 @@ def _small(camera: Camera) -> Camera:
     return scaled_camera(camera, round(camera.width * factor), round(camera.height * factor))
 
 
+def preview_views(capture: Capture) -> tuple[View, ...]:
+    """Return the views of a capture that a preview is one of: val, or else train.
+
+    Test views are left for the measurement of what is done.
+    """
+    return capture.split("val") or capture.split("train")
+
+
 class Preview:
-    """Renders one validation view into the job folder and measures it against its image.
+    """Renders one view into the job folder and measures it against its image.
 
     Parameters
     ----------
-    view : View
-        With or without an image.
+    views : sequence of View
+        Views of one split, with or without images; the first one is shown.
     field : Renderable
     job : Job
 
@@ -42,11 +53,12 @@ class Preview:
         The pixels that are measured, where not all are.
     """
 
-    def __init__(self, view: View, field: Renderable, job: Job) -> None:
-        self.view = view
+    def __init__(self, views: Sequence[View], field: Renderable, job: Job) -> None:
+        self.view = views[0]
+        self.of = len(views)
         self.field = field
         self.job = job
-        self.camera = _small(view.camera)
+        self.camera = _small(self.view.camera)
         self.counts = self._counts()
         self.truth = self._truth()
 
@@ -67,6 +79,11 @@ class Preview:
         self.job.preview(self.view.name, image.to_uint8())
         if self.truth is None:
             return None
-        value = psnr(image.over(1.0), self.truth, self.counts)
-        self.job.emit("metrics", view=self.view.name, psnr=value)
+        value = psnr(image.on_white(), self.truth, self.counts)
+        self.job.emit("metrics", view=self.view.name, psnr_to_images=value)
         return value
+
+    def figure(self, decibels: float | None) -> dict[str, Any] | None:
+        """Return the JSON of the quick figure of a PSNR on this view, None without one."""
+        side = max(self.camera.width, self.camera.height)
+        return figure([decibels], self.of, self.view.split, side, quick=True)

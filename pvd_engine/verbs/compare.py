@@ -31,9 +31,10 @@ def run(arguments: CompareArguments, job: Job) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``out``, the folder; ``images``, the pictures' paths below it; ``psnr`` (decibel; None where
-        nothing differs) and ``ssim`` of the field against the reference, both on white, means over
-        the views.
+        ``out``, the folder; ``images``, the pictures' paths below it; ``compared_with``, the
+        reference, and ``measured_on``, the views and their size, for people; ``psnr`` (decibel;
+        None where nothing differs) and ``ssim`` of the field against the reference, both on white,
+        means over the views.
     """
     import numpy as np
 
@@ -41,7 +42,8 @@ def run(arguments: CompareArguments, job: Job) -> dict[str, Any]:
     from ..files.images import write_png
     from ..jobs.device import choose_device
     from ..jobs.fraction import fraction_reporter
-    from ..measure.image_metrics import psnr, ssim
+    from ..measure.figures import measured_on
+    from ..measure.image_metrics import mean_psnr, psnr, ssim
     from ..measure.side_by_side import side_by_side
     from ..render.render import render_image
 
@@ -61,18 +63,22 @@ def run(arguments: CompareArguments, job: Job) -> dict[str, Any]:
                 view.camera,
                 lambda done, before=before: report((before + done) / (2 * len(views))),
             )
-            pictures.append(image.over(1.0).clip(0, 1))
+            pictures.append(image.on_white())
         target, picture = pictures
         measured.append((psnr(picture, target), ssim(picture, target)))
         images.append(picture_name(view))
         write_png(arguments.out / images[-1], side_by_side(target, picture))
     report(1.0)
-    means = np.mean(measured, axis=0)
+    decibels, likeness = zip(*measured, strict=True)
+    side = max(max(view.camera.width, view.camera.height) for view in views)
+    split = "" if arguments.capture is None else arguments.split
     return {
         "out": str(arguments.out),
         "images": images,
-        "psnr": float(means[0]) if np.isfinite(means[0]) else None,
-        "ssim": float(means[1]),
+        "compared_with": arguments.reference.name,
+        "measured_on": measured_on(len(views), len(views), split, side),
+        "psnr": None if np.isinf(decibels).all() else mean_psnr(decibels),
+        "ssim": float(np.mean(likeness)),
     }
 
 

@@ -184,7 +184,8 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     -------
     dict
         ``out``, ``to``, ``steps``, ``seconds``, ``size`` (bytes), ``preset``, what the distillation
-        reports, ``report``, the path of its page or None, and ``warnings``.
+        reports, ``figures`` as in `measure.figures`, those of the report if there is one,
+        ``report``, the path of its page or None, and ``warnings``.
     """
     from .. import __version__
     from ..data.images.image_size import open_at_size
@@ -233,6 +234,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         **report,
     }
     save_field(arguments.out, student)
+    page, figures = _write_report(arguments, lesson, training, job)
     return {
         "out": str(arguments.out),
         "to": arguments.to,
@@ -240,7 +242,8 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         "seconds": training.elapsed,
         "size": arguments.out.stat().st_size,
         **report,
-        "report": _write_report(arguments, lesson, training, job),
+        "figures": report["figures"] if figures is None else figures,
+        "report": page,
         "warnings": job.warnings,
     }
 
@@ -319,12 +322,12 @@ def _light_field(
 
 def _write_report(
     arguments: ConvertArguments, lesson: "Lesson", training: "Training", job: Job
-) -> str | None:
-    """Write the report next to the field, where one is asked for; return its page's path."""
+) -> tuple[str | None, dict[str, Any] | None]:
+    """Write the report next to the field, if one is asked for; return its page and figures."""
     from ..measure.report import Conversion, write_report
 
     if lesson.capture is None or not arguments.report:
-        return None
+        return None, None
     settings = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
     conversion = Conversion(
         teacher=arguments.field,
@@ -336,7 +339,8 @@ def _write_report(
         settings={k: v.name if isinstance(v, Path) else v for k, v in settings.items()},
         device=training.field.device,
     )
-    return str(write_report(conversion, lesson.capture, job))
+    page, figures = write_report(conversion, lesson.capture, job)
+    return str(page), figures
 
 
 VERB = Verb("convert", ConvertArguments, run, resumable=True)

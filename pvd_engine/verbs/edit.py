@@ -49,7 +49,7 @@ def run(arguments: EditArguments, job: Job) -> dict[str, Any]:
     """
     from ..edit.edited_field import EditedField
     from ..edit.edits_json import read_edits
-    from ..edit.outcome import edit_warnings, removed_fraction
+    from ..edit.outcome import outcome
     from ..edit.provenance import edited_provenance
     from ..fields.storage import load_field, save_field
     from ..jobs.device import choose_device
@@ -61,16 +61,15 @@ def run(arguments: EditArguments, job: Job) -> dict[str, Any]:
     edited = EditedField(parent, edits).to(device)
     edited.header["provenance"] = edited_provenance(arguments.field, parent, edited)
     report = fraction_reporter(job)
-    removed = removed_fraction(parent, edited, report)
+    came = outcome(parent, edits, report)
     report(1.0)
-    warnings = edit_warnings(parent, edits, removed)
-    job.warn(warnings)
+    job.warn(came.warnings)
     save_field(arguments.out, edited)
     return {
         "out": str(arguments.out),
         "edits": len(edits),
-        "removed_fraction": removed,
-        "warnings": warnings,
+        "removed_fraction": came.removed,
+        "warnings": came.warnings,
         "size": arguments.out.stat().st_size,
     }
 

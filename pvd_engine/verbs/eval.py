@@ -13,8 +13,8 @@ from .option_kinds import CapturePath, Downscale, FieldArguments, Split
 class EvalArguments(FieldArguments):
     """Measure a field's renders against a capture's images.
 
-    Gives PSNR in decibel and SSIM, for each view and their means. Images with alpha and the
-    renders are compared on white.
+    Gives PSNR to images in decibel and SSIM, for each view and their means. Images with alpha and
+    the renders are compared on white.
 
     Example: pvd eval lego.safetensors --capture lego --split test --json
     """
@@ -39,6 +39,7 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
     Returns
     -------
     dict
+        ``compared_with``, the images, and ``measured_on``, the views and their size, for people;
         ``psnr`` (decibel) and ``ssim``, means over the views; ``views``, a list of ``name``,
         ``psnr``, ``ssim``; ``outside``, the names of the views that a light field was not
         taught for; ``downscale``, the number that the images' sides were divided by; and
@@ -53,7 +54,8 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
     from ..fields.storage import load_any_field
     from ..jobs.device import choose_device
     from ..measure.comparable import measurable, require_comparable
-    from ..measure.image_metrics import psnr, ssim
+    from ..measure.figures import measured_on
+    from ..measure.image_metrics import mean_psnr, psnr, ssim
     from ..render.region import outside_warnings, views_outside
     from ..render.view_loop import render_views
 
@@ -67,23 +69,27 @@ def run(arguments: EvalArguments, job: Job) -> dict[str, Any]:
             "another --split."
         )
     require_comparable(capture, views)
+    of_split = len(views)
     views = measurable(views)
     if not views:
         raise UserError(
             f"The masks of {capture.name} leave nothing of its {arguments.split} views to compare; "
             "choose another --split."
         )
+    side = max(max(view.camera.width, view.camera.height) for view in views)
     field = load_any_field(arguments.field, device)
     outside = views_outside(field, views)
     job.warn(outside_warnings(outside, views))
     measured = []
     for view, image in render_views(field, views, job):
-        compared = image.over(1.0).clip(0, 1), view_on_white(view), load_mask(view)
+        compared = image.on_white(), view_on_white(view), load_mask(view)
         entry = {"name": view.name, "psnr": psnr(*compared), "ssim": ssim(*compared)}
         measured.append(entry)
-        job.emit("metrics", view=view.name, psnr=entry["psnr"], ssim=entry["ssim"])
+        job.emit("metrics", view=view.name, psnr_to_images=entry["psnr"], ssim=entry["ssim"])
     return {
-        "psnr": float(np.mean([entry["psnr"] for entry in measured])),
+        "compared_with": "images",
+        "measured_on": measured_on(len(views), of_split, arguments.split, side),
+        "psnr": mean_psnr([entry["psnr"] for entry in measured]),
         "ssim": float(np.mean([entry["ssim"] for entry in measured])),
         "views": measured,
         "outside": outside,

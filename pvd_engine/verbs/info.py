@@ -44,12 +44,16 @@ def run(arguments: InfoArguments, job: Job) -> dict[str, Any]:
         own.
     """
     from ..data.formats.cameras_json import capture_to_dict
+    from ..data.geometry.camera_notes import camera_notes
+    from ..data.images.empty import empty_images
     from ..data.readers import open_capture
 
     path = arguments.path
     if path.suffix == ".safetensors":
         return {"field": describe_field(path)}
     capture = open_capture(path)
+    likely = (*camera_notes(capture), *empty_images(capture.views))
+    capture = replace(capture, notes=(*capture.notes, *likely))
     if not job.temporary:
         capture = with_points_file(capture, job.folder)
     return {"capture": capture_to_dict(capture)}

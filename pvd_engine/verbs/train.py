@@ -91,12 +91,13 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     -------
     dict
         ``out``, ``arch``, ``preset``, ``scene``, ``steps``, ``seconds``, ``size`` (bytes),
-        ``downscale`` and ``warnings``.
+        ``figures`` as in `measure.figures`, ``downscale`` and ``warnings``.
     """
     import torch
 
     from .. import __version__
     from ..data.geometry.bounds import crop_box
+    from ..data.geometry.camera_notes import camera_notes
     from ..data.geometry.poses import PoseDistribution
     from ..data.geometry.scene import find_scene
     from ..data.images.image_size import open_at_size
@@ -114,6 +115,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
         arguments.capture, arguments.downscale, device.type, job, exposure=arguments.exposure
     )
     require_trainable(capture)
+    job.warn(camera_notes(capture))
     preset = arguments.preset or default_preset(device)
     spec = architecture(arguments.arch, preset, arguments.decoder)
     torch.manual_seed(arguments.seed)
@@ -123,7 +125,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     training = Training.start(field, arguments.seed)
     training.resume(job)
     budget = Budget.parse(arguments.budget, arguments.steps)
-    train_from_images(training, capture, budget, job, arguments.until_psnr)
+    figures = train_from_images(training, capture, budget, job, arguments.until_psnr)
     field.header["provenance"] = {
         "made_by": f"pvd train {__version__}",
         "capture": capture.name,
@@ -133,6 +135,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
         "steps": training.step,
         "seconds": round(training.elapsed, 1),
         "device": str(device),
+        "figures": figures,
         "viewpoints": PoseDistribution.from_cameras(
             [view.camera for view in capture.split("train")]
         ).to_json(),
@@ -146,6 +149,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
         "steps": training.step,
         "seconds": training.elapsed,
         "size": arguments.out.stat().st_size,
+        "figures": figures,
         "downscale": capture.downscale,
         "warnings": job.warnings,
     }

@@ -123,7 +123,8 @@ def test_a_files_paths_of_any_length_do_not_break_the_panels(stranger, api):
             drawn(panel)
         assert not OPERATORS.render.poll()
     for number in (float("inf"), float("nan"), -float("inf"), 3e38):
-        item.seconds = item.psnr = number
+        item.seconds = item.psnr_to_source.psnr = number
+        item.psnr_to_source.measured_on = "1 view"
         for panel in panels().values():
             drawn(panel)
 

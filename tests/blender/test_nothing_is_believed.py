@@ -119,9 +119,9 @@ WRONG_EVENTS = [
     event("progress", {"seconds_left": 1e300}),
     event("progress", {"rate": [1]}),
     event("progress", [1, 2]),
-    event("metrics", {"psnr": "high"}),
-    event("metrics", {"psnr": HUGE}),
-    b'{"type": "metrics", "payload": {"psnr": NaN}}\n',
+    event("metrics", {"psnr_to_images": "high"}),
+    event("metrics", {"psnr_to_images": HUGE}),
+    b'{"type": "metrics", "payload": {"psnr_to_images": NaN}}\n',
     event("preview", {"path": 3}),
     event("preview", {"path": "a\0b"}),
     event("preview", {"path": "x" * 9000}),
@@ -140,7 +140,7 @@ WRONG_EVENTS = [
 def test_a_wrong_event_is_left_out_and_the_job_goes_on(engine, said):
     job = engine(said + event("progress", {"step": 7, "fraction": 0.5, "seconds_left": 3}))
     assert job.state is State.DONE and job.error is None
-    assert job.progress.step == 7 and "psnr" not in job.metrics
+    assert job.progress.step == 7 and "psnr_to_images" not in job.metrics
     job.state = State.RUNNING
     assert describe_progress(job) == "50% · 3 s left"
 
@@ -172,7 +172,7 @@ def test_a_curve_does_not_grow_for_ever():
     job = object.__new__(Job)
     job.curve, job.progress = [], None
     for number in range(20_000):
-        payload = {"fraction": number / 20_000, "train_psnr": 20.0}
+        payload = {"fraction": number / 20_000, "psnr_to_images": 20.0}
         job._hear("progress", Checked(payload))
     assert len(job.curve) <= 4096 and job.curve[-1][0] > 0.99
 
@@ -301,8 +301,12 @@ def test_a_right_capture_comes_into_the_scene(add_on, tmp_path):
         {"seconds": float("nan")},
         {"seconds": HUGE},
         {"seconds": 1e300},
-        {"psnr_to_teacher": "good"},
-        {"psnr_to_teacher": float("inf")},
+        {"figures": 3},
+        {"figures": {"psnr_to_source": 3}},
+        {"figures": {"psnr_to_source": {"psnr": "good", "measured_on": "1 view"}}},
+        {"figures": {"psnr_to_images": {"psnr": 3.0, "measured_on": 1}}},
+        {"figures": {"psnr_to_images": {"psnr": 3.0, "measured_on": "1 view", "quick": 1}}},
+        {"figures": {"psnr_to_source": {"psnr": float("inf"), "measured_on": "1 view"}}},
         {"report": 3},
         {"warnings": "beware"},
         {"warnings": [["x"]]},

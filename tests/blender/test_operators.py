@@ -367,10 +367,13 @@ def test_applying_without_shapes_or_field_is_one_sentence(api, frame):
 
 def outcome(frame):
     """The fields and volumes that came of a run, but for where their files are."""
+    from pvd_blender.state.figures import short
+
     rows = []
     for item in frame.convert_field.fields:
         volume = item.volume and (item.volume.name, item.volume.hide_render)
-        rows.append((item.name, item.role, Path(item.path).name, round(item.psnr, 1), volume))
+        figures = short(item.psnr_to_images), short(item.psnr_to_source)
+        rows.append((item.name, item.role, Path(item.path).name, figures, volume))
     return rows
 
 
@@ -410,7 +413,13 @@ def test_buttons_do_what_the_api_does_from_capture_to_picture(api, capture, tmp_
     assert [(row[0], row[1]) for row in first] == [
         ("Teacher hash", "TEACHER"), ("Edited", "EDITED"), ("Student hash", "STUDENT"),
     ]  # fmt: skip
-    assert first[0][3] > 5 and first[1][3] == -1 and first[2][3] > 5
+    (measured, none), nothing, (_, quality) = (row[3] for row in first)
+    assert (
+        float(measured.lstrip("~")) > 5
+        and none == "–"
+        and nothing == ("–", "–")
+        and float(quality) > 5
+    )
     shown = [row[4] and not row[4][1] for row in first]
     assert shown == [False, True, None], "only the newest volume is shown"
     assert tuple(picture.size) == (24, 24) and picture.channels == 4

@@ -149,13 +149,48 @@ def test_results_tell_what_is_known_of_the_selected_field(frame, tmp_path):
     assert {"Student mlp", "2.3 MB"} <= set(shown)
     labels = {"PSNR to images", "PSNR to source", "Time", "convert_field.open_report"}
     assert not labels & set(shown), "nothing is made up"
-    item.architecture, item.psnr, item.seconds = "hash+vm", 31.26, 125.2
+    item.architecture, item.seconds = "hash+vm", 125.2
+    item.psnr_to_images.psnr, item.psnr_to_images.measured_on = 31.26, "quick: 1 val view, 24 px"
     item.report = "/somewhere/mlp.report.html"
     shown = set(drawn(panels()["Results"]))
     known = {"Hash Grid + TensoRF VM", "31.3 dB", "2:05 min", "convert_field.open_report"}
-    assert known | {"PSNR to images"} <= shown, "a teacher is compared with images"
-    item.role = "STUDENT"
-    assert "PSNR to source" in drawn(panels()["Results"])
+    assert known | {"PSNR to images", "quick: 1 val view, 24 px"} <= shown
+    assert "PSNR to source" not in shown, "what was not measured is not there"
+    item.psnr_to_source.psnr, item.psnr_to_source.measured_on = 28.94, "8 of 25 test views, 200 px"
+    shown = drawn(panels()["Results"])
+    of_source = shown.index("PSNR to source")
+    assert (
+        shown[of_source + 1] == "28.9 dB" and shown[of_source + 2] == "8 of 25 test views, 200 px"
+    )
+
+
+def rows_of_list(frame):
+    """What the list of fields draws: the columns of its heading, and of each field."""
+    from pvd_blender.ui.panels import main
+
+    state = frame.convert_field
+    rows = [[]]
+    main._draw_heading(CheckedLayout(rows[0]))
+    for item in state.fields:
+        rows.append([])
+        main.CONVERT_FIELD_UL_fields.draw_item(
+            None, None, CheckedLayout(rows[-1]), state, item, 0, state, "active_field"
+        )
+    return rows
+
+
+def test_the_list_has_a_column_for_each_meaning_and_a_dash_for_what_was_not_measured(frame):
+    teacher, student, _ = (frame.convert_field.fields.add() for _ in range(3))
+    teacher.psnr_to_images.psnr, teacher.psnr_to_images.measured_on = 12.24, "quick: 1 val view"
+    teacher.psnr_to_images.quick = True
+    student.psnr_to_images.psnr, student.psnr_to_images.measured_on = -0.04, "8 test views"
+    student.psnr_to_source.psnr, student.psnr_to_source.measured_on = 14.06, "8 test views"
+    assert rows_of_list(frame) == [
+        ["PSNR (dB) to", "images", "source", ""],
+        ["name", "~12.2", "–", ""],
+        ["name", "0.0", "14.1", ""],
+        ["name", "–", "–", ""],
+    ]
 
 
 def test_any_two_fields_can_be_compared(frame, tmp_path):

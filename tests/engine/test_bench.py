@@ -162,9 +162,9 @@ def test_a_field_is_most_like_itself(matrix, tmp_path):
     arguments, folder, _ = matrix
     views = require_test_views(open_capture(arguments.capture), 1)
     field = folder / "hash.safetensors"
-    assert measure(field, views, "cpu", Job(tmp_path), field)["psnr_to_teacher"] == 100
+    assert measure(field, views, "cpu", Job(tmp_path), field)["psnr_to_source"] == 100
     student = folder / "sparse_tensor.safetensors"
-    assert 5 < measure(student, views, "cpu", Job(tmp_path), field)["psnr_to_teacher"] < 60
+    assert 5 < measure(student, views, "cpu", Job(tmp_path), field)["psnr_to_source"] < 60
 
 
 @pytest.mark.usefixtures("no_processes")

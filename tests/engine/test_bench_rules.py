@@ -43,7 +43,7 @@ def test_colors_grow_darker_with_the_gap_and_end():
 
 
 def record(psnr, seconds=1.0, **more):
-    return {"test": {"psnr": psnr, "psnr_to_teacher": psnr + 2}, "seconds": seconds, **more}
+    return {"test": {"psnr": psnr, "psnr_to_source": psnr + 2}, "seconds": seconds, **more}
 
 
 def speed_run(*students):
@@ -102,9 +102,9 @@ def test_the_median_counts_a_run_that_did_not_reach_as_last():
 
 def test_a_spread_is_mean_least_and_most():
     found = ablation.spread([record(29.0), record(31.0), record(33.0)])
-    assert found["mean"] == {"test_psnr": 31.0, "psnr_to_teacher": 33.0}
+    assert found["mean"] == {"test_psnr": 31.0, "psnr_to_source": 33.0}
     assert found["least"]["test_psnr"] == 29.0
-    assert found["most"]["psnr_to_teacher"] == 35.0
+    assert found["most"]["psnr_to_source"] == 35.0
     with_val = [record(29.0, val={"psnr": 20.0}), record(31.0, val={"psnr": 22.0})]
     assert ablation.spread(with_val)["mean"]["val_psnr"] == 21.0
 

@@ -298,7 +298,11 @@ def test_eval_is_the_mean_of_its_views_and_agrees_with_rendered_pictures(run_her
     result = run_here("eval", out, "--capture", capture, "--split", "test", "--json")
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)
-    assert told.keys() == {"downscale", "psnr", "ssim", "views", "outside", "warnings"}
+    meaning = {"compared_with", "measured_on"}
+    assert told.keys() == {"downscale", "psnr", "ssim", "views", "outside", "warnings"} | meaning
+    count = len(told["views"])
+    assert told["measured_on"] == f"{count} test view{'s' * (count != 1)}, 24 px"
+    assert told["compared_with"] == "images"
     assert told["psnr"] == pytest.approx(np.mean([view["psnr"] for view in told["views"]]))
     assert told["ssim"] == pytest.approx(np.mean([view["ssim"] for view in told["views"]]))
     run_here("render", out, "--capture", capture, "--out", tmp_path)

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from analytic_field import AnalyticField, gaussian_blob
@@ -19,12 +20,18 @@ from pvd_engine.edit.edited_field import EditedField
 from pvd_engine.edit.edits_json import parse_edits
 from pvd_engine.errors import Cancelled, UserError
 from pvd_engine.fields.architectures import architecture
+from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.render.render import render_image
 from pvd_engine.train.loop import Training
 from pvd_engine.verbs import edit as apply
 from pvd_engine.verbs.edit import EditArguments
+
+
+def to_source(result):
+    """The PSNR to source of a conversion."""
+    return result["figures"]["psnr_to_source"]["psnr"]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +45,7 @@ def plain(folder, tmp_path_factory):
     """What students of `vm` come to without any switch, by architecture."""
     paths = {to: tmp_path_factory.mktemp(to) for to in ("hash", "vm")}
     return {
-        to: run_convert(folder, path, "vm", to=to, steps=40)["psnr_to_teacher"]
+        to: to_source(run_convert(folder, path, "vm", to=to, steps=40))
         for to, path in paths.items()
     }
 
@@ -47,7 +54,7 @@ def plain(folder, tmp_path_factory):
     "options", [{"to": "vm+cp", "steps": 20}, {"max_size": "1MB", "to": "hash"}]
 )
 def test_compositions_and_smaller_copies_learn_too(folder, tmp_path, options):
-    assert run_convert(folder, tmp_path, **options)["psnr_to_teacher"] > 15
+    assert to_source(run_convert(folder, tmp_path, **options)) > 15
     if "max_size" in options:
         assert (tmp_path / "student.safetensors").stat().st_size <= 1_000_000
 
@@ -65,8 +72,8 @@ def test_compositions_and_smaller_copies_learn_too(folder, tmp_path, options):
 )
 def test_each_switch_changes_the_lesson_and_still_teaches(folder, plain, tmp_path, switches):
     switched = run_convert(folder, tmp_path, "vm", **{"to": "hash", "steps": 40} | switches)
-    assert switched["psnr_to_teacher"] > 12
-    assert switched["psnr_to_teacher"] != plain[switches.get("to", "hash")]
+    assert to_source(switched) > 12
+    assert to_source(switched) != plain[switches.get("to", "hash")]
 
 
 @pytest.mark.parametrize(("target", "bridged"), [("vm", False), ("sparse_tensor", True)])
@@ -85,7 +92,25 @@ def test_weights_are_copied_only_when_asked_and_then_named(folder, tmp_path):
 
 
 def test_a_field_can_be_converted_without_its_capture(folder, tmp_path):
-    assert run_convert(folder, tmp_path, capture=None)["psnr_to_teacher"] > 15
+    assert to_source(run_convert(folder, tmp_path, capture=None)) > 15
+
+
+@pytest.mark.parametrize("through", [None, "sparse_tensor"])
+def test_the_quick_figure_compares_with_the_source_and_not_with_a_bridge(folder, tmp_path, through):
+    result = run_convert(folder, tmp_path, steps=6, through=through)
+    figure = result["figures"]["psnr_to_source"]
+    view = open_capture(folder / "ball").split("val")[0]
+    files = folder / "hash.safetensors", tmp_path / "student.safetensors"
+    source, student = (
+        render_image(load_field(file), view.camera).over(1.0).clip(0, 1).astype(float)
+        for file in files
+    )
+    assert figure["psnr"] == pytest.approx(
+        -10 * np.log10(np.mean((source - student) ** 2)), abs=0.01
+    )
+    side = max(view.camera.width, view.camera.height)
+    assert figure["quick"] and figure["measured_on"] == f"quick: 1 val view, {side} px"
+    assert read_header(files[1])["provenance"]["figures"] == result["figures"]
 
 
 @pytest.mark.parametrize("through", [None, "sparse_tensor"])
@@ -187,5 +212,5 @@ def test_a_step_whose_rays_all_miss_has_a_loss_of_zero_that_moves_nothing():
     for fraction in (0.0, 0.1, 1.0):
         loss, report = objective(0, fraction)
         training.optimizer.step(loss, 1.0)
-        assert loss.item() == 0 and "psnr_to_teacher" not in report
+        assert loss.item() == 0 and "psnr_to_source" not in report
     assert all(torch.equal(a, b) for a, b in zip(before, student.parameters(), strict=True))

@@ -42,4 +42,4 @@ def test_each_architecture_teaches_and_learns(shared, tmp_path, source, target):
     )
     nothing = max(psnr(unlearned, truth), psnr(torch.ones(truth.shape).numpy(), truth))
     assert psnr(learned, truth) > max(20, nothing + MARGIN)
-    assert result["psnr_to_teacher"] > 20
+    assert result["figures"]["psnr_to_source"]["psnr"] > 20

@@ -9,7 +9,7 @@ from edit_shapes import torus, turned
 from pvd_engine.edit.edit_list import Edit
 from pvd_engine.edit.edited_field import MASKED, EditedField
 from pvd_engine.edit.mesh_region import MeshRegion
-from pvd_engine.edit.outcome import edit_warnings, removed_fraction
+from pvd_engine.edit.outcome import outcome
 from pvd_engine.edit.regions import BoxRegion, GridRegion, SphereRegion, TransformedBoxRegion
 from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.header import read_header
@@ -121,22 +121,22 @@ def test_the_removed_fraction_is_that_of_the_occupied_volume():
     base = base_field()
     base.occupancy.binary[:, 16:] = 0
     edited = EditedField(base, [Edit("erase", LEFT)])
-    assert removed_fraction(base, edited) == pytest.approx(0.5, abs=1e-6)
+    assert outcome(base, edited.edits[0]).removed == pytest.approx(0.5, abs=1e-6)
     quarter = BoxRegion(np.array([0.0, -2, -2]), np.array([0.5, 2, 2]))
-    assert removed_fraction(edited, EditedField(edited, [Edit("erase", quarter)])) == pytest.approx(
-        0.5, abs=1e-6
-    )
+    assert outcome(edited, [Edit("erase", quarter)]).removed == pytest.approx(0.5, abs=1e-6)
 
 
 def test_edits_that_touch_nothing_are_said():
     base = base_field()
     base.occupancy.binary[16:] = 0
     away = BoxRegion(np.array([0.5, -1, -1]), np.array([1.0, 1, 1]))
-    assert edit_warnings(base, (Edit("erase", LEFT), Edit("erase", away)), 0.9) == [
-        "Edit 2 (erase box) touches no occupied part of the field."
+    said = lambda *edits: outcome(base, edits).warnings  # noqa: E731
+    assert said(Edit("erase", LEFT), Edit("erase", away)) == [
+        "Edit 2 (erase box) touches no occupied part of the field.",
+        "The edits leave nothing of the field; check that they are in the dataset frame.",
     ]
-    assert len(edit_warnings(base, (Edit("keep", away),), 1.0)) == 2
-    assert edit_warnings(base, (Edit("keep", LEFT),), 0.0) == [
-        "The edits remove nothing of the field."
+    assert len(said(Edit("keep", away))) == 2
+    assert said(Edit("keep", LEFT)) == [
+        "Edit 1 (keep box) covers all of the field, so it removes nothing."
     ]
-    assert edit_warnings(base, (Edit("erase", BALL),), 0.1) == []
+    assert said(Edit("erase", BALL)) == []

@@ -11,7 +11,7 @@ from pvd_engine.data.geometry.poses import look_at
 from pvd_engine.edit.edit_list import Edit
 from pvd_engine.edit.edited_field import MAX_PLACED, EditedField
 from pvd_engine.edit.layer import MASKED
-from pvd_engine.edit.outcome import edit_warnings, removed_fraction
+from pvd_engine.edit.outcome import outcome
 from pvd_engine.edit.placement import Placement
 from pvd_engine.edit.regions import BoxRegion, GridRegion, SphereRegion, TransformedBoxRegion
 from pvd_engine.errors import UserError
@@ -267,20 +267,9 @@ def test_what_is_moved_is_not_counted_as_removed():
     base.occupancy.binary[:, 8:] = 0
     right = BoxRegion(np.array([0.0, -2, -2]), np.array([2.0, 2, 2]))
     moved = EditedField(base, [Edit("move", right, to=shifted(x=4))])
-    assert removed_fraction(base, moved) == pytest.approx(0, abs=0.01)
-    erased = EditedField(moved, [Edit("erase", LEFT)])
-    assert removed_fraction(moved, erased) == pytest.approx(0.5, abs=0.01)
-    assert removed_fraction(base, EditedField(base, [Edit("tint", LEFT, color=(0, 0, 0))])) == 0
-
-
-def test_what_comes_after_a_move_is_not_warned_of():
-    base = fog()
-    away = BoxRegion(np.array([5.0, -1, -1]), np.array([6.0, 1, 1]))
-    move = Edit("move", LEFT, to=shifted(x=6))
-    assert edit_warnings(base, (move, Edit("erase", away)), 0.3) == []
-    assert edit_warnings(base, (Edit("tint", away, color=(0, 0, 0)), move), 0.0) == [
-        "Edit 1 (tint box) touches no occupied part of the field."
-    ]
+    assert outcome(base, moved.edits[0]).removed == pytest.approx(0, abs=0.01)
+    assert outcome(moved, [Edit("erase", LEFT)]).removed == pytest.approx(0.5, abs=0.01)
+    assert outcome(base, [Edit("tint", LEFT, color=(0, 0, 0))]).removed == 0
 
 
 def test_more_moves_than_can_be_followed_are_refused():

@@ -41,14 +41,14 @@ def test_listeners_get_each_event_as_the_file_has_it(tmp_path):
 def test_progress_that_comes_too_fast_is_passed_over_but_not_its_end(tmp_path):
     job = Job(tmp_path)
     for step in range(1000):
-        job.progress(step=step, fraction=step / 1000, train_psnr=float(step))
+        job.progress(step=step, fraction=step / 1000, psnr_to_images=float(step))
     job.progress(step=1000, fraction=1.0)
     job.close()
     found = lines(tmp_path)
     assert 2 <= len(found) < 100
     assert found[0]["payload"]["step"] == 0
     assert found[-1]["payload"]["fraction"] == 1.0
-    assert job.metrics == {"train_psnr": 999.0}
+    assert job.metrics == {"psnr_to_images": 999.0}
 
 
 def test_previews_are_whole_pictures_under_ever_new_names_within_the_folder(tmp_path):

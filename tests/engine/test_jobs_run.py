@@ -71,7 +71,7 @@ def test_a_job_says_hello_first_and_writes_its_result_last(tmp_path, capture):
     assert final["status"] == "done"
     assert final["error"] is None
     assert final["outputs"]["steps"] == 4
-    assert final["metrics"]["psnr"] > 0
+    assert final["metrics"]["psnr_to_images"] > 0
     newest = max(path.stat().st_mtime_ns for path in job.iterdir() if path.name != "engine.log")
     assert (job / "result.json").stat().st_mtime_ns == newest
     assert not (job / "checkpoints").exists()

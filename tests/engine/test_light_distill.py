@@ -63,7 +63,7 @@ def light(folder, tmp_path, source="hash", **options):
 
 def test_a_light_field_learns_its_teachers_pictures(folder, learned, tmp_path):
     path, result = learned
-    assert result["psnr_to_teacher"] > 18
+    assert result["figures"]["psnr_to_source"]["psnr"] > 18
     assert result["rays"] == 120 * 512 and result["fine_tuned"]
     measured = evaluate.run(
         EvalArguments(field=path, capture=folder / "ball", device="cpu"), Job(tmp_path)

@@ -163,6 +163,20 @@ def test_a_field_learns_and_is_measured_as_if_the_hidden_were_not_there(tmp_path
     assert result["fine_tuned"]
 
 
+def test_eval_and_report_measure_the_same_views_where_a_mask_leaves_too_little(tmp_path, ball):
+    field = tmp_path / "field.safetensors"
+    run_train(hide(ball), field, arch="vm", steps=5)
+    little = np.zeros((SIDE, SIDE), np.uint8)
+    little[:3, :3] = 255
+    Image.fromarray(little).save(next((ball / "masks").glob("test_*")))
+    told = evaluate.run(EvalArguments(field=field, capture=ball), Job(tmp_path / "eval"))
+    figures = run_convert(tmp_path, tmp_path, "field", steps=2, report=True)["figures"]
+    assert figures["source_psnr_to_images"]["psnr"] == pytest.approx(told["psnr"], abs=1e-6)
+    assert figures["source_psnr_to_images"]["measured_on"] == told["measured_on"]
+    count = len(list((ball / "masks").glob("test_*")))
+    assert told["measured_on"] == f"{count - 1} of {count} test views, {SIDE} px"
+
+
 def test_pixels_that_do_not_count_change_no_measure():
     random = np.random.default_rng(0)
     target, image = random.random((30, 30, 3)), random.random((30, 30, 3))

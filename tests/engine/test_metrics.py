@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from pvd_engine.measure.image_metrics import psnr, ssim
+from pvd_engine.measure.figures import figure
+from pvd_engine.measure.image_metrics import mean_psnr, psnr, ssim
 
 RANDOM = np.random.default_rng(7)
 TARGET = RANDOM.random((24, 31, 3))
@@ -79,3 +80,24 @@ def test_images_that_do_not_fit_are_refused(metric, shape):
 def test_ssim_refuses_images_smaller_than_its_window():
     with pytest.raises(ValueError, match="at least 11"):
         ssim(np.zeros((10, 40, 3)), np.zeros((10, 40, 3)))
+
+
+def test_one_view_without_any_difference_does_not_make_a_mean_infinite():
+    assert mean_psnr([20.0, np.inf]) == 60.0
+    assert mean_psnr([np.inf, np.inf]) == 100.0
+
+
+@pytest.mark.parametrize(
+    ("decibels", "of", "split", "quick", "expected"),
+    [
+        ([20.0, 30.0], 9, "test", False, (25.0, "2 of 9 test views, 64 px")),
+        ([20.0, None], 2, "test", False, (20.0, "1 of 2 test views, 64 px")),
+        ([20.0], 1, "", False, (20.0, "1 view, 64 px")),
+        ([20.0], 4, "val", True, (20.0, "quick: 1 of 4 val views, 64 px")),
+        ([None], 4, "val", True, None),
+    ],
+)
+def test_a_figure_says_which_views_it_was_measured_on(decibels, of, split, quick, expected):
+    made = figure(decibels, of, split, 64, quick)
+    shown = made and (made["psnr"], made["measured_on"])
+    assert shown == expected and (made is None or made["quick"] == quick)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pvd_engine.measure.curves import Axis, line_plot, linear_ticks, log_ticks, stage_spans
-from pvd_engine.measure.page import number, page
+from pvd_engine.measure.page import megabytes, number, page, positive
 from pvd_engine.measure.pictures import ERROR_SCALE, INFERNO, error_map, inferno, smaller
 from pvd_engine.train.history import LIMIT, History
 
@@ -18,7 +18,7 @@ def filled(steps, stages=(0.03, 0.15)):
     history = History()
     for step in range(1, steps + 1):
         stage = 1 + sum(step > share * steps for share in stages)
-        metrics = {"stage": float(stage)} | ({"psnr_to_teacher": step / 10} if stage == 3 else {})
+        metrics = {"stage": float(stage)} | ({"psnr_to_source": step / 10} if stage == 3 else {})
         history.add(step, step * 0.5, 1 / step, metrics)
     return history
 
@@ -52,7 +52,7 @@ def test_a_history_goes_through_a_checkpoint_unchanged():
     restored.load_state(history.state())
     for step in range(701, 900):
         for each in (history, restored):
-            each.add(step, step * 0.5, 1.0, {"train_psnr": 20.0})
+            each.add(step, step * 0.5, 1.0, {"psnr_to_images": 20.0})
     assert restored.curves() == history.curves()
     for stage, lost in enumerate((math.nan, math.inf)):
         history.add(900 + stage, 450.0, lost, {"stage": float(stage)})
@@ -161,6 +161,15 @@ def test_figures_that_are_unknown_or_without_bound_can_be_read():
     assert [number(v) for v in (None, math.nan, math.inf, 1234.567)] == ["–", "–", "∞", "1,234.57"]
 
 
+def test_what_is_not_nothing_is_not_shown_as_nothing():
+    assert [megabytes(size) for size in (0, 10, 49_900, 5_000_000)] == [
+        "0 bytes", "10 bytes", "49.9 kB", "5.00 MB",
+    ]  # fmt: skip
+    assert [positive(value) for value in (0.0, 0.04, 0.1, 12.34)] == [
+        "0.0", "less than 0.1", "0.1", "12.3",
+    ]  # fmt: skip
+
+
 def test_a_page_can_be_made_of_a_report_without_figures():
     nothing = {"psnr": None, "ssim": None}
     part = {"file": "a.safetensors", "kind": "merged_field", "architecture": None}
@@ -169,6 +178,7 @@ def test_a_page_can_be_made_of_a_report_without_figures():
             "made": "2024-01-01T00:00:00+00:00",
             "capture": {"name": "c", "split": "test", "views": 0, "measured": 0},
             "notes": [],
+            "figures": {"psnr_to_source": {"measured_on": "3 test views, 24 px"}},
             "before": nothing,
             "after": nothing,
             "to_teacher": {"psnr": math.inf, "ssim": 1.0},
@@ -178,7 +188,7 @@ def test_a_page_can_be_made_of_a_report_without_figures():
             "student": part | {"parameters": 0, "size": 10},
             "times": {"steps": 0, "seconds": 0.0, "steps_per_second": 0.0, "report_seconds": 0.0},
             "settings": {"a": None},
-            "provenance": {"psnr_to_teacher": math.inf},
+            "provenance": {"loss": math.inf},
             "machine": {
                 name: None
                 for name in ("device", "threads", "cores", "platform", "python", "engine")

@@ -173,7 +173,7 @@ def test_an_unbounded_teacher_teaches_its_surroundings_too(folder, tmp_path):
 
 def test_a_light_field_learns_the_surroundings_too(folder, tmp_path):
     result = run_convert(folder, tmp_path, "auto", to="light_field", steps=60)
-    assert result["psnr_to_teacher"] > 15
+    assert result["figures"]["psnr_to_source"]["psnr"] > 15
 
 
 def test_what_is_erased_lets_the_surroundings_be_seen(folder, tmp_path):

@@ -118,11 +118,17 @@ def _change_bytes(draw: random.Random, raw: bytes) -> bytes:
 
 # Kinds -----------------------------------------------------------------------------------------
 
+FIGURES = {
+    "psnr_to_source": {"psnr": 30.0, "measured_on": "8 of 25 test views, 200 px", "quick": False},
+    "psnr_to_images": {"psnr": 24.0, "measured_on": "quick: 1 val view, 128 px", "quick": True},
+    "source_psnr_to_images": None,
+}
+
 EVENTS = [
     {"type": "hello", "payload": {"protocol": 1, "device": "cpu", "versions": {"torch": "2.9"}}},
     {"type": "progress", "payload": {"step": 3, "fraction": 0.2, "rate": 9.1, "unit": "step",
-                                     "seconds_left": 3.0, "train_psnr": 21.0, "doing": None}},
-    {"type": "metrics", "payload": {"psnr": 22.0, "ssim": 0.8}},
+                                     "seconds_left": 3.0, "psnr_to_images": 21.0, "doing": None}},
+    {"type": "metrics", "payload": {"psnr_to_images": 22.0, "ssim": 0.8}},
     {"type": "preview", "payload": {"name": "v", "path": "previews/v-0000.png"}},
     {"type": "end", "payload": {"status": "done", "message": None}},
 ]  # fmt: skip
@@ -303,9 +309,9 @@ class Kinds:
         return [
             ("info", {"capture": description()}),
             ("train", {"out": out, "seconds": 3.0, "warnings": ["Beware."], "report": None}),
-            ("convert", {"out": out, "seconds": 3.0, "psnr_to_teacher": 30.0, "report": out}),
+            ("convert", {"out": out, "seconds": 3.0, "figures": FIGURES, "report": out}),
             ("floaters", {"parts": 2, "fraction": 0.01}),
-            ("compare", {"psnr": 30.0}),
+            ("compare", {"psnr": 30.0, "measured_on": "1 view, 24 px"}),
         ]
 
     def _request(self, verb: str) -> tuple[dict, dict]:

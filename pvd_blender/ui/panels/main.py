@@ -1,27 +1,50 @@
 """The tab *Convert Field*: the running job, the capture that is worked on, and its fields."""
 
-from bpy.types import Context, Panel, UIList
+from bpy.types import Context, Panel, UILayout, UIList
 
-from ...state.properties import NO_MEASURE, active_frame
+from ...state.figures import short
+from ...state.properties import active_frame
+from ...texts import FIGURES
 from ..status import draw_status
 from .base import ROLE_ICONS, TabPanel
 
+NAME_FRACTION, HEADING_FRACTION = 0.52, 0.44
+"""Width of the names, and of their heading, as fractions of the list's; the words of the other
+headings are wider than their figures, and all stand at the right."""
+
+HEADINGS = ("images", "source")
+"""Headings of the columns of `FIGURES`, after the words PSNR to."""
+
 
 class CONVERT_FIELD_UL_fields(UIList):
-    """The fields of a capture, each with its role and its quality."""
+    """The fields of a capture, each with its role and its figures."""
 
     bl_idname = "CONVERT_FIELD_UL_fields"
 
     def draw_item(  # noqa: D102
         self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0
     ) -> None:  # fmt: skip
-        row = layout.row(align=True)
-        row.prop(item, "name", text="", emboss=False, icon=ROLE_ICONS.get(item.role, "NONE"))
-        quality = row.row()
-        quality.alignment = "RIGHT"
-        quality.label(text="" if item.psnr == NO_MEASURE else f"{item.psnr:.1f} dB")
+        name, *columns, eye = _columns(layout, NAME_FRACTION)
+        name.prop(item, "name", text="", emboss=False, icon=ROLE_ICONS.get(item.role, "NONE"))
+        for column, key in zip(columns, FIGURES, strict=True):
+            column.label(text=short(getattr(item, key)), translate=False)
         if item.volume is not None:
-            row.prop(item.volume, "hide_viewport", text="", emboss=False)
+            eye.prop(item.volume, "hide_viewport", text="", emboss=False)
+        else:
+            eye.label(text="", icon="BLANK1")
+
+
+def _columns(layout: UILayout, name_fraction: float) -> list[UILayout]:
+    """Return the columns of the list and of its heading: name, each figure, visibility."""
+    row = layout.row(align=True)
+    split = row.split(factor=name_fraction, align=True)
+    name, figures = split.row(align=True), split.split(factor=1 / len(FIGURES), align=True)
+    columns = [figures.row() for _ in FIGURES]
+    for column in columns:
+        column.alignment = "RIGHT"
+    eye = row.row()
+    eye.ui_units_x = 1.0
+    return [name, *columns, eye]
 
 
 class CONVERT_FIELD_PT_main(TabPanel, Panel):
@@ -41,12 +64,22 @@ class CONVERT_FIELD_PT_main(TabPanel, Panel):
         if frame is not None:
             state = frame.convert_field
             row = layout.row()
-            row.template_list(
+            listed = row.column(align=True)
+            _draw_heading(listed)
+            listed.template_list(
                 "CONVERT_FIELD_UL_fields", "", state, "fields", state, "active_field", rows=3
             )
             buttons = row.column(align=True)
             buttons.operator("convert_field.add_field", text="", icon="ADD")
             buttons.operator("convert_field.remove_field", text="", icon="REMOVE")
+
+
+def _draw_heading(layout: UILayout) -> None:
+    name, *columns, eye = _columns(layout, HEADING_FRACTION)
+    name.label(text="PSNR (dB) to")
+    for column, heading in zip(columns, HEADINGS, strict=True):
+        column.label(text=heading)
+    eye.label(text="", icon="BLANK1")
 
 
 CLASSES = (CONVERT_FIELD_UL_fields, CONVERT_FIELD_PT_main)

@@ -8,6 +8,7 @@ from bpy.types import Context, Panel, UILayout
 from ...engine.checked import is_file
 from ...engine.job import describe_seconds
 from ...state.engine_options import architecture_label
+from ...state.figures import known_figures
 from ...state.properties import (
     NO_MEASURE,
     ConvertFieldObject,
@@ -15,7 +16,6 @@ from ...state.properties import (
     FieldItem,
     active_field,
     active_frame,
-    compared_with,
 )
 from ..icons import icons
 from ..operators.base import why_no_field
@@ -53,6 +53,11 @@ def _draw_field(layout: UILayout, item: FieldItem) -> None:
         layout.template_icon(icon, scale=PICTURE_SCALE)
     column = layout.column(align=True)
     for name, value in facts(item):
+        if not name:  # more on the line above, as wide as the panel
+            whole = column.row()
+            whole.alignment = "RIGHT"
+            whole.label(text=value, translate=False)
+            continue
         row = column.split(factor=NAME_FRACTION)
         label = row.row()
         label.alignment = "RIGHT"
@@ -61,12 +66,14 @@ def _draw_field(layout: UILayout, item: FieldItem) -> None:
 
 
 def facts(item: FieldItem) -> Iterator[tuple[str, str]]:
-    """Yield the known facts about a field: their names and values for people."""
+    """Yield the known facts about a field: their names, empty for more on one, and values."""
     yield "Field", item.name
     if item.architecture:
         yield "Architecture", architecture_label(item.architecture)
-    if item.psnr != NO_MEASURE:
-        yield f"PSNR to {compared_with(item.role)}", f"{item.psnr:.1f} dB"
+    for label, psnr, views in known_figures(item):
+        yield label, psnr
+        if views:
+            yield "", views
     if is_file(item.path):
         yield "Size", describe_size(Path(item.path).stat().st_size)
     if item.seconds != NO_MEASURE:
