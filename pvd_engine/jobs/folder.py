@@ -1,7 +1,5 @@
 """The job folder between runs: its request, its progress and its result."""
 
-import contextlib
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,7 @@ from .. import PROTOCOL_VERSION, __version__
 from ..errors import UserError
 from ..files.atomic import remove_leftovers, write_json
 from .arguments_json import from_json, to_json, with_absolute_paths
-from .job import CHECKPOINTS, EVENTS, LOG, PREVIEWS, REQUEST, RESULT
+from .job import CHECKPOINTS, EVENTS, INPUTS, LOG, PREVIEWS, REQUEST, RESULT, read_object
 from .verb import Verb, Verbs
 
 _REQUEST_KEYS = {"verb", "arguments", "protocol", "engine"}
@@ -50,7 +48,7 @@ def read_request(folder: Path, verbs: Verbs) -> Request:
         The file is missing, or a key in it is unknown, missing or of the wrong type.
     """
     path = folder / REQUEST
-    values = _read_object(path)
+    values = read_object(path)
     if values is None:
         raise UserError(f"'{path}' is missing or not a JSON object; write the request again.")
     unknown = sorted(set(values) - _REQUEST_KEYS)
@@ -83,14 +81,14 @@ def start_or_resume(folder: Path, request: Request, restart: bool) -> bool:
         The folder holds an unfinished job with another request, and `restart` is False.
     """
     if has_checkpoints(folder) and not restart and _status(folder) != "done":
-        difference = _difference(_read_object(folder / REQUEST) or {}, request.to_json())
+        difference = _difference(read_object(folder / REQUEST) or {}, request.to_json())
         if difference is None:
             return True
         raise UserError(
             f"'{folder}' holds an unfinished job that differs in {difference}; resume it with its "
             "own command, start again with --restart, or give another --job."
         )
-    for name in (EVENTS, RESULT, LOG, REQUEST):
+    for name in (EVENTS, RESULT, LOG, REQUEST, INPUTS):
         (folder / name).unlink(missing_ok=True)
     for name in (CHECKPOINTS, PREVIEWS):
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -122,20 +120,12 @@ def drop_checkpoints(folder: Path) -> None:
 
 def finished_result(folder: Path) -> dict[str, Any] | None:
     """Return the result of a job that is done, else None."""
-    result = _read_object(folder / RESULT)
+    result = read_object(folder / RESULT)
     return result if result is not None and result.get("status") == "done" else None
 
 
 def _status(folder: Path) -> Any:
-    return (_read_object(folder / RESULT) or {}).get("status")
-
-
-def _read_object(path: Path) -> dict[str, Any] | None:
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(values, dict):
-            return values
-    return None
+    return (read_object(folder / RESULT) or {}).get("status")
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:

@@ -9,10 +9,14 @@ The folder of a job:
     points.ply        sparse points of a capture that `info` describes
     result.json       written last: outputs, metrics, or the error with its cause
     engine.log        standard error of the engine
+    inputs.json       hashes of what the work begins from, for when it resumes
     lock              held by the engine that works on the folder
 """
 
+import contextlib
+import json
 import re
+import shutil
 import time
 from collections.abc import Sequence
 from numbers import Real
@@ -20,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Cancelled
+from ..files.atomic import write_json
 from .cancel import Cancellation
 from .events import Event, EventLog, Listener
 
@@ -31,6 +36,7 @@ EVENTS = "events.jsonl"
 PREVIEWS = "previews"
 CHECKPOINTS = "checkpoints"
 RESULT = "result.json"
+INPUTS = "inputs.json"
 LOG = "engine.log"
 LOCK = "lock"
 
@@ -90,6 +96,33 @@ class Job:
     def cancelled(self) -> bool:
         """True when the job should write a checkpoint and raise `Cancelled`."""
         return self._cancellation.requested
+
+    def begin_from(self, inputs: dict[str, str]) -> None:
+        """Tell what the work begins from, before its checkpoints are used.
+
+        Checkpoints that were made from anything else are removed, with a warning.
+
+        Parameters
+        ----------
+        inputs : dict of str to str
+            A hash of each input, by its name in the warning.
+        """
+        path, checkpoints = self.folder / INPUTS, self.folder / CHECKPOINTS
+        if checkpoints.is_dir() and any(checkpoints.iterdir()):
+            before = read_object(path)
+            changed = [name for name in inputs if (before or {}).get(name) != inputs[name]]
+            if before is None:
+                self.warn(["The checkpoint is from another version, so the work starts again."])
+            elif changed:
+                self.warn(
+                    [
+                        f"Changed since this job was interrupted: {', '.join(changed)}; so it "
+                        "starts again."
+                    ]
+                )
+            if changed:
+                shutil.rmtree(checkpoints)
+        write_json(path, inputs)
 
     def part(self, folder: Path) -> "Job":
         """Return a job with its own folder that reports as this one and stops with it."""
@@ -212,3 +245,12 @@ class Job:
         for name, value in values.items():
             if isinstance(value, Real) and not isinstance(value, bool):
                 self.metrics[name] = float(value)
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file of a job; None where there is none."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(values, dict):
+            return values
+    return None

@@ -188,6 +188,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         ``report``, the path of its page or None, and ``warnings``.
     """
     from .. import __version__
+    from ..data.fingerprint import capture_fingerprint
     from ..data.images.image_size import open_at_size
     from ..data.images.linear_light import linear_light
     from ..distill.lesson import Lesson, require_density, viewpoints
@@ -204,6 +205,8 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     capture = None
     if arguments.capture is not None:
         capture = open_at_size(arguments.capture, arguments.downscale, device.type, job, provenance)
+    inputs = {} if capture is None else capture_fingerprint(capture)
+    job.begin_from({"source field": content_hash(arguments.field)} | inputs)
     recipe = Recipe(
         stages=arguments.stages,
         density_constraint=arguments.density_constraint,

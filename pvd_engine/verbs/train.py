@@ -96,6 +96,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     import torch
 
     from .. import __version__
+    from ..data.fingerprint import capture_fingerprint
     from ..data.geometry.bounds import crop_box
     from ..data.geometry.camera_notes import camera_notes
     from ..data.geometry.poses import PoseDistribution
@@ -122,6 +123,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     box = capture.box if arguments.crop is None else crop_box(arguments.crop)
     scene = find_scene(capture, None if arguments.scene == "auto" else arguments.scene)
     field = make_field(spec, make_map(scene.form, torch.from_numpy(box))).to(device)
+    job.begin_from(capture_fingerprint(capture))
     training = Training.start(field, arguments.seed)
     training.resume(job)
     budget = Budget.parse(arguments.budget, arguments.steps)
