@@ -19,17 +19,20 @@ from .edited_field import EditedField
 from .layer import Layer
 from .masked_field import cell_corners
 from .merged_field import MergedField
-from .regions import OUTSIDE
+from .regions import INSIDE, MIXED, OUTSIDE
 from .soft_region import SoftRegion
 
 SAMPLES_A_SIDE = 4
-"""Samples along each side of an occupancy cell that stand for what is in it."""
+"""Samples along each side of an occupancy cell that an edit cuts through."""
+
+SAMPLES_MOVED = 2
+"""Samples along each side of a cell that is moved as a whole, which may be cut afterwards."""
 
 CELLS_AT_ONCE = 1 << 14
 """Occupancy cells that are followed at a time."""
 
-MOST_POINTS = 1 << 20
-"""Points at a time above which every second one stands for two."""
+MOST_POINTS = 1 << 18
+"""Points at a time above which, when duplicates add more, every second one stands for two."""
 
 LEAST_OUTSIDE = 0.01
 """Fraction of a part outside the scene that is worth a warning."""
@@ -108,10 +111,11 @@ def outcome(
             report(start / len(cells))
         points, volume = _material(parent, edits, cells[start : start + CELLS_AT_ONCE])
         before += float(volume.sum())
+        most = max(len(points), MOST_POINTS)
         for step in steps:
             follow = _place if step[0][1].operation in PLACING else _mask
             points, volume = follow(points, volume, step, effects, scene)
-            if len(points) > MOST_POINTS:
+            while len(points) > most:
                 points, volume = points[::2], 2 * volume[::2]
         after += float(volume.sum())
     removed = max(1 - after / before, 0.0) if before else 0.0
@@ -135,32 +139,44 @@ def _scene(parent: Field) -> _Scene:
 def _material(parent: Field, edits: Sequence[Edit], cells: Tensor) -> tuple[Tensor, Tensor]:
     """Return points (N, 3) for what is in flat cells, and the volume (N,) of each, in cells.
 
-    A cell that no edit cuts through has one point, any other has `SAMPLES_A_SIDE` to the side.
+    A cell that an edit cuts through has `SAMPLES_A_SIDE` points to the side, one that is moved as a
+    whole has `SAMPLES_MOVED`, and any other has one.
     """
     low, high = cell_corners(parent.occupancy, cells)
-    whole = torch.ones(len(cells), dtype=torch.bool, device=cells.device)
+    cut = torch.zeros(len(cells), dtype=torch.bool, device=cells.device)
     if isinstance(parent, Layer):
         cleared, untouched = parent.classify(low, high)
-        cells, low, high, whole = (part[~cleared] for part in (cells, low, high, untouched))
+        cells, low, high, cut = (part[~cleared] for part in (cells, low, high, ~untouched))
+    moved = torch.zeros_like(cut)
     for edit in edits:
         if edit.operation in PLACING:
-            whole &= SoftRegion(edit.region, edit.soft).classify(low, high) == OUTSIDE
-    masks = [edit for edit in edits if edit.operation not in PLACING]
-    for edit in masks:
-        gone, left = EditList([edit]).classify(low, high)
-        whole &= gone | left
-    axis = (torch.arange(SAMPLES_A_SIDE, device=cells.device) + 0.5) / SAMPLES_A_SIDE
+            verdict = SoftRegion(edit.region, edit.soft).classify(low, high)
+            cut |= verdict == MIXED
+            moved |= verdict == INSIDE
+        else:
+            gone, left = EditList([edit]).classify(low, high)
+            cut |= ~(gone | left)
+    points, volumes = [], []
+    for chosen, side in (
+        (cells[~cut & ~moved], 1),
+        (cells[~cut & moved], SAMPLES_MOVED),
+        (cells[cut], SAMPLES_A_SIDE),
+    ):
+        samples = _samples(parent, chosen, side)
+        points.append(samples)
+        volumes.append(torch.full((len(samples),), side**-3, dtype=torch.float64))
+    return torch.cat(points), torch.cat(volumes).to(cells.device)
+
+
+def _samples(parent: Field, cells: Tensor, side: int) -> Tensor:
+    """Return points (N, 3), `side` to the side of each cell, at which a field holds anything."""
+    axis = (torch.arange(side, device=cells.device) + 0.5) / side
     offsets = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(-1, 3)
-    occupancy, split = parent.occupancy, cells[~whole]
-    middle = occupancy.points_in_cells(cells[whole], offsets.new_full((int(whole.sum()), 3), 0.5))
-    many = occupancy.points_in_cells(
-        split.repeat_interleave(len(offsets)), offsets.repeat(len(split), 1)
+    points = parent.occupancy.points_in_cells(
+        cells.repeat_interleave(len(offsets)), offsets.repeat(len(cells), 1)
     )
-    if isinstance(parent, Layer):
-        many = many[parent.holds(many)]
-    volume = torch.ones(len(middle) + len(many), dtype=torch.float64, device=cells.device)
-    volume[len(middle) :] = 1 / len(offsets)
-    return torch.cat((middle, many)), volume
+    # Layers are sampled where it is not certain that all of a cell is left.
+    return points[parent.holds(points)] if isinstance(parent, Layer) else points
 
 
 _Step = Sequence[tuple[int, Edit]]
