@@ -1,6 +1,7 @@
 """Arguments of verbs as the JSON values of ``request.json``, and back."""
 
 import os
+import sys
 import types
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
@@ -106,5 +107,7 @@ def _checked(value: Any, hint: Any, name: str, where: str) -> Any:
     # True is an int in Python, but not in a request.
     fits = type(value) is hint or (hint is float and type(value) is int)
     if not fits:
-        raise UserError(f"{where}: '{name}' must be {words[hint]}, not {value!r}.")
+        raise UserError(f"{where}: '{name}' must be {words[hint]}, not {value!r:.60}.")
+    if hint in (int, float) and not abs(value) <= sys.float_info.max:
+        raise UserError(f"{where}: '{name}' must be a finite number.")
     return hint(value)

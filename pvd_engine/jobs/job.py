@@ -14,7 +14,6 @@ The folder of a job:
 """
 
 import contextlib
-import json
 import re
 import shutil
 import time
@@ -23,8 +22,9 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Cancelled
+from ..errors import Cancelled, UserError
 from ..files.atomic import write_json
+from ..files.json_input import read_json
 from .cancel import Cancellation
 from .events import Event, EventLog, Listener
 
@@ -39,6 +39,9 @@ RESULT = "result.json"
 INPUTS = "inputs.json"
 LOG = "engine.log"
 LOCK = "lock"
+
+MAX_BYTES = 16 << 20
+"""Largest request or result that is read."""
 
 PROGRESS_SECONDS = 0.1
 """Shortest time in seconds between two reports of progress."""
@@ -248,9 +251,9 @@ class Job:
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
-    """Return the JSON object in a file of a job; None where there is none."""
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        values = json.loads(path.read_text(encoding="utf-8"))
+    """Return the JSON object in a file of a job; None where there is none that can be read."""
+    with contextlib.suppress(UserError):
+        values = read_json(path, MAX_BYTES)
         if isinstance(values, dict):
             return values
     return None

@@ -67,7 +67,7 @@ def test_the_choice_is_reported_and_kept_for_students_and_measures(tmp_path):
     out = tmp_path / "field.safetensors"
     result = run_train(capture, out, Job(tmp_path / "train"), steps=2)
     assert result["downscale"] == 2 == read_header(out)["provenance"]["downscale"]
-    assert result["warnings"] == [HALF.format("the work runs on a CPU")]
+    assert HALF.format("the work runs on a CPU") in result["warnings"]
     assert HALF.format("the work runs on a CPU") in (tmp_path / "train/events.jsonl").read_text()
 
     told = [HALF.format("the field was trained at that size")]

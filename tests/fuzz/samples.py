@@ -15,6 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "engine"))
 
 from capture_files import ring, write_json, write_nerf_synthetic, write_transforms
 from colmap_files import made_model, write_colmap
+from edit_shapes import cube
 from format_files import (
     write_donerf,
     write_dtu,
@@ -24,13 +25,26 @@ from format_files import (
     write_realitycapture,
 )
 
+from pvd_engine import PROTOCOL_VERSION, __version__
+from pvd_engine.cli import VERBS
 from pvd_engine.data.formats.cameras_json import read_cameras
 from pvd_engine.data.geometry.points import read_points, write_ply
+from pvd_engine.data.geometry.poses import PoseDistribution
+from pvd_engine.edit.edit_list import Edit
+from pvd_engine.edit.edited_field import EditedField
 from pvd_engine.edit.edits_json import read_edits
+from pvd_engine.edit.merged_field import MergedField
+from pvd_engine.edit.mesh_region import MeshRegion
+from pvd_engine.edit.placement import Placement
+from pvd_engine.edit.regions import BoxRegion, GridRegion, SphereRegion
 from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import make_field
+from pvd_engine.fields.base import Renderable
+from pvd_engine.fields.light_field import LightField, Reach
+from pvd_engine.fields.radiance_field import RadianceField
 from pvd_engine.fields.storage import load_any_field, save_field
 from pvd_engine.files.images import load_image, shows_through, write_png
+from pvd_engine.jobs.folder import read_request
 from pvd_engine.space.occupancy import OccupancyGrid
 from pvd_engine.space.space_map import BoxMap
 from pvd_engine.verbs.info import describe_field
@@ -174,24 +188,87 @@ def _cameras(folder: Path) -> None:
     write_json(folder / "cameras.json", {"cameras": entries})
 
 
-def _field(folder: Path) -> None:
+BOX = torch.tensor([[-1.0] * 3, [1.0] * 3])
+TINY = {
+    "hash": {
+        "levels": 2,
+        "features": 2,
+        "log2_table_size": 6,
+        "base_resolution": 4,
+        "finest_resolution": 8,
+    },
+    "mlp": {"hidden": 8, "layers": 3, "skip": 1, "frequencies": 2},
+    "sparse_tensor": {"resolution": 16},
+    "vm": {"resolution": 9, "density_rank": 2, "color_rank": 2},
+    "cp": {"resolution": 9, "density_rank": 2, "color_rank": 2},
+}
+"""Sizes of encoders."""
+
+
+def _radiance_field(name: str) -> RadianceField:
     torch.manual_seed(0)
-    spec = {
-        "name": "hash",
-        "preset": "small",
-        "encoder": {
-            "type": "hash",
-            "levels": 2,
-            "features": 2,
-            "log2_table_size": 6,
-            "base_resolution": 4,
-            "finest_resolution": 8,
-        },
-        "decoder": {"type": "mlp"},
+    parts = [{"type": part, **TINY[part]} for part in name.split("+")]
+    encoder = parts[0] if len(parts) == 1 else {"type": "composition", "parts": parts}
+    decoder = {"type": "sh", "degree": 1} if name == "sparse_tensor" else {"type": "mlp"}
+    spec = {"name": name, "preset": "small", "encoder": encoder, "decoder": decoder}
+    return make_field(spec, BoxMap(BOX), OccupancyGrid(BoxMap(BOX), 8))
+
+
+def _edited_field() -> EditedField:
+    corners, faces = cube(np.diag([0.2, 0.2, 0.2, 1.0]))
+    grid = GridRegion(np.eye(4, dtype=bool)[..., None], BOX.double().numpy(), "a.npz")
+    to = np.eye(4)
+    to[0, 3] = 0.5
+    edits = [
+        Edit("erase", grid, soft=0.1),
+        Edit("keep", SphereRegion(np.zeros(3), 0.9)),
+        Edit("move", BoxRegion(np.full(3, -0.1), np.full(3, 0.1)), to=Placement(to)),
+        Edit("tint", MeshRegion(corners, faces), color=(1.0, 0.5, 0.5)),
+    ]
+    return EditedField(_radiance_field("hash"), edits)
+
+
+def _merged_field() -> MergedField:
+    to = np.eye(4)
+    to[1, 3] = 1.5
+    parts = [_radiance_field("hash"), _radiance_field("cp")]
+    return MergedField(parts, [Placement.identity(), Placement(to)])
+
+
+def _light_field() -> LightField:
+    ray = {
+        "points": 4,
+        "encoding": {"type": "hash", **TINY["hash"]},
+        "interval": "occupied",
+        "skip_empty": True,
     }
-    box = torch.tensor([[-1.0] * 3, [1.0] * 3])
-    frame = BoxMap(box)
-    save_field(folder / "field.safetensors", make_field(spec, frame, OccupancyGrid(frame, 8)))
+    network = {"width": 8, "depth": 4}
+    spec = {"name": "light_field", "preset": "small", "network": network, "ray": ray}
+    camera = {"width": 8.0, "height": 8.0, "fx": 9.0, "fy": 9.0, "cx": 4.0, "cy": 4.0}
+    ranges = [[1.0, 2.0], [0.0, 1.0], [0.0, 1.0]]
+    region = PoseDistribution([0.0] * 3, 0.1, *ranges, [0.0, 0.0, 1.0], camera)
+    reach = Reach(0.1, 5.0, BOX.tolist(), region.to_json())
+    return LightField(spec, OccupancyGrid(BoxMap(BOX), 8), reach)
+
+
+FIELDS: dict[str, Callable[[], Renderable]] = {
+    **{name: lambda name=name: _radiance_field(name) for name in (*TINY, "hash+vm")},
+    "edited": _edited_field,
+    "merged": _merged_field,
+    "light_field": _light_field,
+}
+"""Fields of every kind, by the name that their format has here."""
+
+
+def _request(folder: Path) -> None:
+    arguments = {"capture": "lego", "out": "a.safetensors", "steps": 3, "crop": [0, 0, 0, 1, 1, 1]}
+    request = {"verb": "train", "arguments": arguments}
+    versions = {"protocol": PROTOCOL_VERSION, "engine": __version__}
+    write_json(folder / "request.json", request | versions)
+
+
+def _look_at_request(folder: Path) -> None:
+    check_json(read_request(folder, VERBS).to_json())
 
 
 def _look_at_field(folder: Path) -> None:
@@ -243,7 +320,14 @@ SAMPLES = {
     "images": Sample(_images, _look_at_images),
     "points": Sample(_points, _look_at_points),
     "cameras": Sample(_cameras, lambda folder: check_views(read_cameras(folder / "cameras.json"))),
-    "field": Sample(_field, _look_at_field),
+    **{
+        f"field_{name}": Sample(
+            lambda folder, make=make: save_field(folder / "field.safetensors", make()),
+            _look_at_field,
+        )
+        for name, make in FIELDS.items()
+    },
+    "request": Sample(_request, _look_at_request),
     "edits": Sample(_edits, _look_at_edits),
 }
 """By the name of the format."""

@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-CPU_SECONDS = 2.0
-MEMORY = 1 << 30
+CPU_SECONDS = 1.0
+MEMORY = 300 << 20
 """Bytes above what the process has before it reads."""
 
 WALL_SECONDS = 10.0
