@@ -38,9 +38,9 @@ def render(
     Returns
     -------
     Image or None
-        The picture, with alpha, in display colour; open image editors show it. Saved by its method
-        ``save`` or ``save_render``, it is what ``pvd render`` writes. Its colour space is
-        *Non-Color*, so that no view transform changes it; choose *sRGB* to use it as a texture.
+        The picture, with alpha, in display colour; open image editors show it. Its method
+        ``save`` writes what ``pvd render`` writes; ``save_render`` lays the scene's view transform
+        over it, as over everything that Blender renders.
     """
     scene = scene or bpy.context.scene
     seen_by = _camera(camera, scene)

@@ -309,11 +309,6 @@ def _field_name(job: Ended, path: str) -> str:
     return item.name if item else Path(path).stem
 
 
-AS_IT_IS = "Non-Color"
-"""Colour space of the pictures of fields, which hold display colour already: in any other, Blender
-lays the scene's view transform over them when a script saves them as a render."""
-
-
 def _made_picture(job: Ended, name: str) -> bpy.types.Image:
     """Load the engine's picture as an image, and show it in open image editors."""
     path = file_inside(job.folder, job.out / job.client.path("picture"), ".png")
@@ -322,7 +317,6 @@ def _made_picture(job: Ended, name: str) -> bpy.types.Image:
     image = bpy.data.images.load(str(path))
     image.name = name
     image.alpha_mode = "STRAIGHT"
-    image.colorspace_settings.name = AS_IT_IS
     show_image(image)
     return image
 

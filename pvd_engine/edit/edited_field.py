@@ -219,7 +219,8 @@ def placed_field(field: Field, edit: Edit, occupancy: OccupancyGrid | None) -> M
     """Return a field after one move or duplicate: what stays, merged with a placed cut-out."""
     if edit.to is None:
         raise ValueError(f"{edit.operation} without a placement")
-    copy = MaskedField(field, [EditList([Edit(CUT_OUT, edit.region, edit.soft)])])
+    cut_out = [EditList([Edit(CUT_OUT, edit.region, edit.soft)])]
+    copy = MaskedField(field, cut_out, owns_base=False)
     rest = field
     if edit.operation == MOVE:
         rest = MaskedField(field, [EditList([Edit(ERASE, edit.region, edit.soft)])])

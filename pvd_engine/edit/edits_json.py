@@ -16,6 +16,7 @@ from .mesh_region import MeshRegion
 from .mesh_shape import MAX_ELEMENTS
 from .placement import InvalidPlacementError, Placement
 from .regions import (
+    LARGEST_FACTOR,
     BoxRegion,
     GridRegion,
     InvalidRegionError,
@@ -45,9 +46,6 @@ MAX_ID = 64
 
 MAX_BYTES = 512 * 1024 * 1024
 """Largest file of an edit list, in bytes; meshes stand in it as numbers."""
-
-LARGEST_FACTOR = 1e6
-"""Largest factor of density or colour."""
 
 
 def read_edits(path: Path) -> tuple[Edit, ...]:

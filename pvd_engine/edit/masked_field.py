@@ -35,16 +35,28 @@ class MaskedField(Layer):
     lists : sequence of EditList
     occupancy : OccupancyGrid, optional
         The masked field's own, where it is known already.
+    owns_base : bool
+        False where another layer of the same field holds the base as well: modules go through all
+        they own, so a chain of layers that own their base twice would be gone through 2^n times.
     """
 
+    base: Field
+
     def __init__(
-        self, base: Field, lists: Sequence[EditList], occupancy: OccupancyGrid | None = None
+        self,
+        base: Field,
+        lists: Sequence[EditList],
+        occupancy: OccupancyGrid | None = None,
+        owns_base: bool = True,
     ) -> None:
         lists = [edits.to(base.device) for edits in lists]
         if occupancy is None:
             occupancy = edited_occupancy(base.occupancy, lists)
         super().__init__(occupancy, base.step, dict(base.header))
-        self.base = base
+        if owns_base:
+            self.base = base
+        else:
+            self.__dict__["base"] = base
         self.lists = nn.ModuleList(lists)
 
     def _edit_lists(self) -> list[EditList]:

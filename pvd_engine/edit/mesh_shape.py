@@ -66,9 +66,12 @@ def fans(faces: Sequence[Sequence[int]] | np.ndarray, vertex_count: int) -> np.n
         raise InvalidRegionError('"mesh.faces" holds a face with fewer than three vertices')
     if sum(counts) - 2 * len(counts) > MAX_ELEMENTS:
         raise InvalidRegionError(f'"mesh.faces" makes more than {MAX_ELEMENTS} triangles')
+    by_sides: dict[int, list] = {}
+    for sides, face in zip(counts, faces, strict=True):
+        by_sides.setdefault(sides, []).append(face)
     parts = []
-    for sides in sorted(set(counts)):
-        polygons = np.array([face for face in faces if len(face) == sides])
+    for sides, alike in sorted(by_sides.items()):
+        polygons = np.array(alike)
         if polygons.dtype.kind not in "iu":
             raise InvalidRegionError('"mesh.faces" must hold whole numbers')
         if polygons.min() < 0 or polygons.max() >= vertex_count:

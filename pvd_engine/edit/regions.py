@@ -19,6 +19,9 @@ from .cell_counts import count_in_blocks, summed_volume
 INSIDE, MIXED, OUTSIDE = 1, 0, -1
 """Results of `Region.classify` for a cell."""
 
+LARGEST_FACTOR = 1e6
+"""Largest factor of density or colour, and width of a soft edge."""
+
 SMALLEST_VOLUME_RATIO = 1e-6
 """Fraction of the box of its columns' lengths below which a matrix counts as singular."""
 
@@ -95,8 +98,10 @@ def boxes_apart(low: Tensor, high: Tensor, box: Tensor) -> Tensor:
     return ((low > box[1]) | (high < box[0])).any(dim=-1)
 
 
-def require_finite(name: str, values: np.ndarray) -> None:
-    """Raise `InvalidRegionError` when a value is NaN, infinite or absurdly large."""
+def require_finite(name: str, values: np.ndarray, shape: tuple[int, ...] | None = None) -> None:
+    """Raise `InvalidRegionError` for another shape, or a value that is NaN, infinite or huge."""
+    if shape is not None and values.shape != shape:
+        raise InvalidRegionError(f'"{name}" must have the shape {shape}')
     if not np.isfinite(values).all():
         raise InvalidRegionError(f'"{name}" holds a value that is not a finite number')
     if values.size and np.abs(values).max() > LARGEST_COORDINATE:
@@ -118,7 +123,7 @@ class BoxRegion(Region):
     def __init__(self, low: np.ndarray, high: np.ndarray) -> None:
         super().__init__()
         corners = np.stack((np.asarray(low, np.float64), np.asarray(high, np.float64)))
-        require_finite("box", corners)
+        require_finite("box", corners, (2, 3))
         if not (corners[0] < corners[1]).all():
             raise InvalidRegionError('"box.min" must be less than "box.max" on every axis')
         self.corners = corners
@@ -165,7 +170,7 @@ class TransformedBoxRegion(Region):
     def __init__(self, matrix: np.ndarray) -> None:
         super().__init__()
         matrix = np.asarray(matrix, np.float64)
-        require_finite("box.matrix", matrix)
+        require_finite("box.matrix", matrix, (4, 4))
         if not np.array_equal(matrix[3], (0.0, 0.0, 0.0, 1.0)):
             raise InvalidRegionError('the last row of "box.matrix" must be 0, 0, 0, 1')
         linear = matrix[:3, :3]
@@ -224,8 +229,8 @@ class SphereRegion(Region):
     def __init__(self, center: np.ndarray, radius: float) -> None:
         super().__init__()
         center = np.asarray(center, np.float64)
-        require_finite("sphere.center", center)
-        require_finite("sphere.radius", np.asarray(radius, np.float64))
+        require_finite("sphere.center", center, (3,))
+        require_finite("sphere.radius", np.asarray(radius, np.float64), ())
         if not radius > 0:
             raise InvalidRegionError('"sphere.radius" must be greater than zero')
         self.exact_center = center

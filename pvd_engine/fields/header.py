@@ -1,6 +1,7 @@
 """The JSON header of a field file, readable without torch (`storage` lists its entries)."""
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,14 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from ..errors import UserError
-from .limits import MAX_HEADER_BYTES, STORED_SIZES, HeaderError, check_header, check_stored_sizes
+from .limits import (
+    MAX_HEADER_BYTES,
+    MAX_TENSORS,
+    STORED_SIZES,
+    HeaderError,
+    check_header,
+    check_stored_sizes,
+)
 
 FORMAT = "pvd-field"
 VERSION = 1
@@ -43,16 +51,18 @@ def opened(path: Path, framework: str) -> Iterator[tuple[dict[str, Any], Any]]:
         _check_length(path)
         with safe_open(path, framework=framework) as file:
             text = (file.metadata() or {})[METADATA_KEY]
-            header = json.loads(text, parse_constant=_nothing)
+            header = json.loads(text, parse_constant=_nothing, parse_float=_finite)
             if not isinstance(header, dict) or header.get("format") != FORMAT:
                 raise ValueError("the header is of another format")
             if header.get("version") != VERSION:
                 raise UserError(
-                    f"'{path}' has version {header.get('version')} of the field format; this "
+                    f"'{path}' has version {header.get('version')!r:.20} of the field format; this "
                     f"program reads version {VERSION}; update the program."
                 )
             check_header(header)
-            check_stored_sizes(_stored_sizes(file))
+            if len(file.keys()) > MAX_TENSORS:
+                raise HeaderError(f"names more than {MAX_TENSORS} tensors")
+            check_stored_sizes(_stored_sizes(file), path.stat().st_size)
             yield header, file
     except HeaderError as error:
         raise UserError(
@@ -83,6 +93,12 @@ def _stored_sizes(file: Any) -> dict[str, Any]:
                 raise HeaderError(f'has a "{name}" that is neither one number nor three')
             sizes[name] = file.get_tensor(name).tolist()
     return sizes
+
+
+def _finite(text: str) -> float | None:
+    """Return the number of a text, or None if it is too large, as of NaN and Infinity."""
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _nothing(_constant: str) -> None:

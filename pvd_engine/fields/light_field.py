@@ -36,6 +36,9 @@ OCCUPANCY_RESOLUTION = 128
 PROBES = 256
 """Positions along a ray at which that grid is probed: closer together than cells are wide."""
 
+INTERVALS = ("fixed", "box", "occupied")
+"""Parts of a ray in which its points may lie."""
+
 CHANNELS = 4
 """Numbers that the network gives for a ray: premultiplied colour and alpha."""
 
@@ -101,6 +104,8 @@ class LightField(Learner):
         width, depth = network["width"], network["depth"]
         self.points = ray["points"]
         self.interval, self.skip_empty = ray["interval"], ray["skip_empty"]
+        if self.interval not in INTERVALS or not isinstance(self.skip_empty, bool):
+            raise ValueError("the points of its rays lie nowhere")
         self.reach = reach
         self.register_buffer(
             "inner_box",

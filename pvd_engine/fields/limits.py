@@ -39,6 +39,18 @@ MAX_STEPS = 1 << 16
 LARGEST_COORDINATE = 1e9
 """Largest coordinate of a box; larger ones would overflow float32 when squared and multiplied."""
 
+SMALLEST_SIDE = 1e-9
+"""Smallest side of a box, dataset units."""
+
+MAX_DEPTH = 200
+"""Deepest nesting of a header's objects and lists; provenance grows with each conversion."""
+
+MAX_TENSORS = 10_000
+"""Most tensors of a file."""
+
+VERTICES_PER_BYTE = 16
+"""Most vertices of sparse tensors for each byte of a file, beyond those of the largest one."""
+
 THINNEST = 1e-6
 """Least size of a box, as a fraction of its largest coordinate, which float32 tells apart."""
 
@@ -69,6 +81,9 @@ MAX_CELLS = 1 << 27
 _RANGES = {"center": 3, "distance": 2, "elevation": 2, "azimuth": 2, "up": 3}
 """Lengths of the lists of numbers in the region of a light field."""
 
+COLOR_SPACES = ("srgb", "linear")
+"""Spaces of a field's colours."""
+
 MAX_ENTRIES = 64
 """Most entries of a list or mapping within an architecture."""
 
@@ -85,6 +100,7 @@ def check_header(header: Mapping[str, Any]) -> None:
     header : mapping
         As `storage` describes it.
     """
+    _check_depth(header)
     for count, field in enumerate(_fields(header, MAX_NESTING)):
         if count == MAX_FIELDS:
             raise HeaderError(f"holds more than {MAX_FIELDS} fields")
@@ -98,6 +114,11 @@ def check_header(header: Mapping[str, Any]) -> None:
         _check_edits(field.get("edits", ()))
         if "reach" in field:
             _check_reach(field["reach"])
+        for name in ("architecture", "provenance", "frame"):
+            if not isinstance(field.get(name, {}), Mapping):
+                raise HeaderError(f'has a "{name}" that is no object')
+        if field.get("color_space", "srgb") not in COLOR_SPACES:
+            raise HeaderError(f'has a "color_space" that is none of {", ".join(COLOR_SPACES)}')
 
 
 def check_nesting(header: Mapping[str, Any]) -> None:
@@ -120,6 +141,18 @@ def check_step(step: float, side: float) -> None:
         raise HeaderError('has a "step" that is not above zero')
     if side * math.sqrt(3) > step * MAX_STEPS:
         raise HeaderError(f'has a "step" of which rays take more than {MAX_STEPS}')
+
+
+def _check_depth(header: Any) -> None:
+    level = [header]
+    for _ in range(MAX_DEPTH):
+        inner = [one.values() if isinstance(one, Mapping) else one for one in level]
+        level = [
+            child for children in inner for child in children if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    raise HeaderError("is nested too deeply")
 
 
 def whole_number(value: Any, name: str, low: int, high: int) -> int:
@@ -180,7 +213,7 @@ def _longest_side(box: Any) -> float:
     low, high = ([_number(value, "box") for value in corner] for corner in box)
     largest = max(abs(value) for value in (*low, *high))
     sides = [b - a for a, b in zip(low, high, strict=True)]
-    if not (largest < math.inf and min(sides) > largest * THINNEST):
+    if not (largest < math.inf and min(sides) > max(largest * THINNEST, SMALLEST_SIDE)):
         raise HeaderError('has a "box" without a volume, or far too large')
     return max(sides)
 
@@ -249,15 +282,21 @@ def _check_reach(reach: Any) -> None:
             raise HeaderError(f'has a "{name}" that is too large')
 
 
-def check_stored_sizes(sizes: Mapping[str, Any]) -> None:
+def check_stored_sizes(sizes: Mapping[str, Any], file_bytes: int) -> None:
     """Check the sizes of grids that stand in tensors, before anything is made by them.
 
     Parameters
     ----------
     sizes : mapping of str to int or list of int
         The small tensors whose names end in one of `STORED_SIZES`.
+    file_bytes : int
     """
+    vertices = 0
     for name, value in sizes.items():
         key = name.rpartition(".")[2]
         for size in value if isinstance(value, list) else [value]:
             whole_number(size, name, 2, STORED_SIZES[key])
+        if key == "size" and isinstance(value, int):
+            vertices += value**3
+    if vertices > max(STORED_SIZES["size"] ** 3, VERTICES_PER_BYTE * file_bytes):
+        raise HeaderError("holds sparse tensors far larger than the file")

@@ -1,6 +1,5 @@
 """Maps of space by their kind of scene."""
 
-import math
 from typing import Any
 
 import torch
@@ -9,6 +8,9 @@ from torch import Tensor
 from .contracted_map import ContractedMap
 from .ndc_map import NdcMap
 from .space_map import BoxMap, SpaceMap
+
+LEAST, MOST = 1e-9, 1e9
+"""Bounds of the numbers of a reference camera, which float32 can square."""
 
 
 def make_map(form: dict[str, Any], box: Tensor) -> SpaceMap:
@@ -31,7 +33,10 @@ def make_map(form: dict[str, Any], box: Tensor) -> SpaceMap:
         turn = reference[:3, :3]
         if reference.shape != (4, 4) or not torch.allclose(turn @ turn.T, torch.eye(3).double()):
             raise ValueError("the pose of the reference camera is not a rigid motion")
-        if tangents.shape != (2,) or not (tangents > 0).all() or not 0 < near < math.inf:
+        numbers = torch.cat((tangents.view(-1), torch.tensor([near]).double()))
+        if tangents.shape != (2,) or not ((numbers > LEAST) & (numbers < MOST)).all():
             raise ValueError("the reference camera sees nothing")
+        if not (reference[:3, 3].abs() < MOST).all():
+            raise ValueError("the reference camera stands too far away")
         return NdcMap(box, reference, tangents, near)
     raise ValueError(f"no map of space is called {kind!r}")

@@ -1,5 +1,6 @@
 """Field files from strangers: lies of a header are found before anything is made by them."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pvd_engine.edit.edited_field import EditedField
 from pvd_engine.edit.merged_field import MergedField
 from pvd_engine.edit.placement import Placement
 from pvd_engine.edit.regions import GridRegion
+from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import architecture, light_field, make_field
 from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
 from pvd_engine.fields.storage import load_any_field, save_field
@@ -82,6 +84,8 @@ def nested(levels):
         header = {"kind": "merged_field", "parts": [header]}
     return [header]
 
+
+DEEP: dict = functools.reduce(lambda inner, _: {"parent": inner}, range(900), {})
 
 LIES = {
     "levels": ("hash", "architecture.encoder.levels", 10**9),
@@ -156,6 +160,34 @@ LIES = {
     "kind": ("hash", "kind", ["radiance_field"]),
     "architecture": ("hash", "architecture", [[[[]]]]),
     "provenance": ("hash", "provenance", "x" * (5 << 20)),
+    "provenance_of_text": ("hash", "provenance", "made by hand"),
+    "deep_provenance": (
+        "hash",
+        "provenance",
+        functools.reduce(lambda a, _: {"a": a}, range(900), {}),
+    ),
+    "version": ("hash", "version", "9" * 100_000),
+    "colors": ("hash", "color_space", 7),
+    "tiny_box": ("hash", "box", [[0.0] * 3, [1e-30] * 3]),
+    "ray_interval": ("light_field", "architecture.ray.interval", "nowhere"),
+    "soft_below_zero": ("edited", "edits.0.0.soft", -1.0),
+    "scale_without_factor": ("edited", "edits.0.0.op", "scale_density"),
+    "move_to_nowhere": ("edited", "edits.0.0.op", "move"),
+    "sphere_of_four": (
+        "edited",
+        "edits.0.0.region",
+        {"sphere": {"center": [0, 0, 0, 0], "radius": 1}},
+    ),
+    "near_plane": (
+        "hash",
+        "frame",
+        {
+            "kind": "forward_facing",
+            "reference": np.eye(4).tolist(),
+            "tangents": [1.0, 1.0],
+            "near": 1e-300,
+        },
+    ),
 }
 """Field, path in its header, and the value that stands there instead."""
 
@@ -289,7 +321,28 @@ def test_files_that_lie_are_refused_in_one_sentence_soon_and_without_memory(open
     within_bounds(told)
     assert "Traceback" not in told["outcome"]
     assert "\n" not in told["outcome"]
-    assert "field file" in told["outcome"], told["outcome"]
+    assert "field" in told["outcome"] and len(told["outcome"]) < 500, told["outcome"]
+
+
+def test_many_sparse_parts_and_many_tensors_are_refused(sound, tmp_path):
+    tensors = load_file(sound["sparse_tensor"])
+    tensors["encoder.size"] = torch.tensor(128)
+    header = header_of(sound["sparse_tensor"])
+    header["architecture"]["encoder"]["resolution"] = 128
+    parts = {f"parts.{i}.{name}": one.clone() for i in range(64) for name, one in tensors.items()}
+    merged = {**header_of(sound["merged"]), "parts": [header] * 64}
+    merged["placements"] = [np.eye(4).tolist()] * 64
+    parts["occupancy.bits"] = load_file(sound["merged"])["occupancy.bits"]
+    for name in [name for name in parts if name.endswith(("values", "vertices", "bits"))]:
+        parts[name] = parts[name][:1].clone()
+    save_file(parts, tmp_path / "a.safetensors", metadata={"pvd_field": json.dumps(merged)})
+    with pytest.raises(UserError, match="sparse tensors far larger than the file"):
+        load_any_field(tmp_path / "a.safetensors")
+    tensors = load_file(sound["hash"]) | {f"t{i}": torch.zeros(0) for i in range(20_000)}
+    metadata = {"pvd_field": json.dumps(header_of(sound["hash"]))}
+    save_file(tensors, tmp_path / "b.safetensors", metadata=metadata)
+    with pytest.raises(UserError, match="more than 10000 tensors"):
+        load_any_field(tmp_path / "b.safetensors")
 
 
 @pytest.mark.parametrize("name", MADE)

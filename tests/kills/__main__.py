@@ -100,22 +100,24 @@ def differences(work: Work, first: dict[str, bytes], folder: Path) -> list[str]:
 
 def one_round(
     work: Work, seconds: float, first: dict[str, bytes], folder: Path, seed: int
-) -> Counter:
-    """Kill a command once or twice, and let it end; return what happened."""
+) -> tuple[Counter, float]:
+    """Kill a command once or twice, and let it end; return what happened, and how long that took."""
     draw, told = random.Random(seed), Counter()
     for _ in range(2 if work.resumes else 1):
         after = seconds * draw.uniform(BEGINNING, 1.0)
         told["kills"] += kill(work, folder, after, draw.choice(SIGNALS))
         told.update(f"! {problem}" for problem in check_outputs(work, folder))
     had_checkpoint = any((folder / "job" / "checkpoints").glob("*.safetensors"))
+    start = time.monotonic()
     done = run_to_its_end(work, folder)
+    took = time.monotonic() - start
     if done.returncode:
         told[f"! it ended with {done.returncode}: {done.stderr[-300:]}"] += 1
     told.update(f"! {problem}" for problem in differences(work, first, folder))
     told["with checkpoint"] += had_checkpoint
     told["rounds"] += 1
     remove(folder)
-    return told
+    return told, took
 
 
 def kill_work(work: Work, kills: int, seed: int, out: Path) -> Counter:
@@ -132,7 +134,10 @@ def kill_work(work: Work, kills: int, seed: int, out: Path) -> Counter:
     while told["kills"] < kills and number < 4 * kills:
         folder = place / f"round-{number}"
         folder.mkdir()
-        told += one_round(work, seconds, first, folder, seed * 10_000 + number)
+        more, took = one_round(work, seconds, first, folder, seed * 10_000 + number)
+        told += more
+        # Other work on the machine changes how long a run takes.
+        seconds = took if not work.resumes else max(took, seconds * 0.8)
         number += 1
     return told
 
