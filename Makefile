@@ -35,8 +35,9 @@ GUI_BLENDER ?= blender
 GUI_RUN ?=
 GUI_OUT ?= gui_output
 FUZZ_OUT ?= fuzz_output
+KILLS_OUT ?= kills_output
 
-.PHONY: demo test test-all test-engine test-blender test-blenders slow-tests test-gui fuzz lint addon options setup clean
+.PHONY: demo test test-all test-engine test-blender test-blenders slow-tests test-gui fuzz kills lint addon options setup clean
 
 demo: setup  ## Make a capture, train, edit and convert it inside Blender; leaves a folder
 	PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $(BLENDER_PYTHON) examples/demo.py --out $(OUT)
@@ -91,6 +92,10 @@ fuzz: setup
 	$(ENGINE_PYTHON) -m tests.fuzz --inputs 20000 --out $(FUZZ_OUT)
 	$(BLENDER_PYTHON) -m tests.fuzz.add_on --inputs 20000
 
+# Ends every command that writes at any moment, and lets it go on: see tests/kills.
+kills: setup
+	$(ENGINE_PYTHON) -m tests.kills --kills 300 --out $(KILLS_OUT)
+
 $(ENGINE)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(ENGINE)
 	$(ENGINE_PYTHON) $(PIP_INSTALL) $(TORCH_OPTIONS) -c constraints.txt torch
@@ -104,4 +109,4 @@ $(BLENDER)/.ready:
 	touch $@
 
 clean:  ## Remove environments and everything made
-	rm -rf .venv-* build dist demo_output gui_output fuzz_output *.egg-info
+	rm -rf .venv-* build dist demo_output gui_output fuzz_output kills_output *.egg-info

@@ -37,6 +37,7 @@ def read_capture(capture: Checked) -> dict:
         | {key: value.tolist() for key, value in optional.items() if value is not None},
         "notes": capture.texts("notes", MOST_NOTES),
         "points_path": capture.path("points_path", None),
+        "linear_light": capture.flag("linear_light", False),
         "origin": None if origin is None else origin.tolist(),
     }
 

@@ -181,6 +181,7 @@ def _finish_info(job: Ended) -> Outcome:
     state.summary = f"{len(cameras)} camera{'s' * (len(cameras) != 1)}: {counts}"
     state.notes = "\n".join(notes)
     state.scene_found = scene_found
+    state.linear_light = capture["linear_light"]
     bpy.context.scene.convert_field.frame = frame
     if len(cameras) > MANY_CAMERAS:
         hide_relationship_lines()

@@ -124,6 +124,12 @@ class ConvertFieldObject(PropertyGroup):
         description="Size of the images that fields learn from and are measured on",
         items=IMAGE_SIZES,
     )
+    linear_light: BoolProperty(
+        name="Linear Light",
+        description="The capture has OpenEXR or Radiance HDR images",
+        options={"HIDDEN"},
+    )
+    exposure: option_property("train", "exposure")
     shown_field: StringProperty(
         name="Field File",
         description="File of the field that this Volume object, or a copy of it, shows",

@@ -101,7 +101,7 @@ def differences(work: Work, first: dict[str, bytes], folder: Path) -> list[str]:
 def one_round(
     work: Work, seconds: float, first: dict[str, bytes], folder: Path, seed: int
 ) -> tuple[Counter, float]:
-    """Kill a command once or twice, and let it end; return what happened, and how long that took."""
+    """Kill a command once or twice, and let it end; return what happened, and its seconds."""
     draw, told = random.Random(seed), Counter()
     for _ in range(2 if work.resumes else 1):
         after = seconds * draw.uniform(BEGINNING, 1.0)

@@ -60,14 +60,14 @@ def make_data(data: Path) -> list[Work]:
     split = ("--capture", disc, "--split", "train")
     small = ("--resolution", 48)
     report = ("student.report.json", "student.report.html")
-    convert = ("convert", teacher, "--capture", disc, "--steps", 25, "--no-projection")
+    convert = ("convert", teacher, "--capture", disc, "--steps", 6, "--no-projection")
     tiny, silent = ("--max-size", "300kB"), ("--no-report",)
 
     def conversion(name: str, *words: object, more: tuple[str, ...] = ()) -> Work:
         return Work(f"convert to {name}", (*convert, *words), "student.safetensors", more, True)
 
     return [
-        Work("train", ("train", disc, "--steps", 60), "field.safetensors", resumes=True),
+        Work("train", ("train", disc, "--steps", 15), "field.safetensors", resumes=True),
         conversion("vm", "--to", "vm", *tiny, more=report),
         conversion("hash", "--to", "hash", *tiny, *silent),
         conversion("mlp", "--to", "mlp", *tiny, *silent),

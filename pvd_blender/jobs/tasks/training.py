@@ -14,10 +14,12 @@ def training(
     frame: Object, settings: FieldSettings, device: str, volume_resolution: int | None = None
 ) -> Task:
     """Return the task that trains a teacher from the capture's images."""
-    scene = changed_options("train", {"scene": frame_state(frame).scene})
+    state = frame_state(frame)
+    given = {"scene": state.scene} | ({"exposure": state.exposure} if state.linear_light else {})
+    of_capture = changed_options("train", given)
     arguments = (
-        settings.arguments("train")
-        | scene
+        of_capture
+        | settings.arguments("train")
         | {
             "capture": frame[CAPTURE],
             "arch": settings.architecture,

@@ -36,6 +36,8 @@ class CONVERT_FIELD_PT_capture(StepPanel, Panel):
             if state.scene == AUTO_SCENE:
                 draw_wrapped(layout, context, state.scene_found, icon="WORLD")
             layout.prop(state, "downscale")
+            if state.linear_light:
+                layout.prop(state, "exposure")
         layout.operator("convert_field.export_scene", icon="EXPORT")
 
 

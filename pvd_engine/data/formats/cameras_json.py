@@ -227,6 +227,7 @@ def capture_to_dict(capture: Capture) -> dict[str, Any]:
         "has_alpha": capture.has_alpha,
         "notes": list(capture.notes),
         "points_path": _absolute(capture.points_path),
+        "linear_light": capture.exposure is not None,
         "origin": None if origin is None else origin.tolist(),
     }
 
