@@ -148,11 +148,13 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("kills_output"))
+    parser.add_argument("--only", nargs="*", help="commands by name; all when not given")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     values = parser.parse_args()
     out = values.out.absolute()
     remove(out)
     works = make_data(out / "data")
+    works = [work for work in works if values.only is None or work.name in values.only]
     share = -(-values.kills // len(works))
     rows = {}
     with ThreadPoolExecutor(values.workers) as pool:

@@ -61,16 +61,16 @@ def make_data(data: Path) -> list[Work]:
     small = ("--resolution", 48)
     report = ("student.report.json", "student.report.html")
     convert = ("convert", teacher, "--capture", disc, "--steps", 6, "--no-projection")
-    tiny, silent = ("--max-size", "300kB"), ("--no-report",)
+    silent = ("--no-report",)
 
     def conversion(name: str, *words: object, more: tuple[str, ...] = ()) -> Work:
         return Work(f"convert to {name}", (*convert, *words), "student.safetensors", more, True)
 
     return [
         Work("train", ("train", disc, "--steps", 15), "field.safetensors", resumes=True),
-        conversion("vm", "--to", "vm", *tiny, more=report),
-        conversion("hash", "--to", "hash", *tiny, *silent),
-        conversion("mlp", "--to", "mlp", *tiny, *silent),
+        conversion("vm", "--to", "vm", "--max-size", "300kB", more=report),
+        conversion("hash", "--to", "hash", *silent),
+        conversion("mlp", "--to", "mlp", *silent),
         conversion("light_field", "--to", "light_field", *silent),
         Work("edit", ("edit", teacher, "--edits", data / "edits.json"), "edited.safetensors"),
         Work(
