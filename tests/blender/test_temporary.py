@@ -19,7 +19,7 @@ sys.path.insert(0, {root!r})
 from pvd_blender.engine.temporary import TemporaryFolder
 made = TemporaryFolder()
 (made.path / "picture.npy").write_bytes(b"x")
-print(made.path, flush=True)
+print("FOLDER", made.path, flush=True)
 time.sleep(600)
 """
 
@@ -38,7 +38,9 @@ def killed(place):
     """The folder of a process that was killed."""
     program = [sys.executable, "-c", OWNER.format(root=str(ROOT))]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as running:
-        folder = Path(running.stdout.readline().strip())
+        # Blender itself may print before.
+        line = next(line for line in running.stdout if line.startswith("FOLDER "))
+        folder = Path(line.removeprefix("FOLDER ").strip())
         remove_left_folders()
         assert (folder / "picture.npy").is_file(), "its process lives"
         running.kill()

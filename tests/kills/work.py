@@ -31,6 +31,8 @@ class Work:
         Names of what is written beside it.
     resumes : bool
         Checkpoints let it go on.
+    exact : bool
+        It goes on to the same tensors; a light field draws its teacher's rays anew.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Work:
     out: str
     more: tuple[str, ...] = ()
     resumes: bool = False
+    exact: bool = True
 
 
 def make_data(data: Path) -> list[Work]:
@@ -63,15 +66,18 @@ def make_data(data: Path) -> list[Work]:
     convert = ("convert", teacher, "--capture", disc, "--steps", 6, "--no-projection")
     silent = ("--no-report",)
 
-    def conversion(name: str, *words: object, more: tuple[str, ...] = ()) -> Work:
-        return Work(f"convert to {name}", (*convert, *words), "student.safetensors", more, True)
+    def conversion(
+        name: str, *words: object, more: tuple[str, ...] = (), exact: bool = True
+    ) -> Work:
+        command = (*convert, *words)
+        return Work(f"convert to {name}", command, "student.safetensors", more, True, exact)
 
     return [
         Work("train", ("train", disc, "--steps", 15), "field.safetensors", resumes=True),
         conversion("vm", "--to", "vm", "--max-size", "300kB", more=report),
         conversion("hash", "--to", "hash", *silent),
         conversion("mlp", "--to", "mlp", *silent),
-        conversion("light_field", "--to", "light_field", *silent),
+        conversion("light_field", "--to", "light_field", *silent, exact=False),
         Work("edit", ("edit", teacher, "--edits", data / "edits.json"), "edited.safetensors"),
         Work(
             "merge",
@@ -114,6 +120,7 @@ def fault(path: Path) -> str | None:
 
     try:
         if path.suffix == ".safetensors":
+            import pvd_engine.edit  # noqa: F401, registers its kinds of fields
             from pvd_engine.fields.storage import load_any_field
 
             load_any_field(path)
