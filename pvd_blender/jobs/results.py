@@ -126,7 +126,7 @@ def finish(request: Request, folder: Path, result: dict) -> Outcome:
         When the result is not as it must be, or its capture is no longer in the file.
     """
     if request.verb not in _FINISHERS:
-        raise ConvertFieldError(f"The add-on has no step '{request.verb}'; start a step anew.")
+        raise ConvertFieldError(f"The add-on has no step '{request.verb}'; start the step again.")
     blame = f"{folder} is not a job of this add-on, start the step again"
     return _FINISHERS[request.verb](
         Ended(

@@ -8,7 +8,7 @@ from ..volume.volume_edit import volume_edits
 
 
 class NodePreview:
-    """The edits by a Volume object's modifiers, found anew only when the volume has changed.
+    """The edits by a Volume object's modifiers, found again only when the volume has changed.
 
     Attributes
     ----------

@@ -48,7 +48,7 @@ class ShownField:
     edits : list of dict
         The edits that the field does not have in it yet, if they are shown before they are applied.
     stamp : tuple of int
-        Time and size of the file, which may be written anew.
+        Time and size of the file, which changes when it is written again.
     note : str
         What is not shown, in one sentence; empty if all is.
     """

@@ -381,10 +381,11 @@ def exported_camera(item: Object, scene: Scene, reference: Object | None) -> dic
     else:
         k = read_intrinsics(item, scene)
         entry = {"width": k.width, "height": k.height, **{key: getattr(k, key) for key in SCALARS}}
-    if has_file_pose(item) and _is_file_pose_in(item.parent, reference):
+    if not has_file_pose(item):
+        world = to_numpy(item.matrix_world)
+    elif _is_file_pose_in(item.parent, reference):
         return entry | {"camera_to_world": values["camera_to_world"]}
-    world = to_numpy(item.matrix_world)
-    if has_file_pose(item):  # in float64
+    else:  # in float64
         local = moved(np.asarray(values["camera_to_world"]), -frame_origin(item.parent))
         world = to_numpy(item.parent.matrix_world) @ local
     return entry | {"camera_to_world": _pose_in(reference, world, item.name).tolist()}

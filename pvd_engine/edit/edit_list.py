@@ -110,41 +110,39 @@ class EditList(nn.Module):
         regions = [SoftRegion(edit.region, edit.soft) for edit in edits]
         self.regions = nn.ModuleList(regions)
         bounds = torch.stack([region.bounds for region in regions])
-        margin = bounds.abs().amax(dim=(1, 2), keepdim=True) * ROUNDING
-        bounds = torch.stack((bounds[:, 0] - margin[:, 0], bounds[:, 1] + margin[:, 0]), dim=1)
+        margin = bounds.abs().amax(dim=(1, 2))[:, None] * ROUNDING
+        bounds = torch.stack((bounds[:, 0] - margin, bounds[:, 1] + margin), dim=1)
         self.register_buffer("bounds", bounds, persistent=False)
 
     def pairs(self) -> list[tuple[Edit, SoftRegion]]:
         """Return each edit with its region."""
         return list(zip(self.edits, self.regions, strict=True))  # type: ignore[arg-type]
 
-    def _of(self, operation: str) -> list[SoftRegion]:
-        return [region for edit, region in self.pairs() if edit.operation == operation]
-
     def density_factor(self, points: Tensor) -> Tensor:
         """Return the factors (N,) of the density at points (N, 3), dataset frame."""
         factor = torch.ones(len(points), dtype=points.dtype, device=points.device)
-        for edit, region in self.pairs():
-            if edit.takes_all:
+        kept, close = torch.zeros_like(factor), near(self.bounds, points, points)
+        decided = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+        for index, (edit, region) in enumerate(self.pairs()):
+            if edit.operation == KEEP:
+                decided |= region.region.decides(points)
+                if index in close:
+                    kept = torch.maximum(kept, region.weight(points))
+            elif edit.operation == CUT_OUT:
+                factor *= region.weight(points)
+            elif index not in close:
+                continue
+            elif edit.takes_all:
                 factor *= 1 - region.weight(points)
             elif edit.operation == SCALE_DENSITY:
                 factor *= 1 + (edit.factor - 1) * region.weight(points)  # type: ignore[operator]
-            elif edit.operation == CUT_OUT:
-                factor *= region.weight(points)
-        if keeps := self._of(KEEP):
-            kept = torch.zeros_like(factor)
-            decided = torch.zeros(len(points), dtype=torch.bool, device=points.device)
-            for region in keeps:
-                kept = torch.maximum(kept, region.weight(points))
-                decided |= region.region.decides(points)
-            factor = torch.where(decided, factor * kept, factor)
-        return factor
+        return torch.where(decided, factor * kept, factor)
 
     def color_factor(self, points: Tensor) -> Tensor | None:
         """Return the factors (N, 3) of the colour at points (N, 3), or None for 1 everywhere."""
-        factor = None
-        for edit, region in self.pairs():
-            if edit.color is not None:
+        factor, close = None, near(self.bounds, points, points)
+        for index, (edit, region) in enumerate(self.pairs()):
+            if edit.color is not None and index in close:
                 tint = torch.tensor(edit.color, dtype=points.dtype, device=points.device)
                 part = 1 + (tint - 1) * region.weight(points)[:, None]
                 factor = part if factor is None else factor * part
@@ -169,9 +167,9 @@ class EditList(nn.Module):
         cleared = torch.zeros(len(low), dtype=torch.bool, device=low.device)
         untouched = torch.ones_like(cleared)
         outside_all, decided = torch.ones_like(cleared), torch.zeros_like(cleared)
-        inside_one, near = torch.zeros_like(cleared), self._meet(low, high)
+        inside_one, close = torch.zeros_like(cleared), near(self.bounds, low, high)
         for index, (edit, region) in enumerate(self.pairs()):
-            if edit.takes_all and index in near:
+            if edit.takes_all and index in close:
                 left = (~cleared).nonzero().view(-1)
                 verdict = region.classify(low[left], high[left])
                 cleared[left] = verdict == INSIDE
@@ -182,19 +180,27 @@ class EditList(nn.Module):
                 untouched &= verdict == INSIDE
             elif edit.operation == KEEP:
                 decided |= region.region.decides_cells(low, high)
-                if index in near:
+                if index in close:
                     verdict = region.classify(low, high)
                     inside_one |= verdict == INSIDE
                     outside_all &= verdict == OUTSIDE
-        if self._of(KEEP):
+        if any(edit.operation == KEEP for edit in self.edits):
             cleared |= outside_all & decided
             untouched &= inside_one
         return cleared, untouched
 
-    def _meet(self, low: Tensor, high: Tensor) -> set[int]:
-        """Return the indices of the edits whose regions may meet any of the cells."""
-        if len(low) == 0:
-            return set()
-        first, last = low.amin(dim=0), high.amax(dim=0)
-        apart = ((self.bounds[:, 0] > last) | (self.bounds[:, 1] < first)).any(dim=-1)
-        return set((~apart).nonzero().view(-1).tolist())
+
+def near(bounds: Tensor, low: Tensor, high: Tensor) -> set[int]:
+    """Return the indices of the boxes (E, 2, 3) that may meet any cell, or point (low is high).
+
+    Parameters
+    ----------
+    bounds : (E, 2, 3) float32
+    low, high : (M, 3) float32
+        Corners of cells, dataset frame.
+    """
+    if len(low) == 0:
+        return set()
+    first, last = low.amin(dim=0), high.amax(dim=0)
+    apart = ((bounds[:, 0] > last) | (bounds[:, 1] < first)).any(dim=-1)
+    return set((~apart).nonzero().view(-1).tolist())

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import UserError
 from ..fields.limits import MAX_EDITS
 from ..files.checked_json import InvalidJsonError, checked_numbers, checked_object
@@ -16,13 +14,13 @@ from .mesh_region import MeshRegion
 from .mesh_shape import MAX_ELEMENTS
 from .placement import InvalidPlacementError, Placement
 from .regions import (
-    LARGEST_FACTOR,
     BoxRegion,
     GridRegion,
     InvalidRegionError,
     Region,
     SphereRegion,
     TransformedBoxRegion,
+    checked_factors,
 )
 
 SIMPLE = (BoxRegion, TransformedBoxRegion, SphereRegion)
@@ -144,13 +142,13 @@ def _edit(entry: Any, grids: "Grids") -> Edit:
     if not isinstance(region, dict) or len(region) != 1 or not region.keys() <= set(REGIONS):
         raise InvalidJsonError('"region" must be an object with one key: box, sphere, mesh or grid')
     ((kind, value),) = region.items()
-    color = _factors(entry["color"], "color", (3,)) if "color" in entry else None
+    color = checked_factors(entry["color"], "color", (3,)) if "color" in entry else None
     return Edit(
         operation,
         _region(kind, value, grids),
-        soft=float(_factors(entry.get("soft", 0), "soft", ())),
+        soft=float(checked_factors(entry.get("soft", 0), "soft", ())),
         to=_placement(entry["to"]) if "to" in entry else None,
-        factor=float(_factors(entry["factor"], "factor", ())) if "factor" in entry else None,
+        factor=float(checked_factors(entry["factor"], "factor", ())) if "factor" in entry else None,
         color=None if color is None else (float(color[0]), float(color[1]), float(color[2])),
         id=_id(entry.get("id")),
     )
@@ -167,13 +165,6 @@ def _placement(value: Any) -> Placement:
         return Placement(checked_numbers(value, "to", (4, 4)))
     except InvalidPlacementError as error:
         raise InvalidJsonError(f'"to" {error}') from error
-
-
-def _factors(value: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    factors = checked_numbers(value, name, shape)
-    if factors.min() < 0 or factors.max() > LARGEST_FACTOR:
-        raise InvalidJsonError(f'"{name}" must be from 0 to {LARGEST_FACTOR:g}')
-    return factors
 
 
 def _region(kind: str, value: Any, grids: "Grids") -> Region:

@@ -49,7 +49,7 @@ def read_grid(path: Path) -> GridRegion:
         raise InvalidRegionError(f"\"density\" of the grid '{path.name}' must have three axes")
     if density.size > cells_allowed(path.stat().st_size):
         raise InvalidRegionError(
-            f"the grid '{path.name}' has far more cells than its file can hold; make it anew"
+            f"the grid '{path.name}' has far more cells than its file can hold; make it again"
         )
     if original is not None and original.shape != density.shape:
         raise InvalidRegionError(

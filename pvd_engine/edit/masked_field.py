@@ -19,6 +19,12 @@ from .soft_region import SoftRegion
 CELLS_AT_ONCE = 1 << 17
 """Occupancy cells classified at once."""
 
+BLOCK = 4
+"""Cells along each side of the blocks that are classified before the cells in them."""
+
+CELLS_WITHOUT_BLOCKS = 1 << 13
+"""Most cells that are classified without blocks first."""
+
 CELL_MARGIN = 1e-3
 """Fraction of a cell by which it is enlarged before it is classified, against rounding."""
 
@@ -137,29 +143,58 @@ def edited_occupancy(occupancy: OccupancyGrid, lists: Sequence[EditList]) -> Occ
     return edited
 
 
-def _cells(grid: OccupancyGrid, region: SoftRegion, asked: Tensor, *wanted: int) -> Tensor:
-    """Return the flat cells (N,) with one of the `wanted` verdicts, of those `asked` (R, R, R).
+def _cells(grid: OccupancyGrid, region: SoftRegion, asked: Tensor, least: int) -> Tensor:
+    """Return the flat cells (N,) whose verdict is at least `least`, of those `asked` (R, R, R).
 
-    Only cells near the region are classified.
+    Only cells near the region are classified, first in blocks: what is certain of a block is
+    certain of its cells.
     """
-    low, high = grid.space.grid_bounds(region.bounds[:1], region.bounds[1:])
-    first = (low[0] * grid.resolution - 1).floor().clamp(0, grid.resolution).long().tolist()
-    last = (high[0] * grid.resolution + 1).ceil().clamp(0, grid.resolution).long().tolist()
-    x, y, z = (slice(a, max(a, b)) for a, b in zip(first, last, strict=True))
-    index = asked[x, y, z].nonzero() + torch.tensor(first, device=asked.device)
-    cells = (index[:, 0] * grid.resolution + index[:, 1]) * grid.resolution + index[:, 2]
-    found = [cells[:0]]
-    for part in cells.split(CELLS_AT_ONCE):
-        verdict = region.classify(*cell_corners(grid, part))
-        found.append(part[torch.isin(verdict, verdict.new_tensor(wanted))])
-    return torch.cat(found)
+    bounds = region.bounds
+    low, high = grid.space.grid_bounds(bounds[:1], bounds[1:])
+    ends = (low[0] * grid.resolution - 1).floor(), (high[0] * grid.resolution + 1).ceil()
+    first, last = (end.clamp(0, grid.resolution).long() for end in ends)
+    x, y, z = (slice(a, max(a, b)) for a, b in zip(first.tolist(), last.tolist(), strict=True))
+    near, found = asked[x, y, z] > 0, []
+    if near.numel() > CELLS_WITHOUT_BLOCKS:
+        verdict = _verdict_of_blocks(grid, region, near, first)
+        found.append((near & (verdict != MIXED) & (verdict >= least)).nonzero())
+        near &= verdict == MIXED
+    for part in near.nonzero().split(CELLS_AT_ONCE):
+        found.append(part[region.classify(*_corners(grid, first + part, 1)) >= least])
+    chosen = torch.cat(found) + first
+    return (chosen[:, 0] * grid.resolution + chosen[:, 1]) * grid.resolution + chosen[:, 2]
+
+
+def _verdict_of_blocks(
+    grid: OccupancyGrid, region: SoftRegion, near: Tensor, first: Tensor
+) -> Tensor:
+    """Return for each cell (X, Y, Z) int8 the verdict of the block that it is in.
+
+    Parameters
+    ----------
+    near : (X, Y, Z) bool
+        The cells that matter; other blocks are `MIXED`.
+    first : (3,) int64
+        Index of the first of them, with which the first block begins.
+    """
+    blocks = nn.functional.max_pool3d(near[None].float(), BLOCK, ceil_mode=True)[0]
+    index = blocks.nonzero()
+    found = [
+        region.classify(*_corners(grid, first + part * BLOCK, BLOCK))
+        for part in index.split(CELLS_AT_ONCE)
+    ]
+    verdict = torch.full_like(blocks, MIXED, dtype=torch.int8)
+    verdict[tuple(index.unbind(dim=-1))] = torch.cat(found)
+    for axis in range(3):
+        verdict = verdict.repeat_interleave(BLOCK, axis).narrow(axis, 0, near.shape[axis])
+    return verdict
 
 
 def _clear_but(grid: OccupancyGrid, kept: Sequence[SoftRegion]) -> None:
     """Clear the cells outside all regions, where these decide."""
     asked = grid.binary.clone()
     for region in kept:
-        asked.view(-1)[_cells(grid, region, asked, INSIDE, MIXED)] = 0
+        asked.view(-1)[_cells(grid, region, asked, MIXED)] = 0
     cells = asked.view(-1).nonzero().view(-1)
     for part in cells.split(CELLS_AT_ONCE):
         corners = cell_corners(grid, part)
@@ -178,8 +213,13 @@ def _clear(grid: OccupancyGrid, cells: Tensor) -> None:
 
 def cell_corners(occupancy: OccupancyGrid, cells: Tensor) -> tuple[Tensor, Tensor]:
     """Return low and high corners (M, 3) of flat cells (M,), a little enlarged to be safe."""
-    space, index = occupancy.space, occupancy.cell_index(cells)
-    ends = (index - CELL_MARGIN, index + 1 + CELL_MARGIN)
+    return _corners(occupancy, occupancy.cell_index(cells), 1)
+
+
+def _corners(occupancy: OccupancyGrid, index: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return as `cell_corners` for cubes of `count`^3 cells that begin at cells (M, 3)."""
+    space = occupancy.space
+    ends = (index - CELL_MARGIN, index + count + CELL_MARGIN)
     low, high = space.dataset_bounds(*(end / occupancy.resolution for end in ends))
     rounding = torch.maximum(low.abs(), high.abs()).clamp(min=float(space.box.abs().max()))
     return (low - rounding * ROUNDING).float(), (high + rounding * ROUNDING).float()

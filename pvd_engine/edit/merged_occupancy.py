@@ -9,14 +9,12 @@ import torch
 from torch import Tensor
 
 from ..fields.base import Field
+from ..fields.limits import MAX_OCCUPANCY
 from ..space.occupancy import OccupancyGrid
 from ..space.space_map import BoxMap, SpaceMap
 from .cell_counts import count_in_blocks, summed_volume
 from .masked_field import CELL_MARGIN, ROUNDING
 from .placement import Placement
-
-MAX_RESOLUTION = 256
-"""Most cells along each axis."""
 
 CELLS_AT_ONCE = 1 << 17
 """Cells that are tested at a time."""
@@ -32,7 +30,7 @@ def merged_occupancy(
     """Return the cells that may hold density of any part.
 
     The grid covers the occupied cells of all parts. Its cells are about as large as the largest
-    of the parts' cells, so far as `MAX_RESOLUTION` allows. A cell in which a part may hold density
+    of the parts' cells, so far as `MAX_OCCUPANCY` allows. A cell in which a part may hold density
     is never empty. Where a part reaches beyond its box and is not moved, the grid is in that part's
     map of space; of other such parts it only holds the content of their boxes.
 
@@ -56,7 +54,7 @@ def merged_occupancy(
         for part, placement in zip(parts, placements, strict=True)
     )
     longest = float((covered[1] - covered[0]).max())
-    resolution = min(max(math.ceil(longest / cell - 1e-3), 1), MAX_RESOLUTION)
+    resolution = min(max(math.ceil(longest / cell - 1e-3), 1), MAX_OCCUPANCY)
     space = BoxMap(torch.tensor(covered, dtype=torch.float32))
     return _filled(space, resolution, parts, placements)
 

@@ -5,7 +5,7 @@ points, one after the other, so that it does not matter how far apart moved part
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from ..data.notes import percentage
 from ..fields.base import Field
 from ..space.space_map import BoxMap, SpaceMap
-from .edit_list import DUPLICATE, KEEP, MOVE, PLACING, SCALE_DENSITY, TINT, Edit, EditList
+from .edit_list import DUPLICATE, KEEP, MOVE, PLACING, SCALE_DENSITY, TINT, Edit, EditList, near
 from .edited_field import EditedField
 from .layer import Layer
 from .masked_field import cell_corners
@@ -84,6 +84,28 @@ class _Scene:
     space: SpaceMap | None
 
 
+@dataclass(frozen=True)
+class _Step:
+    """Edits that apply at once, or a single one that moves or duplicates.
+
+    Attributes
+    ----------
+    numbers : tuple of int
+        Indices of the edits.
+    at_once : EditList or None
+        None of an edit that moves or duplicates.
+    keeps : tuple of int
+        Indices of those that keep.
+    kept : EditList or None
+        These alone.
+    """
+
+    numbers: tuple[int, ...]
+    at_once: EditList | None
+    keeps: tuple[int, ...]
+    kept: EditList | None
+
+
 @torch.no_grad()
 def outcome(
     parent: Field, edits: Sequence[Edit], report: Callable[[float], None] | None = None
@@ -98,8 +120,10 @@ def outcome(
     report : callable, optional
         Called with the fraction that is done, 0 to 1; an exception from it ends the work.
     """
+    lists = [EditList([edit]) for edit in edits]
+    bounds = torch.cat([one.bounds for one in lists])
     steps = [
-        [(number, edit) for number, edit in run]
+        _step([number for number, _ in run], edits)
         for _, run in itertools.groupby(enumerate(edits), _step_key)
     ]
     scene = _scene(parent)
@@ -109,23 +133,40 @@ def outcome(
     for start in range(0, len(cells), CELLS_AT_ONCE):
         if report is not None:
             report(start / len(cells))
-        points, volume = _material(parent, edits, cells[start : start + CELLS_AT_ONCE])
+        points, volume = _material(parent, lists, bounds, cells[start : start + CELLS_AT_ONCE])
         before += float(volume.sum())
         most = max(len(points), MOST_POINTS)
         for step in steps:
-            follow = _place if step[0][1].operation in PLACING else _mask
-            points, volume = follow(points, volume, step, effects, scene)
+            if step.at_once is None:
+                number = step.numbers[0]
+                points, volume = _place(points, volume, lists[number], effects[number], scene)
+            else:
+                close = near(bounds, points, points).intersection(step.numbers)
+                met = {number: lists[number] for number in sorted(close)}
+                points, volume = _mask(points, volume, step, met, effects)
             while len(points) > most:
                 points, volume = points[::2], 2 * volume[::2]
         after += float(volume.sum())
     removed = max(1 - after / before, 0.0) if before else 0.0
-    return Outcome(removed, list(_warnings(parent, edits, effects, removed)))
+    return Outcome(removed, list(_warnings(parent, lists, bounds, effects, removed)))
 
 
 def _step_key(numbered: tuple[int, Edit]) -> int:
     """Return the same key for the edits that apply at once: all between two moves."""
     number, edit = numbered
     return number if edit.operation in PLACING else -1
+
+
+def _step(numbers: Sequence[int], edits: Sequence[Edit]) -> _Step:
+    chosen = [edits[number] for number in numbers]
+    keeps = [number for number in numbers if edits[number].operation == KEEP]
+    placing = chosen[0].operation in PLACING
+    return _Step(
+        tuple(numbers),
+        None if placing else EditList(chosen),
+        tuple(keeps),
+        EditList([edits[number] for number in keeps]) if keeps else None,
+    )
 
 
 def _scene(parent: Field) -> _Scene:
@@ -136,7 +177,9 @@ def _scene(parent: Field) -> _Scene:
     return _Scene(None if isinstance(base, MergedField) else base.box, None)
 
 
-def _material(parent: Field, edits: Sequence[Edit], cells: Tensor) -> tuple[Tensor, Tensor]:
+def _material(
+    parent: Field, lists: Sequence[EditList], bounds: Tensor, cells: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return points (N, 3) for what is in flat cells, and the volume (N,) of each, in cells.
 
     A cell that an edit cuts through has `SAMPLES_A_SIDE` points to the side, one that is moved as a
@@ -147,14 +190,15 @@ def _material(parent: Field, edits: Sequence[Edit], cells: Tensor) -> tuple[Tens
     if isinstance(parent, Layer):
         cleared, untouched = parent.classify(low, high)
         cells, low, high, cut = (part[~cleared] for part in (cells, low, high, ~untouched))
-    moved = torch.zeros_like(cut)
-    for edit in edits:
-        if edit.operation in PLACING:
-            verdict = SoftRegion(edit.region, edit.soft).classify(low, high)
+    moved, close = torch.zeros_like(cut), near(bounds, low, high)
+    for number, one in enumerate(lists):
+        ((edit, region),) = one.pairs()
+        if edit.operation in PLACING and number in close:
+            verdict = region.classify(low, high)
             cut |= verdict == MIXED
             moved |= verdict == INSIDE
-        else:
-            gone, left = EditList([edit]).classify(low, high)
+        elif edit.operation == KEEP or (edit.takes_all and number in close):
+            gone, left = one.classify(low, high)
             cut |= ~(gone | left)
     points, volumes = [], []
     for chosen, side in (
@@ -179,33 +223,34 @@ def _samples(parent: Field, cells: Tensor, side: int) -> Tensor:
     return points[parent.holds(points)] if isinstance(parent, Layer) else points
 
 
-_Step = Sequence[tuple[int, Edit]]
-
-
 def _mask(
-    points: Tensor, volume: Tensor, step: _Step, effects: list[_Effect], _scene: _Scene
+    points: Tensor,
+    volume: Tensor,
+    step: _Step,
+    met: Mapping[int, EditList],
+    effects: Sequence[_Effect],
 ) -> tuple[Tensor, Tensor]:
-    """Carry out edits that apply at once and move nothing."""
-    for number, edit in step:
-        weight = SoftRegion(edit.region, edit.soft).weight(points)
-        effects[number].met += float(volume[weight > 0].sum())
-    keeps = [(number, edit) for number, edit in step if edit.operation == KEEP]
-    if keeps:
-        kept = EditList([edit for _, edit in keeps]).density_factor(points)
-        for number, _ in keeps:
-            effects[number].cut += float(volume[kept < 1].sum())
-    stays = EditList([edit for _, edit in step]).mask(points)
+    """Carry out edits that apply at once and move nothing; `met` are those near the points."""
+    assert step.at_once is not None
+    for number, one in met.items():
+        ((_, region),) = one.pairs()
+        effects[number].met += float(volume[region.weight(points) > 0].sum())
+    if step.kept is not None:
+        cut = float(volume[step.kept.density_factor(points) < 1].sum())
+        for number in step.keeps:
+            effects[number].cut += cut
+    stays = step.at_once.mask(points)
     return points[stays], volume[stays]
 
 
 def _place(
-    points: Tensor, volume: Tensor, step: _Step, effects: list[_Effect], scene: _Scene
+    points: Tensor, volume: Tensor, one: EditList, effect: _Effect, scene: _Scene
 ) -> tuple[Tensor, Tensor]:
     """Carry out a move or a duplicate."""
-    ((number, edit),) = step
+    ((edit, region),) = one.pairs()
     assert edit.to is not None
-    weight = SoftRegion(edit.region, edit.soft).weight(points)
-    part, effect = weight > 0, effects[number]
+    weight = region.weight(points)
+    part = weight > 0
     turn = torch.tensor(edit.to.matrix[:3, :3], dtype=torch.float64, device=points.device)
     offset = torch.tensor(edit.to.matrix[:3, 3], dtype=torch.float64, device=points.device)
     placed = (points[part].double() @ turn.T + offset).to(points.dtype)
@@ -227,16 +272,22 @@ def _place(
 
 
 def _warnings(
-    parent: Field, edits: Sequence[Edit], effects: Sequence[_Effect], removed: float
+    parent: Field,
+    lists: Sequence[EditList],
+    bounds: Tensor,
+    effects: Sequence[_Effect],
+    removed: float,
 ) -> Iterator[str]:
     """Yield a sentence for everything that is a likely mistake."""
     corners = cell_corners(parent.occupancy, parent.occupancy.occupied_cells())
+    close = near(bounds, *corners)
     unclear, moved = False, False
-    for number, (edit, effect) in enumerate(zip(edits, effects, strict=True), start=1):
+    for number, (one, effect) in enumerate(zip(lists, effects, strict=True), start=1):
+        ((edit, region),) = one.pairs()
         if effect.met:
             reason = _why_no_change(edit, effect) or _where_it_leads(effect)
         # Points can miss what is smaller than a cell; cells do not know what was moved.
-        elif moved or _misses(edit, *corners):
+        elif moved or number - 1 not in close or _misses(region, *corners):
             verb = "holds" if edit.operation == KEEP else "touches"
             reason = f"{verb} no occupied part of the field"
         else:
@@ -249,9 +300,9 @@ def _warnings(
         yield f"The edits leave {left} of the field; check that they are in the dataset frame."
 
 
-def _misses(edit: Edit, low: Tensor, high: Tensor) -> bool:
-    """Return whether an edit certainly meets none of some cells (M, 3), (M, 3)."""
-    return bool((SoftRegion(edit.region, edit.soft).classify(low, high) == OUTSIDE).all())
+def _misses(region: SoftRegion, low: Tensor, high: Tensor) -> bool:
+    """Return whether a region certainly meets none of some cells (M, 3), (M, 3)."""
+    return bool((region.classify(low, high) == OUTSIDE).all())
 
 
 def _where_it_leads(effect: _Effect) -> str | None:

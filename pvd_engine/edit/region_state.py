@@ -11,12 +11,12 @@ from .edit_list import DUPLICATE, MOVE, OPERATIONS, SCALE_DENSITY, TINT, Edit
 from .mesh_region import MeshRegion
 from .placement import Placement
 from .regions import (
-    LARGEST_FACTOR,
     BoxRegion,
     GridRegion,
     Region,
     SphereRegion,
     TransformedBoxRegion,
+    checked_factors,
 )
 
 
@@ -31,28 +31,24 @@ def edit_from_state(entry: dict[str, Any], tensors: dict[str, Tensor]) -> Edit:
     if entry["op"] not in OPERATIONS:
         raise ValueError(f"unknown operation '{entry['op']}'")
     to, color = entry.get("to"), entry.get("color")
-    factors = {name: _factors(entry[name], ()) for name in ("soft", "factor") if name in entry}
+    factors = {
+        name: float(checked_factors(entry[name], name, ()))
+        for name in ("soft", "factor")
+        if name in entry
+    }
     needed = {MOVE: "to", DUPLICATE: "to", SCALE_DENSITY: "factor", TINT: "color"}
     if entry.get(needed.get(entry["op"], "op")) is None:
         raise ValueError(f"a {entry['op']} without '{needed[entry['op']]}'")
-    tint = None if color is None else _factors(color, (3,))
+    tint = None if color is None else checked_factors(color, "color", (3,))
     return Edit(
         entry["op"],
         region_from_state(entry["region"], tensors),
-        soft=float(factors.get("soft", 0.0)),
+        soft=factors.get("soft", 0.0),
         to=None if to is None else Placement(np.array(to, np.float64)),
-        factor=float(factors["factor"]) if "factor" in factors else None,
+        factor=factors.get("factor"),
         color=None if tint is None else (float(tint[0]), float(tint[1]), float(tint[2])),
         id=entry.get("id"),
     )
-
-
-def _factors(value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Return numbers from 0 to `LARGEST_FACTOR`."""
-    numbers = np.array(value, np.float64)
-    if numbers.shape != shape or not ((numbers >= 0) & (numbers <= LARGEST_FACTOR)).all():
-        raise ValueError("a factor of an edit is none")
-    return numbers
 
 
 def region_from_state(description: dict[str, Any], tensors: dict[str, Tensor]) -> Region:

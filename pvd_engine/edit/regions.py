@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..fields.limits import LARGEST_COORDINATE
+from ..files.checked_json import InvalidJsonError, checked_numbers
 from .cell_counts import count_in_blocks, summed_volume
 
 INSIDE, MIXED, OUTSIDE = 1, 0, -1
@@ -28,6 +29,14 @@ SMALLEST_VOLUME_RATIO = 1e-6
 
 class InvalidRegionError(ValueError):
     """A region that makes no sense; the message names the field and what is wrong with it."""
+
+
+def checked_factors(value: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return decoded JSON as numbers from 0 to `LARGEST_FACTOR`, or raise InvalidJsonError."""
+    factors = checked_numbers(value, name, shape)
+    if factors.min() < 0 or factors.max() > LARGEST_FACTOR:
+        raise InvalidJsonError(f'"{name}" must be from 0 to {LARGEST_FACTOR:g}')
+    return factors
 
 
 class Region(nn.Module):

@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..files.json_input import deeper_than
+
 MAX_HEADER_BYTES = 4 << 20
 """Most bytes of a file's header, which names the tensors and holds the JSON header."""
 
@@ -100,7 +102,8 @@ def check_header(header: Mapping[str, Any]) -> None:
     header : mapping
         As `storage` describes it.
     """
-    _check_depth(header)
+    if deeper_than(header, MAX_DEPTH):
+        raise HeaderError("is nested too deeply")
     for count, field in enumerate(_fields(header, MAX_NESTING)):
         if count == MAX_FIELDS:
             raise HeaderError(f"holds more than {MAX_FIELDS} fields")
@@ -141,18 +144,6 @@ def check_step(step: float, side: float) -> None:
         raise HeaderError('has a "step" that is not above zero')
     if side * math.sqrt(3) > step * MAX_STEPS:
         raise HeaderError(f'has a "step" of which rays take more than {MAX_STEPS}')
-
-
-def _check_depth(header: Any) -> None:
-    level = [header]
-    for _ in range(MAX_DEPTH):
-        inner = [one.values() if isinstance(one, Mapping) else one for one in level]
-        level = [
-            child for children in inner for child in children if isinstance(child, dict | list)
-        ]
-        if not level:
-            return
-    raise HeaderError("is nested too deeply")
 
 
 def whole_number(value: Any, name: str, low: int, high: int) -> int:

@@ -82,7 +82,8 @@ def _decoded(text: str, path: Path, max_values: int | None) -> Any:
         ) from error
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON: {error}.") from error
-    _check_depth(content, path)
+    if deeper_than(content, MAX_DEPTH):
+        raise UserError(f"{path} is nested too deeply; check that it is the right file.")
     return content
 
 
@@ -254,9 +255,10 @@ def pose(value: Any, what: str, where: str) -> tuple[np.ndarray, str | None]:
     return result, changes[0] if changes else None
 
 
-def _check_depth(content: Any, path: Path) -> None:
-    level = [content] if isinstance(content, dict | list) else []
-    for _ in range(MAX_DEPTH):
+def deeper_than(content: Any, depth: int) -> bool:
+    """Return whether decoded JSON has more than `depth` levels of objects and lists."""
+    level = [content] if type(content) in (dict, list) else []
+    for _ in range(depth):
         level = [
             child
             for item in level
@@ -264,8 +266,8 @@ def _check_depth(content: Any, path: Path) -> None:
             if type(child) in (dict, list)
         ]
         if not level:
-            return
-    raise UserError(f"{path} is nested too deeply; check that it is the right file.")
+            return False
+    return True
 
 
 def _describe(value: Any) -> str:

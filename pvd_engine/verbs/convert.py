@@ -206,7 +206,8 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     if arguments.capture is not None:
         capture = open_at_size(arguments.capture, arguments.downscale, device.type, job, provenance)
     inputs = {} if capture is None else capture_fingerprint(capture)
-    job.begin_from({"source field": content_hash(arguments.field)} | inputs)
+    source_hash = content_hash(arguments.field)
+    job.begin_from({"source field": source_hash} | inputs)
     recipe = Recipe(
         stages=arguments.stages,
         density_constraint=arguments.density_constraint,
@@ -223,7 +224,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         "made_by": f"pvd convert {__version__}",
         "teacher": {
             "file": arguments.field.name,
-            "hash": content_hash(arguments.field),
+            "hash": source_hash,
             "kind": read_header(arguments.field)["kind"],
         },
         "teacher_provenance": provenance,

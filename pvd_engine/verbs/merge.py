@@ -11,9 +11,6 @@ from ..jobs.job import Job
 from ..jobs.verb import Verb
 from .option_kinds import ComputingArguments, FieldPaths, check_suffix
 
-MAX_FIELDS = 64
-"""The most fields that are merged at once."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class MergeArguments(ComputingArguments):
@@ -55,13 +52,14 @@ def run(arguments: MergeArguments, job: Job) -> dict[str, Any]:
     from ..edit.placement import Placement
     from ..edit.placements_json import read_placements
     from ..edit.provenance import merged_provenance
+    from ..fields.limits import MAX_PARTS
     from ..fields.storage import load_field, save_field
     from ..jobs.device import choose_device
     from ..jobs.fraction import fraction_reporter
 
     device, paths = choose_device(arguments.device), arguments.fields
-    if not 1 <= len(paths) <= MAX_FIELDS:
-        raise UserError(f"Give 1 to {MAX_FIELDS} fields to merge, not {len(paths)}.")
+    if not 1 <= len(paths) <= MAX_PARTS:
+        raise UserError(f"Give 1 to {MAX_PARTS} fields to merge, not {len(paths)}.")
     placements = [Placement.identity() for _ in paths]
     if arguments.placements is not None:
         placements = read_placements(arguments.placements, len(paths))

@@ -2,16 +2,14 @@
 
 import io
 import json
-import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from edit_shapes import cube
-from engine_process import environment
+from engine_process import each_opened
 
 from pvd_engine.edit.edit_list import Edit
 from pvd_engine.edit.edited_field import EditedField
@@ -109,18 +107,7 @@ def used(tmp_path_factory):
     write_zeros(folder / "more.npz", (210, 210, 210), np.float32)
     for name, (make, _) in LISTS.items():
         (folder / f"{name}.json").write_text(json.dumps(make()))
-    done = subprocess.run(
-        [
-            *(sys.executable, Path(__file__).with_name("opening_fields.py")),
-            *map(str, folder.glob("*.json")),
-        ],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        check=True,
-    )
-    told = map(json.loads, done.stdout.splitlines())
-    return {Path(one["path"]).stem: one for one in told}
+    return each_opened(folder.glob("*.json"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory by getrusage")

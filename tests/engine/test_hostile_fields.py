@@ -2,18 +2,19 @@
 
 import functools
 import json
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from engine_process import REPOSITORY, environment
+from capture_files import write_json
+from engine_process import REPOSITORY, each_opened, write_disc_capture
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from pvd_engine.data.formats.cameras_json import write_cameras
 from pvd_engine.data.geometry.poses import PoseDistribution
+from pvd_engine.data.readers import open_capture
 from pvd_engine.edit.edit_list import ERASE, Edit
 from pvd_engine.edit.edited_field import EditedField
 from pvd_engine.edit.merged_field import MergedField
@@ -299,15 +300,7 @@ def opened(sound, tmp_path_factory):
     for name, content in ODD_FILES.items():
         (folder / f"{name}.safetensors").write_bytes(content)
     files = [*folder.glob("*.safetensors"), *sound.values(), *PUBLIC.glob("*.safetensors")]
-    done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("opening_fields.py"), *map(str, files)],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        check=True,
-    )
-    told = map(json.loads, done.stdout.splitlines())
-    return {Path(one["path"]).stem: one for one in told}
+    return each_opened(files)
 
 
 def within_bounds(told):
@@ -387,24 +380,28 @@ def test_an_opened_field_does_not_change_with_its_file(sound, tmp_path):
     ("verb", "words"),
     [
         ("info", []),
-        ("render", ["--cameras", "c.json", "--out", "o"]),
-        ("eval", ["--capture", "c"]),
+        ("render", ["--cameras", "cameras.json", "--out", "o"]),
+        ("eval", ["--capture", "capture"]),
         ("volume", ["--out", "v.npz"]),
-        ("edit", ["--edits", "e.json", "--out", "o.safetensors"]),
+        ("edit", ["--edits", "edits.json", "--out", "o.safetensors"]),
         ("floaters", ["--out", "f.npz"]),
         ("export", ["--to", "onnx", "--out", "o.onnx"]),
         ("convert", ["--to", "mlp", "--out", "o.safetensors"]),
+        ("compare", ["--cameras", "cameras.json", "--reference", "sound", "--out", "o"]),
+        ("merge", ["--out", "o.safetensors"]),
     ],
 )
-def test_every_command_refuses_a_file_that_lies(run_here, sound, tmp_path, verb, words):
+def test_every_command_refuses_a_field_file_that_lies(run_here, sound, tmp_path, verb, words):
     header = at(header_of(sound["sparse_tensor"]), "step", 1e-9)
     path = tmp_path / "lie.safetensors"
     metadata = {"pvd_field": json.dumps(header)}
     save_file(load_file(sound["sparse_tensor"]), path, metadata=metadata)
-    (tmp_path / "c.json").write_text("[]")
-    (tmp_path / "e.json").write_text(
-        '[{"op": "erase", "sphere": {"center": [0,0,0], "radius": 1}}]'
-    )
+    erase = {"op": "erase", "region": {"sphere": {"center": [0, 0, 0], "radius": 1}}}
+    write_json(tmp_path / "edits.json", [erase])
+    capture = write_disc_capture(tmp_path / "capture")
+    write_cameras(tmp_path / "cameras.json", open_capture(capture).views)
+    words = [sound["hash"] if word == "sound" else word for word in words]
     done = run_here(verb, path, *words, cwd=tmp_path)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
+    assert "lie.safetensors" in done.stderr and "field file" in done.stderr

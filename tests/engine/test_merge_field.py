@@ -14,14 +14,13 @@ from pvd_engine.edit.edit_list import Edit
 from pvd_engine.edit.edited_field import EditedField
 from pvd_engine.edit.layer import MASKED
 from pvd_engine.edit.merged_field import MergedField
-from pvd_engine.edit.merged_occupancy import MAX_RESOLUTION
 from pvd_engine.edit.placement import InvalidPlacementError, Placement
 from pvd_engine.edit.regions import SphereRegion
 from pvd_engine.errors import UserError
 from pvd_engine.exchange.volume import sample_volume
 from pvd_engine.fields.architectures import architecture, make_field
 from pvd_engine.fields.header import FORMAT, METADATA_KEY, VERSION
-from pvd_engine.fields.limits import MAX_NESTING
+from pvd_engine.fields.limits import MAX_NESTING, MAX_OCCUPANCY
 from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.measure.image_metrics import psnr
 from pvd_engine.render.render import render_image
@@ -174,7 +173,7 @@ def test_no_cell_that_may_hold_something_is_empty_and_not_every_cell_is_full():
         assert len(points) > 1000
         assert merged.occupancy.contains(placed.float()).all()
     assert merged.occupancy.binary.float().mean() < 0.35
-    assert merged.occupancy.resolution <= MAX_RESOLUTION
+    assert merged.occupancy.resolution <= MAX_OCCUPANCY
     far = merged.box[0] + torch.rand((20_000, 3)) * (merged.box[1] - merged.box[0])
     with torch.no_grad():
         dense = merged.log_density(far) > MASKED

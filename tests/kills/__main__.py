@@ -70,18 +70,6 @@ def check_outputs(work: Work, folder: Path) -> list[str]:
     return [problem for path in visible if (problem := fault(path))]
 
 
-def went_on(folder: Path) -> bool:
-    """Return whether the last run went on from a checkpoint, by the first step it reported."""
-    steps = [0]
-    for line in (folder / "job" / "events.jsonl").read_text(encoding="utf-8").splitlines():
-        event = json.loads(line)
-        if event["type"] == "metrics" and "step" in event["payload"]:
-            steps.append(event["payload"]["step"])
-        elif event["type"] == "started":
-            steps = [0]
-    return len(steps) > 1 and steps[1] > 1
-
-
 def differences(work: Work, first: dict[str, bytes], folder: Path) -> list[str]:
     """Return how what stands in a folder differs from what the run to its end left."""
     last = listing(folder)
