@@ -27,7 +27,7 @@ class Lesson:
     ----------
     teacher : Field
     poses : PoseDistribution
-        Distribution of the random cameras.
+        Distribution of the random cameras, dataset frame.
     capture : Capture or None
         Its training cameras give half of the rays.
     recipe : Recipe
@@ -41,12 +41,17 @@ class Lesson:
     recipe: Recipe
     bridged: Field | None = None
 
+    @property
+    def local_poses(self) -> PoseDistribution:
+        """The distribution of the random cameras, counted from the origin of the teacher's map."""
+        return self.poses.moved(-self.teacher.space.origin)
+
     def cameras(self) -> CameraBatch | None:
         """Return the capture's training cameras; None without a capture."""
         if self.capture is None:
             return None
         known = [view.camera for view in self.capture.split("train")]
-        return CameraBatch.from_cameras(known, self.teacher.device)
+        return CameraBatch.from_cameras(known, self.teacher.device, self.teacher.space.origin)
 
     @property
     def source(self) -> Field:

@@ -59,7 +59,7 @@ def teach_light_field(
     hard = hard_rays(field.device) if recipe.hard_rays else None
     training = Training.start(field, seed, parts={} if hard is None else {"hard_rays": hard})
     training.resume(job)
-    source = RaySource(lesson.poses, lesson.cameras(), field.device, seed)
+    source = RaySource(lesson.local_poses, lesson.cameras(), field.device, seed)
     capture = lesson.capture if recipe.fine_tune > 0 else None
     pixels = None if capture is None else open_pixels(capture, training, budget, job)
     has_alpha = capture is not None and capture.has_alpha
@@ -86,7 +86,8 @@ def reach(teacher: Renderable, poses: PoseDistribution) -> Reach:
     All that is occupied lies between near and far, wherever the cameras stand.
     """
     box = teacher.occupancy.occupied_box().numpy()
-    radius = float(np.linalg.norm(np.abs(box - poses.center).max(axis=0)))
+    center = poses.moved(-teacher.space.origin).center
+    radius = float(np.linalg.norm(np.abs(box - center).max(axis=0)))
     low, high = poses.distance
     near = max(low - radius, 0.0)
     return Reach(near, high + radius, box.tolist(), poses.to_json())
@@ -101,6 +102,7 @@ def open_pixels(
         training.field.device,
         seed=training.seed + training.step,
         wait=budget.steps is not None,
+        origin=training.field.space.origin,
         report=count_reporter(job, "Reading images"),
     )
     job.warn(pixels.notes())

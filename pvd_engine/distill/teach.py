@@ -62,10 +62,15 @@ def teach(
         on one view; and ``stages``, the ones that took part.
     """
     teacher, recipe = lesson.teacher, lesson.recipe
-    points = visible_points(teacher, lesson.poses, PROBE_RAYS, seed)
+    points = visible_points(teacher, lesson.local_poses, PROBE_RAYS, seed)
     features = match_features(teacher, student, points)
     source = RaySource(
-        lesson.poses, lesson.cameras(), student.device, seed, recipe.hard_poses, recipe.hard_rays
+        lesson.local_poses,
+        lesson.cameras(),
+        student.device,
+        seed,
+        recipe.hard_poses,
+        recipe.hard_rays,
     )
     start = Start()
     parts = {"start": start, **source.parts()}
@@ -92,7 +97,7 @@ def begin_projected(training: Training[RadianceField], lesson: Lesson, budget: B
     start = time.monotonic()
     seconds = PROJECTION_FRACTION * (budget.seconds or math.inf)
     student, seed = training.field, training.seed
-    projected = project(student, lesson.teacher, lesson.poses, seed, seconds)
+    projected = project(student, lesson.teacher, lesson.local_poses, seed, seconds)
     if projected:
         training.renew_optimizer()
     training.elapsed = time.monotonic() - start

@@ -20,7 +20,7 @@ scenes stay far below; a file of zeros of a few megabytes would unpack to gigaby
 KEYS = ("density", "original", "box")
 
 
-def read_grid(path: Path) -> GridRegion:
+def read_grid(path: Path, origin: np.ndarray) -> GridRegion:
     """Read a grid file as a region.
 
     Parameters
@@ -28,6 +28,8 @@ def read_grid(path: Path) -> GridRegion:
     path : Path
         An ``.npz`` with ``density`` (X, Y, Z), ``box`` (2, 3) in the dataset frame and, optionally,
         ``original`` (X, Y, Z): the density before it was edited. Other arrays are not read.
+    origin : (3,) float64 array
+        Position in the dataset frame from which the region's positions are counted.
 
     Returns
     -------
@@ -64,7 +66,9 @@ def read_grid(path: Path) -> GridRegion:
         if least < 0 and name != "box":
             raise InvalidRegionError(f"\"{name}\" of the grid '{path.name}' is negative somewhere")
     filled = filled_cells(density, original)
-    box = arrays.pop("box")
+    box = np.asarray(arrays.pop("box"), np.float64)
+    if box.shape == (2, 3):  # else the region says what is wrong
+        box = box - origin
     del density, original, values, arrays  # large, and the region makes large tables
     return GridRegion(filled, box, path.name)
 

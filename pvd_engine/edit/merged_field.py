@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..data.geometry.far_origin import far_origin
 from ..errors import UserError
 from ..fields.base import Field
 from ..fields.limits import HeaderError, check_step
@@ -27,7 +28,7 @@ from ..fields.state import (
 )
 from ..space.occupancy import OccupancyGrid
 from .layer import MASKED, Layer, holds
-from .merged_occupancy import merged_occupancy
+from .merged_occupancy import merged_box, merged_occupancy
 from .placement import Placement
 
 
@@ -42,11 +43,14 @@ class MergedField(Layer):
     parts : sequence of Field
         At least one, all on one device and in one colour space.
     placements : sequence of Placement
-        One for each part, from the part's dataset frame into the merged frame.
+        One for each part, from the part's dataset frame into the merged frame, each counted from
+        the origin of its map of space.
     occupancy : OccupancyGrid, optional
         The merged field's own, where it is known already.
     box : (2, 3) tensor, optional
         A box that the field covers in addition to those of its parts.
+    origin : (3,) float64 array, optional
+        Origin of the merged field's map of space; that of the first part if not given.
 
     Raises
     ------
@@ -61,13 +65,15 @@ class MergedField(Layer):
         placements: Sequence[Placement],
         occupancy: OccupancyGrid | None = None,
         box: Tensor | None = None,
+        origin: np.ndarray | None = None,
     ) -> None:
         pairs = list(zip(parts, placements, strict=True))
         spaces = {part.header.get("color_space", "srgb") for part in parts}
         if len(spaces) > 1:
             raise UserError("Fields in sRGB and in linear colour cannot be merged; convert one.")
         if occupancy is None:
-            occupancy = merged_occupancy(parts, placements, box)
+            origin = parts[0].space.origin if origin is None else origin
+            occupancy = merged_occupancy(parts, placements, origin, box)
         names = [part.header.get("architecture", {}).get("name") for part in parts]
         header = {"architecture": {"name": "merged", "parts": names}, "color_space": spaces.pop()}
         step = min(part.step * placement.scale for part, placement in pairs)
@@ -126,6 +132,27 @@ class MergedField(Layer):
         for part, placement in self.pairs():
             found |= holds(part, placement.into_part(points))
         return found
+
+
+def merged_origin(parts: Sequence[Field], placements: Sequence[Placement]) -> np.ndarray:
+    """Return the origin of a merged field's map of space, (3,) float64, merged frame.
+
+    That of the first part that is not moved, else the one of a scene that all parts make up.
+
+    Parameters
+    ----------
+    parts : sequence of Field
+    placements : sequence of Placement
+        Placement of each part's dataset frame in the merged frame, neither counted from an origin.
+    """
+    for part, placement in zip(parts, placements, strict=True):
+        if placement.is_identity:
+            return part.space.origin
+    absolute = [
+        placement.counted_from(part.space.origin, np.zeros(3))
+        for part, placement in zip(parts, placements, strict=True)
+    ]
+    return far_origin((), merged_box(parts, absolute))
 
 
 def part_points(part: Field, placement: Placement, points: Tensor) -> tuple[Tensor, Tensor]:

@@ -25,7 +25,10 @@ BLOCK = 8
 
 @torch.no_grad()
 def merged_occupancy(
-    parts: Sequence[Field], placements: Sequence[Placement], box: Tensor | None = None
+    parts: Sequence[Field],
+    placements: Sequence[Placement],
+    origin: np.ndarray,
+    box: Tensor | None = None,
 ) -> OccupancyGrid:
     """Return the cells that may hold density of any part.
 
@@ -39,6 +42,8 @@ def merged_occupancy(
     parts : sequence of Field
     placements : sequence of Placement
         One for each part.
+    origin : (3,) float64 array
+        Origin of the merged field's map of space.
     box : (2, 3) tensor, optional
         A box that the grid covers in addition.
     """
@@ -55,7 +60,7 @@ def merged_occupancy(
     )
     longest = float((covered[1] - covered[0]).max())
     resolution = min(max(math.ceil(longest / cell - 1e-3), 1), MAX_OCCUPANCY)
-    space = BoxMap(torch.tensor(covered, dtype=torch.float32))
+    space = BoxMap(torch.tensor(covered, dtype=torch.float32), origin)
     return _filled(space, resolution, parts, placements)
 
 

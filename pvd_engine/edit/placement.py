@@ -59,6 +59,21 @@ class Placement(nn.Module):
         """Return the placement that leaves a part where it is."""
         return cls(np.eye(4))
 
+    def counted_from(self, part: np.ndarray, merged: np.ndarray) -> "Placement":
+        """Return the placement of positions that are counted from other origins.
+
+        The exact matrix is used, whose rotation may have the small errors of float32: far from the
+        origin they would move a part.
+
+        Parameters
+        ----------
+        part, merged : (3,) float64 array
+            Origins in the part's frame and in the merged one.
+        """
+        matrix = self.matrix.copy()
+        matrix[:3, 3] += matrix[:3, :3] @ part - merged
+        return Placement(matrix)
+
     def into_part(self, points: Tensor) -> Tensor:
         """Return points (N, 3) of the merged frame in the part's frame."""
         return points if self.is_identity else (points - self.offset) @ self.inverse.T

@@ -33,8 +33,9 @@ def edited_provenance(path: Path, parent: Field, edited: EditedField) -> dict[st
         if poses is not None and not torch.equal(edited.box, parent.box):
             moves = (edit.to for edit in edits if edit.to is not None)
             placements = [Placement.identity(), *moves]
-            wider = merged_viewpoints([poses] * len(placements), placements)
-            provenance["viewpoints"] = wider.to_json()
+            local = poses.moved(-parent.space.origin)
+            wider = merged_viewpoints([local] * len(placements), placements)
+            provenance["viewpoints"] = wider.moved(parent.space.origin).to_json()
     return provenance
 
 

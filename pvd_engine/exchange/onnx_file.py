@@ -4,7 +4,9 @@ Sampling of points, their encoding, the network and the test for rays that meet 
 the file, so that a program needs nothing but an ONNX runtime and the rays of its camera. The inputs
 are ``origins`` and ``directions``, (N, 3) float32 each in the dataset frame, directions of unit
 length; the output is ``rgba``, (N, 4) float32, sRGB-encoded, premultiplied by alpha. The file's
-metadata has ``box``, ``reach`` and ``provenance`` as in the field's header, as JSON.
+metadata has ``box``, ``reach`` and ``provenance`` as in the field's header, and ``origin``, the
+position in the dataset frame from which ``origins`` are counted (zero unless the scene stands far
+away), all as JSON.
 """
 
 import json
@@ -49,7 +51,8 @@ def write_onnx(field: LightField, path: Path) -> None:
     assert program is not None
     model = program.model_proto
     described = {
-        "box": field.box.tolist(),
+        "origin": field.space.origin.tolist(),
+        "box": field.space.dataset_box().tolist(),
         "reach": field.reach.to_json(),
         "provenance": field.header.get("provenance"),
     }

@@ -75,7 +75,7 @@ class Layout:
     Attributes
     ----------
     low : (3,) float64 array
-        Corner of the first cell, dataset frame.
+        Corner of the first cell, from the origin of the field's map of space.
     cell : float
         Side of a cell.
     shape : tuple of int
@@ -173,15 +173,18 @@ def sample_volume(
     color = sample_color(field, layout, cells, peak, grid, lambda f: report(0.5 + f * 0.5))
     colors = np.zeros((*layout.shape, 3), np.float32)
     colors.reshape(-1, 3)[cells.cpu().numpy()] = color.cpu().numpy()
-    return Volume(grid.cpu().numpy(), colors, layout.box)
+    return Volume(grid.cpu().numpy(), colors, layout.box + field.space.origin)
 
 
 def sampled_box(field: Field, crop: np.ndarray | None) -> np.ndarray:
-    """Return the part of the field's box that a crop box leaves, (2, 3) float64."""
+    """Return the part of the field's box that a crop box leaves, (2, 3) float64.
+
+    The crop box is in the dataset frame; the result is counted from the origin of the field's map.
+    """
     box = field.box.double().cpu().numpy()
     if crop is None:
         return box
-    crop = crop_box(crop)
+    crop = crop_box(crop) - field.space.origin
     box = np.stack((np.maximum(box[0], crop[0]), np.minimum(box[1], crop[1])))
     if not (box[0] < box[1]).all():
         raise UserError("The crop box lies outside the field's box; give it in the dataset frame.")

@@ -53,6 +53,8 @@ class RayColors:
 class Renderable(nn.Module):
     """Anything that gives colours along rays of the dataset frame.
 
+    Positions are counted from `SpaceMap.origin`, which is zero unless the scene stands far away.
+
     Parameters
     ----------
     occupancy : OccupancyGrid

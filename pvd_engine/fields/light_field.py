@@ -52,9 +52,9 @@ class Reach:
     near, far : float
         Distances from the cameras between which the scene lies, dataset units.
     inner_box : (2, 3) lists of float
-        Corners of the box around all that is occupied, dataset frame.
+        Corners of the box around all that is occupied, from the origin of the map of space.
     region : dict
-        Positions and directions of the cameras: a `PoseDistribution` as JSON.
+        Positions and directions of the cameras: a `PoseDistribution` as JSON, dataset frame.
     """
 
     near: float

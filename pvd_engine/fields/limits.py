@@ -56,6 +56,8 @@ VERTICES_PER_BYTE = 16
 THINNEST = 1e-6
 """Least size of a box, as a fraction of its largest coordinate, which float32 tells apart."""
 
+ZERO = [0.0, 0.0, 0.0]
+
 SIZES: dict[str, int] = {
     "levels": 32,
     "features": 8,
@@ -110,16 +112,17 @@ def check_header(header: Mapping[str, Any]) -> None:
         _check_sizes(field.get("architecture", {}), "architecture")
         if "occupancy" in field:
             whole_number(field["occupancy"], "occupancy", 1, MAX_OCCUPANCY)
+        for name in ("architecture", "provenance", "frame"):
+            if not isinstance(field.get(name, {}), Mapping):
+                raise HeaderError(f'has a "{name}" that is no object')
         if "box" in field:
-            side = _longest_side(field["box"])
+            origin = field.get("frame", {}).get("origin", ZERO)
+            side = _longest_side(field["box"], origin)
             if "step" in field:
                 check_step(_number(field["step"], "step"), side)
         _check_edits(field.get("edits", ()))
         if "reach" in field:
             _check_reach(field["reach"])
-        for name in ("architecture", "provenance", "frame"):
-            if not isinstance(field.get(name, {}), Mapping):
-                raise HeaderError(f'has a "{name}" that is no object')
         if field.get("color_space", "srgb") not in COLOR_SPACES:
             raise HeaderError(f'has a "color_space" that is none of {", ".join(COLOR_SPACES)}')
 
@@ -194,15 +197,18 @@ def _check_sizes(value: Any, name: str) -> None:
         whole_number(value, name, 0, SIZES.get(name, LARGEST_SIZE))
 
 
-def _longest_side(box: Any) -> float:
-    """Return the longest side of a box, which has a volume that float32 can hold."""
+def _longest_side(box: Any, origin: Any) -> float:
+    """Return the longest side of a box, which has a volume that float32 can hold from an origin."""
+    if not isinstance(origin, list) or len(origin) != 3:
+        raise HeaderError('has an "origin" that is not three numbers')
+    start = [_number(value, "origin") for value in origin]
     if not isinstance(box, list) or [len(corner) for corner in box if isinstance(corner, list)] != [
         3,
         3,
     ]:
         raise HeaderError('has a "box" that is not two corners of three numbers')
     low, high = ([_number(value, "box") for value in corner] for corner in box)
-    largest = max(abs(value) for value in (*low, *high))
+    largest = max(abs(a - b) for corner in (low, high) for a, b in zip(corner, start, strict=True))
     sides = [b - a for a, b in zip(low, high, strict=True)]
     if not (largest < math.inf and min(sides) > max(largest * THINNEST, SMALLEST_SIDE)):
         raise HeaderError('has a "box" without a volume, or far too large')
@@ -264,7 +270,7 @@ def _check_reach(reach: Any) -> None:
     near, far = (_number(reach.get(name), name) for name in ("near", "far"))
     if not 0 <= near < far < math.inf:
         raise HeaderError('has "near" and "far" that are not two growing distances')
-    _longest_side(reach.get("inner_box"))
+    _longest_side(reach.get("inner_box"), ZERO)
     for name, length in _RANGES.items():
         values = reach["region"].get(name)
         if not isinstance(values, list) or len(values) != length:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..space.maps import make_map
+from ..space.maps import make_map, origin_of
 from ..space.occupancy import OccupancyGrid
 from ..space.space_map import BoxMap, SpaceMap
 from .base import Field, Renderable
@@ -144,8 +144,8 @@ def without_memory() -> Iterator[None]:
 
 
 def map_header(space: SpaceMap) -> dict[str, Any]:
-    """Return the header's entries on the map of space, the box among them."""
-    return {"box": space.box.double().cpu().tolist(), "frame": space.to_json()}
+    """Return the header's entries on the map of space, the box among them (dataset frame)."""
+    return {"box": space.dataset_box().tolist(), "frame": space.to_json()}
 
 
 def map_from_header(header: dict[str, Any]) -> SpaceMap:
@@ -156,10 +156,12 @@ def map_from_header(header: dict[str, Any]) -> SpaceMap:
     KeyError, TypeError, ValueError
         The box has no volume, or the frame describes no map of space.
     """
-    box = torch.tensor(header["box"], dtype=torch.float32)
+    form = header.get("frame", {"kind": BoxMap.kind})
+    corners = torch.tensor(header["box"], dtype=torch.float64)
+    box = (corners - torch.from_numpy(origin_of(form))).float()
     if box.shape != (2, 3) or not torch.isfinite(box).all() or not (box[0] < box[1]).all():
         raise ValueError("the box has no volume")
-    return make_map(header.get("frame", {"kind": BoxMap.kind}), box)
+    return make_map(form, box)
 
 
 def common_header(field: Field) -> dict[str, Any]:

@@ -11,7 +11,9 @@ a byte). The JSON header stands in the safetensors metadata under ``pvd_field``:
                       names of its parts
 ``box``               (2, 3) corners of the scene, dataset frame
 ``frame``             kind and values of the map of space, apart from the box; files of older
-                      versions lack it and have the map of a bounded scene
+                      versions lack it and have the map of a bounded scene. Its ``origin``, of a
+                      scene far from that of the dataset, is the point from which the tensors,
+                      ``reach``, edits and placements count positions
 ``step``              ray-marching step, dataset units; not of a light field
 ``reach``             of a light field: the region that it was taught in (`Reach`)
 ``occupancy``         cells along each axis

@@ -124,7 +124,8 @@ def _edited(base: Renderable, edits: Any, folder: Path) -> EditedField:
     field = base.with_density()
     if field is None:
         raise UserError("A light field cannot be edited; edit the field that it learned from.")
-    return EditedField(field, parse_edits(edits, folder, "edits")).to(base.device)
+    regions = parse_edits(edits, folder, "edits", field.space.origin)
+    return EditedField(field, regions).to(base.device)
 
 
 def serve(

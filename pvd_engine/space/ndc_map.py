@@ -9,6 +9,7 @@ stay straight.
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,6 +35,8 @@ class NdcMap(SpaceMap):
         Tangents of the half angles that the cube covers horizontally and vertically.
     near : float
         Depth of the near plane, dataset units.
+    origin : (3,) float64 array, optional
+        As for `SpaceMap`; the reference is counted from it as well.
     """
 
     kind = "forward_facing"
@@ -42,8 +45,15 @@ class NdcMap(SpaceMap):
     tangents: Tensor
     cube: Tensor
 
-    def __init__(self, box: Tensor, reference: Tensor, tangents: Tensor, near: float) -> None:
-        super().__init__(box)
+    def __init__(
+        self,
+        box: Tensor,
+        reference: Tensor,
+        tangents: Tensor,
+        near: float,
+        origin: np.ndarray | None = None,
+    ) -> None:
+        super().__init__(box, origin)
         self.register_buffer("reference", reference.to(torch.float32))
         self.register_buffer("tangents", tangents.to(torch.float32))
         self.register_buffer("cube", torch.tensor([[-1.0] * 3, [1.0] * 3]), persistent=False)
@@ -138,7 +148,7 @@ class NdcMap(SpaceMap):
     def to_json(self) -> dict[str, Any]:
         """Return the kind, the reference camera, its tangents and its near plane."""
         return {
-            "kind": self.kind,
+            **super().to_json(),
             "reference": self.reference.double().cpu().tolist(),
             "tangents": self.tangents.double().cpu().tolist(),
             "near": self.near,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from ..data.capture import Camera
@@ -61,7 +62,10 @@ class CameraBatch:
 
     @classmethod
     def from_cameras(
-        cls, cameras: Sequence[Camera], device: torch.device | str = "cpu"
+        cls,
+        cameras: Sequence[Camera],
+        device: torch.device | str = "cpu",
+        origin: np.ndarray | None = None,
     ) -> "CameraBatch":
         """Return cameras as tensors.
 
@@ -70,6 +74,9 @@ class CameraBatch:
         cameras : sequence of Camera
             At least one.
         device : torch.device or str
+        origin : (3,) float64 array, optional
+            Position in the dataset frame from which the batch's positions are counted, that of the
+            field's map of space; zero if not given.
 
         Raises
         ------
@@ -83,12 +90,13 @@ class CameraBatch:
             raise ValueError(f"unknown distortion model {sorted(unknown)[0]!r}")
         poses = torch.stack([torch.as_tensor(camera.camera_to_world) for camera in cameras])
         poses = poses.to(torch.float64)
+        positions = poses[:, :3, 3] if origin is None else poses[:, :3, 3] - torch.tensor(origin)
         names = [camera.distortion_model for camera in cameras]
         models = [MODELS[name] for name in names]
         distortion = coefficient_rows(names, [camera.distortion for camera in cameras])
         return cls(
             rotations=poses[:, :3, :3].contiguous().to(device),
-            positions=poses[:, :3, 3].to(device, torch.float32).contiguous(),
+            positions=positions.to(device, torch.float32).contiguous(),
             intrinsics=torch.tensor(
                 [(c.fx, c.fy, c.cx, c.cy) for c in cameras], dtype=torch.float64, device=device
             ),

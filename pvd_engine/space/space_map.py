@@ -3,11 +3,16 @@
 A map of space maps points of the dataset frame to the cube [-1, 1]^3 and back, returns how much it
 shrinks lengths, and samples rays in equal steps of the cube. Each kind of scene has one: `BoxMap`
 here, `ContractedMap` and `NdcMap` in their own files.
+
+All points, rays and boxes are float32. Where the scene stands far from the origin of the dataset
+frame, which is then too coarse, they are counted from the map's own `origin`; what comes in and
+goes out in float64 is converted there.
 """
 
 import math
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +29,9 @@ class SpaceMap(nn.Module):
     box : (2, 3) tensor
         Minimum and maximum corner of the scene, dataset frame; volumes cover this box. A map may
         reach beyond it.
+    origin : (3,) float64 array, optional
+        Position in the dataset frame from which all positions of the map and its field are counted,
+        the box among them; zero if not given.
 
     Attributes
     ----------
@@ -43,8 +51,9 @@ class SpaceMap(nn.Module):
     probes_per_cell: ClassVar[int] = 4
     box: Tensor
 
-    def __init__(self, box: Tensor) -> None:
+    def __init__(self, box: Tensor, origin: np.ndarray | None = None) -> None:
         super().__init__()
+        self.origin = np.zeros(3) if origin is None else np.asarray(origin, np.float64)
         self.register_buffer("box", box.to(torch.float32))
         self.half_side = float((self.box[1] - self.box[0]).max()) / 2
 
@@ -117,7 +126,11 @@ class SpaceMap(nn.Module):
 
     def to_json(self) -> dict[str, Any]:
         """Return the kind and, besides the box, the parameters, for a field's header."""
-        return {"kind": self.kind}
+        return {"kind": self.kind} | ({"origin": self.origin.tolist()} if self.origin.any() else {})
+
+    def dataset_box(self) -> np.ndarray:
+        """Return the box in the dataset frame itself, (2, 3) float64."""
+        return self.box.double().cpu().numpy() + self.origin
 
 
 class BoxMap(SpaceMap):

@@ -119,6 +119,7 @@ def train_from_images(
         field.device,
         seed=training.seed + training.step,  # a resumed training sees other images first
         wait=budget.steps is not None,
+        origin=field.space.origin,
         report=count_reporter(job, "Reading images"),
     )
     job.warn(pixels.notes())

@@ -77,6 +77,7 @@ class PixelTable:
         seed: int,
         limit: int,
         wait: bool,
+        origin: np.ndarray | None,
     ) -> None:
         sizes = [view.camera.width * view.camera.height for view in views]
         masked = any(view.is_masked for view in views)
@@ -90,7 +91,7 @@ class PixelTable:
             self.fraction = max(room - len(views), 1) / total
             order = np.random.default_rng(seed).permutation(len(views))
             views = [views[index] for index in order]
-        self.cameras = CameraBatch.from_cameras([view.camera for view in views], device)
+        self.cameras = CameraBatch.from_cameras([view.camera for view in views], device, origin)
         self.widths = torch.tensor([view.camera.width for view in views], device=device)
         self.starts = torch.full((len(views) + 1,), torch.iinfo(torch.int64).max, device=device)
         kind = torch.int16 if self._deep else torch.uint8
@@ -115,6 +116,7 @@ class PixelTable:
         seed: int = 0,
         limit: int | None = None,
         wait: bool = True,
+        origin: np.ndarray | None = None,
         report: Callable[[int, int], None] = lambda number, count: None,
     ) -> "PixelTable":
         """Read the images of views; skip views without an image.
@@ -130,6 +132,8 @@ class PixelTable:
         wait : bool
             Wait for the next image where pixels are due for renewal, so that a seed gives the same
             draws each time.
+        origin : (3,) float64 array, optional
+            Position in the dataset frame from which rays are counted; zero if not given.
         report : callable
             Called with the number of the image that is read, from 1, and the number of images;
             an exception from it ends the reading.
@@ -141,7 +145,7 @@ class PixelTable:
         """
         chosen = [view for view in views if view.image_path is not None]
         limit = pixel_bytes(device) if limit is None else limit
-        table = cls(chosen, device, seed, limit, wait)
+        table = cls(chosen, device, seed, limit, wait, origin)
         first = len(chosen) if table.fraction == 1 else min(len(chosen), FIRST_VIEWS)
         try:
             for number in range(first):

@@ -56,8 +56,8 @@ def run(arguments: EditArguments, job: Job) -> dict[str, Any]:
     from ..jobs.fraction import fraction_reporter
 
     device = choose_device(arguments.device)
-    edits = read_edits(arguments.edits)
     parent = load_field(arguments.field, device)
+    edits = read_edits(arguments.edits, parent.space.origin)
     edited = EditedField(parent, edits).to(device)
     edited.header["provenance"] = edited_provenance(arguments.field, parent, edited)
     report = fraction_reporter(job)

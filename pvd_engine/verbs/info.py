@@ -74,11 +74,10 @@ def with_points_file(capture: "Capture", folder: Path) -> "Capture":
     from ..data.geometry.points import write_ply
 
     origin = far_origin([view.camera for view in capture.views], capture.box)
-    if capture.points is None or (capture.points_path is not None and origin is None):
+    if capture.points is None or (capture.points_path is not None and not origin.any()):
         return capture
     path = folder / POINTS
-    positions = capture.points.positions if origin is None else capture.points.positions - origin
-    write_ply(path, positions, capture.points.colors)
+    write_ply(path, capture.points.positions - origin, capture.points.colors)
     return replace(capture, points_path=path)
 
 

@@ -48,7 +48,7 @@ def run(arguments: MergeArguments, job: Job) -> dict[str, Any]:
         ``out``, ``parts`` (their number), ``box``, its corners in the dataset frame, and ``size``
         (bytes).
     """
-    from ..edit.merged_field import MergedField
+    from ..edit.merged_field import MergedField, merged_origin
     from ..edit.placement import Placement
     from ..edit.placements_json import read_placements
     from ..edit.provenance import merged_provenance
@@ -68,14 +68,19 @@ def run(arguments: MergeArguments, job: Job) -> dict[str, Any]:
     for number, path in enumerate(paths):
         report(number / (len(paths) + 1))
         parts.append(load_field(path, device))
-    merged = MergedField(parts, placements)
+    origin = merged_origin(parts, placements)
+    local = [
+        placement.counted_from(part.space.origin, origin)
+        for part, placement in zip(parts, placements, strict=True)
+    ]
+    merged = MergedField(parts, local, origin=origin)
     merged.header["provenance"] = merged_provenance(paths, parts, placements)
     report(1.0)
     save_field(arguments.out, merged)
     return {
         "out": str(arguments.out),
         "parts": len(parts),
-        "box": merged.box.double().tolist(),
+        "box": merged.space.dataset_box().tolist(),
         "size": arguments.out.stat().st_size,
     }
 

@@ -99,6 +99,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     from ..data.fingerprint import capture_fingerprint
     from ..data.geometry.bounds import crop_box
     from ..data.geometry.camera_notes import camera_notes
+    from ..data.geometry.far_origin import far_origin
     from ..data.geometry.poses import PoseDistribution
     from ..data.geometry.scene import find_scene
     from ..data.images.image_size import open_at_size
@@ -107,7 +108,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     from ..fields.architectures import architecture, default_preset, make_field
     from ..fields.storage import save_field
     from ..jobs.device import choose_device
-    from ..space.maps import make_map
+    from ..space.maps import map_around
     from ..train.from_images import train_from_images
     from ..train.loop import Training
 
@@ -122,7 +123,8 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     torch.manual_seed(arguments.seed)
     box = capture.box if arguments.crop is None else crop_box(arguments.crop)
     scene = find_scene(capture, None if arguments.scene == "auto" else arguments.scene)
-    field = make_field(spec, make_map(scene.form, torch.from_numpy(box))).to(device)
+    origin = far_origin([view.camera for view in capture.views], capture.box)
+    field = make_field(spec, map_around(scene.form, box, origin)).to(device)
     job.begin_from(capture_fingerprint(capture))
     training = Training.start(field, arguments.seed)
     training.resume(job)

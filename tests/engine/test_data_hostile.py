@@ -14,6 +14,7 @@ from colmap_files import made_model, write_colmap
 from format_files import promising, refuse, write_dtu, write_nsvf
 
 from pvd_engine.data.formats.cameras_json import read_cameras
+from pvd_engine.data.geometry.far_origin import far_origin
 from pvd_engine.data.geometry.points import read_points
 from pvd_engine.data.readers import open_capture
 from pvd_engine.edit.edits_json import parse_edits, read_edits
@@ -194,7 +195,10 @@ def test_cameras_at_one_position_still_have_a_box_with_volume(tmp_path):
             for row, value in zip(frame["transform_matrix"], place, strict=False):
                 row[3] = value
         write_json(tmp_path / "transforms.json", content)
-        box = np.float32(open_capture(tmp_path).box)
+        capture = open_capture(tmp_path)
+        box = np.float32(
+            capture.box - far_origin([view.camera for view in capture.views], capture.box)
+        )
         assert (box[0] < box[1]).all()
 
 

@@ -109,6 +109,11 @@ LIES = {
     "frequencies": ("mlp", "architecture.encoder.frequencies", 10**7),
     "decoder": ("mlp", "architecture.decoder.hidden", 10**9),
     "decoder_layers": ("mlp", "architecture.decoder.layers", 10**9),
+    "origin": ("hash", "frame.origin", [0, 0]),
+    "text_for_an_origin": ("hash", "frame.origin", "0 0 0"),
+    "text_in_an_origin": ("hash", "frame.origin", ["0", 0, 0]),
+    "far_origin": ("hash", "frame.origin", [1e300, 0, 0]),
+    "other_origin": ("hash", "frame.origin", [1e8, 0, 0]),
     "harmonics": ("sparse_tensor", "architecture.decoder.degree", 5000),
     "planes": ("vm", "architecture.encoder.resolution", 10**6),
     "largest_allowed_planes": (

@@ -228,7 +228,7 @@ def capture_to_dict(capture: Capture) -> dict[str, Any]:
         "notes": list(capture.notes),
         "points_path": _absolute(capture.points_path),
         "linear_light": capture.exposure is not None,
-        "origin": None if origin is None else origin.tolist(),
+        "origin": origin.tolist() if origin.any() else None,
     }
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ...errors import UserError
 from ..capture import Camera, Frame
+from .far_origin import far_origin
 
 NGP_SCALE = 0.33
 """Default of instant-ngp's ``scale``."""
@@ -114,7 +115,7 @@ def find_box(cameras: Sequence[Camera], frame: Frame, has_alpha: bool) -> tuple[
     if frame.aabb_scale is not None or frame.scale is not None or frame.offset is not None:
         return _box_from_ngp(frame)
     box, source = _box_of_cameras(cameras, has_alpha)
-    return _with_volume(box), source
+    return _with_volume(box, far_origin(cameras, box)), source
 
 
 def _box_of_cameras(cameras: Sequence[Camera], has_alpha: bool) -> tuple[np.ndarray, str]:
@@ -303,9 +304,12 @@ def positions_spread(positions: np.ndarray) -> float:
     return float(np.linalg.norm(positions.max(axis=0) - positions.min(axis=0)))
 
 
-def _with_volume(box: np.ndarray) -> np.ndarray:
-    """Return the box, or a larger one where float32 cannot distinguish a side from zero."""
-    least = LEAST_SIDE * (np.abs(box).max() or 1.0)
+def _with_volume(box: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Return the box, or a larger one where float32 cannot distinguish a side from zero.
+
+    There positions are counted from the origin.
+    """
+    least = LEAST_SIDE * (np.abs(box - origin).max() or 1.0)
     if (np.ptp(box, axis=0) >= least).all():
         return box
     center, half = box.mean(axis=0), 0.5 * np.maximum(np.ptp(box, axis=0), least)

@@ -1,8 +1,8 @@
 """Captures that stand far from the origin of their frame, as georeferenced ones do.
 
-Programs that keep positions as float32, such as Blender, lose the digits that tell cameras apart
-there: at 5,600 km a step is half a metre. The files' own numbers stay as they are; what is shown is
-shown around another origin.
+Whatever keeps positions as float32, such as Blender and the engine's kernels, loses the digits that
+tell cameras apart there: at 5,600 km a step is half a metre. The files' own numbers stay as they
+are; a field counts positions from another origin, around which Blender shows them as well.
 """
 
 import math
@@ -17,25 +17,26 @@ FAR = 10
 float32 is a thousandth of a pixel in large images."""
 
 
-def far_origin(cameras: Sequence[Camera], box: np.ndarray) -> np.ndarray | None:
-    """Return a point with few digits amid a capture that stands far from the origin, else None.
+def far_origin(cameras: Sequence[Camera], box: np.ndarray) -> np.ndarray:
+    """Return a point with few digits amid a capture that stands far from the origin, else zero.
 
     Parameters
     ----------
     cameras : sequence of Camera
+        May be none.
     box : (2, 3) array
         The scene's box, dataset frame.
 
     Returns
     -------
-    (3,) float64 array or None
+    (3,) float64 array
         Dataset frame; each coordinate is a multiple of the power of ten below the capture's size.
     """
     positions = [camera.camera_to_world[:3, 3] for camera in cameras]
     points = np.concatenate((np.asarray(positions, np.float64).reshape(-1, 3), np.asarray(box)))
     low, high = points.min(axis=0), points.max(axis=0)
     size, center = float(np.linalg.norm(high - low)), (low + high) / 2
-    if not np.linalg.norm(center) > FAR * size:
-        return None
+    if size == 0 or not np.linalg.norm(center) > FAR * size:
+        return np.zeros(3)
     step = 10.0 ** math.floor(math.log10(size))
     return np.round(center / step) * step

@@ -5,7 +5,7 @@ the capture's own cameras.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,10 @@ class PoseDistribution:
                 for name in ("width", "height", "fx", "fy", "cx", "cy")
             },
         )
+
+    def moved(self, shift: np.ndarray) -> "PoseDistribution":
+        """Return the ranges moved by a shift (3,) float64."""
+        return replace(self, center=(np.array(self.center) + shift).tolist())
 
     def sample(self, count: int, random: np.random.Generator) -> list[Camera]:
         """Return cameras at random positions of the distribution that look near its centre."""
