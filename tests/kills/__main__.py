@@ -96,6 +96,9 @@ def one_round(
         after = seconds * draw.uniform(BEGINNING, 1.0)
         told["kills"] += kill(work, folder, after, draw.choice(SIGNALS))
         told.update(f"! {problem}" for problem in check_outputs(work, folder))
+    if work.new_folder and (folder / work.out).exists():  # whole, and refused by the next run
+        told.update(f"! {problem}" for problem in differences(work, first, folder))
+        remove(folder / work.out)
     had_checkpoint = any((folder / "job" / "checkpoints").glob("*.safetensors"))
     start = time.monotonic()
     done = run_to_its_end(work, folder)

@@ -32,7 +32,9 @@ class Work:
     resumes : bool
         Checkpoints let it go on.
     exact : bool
-        It goes on to the same tensors; a light field draws its teacher's rays anew.
+        It goes on to the same tensors; a light field draws new rays of its teacher.
+    new_folder : bool
+        The output is a folder that must be new.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Work:
     more: tuple[str, ...] = ()
     resumes: bool = False
     exact: bool = True
+    new_folder: bool = False
 
 
 def make_data(data: Path) -> list[Work]:
@@ -89,8 +92,13 @@ def make_data(data: Path) -> list[Work]:
         Work("volume", ("volume", teacher, *small), "volume.npz"),
         Work("floaters", ("floaters", teacher, *small), "floaters.npz"),
         Work("export onnx", ("export", light, "--to", "onnx"), "light.onnx"),
-        Work("rewrite colmap", ("rewrite", disc, "--to", "colmap"), "colmap"),
-        Work("rewrite nerfstudio", ("rewrite", disc, "--to", "nerfstudio"), "nerfstudio"),
+        Work("rewrite colmap", ("rewrite", disc, "--to", "colmap"), "colmap", new_folder=True),
+        Work(
+            "rewrite nerfstudio",
+            ("rewrite", disc, "--to", "nerfstudio"),
+            "nerfstudio",
+            new_folder=True,
+        ),
         Work(
             "undistort",
             ("undistort", view["image_path"], "--camera", data / "camera.json"),
@@ -102,7 +110,7 @@ def make_data(data: Path) -> list[Work]:
 def command(work: Work, folder: Path) -> list[str]:
     """Return the command with its output in a folder."""
     words = (*work.words, "--out", folder / work.out, "--job", folder / "job")
-    if work.words[0] not in ("rewrite", "undistort"):
+    if work.words[0] not in ("export", "rewrite", "undistort"):
         words = (*words, "--device", "cpu")
     return [sys.executable, "-m", "pvd_engine", *map(str, words)]
 
