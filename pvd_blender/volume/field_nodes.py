@@ -85,7 +85,11 @@ def _multiplied(
 
 
 def _outside_cube(tree: NodeTree, cube: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
-    """Add nodes that give 1 outside an object's cube [-1, 1]^3, else 0; return their output."""
+    """Add nodes that give 1 outside an object's cube [-1, 1]^3, else 0; return their output.
+
+    Without an object, which may have been deleted, they give 1 everywhere. Its transform would be
+    the identity then, but its scale is 0.
+    """
     info = _node(tree, "GeometryNodeObjectInfo", 1, -1)
     info.transform_space = "RELATIVE"
     inverse = _node(tree, "FunctionNodeInvertMatrix", 2, -1)
@@ -99,7 +103,14 @@ def _outside_cube(tree: NodeTree, cube: bpy.types.NodeSocket) -> bpy.types.NodeS
         node.operation = "MAXIMUM"
     outside = _node(tree, "ShaderNodeMath", 6, -1)
     outside.operation = "GREATER_THAN"
-    outside.inputs[1].default_value = 1.0
+    scale = _node(tree, "ShaderNodeVectorMath", 4, -4)
+    scale.operation = "LENGTH"
+    present = _node(tree, "ShaderNodeMath", 5, -4)
+    present.operation = "GREATER_THAN"
+    present.inputs[1].default_value = 0.0
+    limit = _node(tree, "ShaderNodeMath", 6, -3)  # 1, or below all distances
+    limit.operation = "MULTIPLY_ADD"
+    limit.inputs[1].default_value, limit.inputs[2].default_value = 2.0, -1.0
     for source, target in (
         (cube, info.inputs["Object"]),
         (info.outputs["Transform"], inverse.inputs["Matrix"]),
@@ -112,6 +123,10 @@ def _outside_cube(tree: NodeTree, cube: bpy.types.NodeSocket) -> bpy.types.NodeS
         (most[0].outputs[0], most[1].inputs[0]),
         (parts.outputs["Z"], most[1].inputs[1]),
         (most[1].outputs[0], outside.inputs[0]),
+        (info.outputs["Scale"], scale.inputs[0]),
+        (scale.outputs["Value"], present.inputs[0]),
+        (present.outputs[0], limit.inputs[0]),
+        (limit.outputs[0], outside.inputs[1]),
     ):
         tree.links.new(source, target)
     return outside.outputs[0]

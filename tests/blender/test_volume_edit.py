@@ -91,6 +91,13 @@ def test_what_no_node_has_changed_is_no_edit(volume, origin, tmp_path):
     assert not list((tmp_path / "e").iterdir())
 
 
+def test_a_box_that_was_deleted_erases_nothing(volume, origin, tmp_path):
+    cube = erase_box(volume, origin, (0, 0, 0), (0.5, 0.5, 0.5))
+    assert edit(volume, tmp_path / "before").edits != []
+    bpy.data.objects.remove(cube)
+    assert edit(volume, tmp_path / "after").edits == []
+
+
 def test_a_density_that_nodes_multiply_is_scaled_by_their_factor(volume, tmp_path):
     change_density(volume, lambda tree, grid: math(tree, "MULTIPLY", grid, 0.25))
     (found,) = edit(volume, tmp_path / "e").edits
