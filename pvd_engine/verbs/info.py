@@ -62,18 +62,18 @@ def run(arguments: InfoArguments, job: Job) -> dict[str, Any]:
 def with_points_file(capture: "Capture", folder: Path) -> "Capture":
     """Return the capture with its sparse points in a PLY file, made in `folder` if it has none.
 
-    The points of a capture that stands far from the origin are written around `far_origin`, since
-    readers of PLY files keep float32.
+    The points of a capture that stands far from the origin are written around `capture_origin`,
+    since readers of PLY files keep float32.
 
     Raises
     ------
     UserError
         The file cannot be written.
     """
-    from ..data.geometry.far_origin import far_origin
+    from ..data.geometry.far_origin import capture_origin
     from ..data.geometry.points import write_ply
 
-    origin = far_origin([view.camera for view in capture.views], capture.box)
+    origin = capture_origin(capture)
     if capture.points is None or (capture.points_path is not None and not origin.any()):
         return capture
     path = folder / POINTS

@@ -99,7 +99,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     from ..data.fingerprint import capture_fingerprint
     from ..data.geometry.bounds import crop_box
     from ..data.geometry.camera_notes import camera_notes
-    from ..data.geometry.far_origin import far_origin
+    from ..data.geometry.far_origin import capture_origin
     from ..data.geometry.poses import PoseDistribution
     from ..data.geometry.scene import find_scene
     from ..data.images.image_size import open_at_size
@@ -123,7 +123,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     torch.manual_seed(arguments.seed)
     box = capture.box if arguments.crop is None else crop_box(arguments.crop)
     scene = find_scene(capture, None if arguments.scene == "auto" else arguments.scene)
-    origin = far_origin([view.camera for view in capture.views], capture.box)
+    origin = capture_origin(capture)
     field = make_field(spec, map_around(scene.form, box, origin)).to(device)
     job.begin_from(capture_fingerprint(capture))
     training = Training.start(field, arguments.seed)

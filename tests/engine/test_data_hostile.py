@@ -14,7 +14,7 @@ from colmap_files import made_model, write_colmap
 from format_files import promising, refuse, write_dtu, write_nsvf
 
 from pvd_engine.data.formats.cameras_json import read_cameras
-from pvd_engine.data.geometry.far_origin import far_origin
+from pvd_engine.data.geometry.far_origin import capture_origin
 from pvd_engine.data.geometry.points import read_points
 from pvd_engine.data.readers import open_capture
 from pvd_engine.edit.edits_json import parse_edits, read_edits
@@ -196,9 +196,7 @@ def test_cameras_at_one_position_still_have_a_box_with_volume(tmp_path):
                 row[3] = value
         write_json(tmp_path / "transforms.json", content)
         capture = open_capture(tmp_path)
-        box = np.float32(
-            capture.box - far_origin([view.camera for view in capture.views], capture.box)
-        )
+        box = np.float32(capture.box - capture_origin(capture))
         assert (box[0] < box[1]).all()
 
 

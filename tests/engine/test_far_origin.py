@@ -9,7 +9,7 @@ import torch
 from capture_files import write_json
 from engine_process import change_capture, write_disc_capture
 
-from pvd_engine.data.geometry.far_origin import far_origin
+from pvd_engine.data.geometry.far_origin import capture_origin
 from pvd_engine.data.readers import open_capture
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_any_field
@@ -51,12 +51,20 @@ def captures(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def trained(captures, run):
+    """The folders, with a field of each capture."""
+    run("train", "capture", "--steps", 20, "--out", "field.safetensors")
+    return captures
+
+
 def pictures(folder):
     return [iio.imread(path).astype(int) for path in sorted((folder / "pictures").rglob("*.png"))]
 
 
-def same_pictures(folder):
-    """The same but for roundings, which training makes larger."""
+def same_pictures(run, folder, field):
+    """Render a field of both captures: the same but for roundings, which training makes larger."""
+    run("render", field, "--capture", "capture", "--out", "pictures")
     near, far = (pictures(folder / name) for name in CAPTURES)
     assert near and len(near) == len(far)
     assert max(np.ptp(picture) for picture in near) > 50, "something is seen"
@@ -70,18 +78,16 @@ def boxes_agree(near, far):
 
 def test_the_origin_is_that_of_the_offset(captures):
     found = [open_capture(captures / name / "capture") for name in CAPTURES]
-    near, far = (far_origin([view.camera for view in one.views], one.box) for one in found)
+    near, far = map(capture_origin, found)
     assert not near.any()
     np.testing.assert_array_equal(far, OFFSET)
 
 
-def test_a_far_capture_is_trained_rendered_and_made_a_volume_as_a_near_one(captures, run):
-    run("train", "capture", "--steps", 20, "--out", "field.safetensors")
-    run("render", "field.safetensors", "--capture", "capture", "--out", "pictures")
-    same_pictures(captures)
-    boxes_agree(*(read_header(captures / name / "field.safetensors")["box"] for name in CAPTURES))
+def test_a_far_capture_is_trained_rendered_and_made_a_volume_as_a_near_one(trained, run):
+    same_pictures(run, trained, "field.safetensors")
+    boxes_agree(*(read_header(trained / name / "field.safetensors")["box"] for name in CAPTURES))
     run("volume", "field.safetensors", "--resolution", 32, "--out", "volume.npz")
-    near, far = (np.load(captures / name / "volume.npz") for name in CAPTURES)
+    near, far = (np.load(trained / name / "volume.npz") for name in CAPTURES)
     boxes_agree(near["box"], far["box"])
     np.testing.assert_allclose(far["density"], near["density"], rtol=0.05, atol=0.05)
 
@@ -103,58 +109,51 @@ def shape(center, offset):
 
 @pytest.mark.parametrize("kind", ["box", "turned box", "sphere", "mesh", "grid"])
 @pytest.mark.parametrize("operation", ["erase", "move"])
-def test_edits_of_a_far_field_take_what_those_of_a_near_one_do(captures, run, kind, operation):
-    run("train", "capture", "--steps", 20, "--out", "field.safetensors")
+def test_edits_of_a_far_field_take_what_those_of_a_near_one_do(trained, run, kind, operation):
     to = np.eye(4)
     to[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
     for name, offset in CAPTURES.items():
         density = np.zeros((4, 4, 4), np.float32)
         density[2:] = 1
         box = np.array([offset - 1, offset + 1])
-        np.savez(captures / name / "grid.npz", density=density, box=box)
+        np.savez(trained / name / "grid.npz", density=density, box=box)
         entry = {"op": operation, "region": shape(np.array([0.2, 0.1, 0.1]), offset)[kind]}
         if operation == "move":
             to[:3, 3] = offset - to[:3, :3] @ offset + [0.3, 0, 0]
             entry["to"] = to.tolist()
-        write_json(captures / name / "edits.json", [entry])
+        write_json(trained / name / "edits.json", [entry])
     near, far = run("edit", "field.safetensors", "--edits", "edits.json", "--out", "e.safetensors")
     assert far["removed_fraction"] == pytest.approx(near["removed_fraction"], abs=1e-3)
     if operation == "erase":
         assert 0.001 < near["removed_fraction"] < 0.9
-    run("render", "e.safetensors", "--capture", "capture", "--out", "pictures")
-    same_pictures(captures)
+    same_pictures(run, trained, "e.safetensors")
 
 
-def test_a_far_field_is_converted_and_merged_as_a_near_one(captures, run):
-    run("train", "capture", "--steps", 20, "--out", "field.safetensors")
+def test_a_far_field_is_converted_and_merged_as_a_near_one(trained, run):
     run(
         *("convert", "field.safetensors", "--to", "vm", "--steps", 10),
         *("--capture", "capture", "--out", "vm.safetensors"),
     )
-    run("render", "vm.safetensors", "--capture", "capture", "--out", "pictures")
-    same_pictures(captures)
+    same_pictures(run, trained, "vm.safetensors")
     beside = np.eye(4)
     for name, offset in CAPTURES.items():
         turned = np.diag([-1.0, -1.0, 1.0, 1.0])
         turned[:3, 3] = offset - turned[:3, :3] @ offset
-        write_json(captures / name / "placements.json", [beside.tolist(), turned.tolist()])
+        write_json(trained / name / "placements.json", [beside.tolist(), turned.tolist()])
     near, far = run(
         *("merge", "field.safetensors", "vm.safetensors", "--placements", "placements.json"),
         *("--out", "merged.safetensors"),
     )
     boxes_agree(near["box"], far["box"])
-    run("render", "merged.safetensors", "--capture", "capture", "--out", "pictures")
-    same_pictures(captures)
+    same_pictures(run, trained, "merged.safetensors")
 
 
-def test_a_far_light_field_learns_as_a_near_one(captures, run):
-    run("train", "capture", "--steps", 20, "--out", "field.safetensors")
+def test_a_far_light_field_learns_as_a_near_one(trained, run):
     run(
         *("convert", "field.safetensors", "--to", "light_field", "--steps", 10),
         *("--out", "light.safetensors"),
     )
-    run("render", "light.safetensors", "--capture", "capture", "--out", "pictures")
-    same_pictures(captures)
+    same_pictures(run, trained, "light.safetensors")
 
 
 def test_a_stored_far_field_keeps_its_origin(captures, run):

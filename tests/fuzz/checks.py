@@ -13,7 +13,7 @@ import torch
 
 from pvd_engine.data.capture import SPLITS, Camera, View
 from pvd_engine.data.formats.cameras_json import capture_to_dict
-from pvd_engine.data.geometry.far_origin import far_origin
+from pvd_engine.data.geometry.far_origin import capture_origin
 from pvd_engine.data.geometry.points import SparsePoints, read_points
 from pvd_engine.data.images.downscale import downscaled, load_view
 from pvd_engine.data.readers import open_capture
@@ -31,7 +31,7 @@ def check_capture(folder: Path) -> None:
     assert capture.views
     assert all(view.split in SPLITS for view in capture.views)
     assert capture.box.shape == (2, 3) and np.isfinite(capture.box).all()
-    box = np.float32(capture.box - far_origin([view.camera for view in capture.views], capture.box))
+    box = np.float32(capture.box - capture_origin(capture))
     assert (box[0] < box[1]).all(), "the box has no volume"
     for sentence in (*capture.notes, capture.box_source):
         check_sentence(sentence)

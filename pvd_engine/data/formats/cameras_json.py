@@ -56,7 +56,7 @@ from ...files.atomic import write_json
 from ...files.json_input import pose, positive_number, read_json_object, shortened, text_value
 from ..capture import SPLITS, Camera, Capture, Frame, View
 from ..geometry.bounds import find_box
-from ..geometry.far_origin import far_origin
+from ..geometry.far_origin import capture_origin
 from ..geometry.intrinsics import MAX_SIDE, coefficient, focal_length, principal_point
 from ..geometry.lens_models import COEFFICIENTS
 from ..geometry.scene import find_scene
@@ -203,7 +203,7 @@ def camera_from_dict(entry: Mapping[str, Any], where: str) -> Camera:
 def capture_to_dict(capture: Capture) -> dict[str, Any]:
     """Return a capture in the format at the top of this file, ready for ``json.dumps``."""
     scene = find_scene(capture)
-    origin = far_origin([view.camera for view in capture.views], capture.box)
+    origin = capture_origin(capture)
     return {
         "name": capture.name,
         "root": str(capture.root.absolute()),

@@ -10,11 +10,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..capture import Camera
+from ..capture import Camera, Capture
 
 FAR = 10
 """Distance from the origin, in sizes of a capture, from which it counts as far: there a step of
 float32 is a thousandth of a pixel in large images."""
+
+
+def capture_origin(capture: Capture) -> np.ndarray:
+    """Return the `far_origin` of a capture."""
+    return far_origin([view.camera for view in capture.views], capture.box)
 
 
 def far_origin(cameras: Sequence[Camera], box: np.ndarray) -> np.ndarray:
