@@ -11,12 +11,13 @@ import math
 import torch
 from torch import Tensor
 
-from ..fields.base import TRAINING_HIDDEN, Field
+from ..fields.base import Field
 from ..fields.radiance_field import RadianceField
 from ..kernels.compositing import Composited, composite
 from ..kernels.marching import PackedSamples
 from ..space.rays import sample_positions
 from ..train.loop import Training
+from ..train.picture_error import picture_error
 from .feature_match import FeatureMatch
 from .ray_source import RaySource
 from .recipe import Recipe
@@ -67,11 +68,11 @@ class DistillObjective:
         drawn = self.source.draw(int(self.training.rays), step, self.training.generator)
         count = len(drawn.pose)
         jitter = torch.rand(count, generator=self.training.generator).to(student.device)
-        samples = teacher.visible_samples(drawn.rays, jitter, TRAINING_HIDDEN)
+        samples, seen = teacher.visible_samples(drawn.rays, jitter)
         self.training.aim(len(samples.t), self.samples_per_step)
         points, directions = sample_positions(drawn.rays, samples)
         with torch.no_grad():
-            known = teacher.features(points)
+            known = teacher.features(points, seen)
             density, color = teacher.decode(points, directions, known)
             target = composite(density, color, samples, teacher.step)
         unit = teacher.space.log_unit(points)
@@ -99,8 +100,7 @@ class DistillObjective:
             error = (student_color - color).square() * weight
             losses.append(recipe.color * error.sum() / (3 * weight.sum()).clamp(min=1e-6))
             losses.append(self._density_loss(student_density, density, unit, chosen))
-        background = torch.rand((count, 3), generator=self.training.generator).to(student.device)
-        errors = (_over(result, background) - _over(target, background)).square().mean(dim=-1)
+        errors = picture_error(result.color, result.alpha, target.color, target.alpha)
         self.source.learn(drawn, errors.detach())
         if stage == 3:
             rendered = errors.mean()
@@ -147,10 +147,6 @@ def most_counting(composited: Composited, samples: PackedSamples) -> Tensor:
     rank[order] = torch.arange(len(order), device=order.device) - first[ray[order]]
     kept = (HARD_POINTS * count).long() + 1
     return (rank < kept[ray]) & (composited.alpha.detach() >= HARD_POINTS_ALPHA)[ray]
-
-
-def _over(composited: Composited, background: Tensor) -> Tensor:
-    return composited.color + background * (1 - composited.alpha[:, None])
 
 
 def _mean(errors: Tensor, chosen: Tensor) -> Tensor:

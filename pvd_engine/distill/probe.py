@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from ..data.geometry.poses import PoseDistribution
-from ..fields.base import TRAINING_HIDDEN, Field
+from ..fields.base import Field
 from ..space.rays import CameraBatch, random_rays, sample_positions
 
 CAMERAS = 64
@@ -20,5 +20,5 @@ def visible_points(teacher: Field, poses: PoseDistribution, rays: int, seed: int
     generator = torch.Generator().manual_seed(seed)
     cast, _ = random_rays(cameras, rays, generator)
     jitter = torch.rand(rays, generator=generator).to(device)
-    samples = teacher.visible_samples(cast, jitter, TRAINING_HIDDEN)
+    samples, _ = teacher.visible_samples(cast, jitter)
     return sample_positions(cast, samples)[0]

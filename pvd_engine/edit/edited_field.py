@@ -118,9 +118,13 @@ class EditedField(Layer):
             )
         return self.shown
 
-    def features(self, points: Tensor) -> Tensor:
+    def features(self, points: Tensor, known: Tensor | None = None) -> Tensor:
         """Return block 1 of what is shown: the base's where nothing is moved or duplicated."""
-        return self.shown.features(points)
+        return self.shown.features(points, known)
+
+    def glance(self, points: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the log-density of what is shown, and what it can use again."""
+        return self.shown.glance(points)
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return block 2 of what is shown."""

@@ -68,9 +68,14 @@ class MaskedField(Layer):
     def _edit_lists(self) -> list[EditList]:
         return list(self.lists)  # type: ignore[arg-type]
 
-    def features(self, points: Tensor) -> Tensor:
+    def features(self, points: Tensor, known: Tensor | None = None) -> Tensor:
         """Return block 1 of the base: edits do not change features."""
-        return self.base.features(points)
+        return self.base.features(points, known)
+
+    def glance(self, points: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the base's log-density, masked, and what the base can use again."""
+        log_density, known = self.base.glance(points)
+        return log_density + self._log_factor(points), known
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return block 2 of the base, its log-density masked and its colour tinted."""

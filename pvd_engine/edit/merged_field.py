@@ -91,7 +91,7 @@ class MergedField(Layer):
         """Return each part with its placement."""
         return list(zip(self.parts, self.placements, strict=True))  # type: ignore[arg-type]
 
-    def features(self, points: Tensor) -> Tensor:
+    def features(self, points: Tensor, known: Tensor | None = None) -> Tensor:
         """Return no features: (N, 0)."""
         return points.new_zeros((len(points), 0))
 

@@ -6,7 +6,7 @@ can be optimised.
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,9 +18,10 @@ from ..space.occupancy import OccupancyGrid
 from ..space.rays import Rays, sample_positions
 from ..space.space_map import SpaceMap
 from .encoders.base import ParameterGroup
+from .rounds import composite_in_rounds
 
-HIDDEN = 1e-4
-"""Transmittance below which a sample counts as hidden: its colour is not evaluated."""
+HIDDEN = 1e-6
+"""Transmittance behind which a picture sees nothing more."""
 
 TRAINING_HIDDEN = 1e-2
 """Transmittance below which a sample counts as hidden in training, where weak samples cost time."""
@@ -109,6 +110,21 @@ class Renderable(nn.Module):
         return None
 
 
+class Visible(NamedTuple):
+    """Samples of rays that are not hidden behind others.
+
+    Attributes
+    ----------
+    samples : PackedSamples
+        S of them.
+    known : (K, S) float32 or None
+        What finding them has computed at their points already, see `Field.glance`.
+    """
+
+    samples: PackedSamples
+    known: Tensor | None
+
+
 class Field(Renderable):
     """A volume of density and colour in the dataset frame.
 
@@ -135,13 +151,15 @@ class Field(Renderable):
         """Description of block 2, which defines what features mean; None without a block 2."""
         return self.header.get("architecture", {}).get("decoder")
 
-    def features(self, points: Tensor) -> Tensor:
+    def features(self, points: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the features of points (block 1).
 
         Parameters
         ----------
         points : (N, 3) float32
             Dataset frame.
+        known : (K, N) float32, optional
+            What `glance` computed at these points, so that it is not computed again.
 
         Returns
         -------
@@ -173,9 +191,28 @@ class Field(Renderable):
         """Return the log extinction per dataset unit, (N,) float32, at points (N, 3)."""
         raise NotImplementedError
 
-    def forward(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+    def glance(self, points: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what shows which points are visible, and what of it helps to ask them again.
+
+        Parameters
+        ----------
+        points : (N, 3) float32
+            Dataset frame.
+
+        Returns
+        -------
+        log_density : (N,) float32
+        known : (K, N) float32 or None
+            For `features` at some of these points, while no parameter has changed; None where
+            nothing helps.
+        """
+        return self.log_density(points), None
+
+    def forward(
+        self, points: Tensor, directions: Tensor, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return log-density (N,) and colour (N, 3) at points seen along directions."""
-        return self.decode(points, directions, self.features(points))
+        return self.decode(points, directions, self.features(points, known))
 
     def with_density(self) -> "Field":
         """Return the field itself."""
@@ -183,18 +220,22 @@ class Field(Renderable):
 
     @torch.no_grad()
     def render(self, rays: Rays) -> RayColors:
-        """March through occupied cells, drop hidden samples and composite."""
+        """March through occupied cells and composite from front to back."""
         steps = 2 * math.sqrt(3) * self.space.half_side / self.step
         portion = max(int(SAMPLES_AT_ONCE / steps), 1)
-        marched = []
-        for origins, directions in zip(*(part.split(portion) for part in rays), strict=True):
-            middle = torch.full((len(origins),), 0.5, device=self.device)
-            marched.append(self.march(Rays(origins, directions), middle)[0])
-        names = ("color", "alpha", "depth")
-        return RayColors(*(torch.cat([getattr(one, name) for one in marched]) for name in names))
+        parts = [
+            self._rendered(Rays(origins, directions))
+            for origins, directions in zip(*(part.split(portion) for part in rays), strict=True)
+        ]
+        return RayColors(*(torch.cat(values) for values in zip(*parts, strict=True)))
+
+    def _rendered(self, rays: Rays) -> tuple[Tensor, Tensor, Tensor]:
+        middle = torch.full((len(rays.origins),), 0.5, device=self.device)
+        samples = self.space.march(rays, self.occupancy.binary, self.step, middle)
+        return composite_in_rounds(self._shaded, rays, samples, self.step, HIDDEN)
 
     def march(
-        self, rays: Rays, jitter: Tensor, hidden: float = HIDDEN
+        self, rays: Rays, jitter: Tensor, hidden: float = TRAINING_HIDDEN
     ) -> tuple[Composited, PackedSamples]:
         """Composite the visible samples of rays; differentiable in the field's parameters.
 
@@ -207,12 +248,14 @@ class Field(Renderable):
         hidden : float
             Transmittance under which a sample is dropped.
         """
-        samples = self.visible_samples(rays, jitter, hidden)
-        density, color = self._shaded(*sample_positions(rays, samples))
+        samples, known = self.visible_samples(rays, jitter, hidden)
+        density, color = self(*sample_positions(rays, samples), known)
         return composite(density, color, samples, self.step), samples
 
     @torch.no_grad()
-    def visible_samples(self, rays: Rays, jitter: Tensor, hidden: float = HIDDEN) -> PackedSamples:
+    def visible_samples(
+        self, rays: Rays, jitter: Tensor, hidden: float = TRAINING_HIDDEN
+    ) -> Visible:
         """Return the samples of rays that lie in occupied cells and are not hidden behind others.
 
         Parameters
@@ -226,15 +269,20 @@ class Field(Renderable):
         """
         samples = self.space.march(rays, self.occupancy.binary, self.step, jitter)
         if len(samples.t) == 0:
-            return samples
+            return Visible(samples, None)
         points, _ = sample_positions(rays, samples)
-        density = torch.cat([self.log_density(part) for part in points.split(POINTS_AT_ONCE)])
-        return select(samples, transmittance(density, samples, self.step) > hidden)
+        glances = [self.glance(part) for part in points.split(POINTS_AT_ONCE)]
+        density = torch.cat([density for density, _ in glances])
+        visible = transmittance(density, samples, self.step) > hidden
+        parts = [
+            known.index_select(1, part.nonzero().view(-1))
+            for (_, known), part in zip(glances, visible.split(POINTS_AT_ONCE), strict=True)
+            if known is not None
+        ]
+        return Visible(select(samples, visible), torch.cat(parts, dim=1) if parts else None)
 
     def _shaded(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what `forward` returns, evaluated in portions where no gradients are needed."""
-        if torch.is_grad_enabled() or len(points) <= POINTS_AT_ONCE:
-            return self(points, directions)
+        """Return what `forward` returns, evaluated in portions."""
         portions = zip(points.split(POINTS_AT_ONCE), directions.split(POINTS_AT_ONCE), strict=True)
         density, color = zip(*(self(*portion) for portion in portions), strict=True)
         return torch.cat(density), torch.cat(color)

@@ -61,9 +61,19 @@ class RadianceField(Field, Learner):
         """Visible samples that a training step on a CPU aims at."""
         return self.encoder.cpu_samples
 
-    def features(self, points: Tensor) -> Tensor:
+    def features(self, points: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the features (N, F) of points (N, 3), dataset frame (block 1)."""
-        return self.encoder(pad_rows(self.space.to_cube(points)))[: len(points)]
+        cube = pad_rows(self.space.to_cube(points))
+        if known is None:
+            return self.encoder(cube)[: len(points)]
+        known = nn.functional.pad(known, (0, len(cube) - len(points)))
+        return self.encoder(cube, known)[: len(points)]
+
+    def glance(self, points: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the log extinction per dataset unit (N,), and what the encoder can use again."""
+        density, known = self.encoder.glance(pad_rows(self.space.to_cube(points)))
+        density = density[: len(points)] - self.space.log_unit(points)
+        return density, None if known is None else known[:, : len(points)]
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return log-density (N,) per dataset unit and colour (N, 3) (block 2)."""

@@ -16,7 +16,6 @@ from .cancel import (
 from .events import Event, Listener
 from .folder import finished_result, read_request
 from .job import LOCK, LOG, REQUEST
-from .progress_bar import ProgressBar
 from .runner import (
     Outcome,
     log_to_file,
@@ -72,6 +71,8 @@ def run_driven(folder: Path, verbs: Verbs, as_json: bool) -> int:
 
         listeners: list[Listener] = [send]
         if not terminal.err_is_log:
+            from .progress_bar import ProgressBar
+
             bar = stack.enter_context(contextlib.closing(ProgressBar("run", terminal.err)))
             listeners.append(bar)
         pipe = parent_pipe()

@@ -12,7 +12,6 @@ from ..files.temporary import remove_left_folders, temporary_folder
 from .cancel import Cancellation, interrupts_cancel
 from .folder import Request, has_checkpoints, start_or_resume
 from .job import LOCK, LOG
-from .progress_bar import ProgressBar
 from .runner import Outcome, log_to_file, run_request, write_cancelled
 from .streams import Terminal, prints_to_log
 from .summary import summary
@@ -106,6 +105,8 @@ def _run_locked(folder: Path, request: Request, options: Options, temporary: boo
         def last_words() -> None:
             write_cancelled(folder)
             terminal.say("Stopped at once.")
+
+        from .progress_bar import ProgressBar
 
         cancellation = Cancellation(last_words)
         with (

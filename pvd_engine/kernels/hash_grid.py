@@ -135,7 +135,9 @@ def _float32(value: float) -> float:
     return float(np.float32(value))
 
 
-def hash_encode(points: Tensor, table: Tensor, layout: HashGridLayout) -> Tensor:
+def hash_encode(
+    points: Tensor, table: Tensor, layout: HashGridLayout, known: Tensor | None = None
+) -> Tensor:
     """Interpolate every level's grid at every point.
 
     Parameters
@@ -144,6 +146,8 @@ def hash_encode(points: Tensor, table: Tensor, layout: HashGridLayout) -> Tensor
         In [0, 1]; others are clamped. They get no gradient.
     table : (layout.rows, layout.features) float32
     layout : HashGridLayout
+    known : (levels * features, N) float32, optional
+        The result, transposed, where it is known already and only its gradient is needed.
 
     Returns
     -------
@@ -153,7 +157,7 @@ def hash_encode(points: Tensor, table: Tensor, layout: HashGridLayout) -> Tensor
     """
     _check(points, table, layout)
     if use_warp(points.device):
-        return hash_encode_warp(points, table, layout)
+        return hash_encode_warp(points, table, layout, known)
     return hash_encode_reference(points, table, layout)
 
 
@@ -191,33 +195,39 @@ def hash_encode_reference(points: Tensor, table: Tensor, layout: HashGridLayout)
     return torch.cat(encoded, dim=-1)
 
 
-def hash_encode_warp(points: Tensor, table: Tensor, layout: HashGridLayout) -> Tensor:
+def hash_encode_warp(
+    points: Tensor, table: Tensor, layout: HashGridLayout, known: Tensor | None = None
+) -> Tensor:
     """Compute `hash_encode` by the Warp kernel, with its own backward pass."""
-    return _HashEncode.apply(points.detach(), table, layout)
+    return _HashEncode.apply(points.detach(), table, layout, known)
 
 
 class _HashEncode(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, points: Tensor, table: Tensor, layout: HashGridLayout) -> Tensor:
+    def forward(
+        ctx: Any, points: Tensor, table: Tensor, layout: HashGridLayout, known: Tensor | None
+    ) -> Tensor:
         points = points.to(torch.float32).contiguous()
-        encoded = POOL.empty((layout.levels, layout.features, len(points)), points.device)
-        _run(points, table.detach().contiguous(), encoded, layout, backward=False)
+        if known is None:
+            encoded = POOL.empty((layout.levels, layout.features, len(points)), points.device)
+            _run(points, table.detach().contiguous(), encoded, layout, backward=False)
+            known = encoded.view(layout.width, len(points))
         ctx.save_for_backward(points)
         ctx.layout = layout
-        return encoded.view(layout.width, len(points)).t()
+        return known.t()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor | None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor | None, None, None]:
         if not ctx.needs_input_grad[1]:
-            return None, None, None
+            return None, None, None, None
         (points,) = ctx.saved_tensors
         layout = ctx.layout
         encoded = gradients[0].to(torch.float32).t().contiguous()
         encoded = encoded.view(layout.levels, layout.features, len(points))
         table = POOL.empty((layout.rows, layout.features), points.device).zero_()
         _run(points, table, encoded, layout, backward=True)
-        return None, table, None
+        return None, table, None, None
 
 
 def _run(

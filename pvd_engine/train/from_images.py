@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from ..data.capture import Capture
-from ..fields.base import TRAINING_HIDDEN
 from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
 from ..jobs.fraction import count_reporter
@@ -18,6 +17,7 @@ from ..space.space_map import BoxMap
 from .distortion import distortion
 from .goal import Goal
 from .loop import Training, optimise
+from .picture_error import picture_error
 from .pixels import PixelTable
 from .preview import Preview, preview_views
 
@@ -39,10 +39,9 @@ front of the cameras. Objects do without: the excavator lost 0.3 to 0.5 dB and g
 
 
 class ImageObjective:
-    """Squared error of rendered colour against the pixels of a capture.
+    """Squared error of rendered colour against the pixels of a capture, over all backgrounds.
 
-    Each ray gets a random background, so that a field must be empty where an image is transparent,
-    and opaque where it is not.
+    So a field must be empty where an image is transparent, and opaque where it is not.
 
     Parameters
     ----------
@@ -63,14 +62,10 @@ class ImageObjective:
             self._update_occupancy(step)
         count = int(self.training.rays)
         rays, rgba = self.pixels.draw(count, generator)
-        device = rgba.device
-        jitter = torch.rand(count, generator=generator).to(device)
-        result, samples = field.march(rays, jitter, TRAINING_HIDDEN)
-        alpha = rgba[:, 3:]
-        background = torch.rand((count, 3), generator=generator).to(device)
-        target = rgba[:, :3] * alpha + background * (1 - alpha)
-        color = result.color + background * (1 - result.alpha[:, None])
-        error = (color - target).square().mean()
+        jitter = torch.rand(count, generator=generator).to(rgba.device)
+        result, samples = field.march(rays, jitter)
+        color, alpha = rgba[:, :3] * rgba[:, 3:], rgba[:, 3]
+        error = picture_error(result.color, result.alpha, color, alpha).mean()
         self.training.aim(len(samples.t), self.target_samples)
         report = {"psnr_to_images": -10 * math.log10(max(error.item(), 1e-10))}
         if isinstance(field.space, BoxMap):

@@ -27,7 +27,7 @@ class AnalyticField(Field):
         self.density = density
         self.color = color or (lambda points, directions: torch.full_like(points, 0.5))
 
-    def features(self, points: Tensor) -> Tensor:
+    def features(self, points: Tensor, known: Tensor | None = None) -> Tensor:
         return torch.sin(points * 3)
 
     def log_density(self, points: Tensor) -> Tensor:

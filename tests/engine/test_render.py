@@ -22,7 +22,7 @@ class Slab(Field):
         super().__init__(OccupancyGrid(BoxMap(BOX), resolution), step=0.005, header={})
         self.density = density
 
-    def features(self, points):
+    def features(self, points, known=None):
         return points
 
     def log_density(self, points):

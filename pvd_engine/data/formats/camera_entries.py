@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...files.images import SUFFIXES, ImageHeader, read_header
-from ...files.json_input import pose, positive_number, shortened, text_value
+from ...files.json_input import positive_number, shortened, text_value
 from ..capture import Camera, View
 from ..geometry.intrinsics import Intrinsics, read_intrinsics, stated_size
 from ..images.cut_out import alpha_next_to, shows_through_cut_out
@@ -16,6 +16,7 @@ from ..images.finder import Found, PictureFinder
 from ..images.masks import mask_that_hides
 from .entry_report import EntryReport
 from .keys import refuse_keys
+from .pose_values import pose
 from .transforms_keys import KEYS
 
 MAX_ENTRIES = 100_000

@@ -53,7 +53,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...files.atomic import write_json
-from ...files.json_input import pose, positive_number, read_json_object, shortened, text_value
+from ...files.json_input import positive_number, read_json_object, shortened, text_value
 from ..capture import SPLITS, Camera, Capture, Frame, View
 from ..geometry.bounds import find_box
 from ..geometry.far_origin import capture_origin
@@ -61,6 +61,7 @@ from ..geometry.intrinsics import MAX_SIDE, coefficient, focal_length, principal
 from ..geometry.lens_models import COEFFICIENTS
 from ..geometry.scene import find_scene
 from .frame_fields import read_frame_fields
+from .pose_values import pose
 
 MAX_CAMERAS = 100_000
 """Most cameras in a file."""

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import UserError
-from ...files.json_input import finite_number, matrix_3x4, positive_number
+from ...files.json_input import finite_number, positive_number
 from ..capture import Frame
 from ..geometry.bounds import FARTHEST
+from .pose_values import matrix_3x4
 
 
 def read_frame_fields(content: Mapping[str, Any], path: Path) -> Frame:

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import UserError
-from ...files.json_input import finite_number, pose, read_json_by_hand
+from ...files.json_input import finite_number, read_json_by_hand
 from ..geometry.moving_camera import pose_between
 from ..notes import counted
 from .contradictions import contradictions
 from .keys import key_notes, refuse_keys
+from .pose_values import pose
 from .transforms_keys import KEYS
 
 _NUMBERS = re.compile(

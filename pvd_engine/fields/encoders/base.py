@@ -80,6 +80,13 @@ class Encoder(nn.Module):
         """Return features (N, width) float32 of points (N, 3) float32 in [-1, 1]."""
         raise NotImplementedError
 
+    def glance(self, points: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the log-density (N,), and what helps `forward` at the same points: (K, N) or None.
+
+        An encoder that returns something takes it as `forward`'s second argument.
+        """
+        return self.log_density(points), None
+
     def log_density(self, points: Tensor) -> Tensor:
         """Return the log-density (N,) per unit of the cube; skip other features where possible."""
         return self(points)[:, 0]

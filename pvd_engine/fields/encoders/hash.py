@@ -45,14 +45,21 @@ class HashEncoder(Encoder):
         self.hidden = nn.Linear(levels * features, hidden, bias=False)
         self.output = nn.Linear(hidden, width, bias=False)
 
-    def _hidden(self, points: Tensor) -> Tensor:
-        encoded = hash_encode((points + 1) / 2, self.table, self.layout)
-        return torch.relu(self.hidden(encoded))
+    def _encoded(self, points: Tensor, known: Tensor | None = None) -> Tensor:
+        return hash_encode((points + 1) / 2, self.table, self.layout, known)
 
-    def forward(self, points: Tensor) -> Tensor:
+    def _network(self, encoded: Tensor) -> Tensor:
+        with matmul_precision(encoded.device):
+            return self.output(torch.relu(self.hidden(encoded))).float()
+
+    def forward(self, points: Tensor, known: Tensor | None = None) -> Tensor:
         """Return features (N, width) of points (N, 3)."""
-        with matmul_precision(points.device):
-            return self.output(self._hidden(points)).float()
+        return self._network(self._encoded(points, known))
+
+    def glance(self, points: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the log-density (N,), and what the tables hold at the points."""
+        encoded = self._encoded(points)
+        return self._network(encoded)[:, 0], encoded.t()
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Return the tables, whose untouched rows are skipped as in the paper, and the network."""
