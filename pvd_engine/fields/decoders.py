@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..kernels.networks import fused, shaded_network
 from .precision import matmul_precision
 
 
@@ -55,7 +56,7 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
 
 
 class Decoder(nn.Module):
-    """The colour part of block 2: features after the first and view direction -> colour.
+    """The colour part of block 2: features and view direction -> colour.
 
     Attributes
     ----------
@@ -69,7 +70,7 @@ class Decoder(nn.Module):
     harmonics_degree: int | None = None
 
     def forward(self, features: Tensor, directions: Tensor) -> Tensor:
-        """Return colour (N, 3) in [0, 1]; features (N, input_width - 1), directions (N, 3)."""
+        """Return colour (N, 3) in [0, 1]; features (N, input_width), directions (N, 3)."""
         raise NotImplementedError
 
 
@@ -94,8 +95,11 @@ class MlpDecoder(Decoder):
         self.layers = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in pairwise(widths))
 
     def forward(self, features: Tensor, directions: Tensor) -> Tensor:
-        """Return colour (N, 3) in [0, 1] from features (N, 15) and directions (N, 3)."""
-        x = torch.cat((spherical_harmonics(directions, 3), features), dim=-1)
+        """Return colour (N, 3) in [0, 1] from features (N, 16) and directions (N, 3)."""
+        weights = [layer.weight for layer in self.layers]
+        if len(weights) == 3 and fused(features.device, weights):
+            return torch.sigmoid(shaded_network(directions, features, weights))
+        x = torch.cat((spherical_harmonics(directions, 3), features[:, 1:]), dim=-1)
         with matmul_precision(x.device):
             for layer in self.layers[:-1]:
                 x = torch.relu(layer(x))
@@ -118,9 +122,9 @@ class ShDecoder(Decoder):
         self.input_width = 1 + 3 * (degree + 1) ** 2
 
     def forward(self, features: Tensor, directions: Tensor) -> Tensor:
-        """Return colour (N, 3) in [0, 1] from coefficients (N, 3 (degree + 1)**2)."""
+        """Return colour (N, 3) in [0, 1] from features (N, 1 + 3 (degree + 1)**2)."""
         basis = spherical_harmonics(directions, self.degree)
-        coefficients = features.view(len(features), 3, (self.degree + 1) ** 2)
+        coefficients = features[:, 1:].reshape(len(features), 3, (self.degree + 1) ** 2)
         return torch.sigmoid((coefficients * basis[:, None, :]).sum(dim=-1))
 
 

@@ -1,10 +1,11 @@
 """Matrix products in bf16 where the processor has it."""
 
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 
 import torch
 from torch import Tensor, nn
+
+from ..kernels.launch import has_bf16
 
 ROWS = 4096
 """Points that go through a large network at a time on a CPU."""
@@ -13,23 +14,9 @@ ROWS_MULTIPLE = 1024
 """Multiple to which the number of a network's points is rounded up on a CPU."""
 
 
-@cache
-def bf16_pays(device_type: str) -> bool:
-    """Return whether the device multiplies bf16 matrices in hardware.
-
-    Emulated bf16 is many times slower than float32, so this checks for the instructions.
-    """
-    if device_type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device_type == "cpu":
-        supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-        return supported is not None and supported()
-    return False
-
-
 def matmul_dtype(device: torch.device) -> torch.dtype:
     """Return the fastest dtype of matrix products: bf16 in hardware, else float32."""
-    return torch.bfloat16 if bf16_pays(device.type) else torch.float32
+    return torch.bfloat16 if has_bf16(device.type) else torch.float32
 
 
 def matmul_precision(device: torch.device) -> AbstractContextManager[object]:
@@ -37,7 +24,7 @@ def matmul_precision(device: torch.device) -> AbstractContextManager[object]:
 
     Results may be bf16.
     """
-    if bf16_pays(device.type):
+    if has_bf16(device.type):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
 

@@ -85,7 +85,7 @@ class RadianceField(Field, Learner):
 
     def color_from(self, directions: Tensor, features: Tensor) -> Tensor:
         """Return the colour (N, 3) along directions (N, 3) from features (N, F)."""
-        return self.decoder(pad_rows(features[:, 1:]), pad_rows(directions))[: len(features)]
+        return self.decoder(pad_rows(features), pad_rows(directions))[: len(features)]
 
     def log_density(self, points: Tensor) -> Tensor:
         """Return the log extinction per dataset unit (N,) at points (N, 3)."""

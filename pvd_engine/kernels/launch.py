@@ -81,6 +81,20 @@ def use_warp(device: torch.device) -> bool:
     return device.type in ("cpu", "cuda") and warp_available()
 
 
+@cache
+def has_bf16(device_type: str) -> bool:
+    """Return whether the device multiplies bf16 numbers in hardware.
+
+    Emulated bf16 is many times slower than float32, so this checks for the instructions.
+    """
+    if device_type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device_type == "cpu":
+        supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+        return supported is not None and supported()
+    return False
+
+
 def thread_count() -> int:
     """Return the number of threads that share a launch on the CPU: as many as torch uses."""
     return torch.get_num_threads()

@@ -1,6 +1,5 @@
 """Sample distances along rays, only where an occupancy grid may hold density."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -157,28 +156,23 @@ def march_rays_warp(
     step: float,
     jitter: Tensor,
 ) -> PackedSamples:
-    """Compute `march_rays` by the Warp kernel, which crosses an empty cell in one move."""
-    from .sources.marching import BLOCK, RUNS, gather_blocks
+    """Compute `march_rays` by the Warp kernel."""
+    from .sources.marching import RUNS
     from .sources.marching import march_rays as march
 
     device = origins.device
     rays = len(origins)
     # Rays differ much in work, so parts are small.
     parts = split(rays, grain=256, parts_per_thread=8)
-    occupancy = occupancy.contiguous()
-    block_counts = [-(-cells // int(BLOCK)) for cells in occupancy.shape]
-    blocks = torch.empty(math.prod(block_counts), dtype=torch.uint8, device=device)
-    gather_blocks.launch(len(blocks), occupancy=occupancy, blocks=blocks)
     shared = {
         "origins": origins.contiguous(),
         "directions": directions.contiguous(),
         "jitter": jitter.contiguous(),
-        "occupancy": occupancy,
-        "blocks": blocks,
+        "occupancy": occupancy.contiguous(),
         "box": box.contiguous(),
         "scales": _cell_scale(occupancy, box),
         "step": step,
-        "runs": torch.empty((rays, int(RUNS), 2), dtype=torch.int32, device=device),
+        "runs": torch.empty((rays, RUNS, 2), dtype=torch.int32, device=device),
     }
     offsets = torch.zeros(rays + 1, dtype=torch.int64, device=device)
     none = {"ray_index": offsets[:0], "distances": jitter[:0]}

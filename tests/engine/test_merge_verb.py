@@ -93,6 +93,8 @@ def test_each_part_looks_as_alone_to_a_camera_that_goes_with_it(folder):
 def test_merging_one_field_is_that_field(folder, tmp_path):
     merge(folder, tmp_path / "one.safetensors", 1)
     one, alone = load_field(tmp_path / "one.safetensors"), load_field(folder / "ball.safetensors")
+    # The merged box is cut to what is occupied, so samples of a ray begin elsewhere in it.
+    one.step = alone.step = alone.step / 8
     view = camera((1.5, -1.5, 1))
     picture, expected = render_image(one, view), render_image(alone, view)
     assert psnr(picture.over(1.0), expected.over(1.0)) > 50

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ...kernels.hash_grid import HashGridLayout, hash_encode
+from ...kernels.networks import encoded_network, fused
 from ..precision import matmul_precision
 from ..registry import EncoderArchitecture
 from .base import Encoder, ParameterGroup
@@ -49,6 +50,9 @@ class HashEncoder(Encoder):
         return hash_encode((points + 1) / 2, self.table, self.layout, known)
 
     def _network(self, encoded: Tensor) -> Tensor:
+        weights = [self.hidden.weight, self.output.weight]
+        if fused(encoded.device, weights):
+            return encoded_network(encoded.t(), weights)
         with matmul_precision(encoded.device):
             return self.output(torch.relu(self.hidden(encoded))).float()
 
