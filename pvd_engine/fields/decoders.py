@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..kernels.networks import fused, shaded_network
-from .precision import matmul_precision
+from .precision import matmul_precision, pad_rows
 
 
 def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
@@ -99,12 +99,12 @@ class MlpDecoder(Decoder):
         weights = [layer.weight for layer in self.layers]
         if len(weights) == 3 and fused(features.device, weights):
             return torch.sigmoid(shaded_network(directions, features, weights))
-        x = torch.cat((spherical_harmonics(directions, 3), features[:, 1:]), dim=-1)
+        x = pad_rows(torch.cat((spherical_harmonics(directions, 3), features[:, 1:]), dim=-1))
         with matmul_precision(x.device):
             for layer in self.layers[:-1]:
                 x = torch.relu(layer(x))
             x = self.layers[-1](x)
-        return torch.sigmoid(x.float())
+        return torch.sigmoid(x[: len(features)].float())
 
 
 class ShDecoder(Decoder):

@@ -10,7 +10,6 @@ from .base import Field, Learner
 from .decoders import make_decoder
 from .encoders.base import ParameterGroup, Projection
 from .encoders.make import make_encoder
-from .precision import pad_rows
 from .state import (
     FieldKind,
     common_header,
@@ -63,17 +62,13 @@ class RadianceField(Field, Learner):
 
     def features(self, points: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the features (N, F) of points (N, 3), dataset frame (block 1)."""
-        cube = pad_rows(self.space.to_cube(points))
-        if known is None:
-            return self.encoder(cube)[: len(points)]
-        known = nn.functional.pad(known, (0, len(cube) - len(points)))
-        return self.encoder(cube, known)[: len(points)]
+        cube = self.space.to_cube(points)
+        return self.encoder(cube) if known is None else self.encoder(cube, known)
 
     def glance(self, points: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the log extinction per dataset unit (N,), and what the encoder can use again."""
-        density, known = self.encoder.glance(pad_rows(self.space.to_cube(points)))
-        density = density[: len(points)] - self.space.log_unit(points)
-        return density, None if known is None else known[:, : len(points)]
+        density, known = self.encoder.glance(self.space.to_cube(points))
+        return density - self.space.log_unit(points), known
 
     def decode(self, points: Tensor, directions: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return log-density (N,) per dataset unit and colour (N, 3) (block 2)."""
@@ -85,12 +80,11 @@ class RadianceField(Field, Learner):
 
     def color_from(self, directions: Tensor, features: Tensor) -> Tensor:
         """Return the colour (N, 3) along directions (N, 3) from features (N, F)."""
-        return self.decoder(pad_rows(features), pad_rows(directions))[: len(features)]
+        return self.decoder(features, directions)
 
     def log_density(self, points: Tensor) -> Tensor:
         """Return the log extinction per dataset unit (N,) at points (N, 3)."""
-        density = self.encoder.log_density(pad_rows(self.space.to_cube(points)))
-        return density[: len(points)] - self.space.log_unit(points)
+        return self.encoder.log_density(self.space.to_cube(points)) - self.space.log_unit(points)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Return block 1's groups and block 2's."""

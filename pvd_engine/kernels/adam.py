@@ -6,12 +6,14 @@ sample met neither drift on old momentum nor cost memory traffic.
 
 import math
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .launch import use_warp
+from .row_gradient import RowGradient, collected
 
 
 def adam_step_sparse(
@@ -74,8 +76,13 @@ def adam_step_sparse_warp(
     betas: tuple[float, float],
     epsilon: float,
     step: int,
+    touched: Tensor | None = None,
 ) -> None:
-    """Compute `adam_step_sparse` by the Warp kernel."""
+    """Compute `adam_step_sparse` by the Warp kernel.
+
+    With the marks `touched` of a `RowGradient` only marked blocks of the gradient are read, and
+    set to zero.
+    """
     from .sources.adam import CONSTANT_COLUMNS, step_kernel
 
     beta1, beta2 = betas
@@ -87,6 +94,8 @@ def adam_step_sparse_warp(
         gradient=gradient.view(rows, columns),
         mean=mean.view(rows, columns),
         square=square.view(rows, columns),
+        marked=touched is not None,
+        touched=gradient.new_empty(0, dtype=torch.uint8) if touched is None else touched,
         rate=learning_rate / (1 - beta1**step),
         beta1=beta1,
         beta2=beta2,
@@ -119,6 +128,21 @@ class SkipZeroAdam(torch.optim.Optimizer):
     ) -> None:
         super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps})
 
+        self._rows: dict[Tensor, RowGradient] = {}
+
+    def collected(self) -> AbstractContextManager[None]:
+        """Let a backward pass inside collect gradients by rows, where kernels know how."""
+        for parameter in self._parameters():
+            if parameter not in self._rows and use_warp(parameter.device):
+                self._rows[parameter] = RowGradient(parameter)
+        return collected(self._rows.items())
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients."""
+        super().zero_grad(set_to_none)
+        for rows in self._rows.values():
+            rows.clear()
+
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         """Update every parameter that has a gradient; return the closure's value, if given."""
@@ -128,26 +152,31 @@ class SkipZeroAdam(torch.optim.Optimizer):
                 loss = closure()
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, group)
+                self._update(parameter, group)
         return loss
 
+    def _parameters(self) -> list[Tensor]:
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
     def _update(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        gradient, rows = parameter.grad, self._rows.get(parameter)
+        by_rows = rows is not None and rows.used
+        if gradient is None and not by_rows:
+            return
         state = self.state[parameter]
         if not state:
             state["step"] = torch.tensor(0.0)
             state["exp_avg"] = torch.zeros_like(parameter)
             state["exp_avg_sq"] = torch.zeros_like(parameter)
         state["step"] += 1
-        gradient = parameter.grad
-        assert gradient is not None
-        adam_step_sparse(
-            parameter,
-            gradient.contiguous(),
-            state["exp_avg"],
-            state["exp_avg_sq"],
-            group["lr"],
-            group["betas"],
-            group["eps"],
-            int(state["step"]),
-        )
+        moments = state["exp_avg"], state["exp_avg_sq"]
+        settings = group["lr"], group["betas"], group["eps"], int(state["step"])
+        if rows is None or not by_rows:
+            assert gradient is not None
+            adam_step_sparse(parameter, gradient.contiguous(), *moments, *settings)
+            return
+        if gradient is not None:
+            rows.add(gradient)
+        adam_step_sparse_warp(parameter, rows.values, *moments, *settings, touched=rows.touched)
+        rows.touched.zero_()
+        rows.used = False

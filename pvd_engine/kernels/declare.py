@@ -23,6 +23,7 @@ import linecache
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -170,15 +171,15 @@ class Kernel:
         if items == 0:
             return
         warp_available()  # starts it quietly
-        from warp import from_torch
-
+        descriptor = _descriptor_type()
         packed = []
         for key, kind in self._arguments.items():
             if kind is Size:
                 packed.append(sizes[key])
             elif key in self._arrays:
-                flat = arguments[key].view(-1)
-                packed.append(from_torch(flat, requires_grad=False, return_ctype=True))
+                tensor = arguments[key]
+                flat = {"shape": (tensor.numel(),), "strides": (tensor.element_size(),)}
+                packed.append(descriptor(data=tensor.data_ptr(), ndim=1, **flat))
             else:
                 packed.append(arguments[key])
         run(self.warp, items, packed, device, parts)
@@ -261,6 +262,14 @@ _MAKING = threading.Lock()
 
 def _described(dtype: torch.dtype, shape: Sequence[Any]) -> str:
     return f"{str(dtype).removeprefix('torch.')} ({', '.join(map(str, shape))})"
+
+
+@cache
+def _descriptor_type() -> type:
+    """Return Warp's description of an array in C."""
+    from warp import from_torch
+
+    return type(from_torch(torch.empty(0), return_ctype=True))
 
 
 def _warp_type(kind: Any) -> Any:

@@ -7,7 +7,7 @@ import itertools
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from .launch import Part, thread_count, use_warp
 from .memory import POOL
+from .row_gradient import no_marks, row_gradient
 
 PRIMES = (1, 2654435761, 805459861)
 """Factors of the spatial hash, one per axis."""
@@ -210,9 +211,10 @@ class _HashEncode(torch.autograd.Function):
         points = points.to(torch.float32).contiguous()
         if known is None:
             encoded = POOL.empty((layout.levels, layout.features, len(points)), points.device)
-            _run(points, table.detach().contiguous(), encoded, layout, backward=False)
+            _run("forward", points, encoded, layout, table=table.detach().contiguous())
             known = encoded.view(layout.width, len(points))
         ctx.save_for_backward(points)
+        ctx.table = table
         ctx.layout = layout
         return known.t()
 
@@ -225,24 +227,33 @@ class _HashEncode(torch.autograd.Function):
         layout = ctx.layout
         encoded = gradients[0].to(torch.float32).t().contiguous()
         encoded = encoded.view(layout.levels, layout.features, len(points))
+        rows = row_gradient(ctx.table)
+        if rows is not None:
+            rows.used = True
+            _run("backward", points, encoded, layout, table=rows.values, touched=rows.touched)
+            return None, None, None, None
         table = POOL.empty((layout.rows, layout.features), points.device).zero_()
-        _run(points, table, encoded, layout, backward=True)
+        _run("backward", points, encoded, layout, table=table, touched=no_marks(table))
         return None, table, None, None
 
 
 def _run(
-    points: Tensor, table: Tensor, encoded: Tensor, layout: HashGridLayout, backward: bool
+    way: Literal["forward", "backward"],
+    points: Tensor,
+    encoded: Tensor,
+    layout: HashGridLayout,
+    **tables: Tensor,
 ) -> None:
     from .sources.hash_grid import backward_kernel, forward_kernel
 
-    kernel = (backward_kernel if backward else forward_kernel)(layout.features)
+    kernel = (forward_kernel if way == "forward" else backward_kernel)(layout.features)
     count = len(points)
     kernel.launch(
         layout.levels * count,
-        _parts(layout.levels, count, backward),
+        _parts(layout.levels, count, way == "backward"),
         points=points,
-        table=table,
         encoded=encoded,
+        **tables,
         **layout.tensors(points.device),
     )
 

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -140,16 +141,22 @@ def run(
         return
     _load(kernel)
     pending = list(reversed(split(count) if parts is None else parts))
+    # Arguments are made once; each thread changes the range in a copy of its own.
+    inputs = [0, count, 1, *arguments]
+    command = warp.launch(kernel, dim=1, inputs=inputs, device="cpu", record_cmd=True)
 
     def work() -> None:
+        own = copy(command)
+        own.params = list(command.params)
         # Each thread takes the next part when it is done with one: list.pop is atomic.
         while pending:
             try:
                 first, last = pending.pop()
             except IndexError:
                 return
-            inputs = [first, last, last - first, *arguments]
-            warp.launch(kernel, dim=1, inputs=inputs, device="cpu", record_tape=False)
+            for index, value in enumerate((first, last, last - first)):
+                own.set_param_at_index(index, value)
+            own.launch()
 
     helpers = _start(work, min(thread_count(), len(pending)) - 1)
     try:

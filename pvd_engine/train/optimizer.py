@@ -1,5 +1,7 @@
 """One optimiser for a field: each of its parameter groups moves by its own rule."""
 
+from contextlib import ExitStack
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,7 @@ ADAM = {"betas": (0.9, 0.99), "eps": 1e-15}
 """Adam's settings, as in instant-ngp."""
 
 RULES = {
-    "adam": (torch.optim.Adam, ADAM),
+    "adam": (torch.optim.Adam, {**ADAM, "fused": True}),
     "adam_rows": (SkipZeroAdam, ADAM),
     "muon": (Muon, {}),
 }
@@ -36,7 +38,11 @@ class FieldOptimizer:
         """Differentiate `loss` and update the parameters, with learning rates times `scale`."""
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        with ExitStack() as stack:
+            for optimizer in self.optimizers:
+                if isinstance(optimizer, SkipZeroAdam):
+                    stack.enter_context(optimizer.collected())
+            loss.backward()
         for optimizer, rate in zip(self.optimizers, self.rates, strict=True):
             optimizer.param_groups[0]["lr"] = rate * scale
             optimizer.step()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ...kernels.hash_grid import HashGridLayout, hash_encode
 from ...kernels.networks import encoded_network, fused
-from ..precision import matmul_precision
+from ..precision import matmul_precision, pad_rows
 from ..registry import EncoderArchitecture
 from .base import Encoder, ParameterGroup
 
@@ -54,7 +54,8 @@ class HashEncoder(Encoder):
         if fused(encoded.device, weights):
             return encoded_network(encoded.t(), weights)
         with matmul_precision(encoded.device):
-            return self.output(torch.relu(self.hidden(encoded))).float()
+            features = self.output(torch.relu(self.hidden(pad_rows(encoded))))
+        return features[: len(encoded)].float()
 
     def forward(self, points: Tensor, known: Tensor | None = None) -> Tensor:
         """Return features (N, width) of points (N, 3)."""

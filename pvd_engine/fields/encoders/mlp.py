@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..precision import ROWS, matmul_precision
+from ..precision import ROWS, matmul_precision, pad_rows
 from ..registry import EncoderArchitecture
 from .base import Encoder, ParameterGroup, muon_groups
 
@@ -84,7 +84,7 @@ class MlpEncoder(Encoder):
 
     def _network(self, points: Tensor) -> Tensor:
         with matmul_precision(points.device):
-            features = self.output(self._hidden(points)).float()
+            features = self.output(self._hidden(pad_rows(points)))[: len(points)].float()
         return torch.cat((features[:, :1] + START_LOG_DENSITY, features[:, 1:]), dim=-1)
 
     def _hidden(self, points: Tensor) -> Tensor:

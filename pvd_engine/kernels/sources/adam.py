@@ -1,7 +1,7 @@
 """Warp source of the Adam step that leaves rows without gradient as they are.
 
-Work items are rows. Rows go in blocks: one without any gradient is only read, any other is
-updated in vector registers with the untouched rows masked out.
+Work items are rows. Rows go in blocks: one without a mark is passed over, one without any gradient
+is only read, any other is updated in vector registers with the untouched rows masked out.
 """
 
 # Annotations are values here, unknown to type checkers.
@@ -9,20 +9,23 @@ updated in vector registers with the untouched rows masked out.
 
 from functools import cache
 
-from ..declare import Kernel, Size, float32, kernel
+from ..declare import Kernel, Size, float32, kernel, uint8
+from ..row_gradient import BLOCK_ROWS
 
 STEP = """
 #if defined(__CUDA_ARCH__)
     constexpr int BLOCK = 1;
 #else
-    constexpr int BLOCK = 64;
+    constexpr int BLOCK = BLOCK_ROWS;
 #endif
     const int C = COLUMNS;
-    for (int start = begin; start < end; start += BLOCK) {
-        const int n = wp::min(BLOCK, end - start);
+    for (int start = begin, n; start < end; start += n) {
+        n = wp::min(BLOCK - start % BLOCK, end - start);
+        if (marked && touched.data[start / BLOCK_ROWS] == 0)
+            continue;
         const size_t offset = (size_t)start * C;
         float* __restrict__ P = parameter.data + offset;
-        const float* __restrict__ G = gradient.data + offset;
+        float* __restrict__ G = gradient.data + offset;
         float* __restrict__ M = mean.data + offset;
         float* __restrict__ V = square.data + offset;
         int nonzero = 0;
@@ -45,6 +48,9 @@ STEP = """
                 P[e] = live ? p : P[e];
             }
         }
+        if (marked)
+            for (int e = 0; e < n * C; ++e)
+                G[e] = 0.0f;
     }
 """
 
@@ -54,12 +60,13 @@ CONSTANT_COLUMNS = (1, 2, 4, 8)
 
 @cache
 def step_kernel(columns: int) -> Kernel:
-    """Declare the kernel for rows of `columns` numbers (0: any number)."""
+    """Declare the kernel for rows of `columns` numbers (0: any number).
 
-    @kernel(
-        STEP.replace("COLUMNS", str(columns) if columns else "columns"),
-        name=f"adam_step_{columns}",
-    )
+    Where `marked`, it reads the gradient of marked blocks of rows only, and sets it to zero.
+    """
+    native = STEP.replace("COLUMNS", str(columns) if columns else "columns")
+
+    @kernel(native.replace("BLOCK_ROWS", str(BLOCK_ROWS)), name=f"adam_step_{columns}")
     def adam_step(
         begin: int,
         end: int,
@@ -68,6 +75,8 @@ def step_kernel(columns: int) -> Kernel:
         gradient: float32("rows", "columns"),
         mean: float32("rows", "columns"),
         square: float32("rows", "columns"),
+        marked: int,
+        touched: uint8("blocks"),
         rate: float,
         beta1: float,
         beta2: float,

@@ -10,7 +10,8 @@ the table is touched one entry at a time, which beats the processor's gather ins
 
 from functools import cache
 
-from ..declare import Kernel, Size, float32, int32, kernel
+from ..declare import Kernel, Size, float32, int32, kernel, uint8
+from ..row_gradient import BLOCK_ROWS
 
 PREAMBLE = """
 #if defined(__CUDA_ARCH__)
@@ -104,6 +105,7 @@ BACKWARD = (
                     float* t = T + (size_t)rows[k][j] * F;
                     for (int f = 0; f < F; ++f)
                         wp::atomic_add(t + f, weights[k][j] * g[f]);
+                    touched.data[(offsets.data[level] + rows[k][j]) / BLOCK_ROWS] = 1;
                 }
             }
 """
@@ -114,28 +116,42 @@ BACKWARD = (
 @cache
 def forward_kernel(features: int) -> Kernel:
     """Declare the encoding: reads `table`, writes `encoded`."""
-    return _declare("hash_grid_forward", FORWARD, features)
 
-
-@cache
-def backward_kernel(features: int) -> Kernel:
-    """Declare the gradient: reads that of the encoding, `encoded`, and adds to `table` its own.
-
-    On the CPU no two threads may work on the same level at once.
-    """
-    return _declare("hash_grid_backward", BACKWARD, features)
-
-
-def _declare(name: str, native: str, features: int) -> Kernel:
-    """Declare a kernel for this number of features."""
-
-    @kernel(native.replace("FEATURES", str(features)), name=f"{name}_{features}")
+    @kernel(FORWARD.replace("FEATURES", str(features)), name=f"hash_grid_forward_{features}")
     def hash_grid(
         begin: int,
         end: int,
         count: Size,
         points: float32("count", 3),
         table: float32("rows", features),
+        encoded: float32("levels", features, "count"),
+        scales: float32("levels"),
+        resolutions: int32("levels"),
+        sizes: int32("levels"),
+        offsets: int32("levels"),
+        is_dense: int32("levels"),
+    ): ...
+
+    return hash_grid
+
+
+@cache
+def backward_kernel(features: int) -> Kernel:
+    """Declare the gradient: reads that of the encoding, `encoded`, and adds to `table` its own.
+
+    It marks the blocks of rows to which it adds. On the CPU no two threads may work on the same
+    level at once.
+    """
+    native = BACKWARD.replace("FEATURES", str(features)).replace("BLOCK_ROWS", f"{BLOCK_ROWS}u")
+
+    @kernel(native, name=f"hash_grid_backward_{features}")
+    def hash_grid(
+        begin: int,
+        end: int,
+        count: Size,
+        points: float32("count", 3),
+        table: float32("rows", features),
+        touched: uint8("blocks"),
         encoded: float32("levels", features, "count"),
         scales: float32("levels"),
         resolutions: int32("levels"),
