@@ -23,18 +23,23 @@ class BenchArguments(ComputingArguments):
 
     kernels: points per second of each fast kernel and of its plain-torch reference, turn by turn.
     matrix: every architecture from the images of a capture, then converted to every other, and to
-    itself at half the size. ablation: a conversion with one part of the method changed at a time.
-    speed: how soon a student is as good as training from scratch. head_start: how much sooner grids
-    and factors arrive that start from a direct projection. frames: seconds for one picture of a
-    plain NeRF, of fields and of light fields. All but the first need CAPTURE and --out; fields that
-    are in the output folder already are not made again.
+    itself at half the size. step: what a training step spends its time on, after training for the
+    budget, and how near each part comes to what the machine can do. ablation: a conversion with one
+    part of the method changed at a time. speed: how soon a student is as good as training from
+    scratch. head_start: how much sooner grids and factors arrive that start from a direct
+    projection. frames: seconds for one picture of a plain NeRF, of fields and of light fields. All
+    but the first need CAPTURE and --out; fields that are in the output folder already are not made
+    again.
 
     Example: pvd bench kernels
+    Example: pvd bench step lego --budget 30s --out step
     Example: pvd bench matrix lego --budget 60s --out bench
     Example: pvd bench ablation lego --budget 30s --seeds 3 --out ablation
     """
 
-    what: Positional[Literal["kernels", "matrix", "ablation", "speed", "head_start", "frames"]]
+    what: Positional[
+        Literal["kernels", "step", "matrix", "ablation", "speed", "head_start", "frames"]
+    ]
     """The benchmark to run."""
 
     capture: Positional[CapturePath | None] = None
@@ -47,7 +52,8 @@ class BenchArguments(ComputingArguments):
     """Folder for the fields and the JSON file with the measures."""
 
     sources: str | None = None
-    """Architectures to convert from, such as hash,mlp: all in matrix, hash in the others."""
+    """Architectures to convert from, such as hash,mlp: all in matrix, hash in the others. In step,
+    the architecture that is trained."""
 
     targets: str | None = None
     """Architectures to convert to: all in matrix, mlp and then grids in ablation (which takes
@@ -55,6 +61,9 @@ class BenchArguments(ComputingArguments):
 
     seeds: int = 3
     """Number of seeds, from --seed on, in ablation and speed."""
+
+    trace: bool = False
+    """In step, write trace.json, too, which Perfetto and Chrome's about:tracing show."""
 
     seed: Seed = 0
     """Seed of all random numbers."""
@@ -80,7 +89,7 @@ def run(arguments: BenchArguments, job: Job) -> dict[str, Any]:
         Something is missing, or an architecture does not exist.
     """
     from ..fields.registry import LIGHT_FIELD, RADIANCE_FIELDS
-    from . import ablation, frames, head_start, matrix, speed
+    from . import ablation, frames, head_start, matrix, speed, step
 
     if arguments.what == "kernels":
         return _kernels(arguments, job)
@@ -96,6 +105,10 @@ def run(arguments: BenchArguments, job: Job) -> dict[str, Any]:
         result = frames.run(plan, job)
         return {**result, "table": frames.format_table(result)}
     source = _one("--sources", _names(arguments.sources, ["hash"]))
+    if arguments.what == "step":
+        plan.claim_folder()
+        result = step.run(plan, source, arguments.trace, job)
+        return {**result, "table": step.format_table(result)}
     if arguments.what == "ablation":
         targets = _names(arguments.targets, [], known=(LIGHT_FIELD,))
         chosen = [trial for target in targets for trial in ablation.trials(target)]

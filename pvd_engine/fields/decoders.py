@@ -96,7 +96,7 @@ class MlpDecoder(Decoder):
 
     def forward(self, features: Tensor, directions: Tensor) -> Tensor:
         """Return colour (N, 3) in [0, 1] from features (N, 16) and directions (N, 3)."""
-        weights = [layer.weight for layer in self.layers]
+        weights = list(self.parameters())
         if len(weights) == 3 and fused(features.device, weights):
             return torch.sigmoid(shaded_network(directions, features, weights))
         x = pad_rows(torch.cat((spherical_harmonics(directions, 3), features[:, 1:]), dim=-1))

@@ -28,6 +28,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.profiler import record_function
 
 from .launch import Part, run, warp_available
 
@@ -37,6 +38,10 @@ def {name}(first, last, stride, {arguments}):
     body(begin, wp.min(begin + stride, last), {arguments})
 """
 """Source of the Warp kernel around a body; thread t works on `stride` items, or up to `last`."""
+
+
+LABEL = "kernel"
+"""First word of a launch in a profile; its name and ``size=number`` follow."""
 
 
 class Size(int):
@@ -170,6 +175,21 @@ class Kernel:
         sizes, device = self._checked(arguments)
         if items == 0:
             return
+        if torch.autograd.profiler._is_profiler_enabled:
+            with record_function(self._label(items, sizes)):
+                self._run(items, parts, arguments, sizes, device)
+        else:
+            self._run(items, parts, arguments, sizes, device)
+
+    def _run(
+        self,
+        items: int,
+        parts: Sequence[Part] | None,
+        arguments: dict[str, Any],
+        sizes: dict[str | int, int],
+        device: torch.device,
+    ) -> None:
+        """Run the kernel with checked arguments."""
         warp_available()  # starts it quietly
         descriptor = _descriptor_type()
         packed = []
@@ -211,6 +231,11 @@ class Kernel:
         if others:
             raise ValueError(f"Kernel {self.name}: the tensors must be on one device.")
         return sizes, device
+
+    def _label(self, items: int, sizes: dict[str | int, int]) -> str:
+        """Return the name of a launch in a profile, with its items and sizes."""
+        named = [f"{name}={size}" for name, size in sizes.items() if isinstance(name, str)]
+        return " ".join([LABEL, self.name, *named, f"items={items}"])
 
     def _wrong_names(self, names: set[str]) -> str:
         missing, unknown = self._given - names, names - self._given

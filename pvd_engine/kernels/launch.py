@@ -143,7 +143,7 @@ def run(
     pending = list(reversed(split(count) if parts is None else parts))
     # Arguments are made once; each thread changes the range in a copy of its own.
     inputs = [0, count, 1, *arguments]
-    command = warp.launch(kernel, dim=1, inputs=inputs, device="cpu", record_cmd=True)
+    command: Any = warp.launch(kernel, dim=1, inputs=inputs, device="cpu", record_cmd=True)
 
     def work() -> None:
         own = copy(command)

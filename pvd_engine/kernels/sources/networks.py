@@ -1,10 +1,10 @@
-"""Warp source of small networks: linear layers without bias and ReLU between them, in bf16.
+"""Warp source of small networks: linear layers without bias, and ReLU between them.
 
 Work items are chunks of points. A block of points goes through all layers while its activations
 are in the nearest cache (Müller et al., "Real-time neural radiance caching for path tracing",
-2021, section 5); the backward pass computes them again. A product's sums are in float32, over
-pairs of bf16 numbers (``vdpbf16ps`` of AVX-512 BF16): the left operand is broadcast a pair at a
-time, the right one holds 16 columns of pairs.
+2021, section 5); the backward pass computes them again. Numbers are float32, or bf16 of which a
+product takes pairs (``vdpbf16ps`` of AVX-512 BF16); sums are float32. The left operand of a product
+is broadcast, one number or pair at a time, and the right one holds 16 columns.
 """
 
 # Annotations are values here, unknown to type checkers.
@@ -78,8 +78,8 @@ PRODUCTS = """
     struct Columns16 { enum { vectors = 1 }; };
     struct Columns32 { enum { vectors = 2 }; };
     struct Columns64 { enum { vectors = 4 }; };
-    // Calls take(m, c, sums) for 16 columns c of each row m of a product of two matrices. The pair
-    // k of row m is at m * row + k * pair of the left one, in pairs; the right one has pairs of rows.
+    // Calls take(m, c, sums) for 16 columns c of each row m of a product of two matrices. Number (or
+    // pair) k of row m is at m * row + k * pair of the left one; the right one has (pairs of) rows.
     auto multiply = [&](const Number* left, int row, int pair, int rows, const Number* right,
                         int length, auto columns, auto take) {
         constexpr int N = decltype(columns)::vectors;
@@ -88,7 +88,7 @@ PRODUCTS = """
         const float* __restrict__ b = (const float*)right;
         for (int m = 0; m < rows; m += M) {
             Lanes sums[M][N] = {};
-            for (int k = 0; k < length / PAIR; ++k) {
+            for (int k = 0; k < (length + PAIR - 1) / PAIR; ++k) {
                 Lanes factors[N];
                 for (int n = 0; n < N; ++n)
                     factors[n] = *(const Lanes*)(b + (k * N + n) * 16);
@@ -131,7 +131,7 @@ BLOCKS = """
 """
 
 TO_HIDDEN = """
-            multiply(x$i, $a / PAIR, 1, BLOCK, forward$i, $a, Columns$b{},
+            multiply(x$i, $a / PAIR, 1, BLOCK, forward$i, width$i, Columns$b{},
                 [&](int m, int c, Lanes sums) {
                     store(x$j + m * $b + c, sums > 0.0f ? sums : Lanes{});
                 });
@@ -266,7 +266,10 @@ def encoded_forward(numbers: str) -> Kernel:
 def encoded_backward(numbers: str) -> Kernel:
     """Declare the gradients of `encoded_forward`; those of weights are of one chunk each."""
 
-    @kernel(_backward(numbers, 1, ENCODED_WIDTHS, LOAD_ENCODED, OF_ENCODED), name=f"encoded_network_backward_{numbers}")
+    @kernel(
+        _backward(numbers, 1, ENCODED_WIDTHS, LOAD_ENCODED, OF_ENCODED),
+        name=f"encoded_network_backward_{numbers}",
+    )
     def encoded_network_backward(
         begin: int,
         end: int,
@@ -315,7 +318,10 @@ def shaded_forward(numbers: str) -> Kernel:
 def shaded_backward(numbers: str) -> Kernel:
     """Declare the gradients of `shaded_forward`; those of weights are of one chunk each."""
 
-    @kernel(_backward(numbers, 2, SHADED_WIDTHS, LOAD_SHADED, OF_SHADED), name=f"shaded_network_backward_{numbers}")
+    @kernel(
+        _backward(numbers, 2, SHADED_WIDTHS, LOAD_SHADED, OF_SHADED),
+        name=f"shaded_network_backward_{numbers}",
+    )
     def shaded_network_backward(
         begin: int,
         end: int,
