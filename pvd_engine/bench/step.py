@@ -19,6 +19,7 @@ from ..kernels.declare import LABEL
 from ..kernels.launch import thread_count
 from ..space.maps import map_around
 from ..space.seen import exclude_unseen
+from ..train.batch_size import batch_size
 from ..train.from_images import ImageObjective
 from ..train.loop import Training, learning_rate_scale, optimise
 from ..train.pixels import PixelTable
@@ -100,8 +101,9 @@ def run(plan: Plan, arch: str, trace: bool, job: Job) -> dict[str, Any]:
     training = Training.start(make_field(spec, space).to(device), plan.seed)
     with PixelTable.open(capture.split("train"), device, seed=plan.seed) as pixels:
         exclude_unseen(training.field.occupancy, pixels.cameras, training.field.step, plan.seed)
-        objective = ImageObjective(training, pixels)
         budget = Budget.parse(plan.budget, None)
+        batch = batch_size(device, budget, training.field.cpu_samples)
+        objective = ImageObjective(training, pixels, batch)
         optimise(training, objective, budget, job, preview=lambda: None)
         processor, clock = time.process_time(), time.perf_counter()
         _steps(training, objective)

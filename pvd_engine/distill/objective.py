@@ -16,6 +16,7 @@ from ..fields.radiance_field import RadianceField
 from ..kernels.compositing import Composited, composite
 from ..kernels.marching import PackedSamples
 from ..space.rays import sample_positions
+from ..train.batch_size import BatchSize
 from ..train.loop import Training
 from ..train.picture_error import picture_error
 from .feature_match import FeatureMatch
@@ -41,8 +42,7 @@ class DistillObjective:
     recipe : Recipe
     features : FeatureMatch or None
         None where the teacher has no features that a student could learn.
-    samples_per_step : int
-        Visible samples that a step aims at.
+    batch : BatchSize
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class DistillObjective:
         source: RaySource,
         recipe: Recipe,
         features: FeatureMatch | None,
-        samples_per_step: int,
+        batch: BatchSize,
     ) -> None:
         self.training = training
         self.teacher = teacher
         self.source = source
         self.features = features
         self.recipe = recipe if features is not None else recipe.without_features()
-        self.samples_per_step = samples_per_step
+        self.batch = batch
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of one batch of rays, and metrics to report."""
@@ -69,7 +69,7 @@ class DistillObjective:
         count = len(drawn.pose)
         jitter = torch.rand(count, generator=self.training.generator).to(student.device)
         samples, seen = teacher.visible_samples(drawn.rays, jitter)
-        self.training.aim(len(samples.t), self.samples_per_step)
+        self.training.aim(len(samples.t), self.batch.at(fraction))
         points, directions = sample_positions(drawn.rays, samples)
         with torch.no_grad():
             known = teacher.features(points, seen)

@@ -7,6 +7,7 @@ from typing import Any
 from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
 from ..jobs.job import Job
+from ..train.batch_size import batch_size
 from ..train.loop import Training, optimise
 from ..train.preview import Preview
 from .feature_match import match_features
@@ -22,8 +23,8 @@ PROJECTION_FRACTION = 0.2
 PROBE_RAYS = 2048
 """Rays whose visible points give the spread of the teacher's features."""
 
-SAMPLES_PER_STEP = {"cpu": 1 << 13, "cuda": 1 << 18}
-"""Visible samples that a step aims at; the number of rays follows."""
+CPU_SAMPLES = 1 << 13
+"""Visible samples of the last steps on a CPU."""
 
 
 def teach(
@@ -78,8 +79,8 @@ def teach(
     if not training.resume(job) and recipe.projection:
         start.projected = begin_projected(training, lesson, budget)
     teacher.requires_grad_(False)
-    samples = SAMPLES_PER_STEP[student.device.type]
-    objective = DistillObjective(training, teacher, source, recipe, features, samples)
+    batch = batch_size(student.device, budget, CPU_SAMPLES)
+    objective = DistillObjective(training, teacher, source, recipe, features, batch)
     preview = Preview(lesson.views(), student, job)
     wanted = goal(until_psnr, lesson.source, preview.camera)
     optimise(training, objective, budget, job, preview, wanted)

@@ -14,15 +14,13 @@ from ..jobs.job import Job
 from ..measure.figures import TO_IMAGES
 from ..space.seen import exclude_unseen
 from ..space.space_map import BoxMap
+from .batch_size import BatchSize, batch_size
 from .distortion import distortion
 from .goal import Goal
 from .loop import Training, optimise
 from .picture_error import picture_error
 from .pixels import PixelTable
 from .preview import Preview, preview_views
-
-CUDA_SAMPLES = 1 << 18
-"""Visible samples that a step on a GPU aims at; the number of rays follows."""
 
 OCCUPANCY_EVERY = 16
 """Steps between two updates of the occupancy grid."""
@@ -47,13 +45,15 @@ class ImageObjective:
     ----------
     training : Training
     pixels : PixelTable
+    batch : BatchSize
     """
 
-    def __init__(self, training: Training[RadianceField], pixels: PixelTable) -> None:
+    def __init__(
+        self, training: Training[RadianceField], pixels: PixelTable, batch: BatchSize
+    ) -> None:
         self.training = training
         self.pixels = pixels
-        on_cpu = training.field.device.type == "cpu"
-        self.target_samples = training.field.cpu_samples if on_cpu else CUDA_SAMPLES
+        self.batch = batch
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of one batch of rays, and its PSNR."""
@@ -66,7 +66,7 @@ class ImageObjective:
         result, samples = field.march(rays, jitter)
         color, alpha = rgba[:, :3] * rgba[:, 3:], rgba[:, 3]
         error = picture_error(result.color, result.alpha, color, alpha).mean()
-        self.training.aim(len(samples.t), self.target_samples)
+        self.training.aim(len(samples.t), self.batch.at(fraction))
         report = {"psnr_to_images": -10 * math.log10(max(error.item(), 1e-10))}
         if isinstance(field.space, BoxMap):
             return error, report
@@ -120,7 +120,8 @@ def train_from_images(
     job.warn(pixels.notes())
     if training.step == 0:
         exclude_unseen(field.occupancy, pixels.cameras, field.step, training.seed)
-    objective = ImageObjective(training, pixels)
+    batch = batch_size(field.device, budget, field.cpu_samples)
+    objective = ImageObjective(training, pixels, batch)
     preview = Preview(preview_views(capture), field, job)
     goal = None
     if until_psnr is not None and preview.truth is not None:

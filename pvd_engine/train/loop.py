@@ -194,14 +194,14 @@ class Training(Generic[SomeLearner]):
         for name, part in self.parts.items():
             part.load_state(state_of(name))
 
-    def aim(self, samples: int, wanted: int) -> None:
+    def aim(self, samples: int, wanted: float) -> None:
         """Choose the number of the next step's rays so that about `wanted` samples are visible.
 
         Parameters
         ----------
         samples : int
             Visible samples of this step's rays.
-        wanted : int
+        wanted : float
         """
         rays = int(self.rays) * wanted / max(samples, 1)
         self.rays = min(max(rays, self.rays / 2, MIN_RAYS), self.rays * 2, MAX_RAYS)

@@ -24,6 +24,7 @@ from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.render.render import render_image
+from pvd_engine.train.batch_size import BatchSize
 from pvd_engine.train.loop import Training
 from pvd_engine.verbs import edit as apply
 from pvd_engine.verbs.edit import EditArguments
@@ -207,7 +208,7 @@ def test_a_step_whose_rays_all_miss_has_a_loss_of_zero_that_moves_nothing():
     training = Training.start(student, 0)
     source = RaySource(poses, None, student.device, 0)
     features = match_features(teacher, student, torch.rand(50, 3))
-    objective = DistillObjective(training, teacher, source, Recipe(), features, 1 << 10)
+    objective = DistillObjective(training, teacher, source, Recipe(), features, BatchSize(1 << 10))
     before = [parameter.clone() for parameter in student.parameters()]
     for fraction in (0.0, 0.1, 1.0):
         loss, report = objective(0, fraction)

@@ -40,7 +40,7 @@ def tiny_fields():
         patch.setitem(architectures.STEPS_ACROSS, "small", 72)
         patch.setattr(Encoder, "cpu_samples", 1 << 13)
         patch.setattr(MlpEncoder, "cpu_samples", 1 << 12)
-        patch.setitem(teach.SAMPLES_PER_STEP, "cpu", 1 << 12)
+        patch.setattr(teach, "CPU_SAMPLES", 1 << 12)
         patch.setitem(light_objective.BATCH, "cpu", 1 << 9)
         patch.setattr(projection, "RAYS", 1 << 11)
         patch.setattr(projection, "CELL_POINTS", 1 << 13)

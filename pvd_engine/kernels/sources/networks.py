@@ -78,8 +78,8 @@ PRODUCTS = """
     struct Columns16 { enum { vectors = 1 }; };
     struct Columns32 { enum { vectors = 2 }; };
     struct Columns64 { enum { vectors = 4 }; };
-    // Calls take(m, c, sums) for 16 columns c of each row m of a product of two matrices. Number (or
-    // pair) k of row m is at m * row + k * pair of the left one; the right one has (pairs of) rows.
+    // Calls take(m, c, sums) for 16 columns c of each row m of a product of two matrices. Number k
+    // (or pair) of row m is at m * row + k * pair of the left one; the right has rows (of pairs).
     auto multiply = [&](const Number* left, int row, int pair, int rows, const Number* right,
                         int length, auto columns, auto take) {
         constexpr int N = decltype(columns)::vectors;
