@@ -15,6 +15,7 @@ from ..measure.figures import TO_IMAGES
 from ..space.seen import exclude_unseen
 from ..space.space_map import BoxMap
 from .distortion import distortion
+from .ending import Ending
 from .goal import Goal
 from .loop import Training, optimise
 from .picture_error import picture_error
@@ -91,7 +92,7 @@ def train_from_images(
     job: Job,
     until_psnr: float | None = None,
 ) -> dict[str, Any]:
-    """Optimise a field on the train split until the budget is spent, then settle its occupancy.
+    """Optimise a field on the train split and settle its occupancy, until the budget is spent.
 
     Parameters
     ----------
@@ -121,11 +122,13 @@ def train_from_images(
     if training.step == 0:
         exclude_unseen(field.occupancy, pixels.cameras, field.step, training.seed)
     objective = ImageObjective(training, pixels)
-    preview = Preview(preview_views(capture), field, job)
+    preview = Preview(preview_views(capture), field, job, budget)
     goal = None
     if until_psnr is not None and preview.truth is not None:
         goal = Goal(until_psnr, preview.camera, preview.truth, preview.counts)
+    ending = Ending(field, budget, preview)
     with pixels:
-        optimise(training, objective, budget, job, preview, goal)
-    field.occupancy.rebuild(field.log_density, field.step)
-    return {TO_IMAGES: preview.figure(preview())}
+        optimise(training, objective, budget, job, ending, goal)
+    decibels = ending.finish(training.started)
+    training.count_time()
+    return {TO_IMAGES: preview.figure(decibels)}
