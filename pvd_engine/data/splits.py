@@ -37,7 +37,7 @@ def evenly_spaced(views: Sequence[View], count: int) -> tuple[View, ...]:
     return tuple(views[index * len(views) // count] for index in range(count))
 
 
-def spread(count: int) -> list[int]:
+def spread_order(count: int) -> list[int]:
     """Return the numbers below `count`, in an order whose every beginning is evenly spread.
 
     Each number halves one of the gaps that those before it leave.

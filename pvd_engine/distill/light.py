@@ -16,7 +16,7 @@ from ..jobs.job import Job
 from ..train.ending import Ending
 from ..train.goal import Goal
 from ..train.loop import Training, optimise
-from ..train.pixels import PixelTable
+from ..train.pixels import READING_FRACTION, PixelTable
 from ..train.preview import Preview
 from .lesson import Lesson, quick_figures
 from .light_objective import LightObjective, LightRecipe, hard_rays
@@ -110,6 +110,7 @@ def open_pixels(
         training.field.device,
         seed=training.seed + training.step,
         wait=budget.steps is not None,
+        deadline=budget.deadline(training.started, READING_FRACTION),
         origin=training.field.space.origin,
         report=count_reporter(job, "Reading images"),
     )

@@ -59,9 +59,9 @@ class Budget:
             return self
         return Budget(max(self.seconds - seconds, 0.01 * self.seconds), self.steps)
 
-    def deadline(self, start: float) -> float:
-        """Return the value of a clock at which the time is spent, if it began at `start`."""
-        return math.inf if self.seconds is None else start + self.seconds
+    def deadline(self, start: float, fraction: float = 1.0) -> float:
+        """Return the value at which a clock has spent a fraction of the time since `start`."""
+        return math.inf if self.seconds is None else start + fraction * self.seconds
 
     def fraction(self, step: int, elapsed: float) -> float:
         """Return the fraction that is spent, 0 to 1.

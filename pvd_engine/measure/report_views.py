@@ -10,7 +10,7 @@ import numpy as np
 from ..data.capture import Capture, View
 from ..data.images.downscale import view_on_white
 from ..data.images.masks import load_mask
-from ..data.splits import spread
+from ..data.splits import spread_order
 from ..errors import UserError
 from ..fields.base import Renderable
 from ..jobs.job import Job
@@ -100,7 +100,7 @@ def measure(
 
         return render_image(field, view.camera, report).on_white()
 
-    for number, index in enumerate(spread(len(views))):
+    for number, index in enumerate(spread_order(len(views))):
         if number > 0:
             each = (time.monotonic() - start) / number
             count = int(min(len(views), max(seconds / each, number)))

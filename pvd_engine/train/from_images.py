@@ -19,7 +19,7 @@ from .ending import Ending
 from .goal import Goal
 from .loop import Training, optimise
 from .picture_error import picture_error
-from .pixels import PixelTable
+from .pixels import READING_FRACTION, PixelTable
 from .preview import Preview, preview_views
 
 CUDA_SAMPLES = 1 << 18
@@ -115,6 +115,7 @@ def train_from_images(
         field.device,
         seed=training.seed + training.step,  # a resumed training sees other images first
         wait=budget.steps is not None,
+        deadline=budget.deadline(training.started, READING_FRACTION),
         origin=field.space.origin,
         report=count_reporter(job, "Reading images"),
     )

@@ -8,7 +8,7 @@ import pytest
 from point_clock import point_clock
 from short_teachers import run_convert, share_ball, share_field
 
-from pvd_engine.data.splits import spread
+from pvd_engine.data.splits import spread_order
 from pvd_engine.errors import UserError
 from pvd_engine.jobs.job import Job
 from pvd_engine.measure import report_views
@@ -67,7 +67,7 @@ def test_as_many_views_are_measured_as_the_reports_budget_suffices_for(
         assert figure["measured_on"] == f"{of}, 40 px"
     notes = [note for note in told["notes"] if "evenly spaced" in note]
     assert len(notes) == (measured < VIEWS)
-    names = [f"test/r_{index}" for index in sorted(spread(VIEWS)[:measured])]
+    names = [f"test/r_{index}" for index in sorted(spread_order(VIEWS)[:measured])]
     assert [view["name"] for view in told["views"]] == names
 
 
@@ -112,7 +112,7 @@ def test_during_the_optimisation_the_time_left_includes_the_report(folder, tmp_p
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 25, 200])
 def test_every_beginning_of_the_order_of_views_is_evenly_spread(count):
-    order = spread(count)
+    order = spread_order(count)
     assert sorted(order) == list(range(count))
     for length in range(1, count + 1):
         taken = sorted(order[:length])
