@@ -42,7 +42,7 @@ WARM_UP_STEPS = 20
 FINAL_RATE = 0.1
 """Fraction of its start to which the learning rate falls exponentially."""
 
-CHECKPOINT_LAYOUT = 2
+CHECKPOINT_LAYOUT = 3
 """Number of the checkpoints' layout, raised when they hold their parts in another way."""
 
 FADING = 0.9
@@ -84,6 +84,8 @@ class Training(Generic[SomeLearner]):
         interruptions do not count.
     elapsed : float
         Seconds spent from then on, as last counted.
+    prepared : float
+        Seconds that were spent before the first step.
     rays : float
         Rays of the next step; its whole part is cast.
     history : History
@@ -102,6 +104,7 @@ class Training(Generic[SomeLearner]):
     step: int = 0
     started: float = 0.0
     elapsed: float = 0.0
+    prepared: float = 0.0
     rays: float = 256.0
     history: History = dataclasses.field(default_factory=History)
     companion: nn.Module | None = None
@@ -132,6 +135,11 @@ class Training(Generic[SomeLearner]):
     def _path(self, job: Job) -> Path:
         return job.checkpoints / f"{self.checkpoint}.safetensors"
 
+    @property
+    def optimised(self) -> float:
+        """Seconds spent since the first step began."""
+        return self.elapsed - self.prepared
+
     def count_time(self) -> None:
         """Count the time until now as spent."""
         self.elapsed = time.monotonic() - self.started
@@ -160,6 +168,7 @@ class Training(Generic[SomeLearner]):
             "layout": CHECKPOINT_LAYOUT,
             "step": self.step,
             "elapsed": self.elapsed,
+            "prepared": self.prepared,
             "rays": self.rays,
         }
         save_checkpoint(self._path(job), tensors, header)
@@ -190,6 +199,7 @@ class Training(Generic[SomeLearner]):
             self._load(tensors)
             self.step, self.elapsed, self.rays = header["step"], header["elapsed"], header["rays"]
             self.started = time.monotonic() - self.elapsed
+            self.prepared = header["prepared"]
         except (LookupError, RuntimeError, TypeError, ValueError) as error:
             raise UserError(
                 f"The checkpoint '{path}' does not fit this training; start again with --restart."
@@ -252,7 +262,7 @@ def optimise(
     training : Training
         Changed in place.
     objective : callable
-        (step, fraction of the budget that is spent) -> (loss, metrics to report).
+        (step, fraction of the steps' part of the budget that is spent) -> (loss, metrics).
     budget : Budget
         Of the whole training: what came before the first step and what follows the last counts.
     job : Job
@@ -270,17 +280,19 @@ def optimise(
         The loss is no longer a finite number.
     """
     training.count_time()
+    if training.step == 0:
+        training.prepared = training.elapsed
     reported = saved = time.monotonic()
     first_step, first_elapsed = training.step, training.elapsed
     shown: dict[str, float] = {}  # running means of the metrics
-    previews = int(budget.fraction(training.step, training.elapsed) * PREVIEWS)
+    previews = int(budget.fraction(training.step, training.optimised) * PREVIEWS)
     longest = 0.0  # seconds of the longest of the last steps
     while True:
-        limit, begun = budget.without(ending.seconds), time.monotonic()
+        limit, begun = budget.without(training.prepared + ending.seconds), time.monotonic()
         # Stop nearest to the limit: half a step may be too much.
-        if training.step > 0 and limit.done(training.step, training.elapsed + longest / 2):
+        if training.step > 0 and limit.done(training.step, training.optimised + longest / 2):
             break
-        fraction = limit.fraction(training.step, training.elapsed)
+        fraction = limit.fraction(training.step, training.optimised)
         if training.field.refine(fraction):
             training.renew_optimizer()
         loss, metrics = objective(training.step, fraction)
@@ -296,12 +308,13 @@ def optimise(
             shown[name] = FADING * shown.get(name, value) + (1 - FADING) * value
         training.count_time()
         now = time.monotonic()
-        longest = max(FADING * longest, now - begun)
+        if training.step > first_step + 1:  # the first one loads kernels, too
+            longest = max(FADING * longest, now - begun)
         training.history.add(training.step, training.elapsed, training_loss, metrics)
         if job.cancelled:
             training.save(job)
             raise Cancelled
-        done = limit.fraction(training.step, training.elapsed)
+        done = limit.fraction(training.step, training.optimised)
         if now - reported > PROGRESS_SECONDS:
             reported = now
             steps, seconds = training.step - first_step, training.elapsed - first_elapsed
@@ -310,7 +323,7 @@ def optimise(
                 fraction=done,
                 rate=steps / seconds,
                 unit="step",
-                seconds_left=training.elapsed * (1 - done) / max(done, 1e-6)
+                seconds_left=training.optimised * (1 - done) / max(done, 1e-6)
                 + ending.seconds
                 + job.seconds_after,
                 doing=None,

@@ -17,6 +17,10 @@ class PointClock:
     def __init__(self):
         self.now = 0.0
 
+    def wait(self, seconds):
+        """Let time pass."""
+        self.now += seconds
+
     def timed(self, method):
         """Return a method of a field whose first argument are points: it takes time."""
 

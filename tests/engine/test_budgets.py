@@ -20,6 +20,8 @@ from pvd_engine.jobs.budget import Budget
 from pvd_engine.jobs.job import Job
 from pvd_engine.space.occupancy import CELLS_BETWEEN_TIMES, OccupancyGrid
 from pvd_engine.space.space_map import BoxMap
+from pvd_engine.train import from_images
+from pvd_engine.train.from_images import ImageObjective
 from pvd_engine.train.preview import LONGEST_SIDE, SHORTEST_SIDE, Preview, preview_views
 
 ASKED = 4.0
@@ -65,6 +67,22 @@ def test_a_resumed_training_goes_on_with_the_time_that_was_left(folder, tmp_path
         run_train(folder / "ball", out, Job(tmp_path / "job"), budget=budget)
     assert 0.1 < before < 0.9 * ASKED
     assert_kept(clock.now - 1000, ASKED)
+
+
+def test_what_comes_before_the_first_step_takes_no_part_of_the_schedule(folder, tmp_path):
+    fractions = []
+
+    def objective(objective, step, fraction):
+        fractions.append(fraction)
+        return real(objective, step, fraction)
+
+    real = ImageObjective.__call__
+    with point_clock() as clock, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(from_images, "exclude_unseen", lambda *_: clock.wait(ASKED / 2))
+        patch.setattr(ImageObjective, "__call__", objective)
+        run_train(folder / "ball", tmp_path / "a.safetensors", budget=f"{ASKED}s")
+        assert_kept(clock.now, ASKED)
+    assert fractions[0] == 0 and fractions[-1] > 0.9
 
 
 def test_a_budget_too_short_for_any_step_still_makes_a_field(folder, tmp_path):
