@@ -30,6 +30,7 @@ DISTILLING = (
     "inherit",
     "through",
     "report",
+    "report_budget",
 )
 """Options of a conversion to a field that has density."""
 
@@ -42,6 +43,7 @@ LIGHT_DISTILLING = (
     "ray_importance",
     "fine_tune",
     "report",
+    "report_budget",
 )
 """Options of a conversion to a light field."""
 
@@ -133,6 +135,7 @@ class StudentSettings(_MakingSettings, PropertyGroup):
     ray_importance: option_property("convert", "ray_importance")
     fine_tune: option_property("convert", "fine_tune", subtype="FACTOR")
     report: option_property("convert", "report")
+    report_budget: option_property("convert", "report_budget")
 
     def distilling(self) -> dict:
         """Return the settings of conversion alone as keyword arguments of `api.convert`."""

@@ -18,10 +18,9 @@ from ..jobs.job import Job
 from ..kernels.declare import LABEL
 from ..kernels.launch import thread_count
 from ..space.maps import map_around
-from ..space.seen import exclude_unseen
 from ..train.batch_size import batch_size
-from ..train.from_images import ImageObjective
-from ..train.loop import Training, learning_rate_scale, optimise
+from ..train.from_images import ImageObjective, train_from_images
+from ..train.loop import Training, learning_rate_scale
 from ..train.pixels import PixelTable
 from . import ceilings
 from .plan import Plan
@@ -99,12 +98,12 @@ def run(plan: Plan, arch: str, trace: bool, job: Job) -> dict[str, Any]:
     spec = architecture(arch, default_preset(device))
     space = map_around(find_scene(capture, None).form, capture.box, capture_origin(capture))
     training = Training.start(make_field(spec, space).to(device), plan.seed)
+    budget = Budget.parse(plan.budget, None)
+    train_from_images(training, capture, budget, job)
+    batch = batch_size(device, budget, training.field.cpu_samples)
     with PixelTable.open(capture.split("train"), device, seed=plan.seed) as pixels:
-        exclude_unseen(training.field.occupancy, pixels.cameras, training.field.step, plan.seed)
-        budget = Budget.parse(plan.budget, None)
-        batch = batch_size(device, budget, training.field.cpu_samples)
         objective = ImageObjective(training, pixels, batch)
-        optimise(training, objective, budget, job, preview=lambda: None)
+        _steps(training, objective)  # the first are slower
         processor, clock = time.process_time(), time.perf_counter()
         _steps(training, objective)
         processor, clock = time.process_time() - processor, time.perf_counter() - clock

@@ -37,6 +37,16 @@ def evenly_spaced(views: Sequence[View], count: int) -> tuple[View, ...]:
     return tuple(views[index * len(views) // count] for index in range(count))
 
 
+def spread_order(count: int) -> list[int]:
+    """Return the numbers below `count`, in an order whose every beginning is evenly spread.
+
+    Each number halves one of the gaps that those before it leave.
+    """
+    bits = max(count - 1, 1).bit_length()
+    halving = (int(f"{number:0{bits}b}"[::-1], 2) for number in range(1 << bits))
+    return list(dict.fromkeys(number * count >> bits for number in halving))
+
+
 def every_eighth(names: Sequence[str]) -> tuple[list[str], str]:
     """Hold out every 8th view (0, 8, 16, ... in order of their names) as test.
 

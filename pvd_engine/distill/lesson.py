@@ -9,12 +9,11 @@ from ..data.capture import Camera, Capture, View
 from ..data.geometry.poses import PoseDistribution
 from ..edit.merged_viewpoints import known_viewpoints
 from ..errors import UserError
-from ..fields.base import Field, Renderable
+from ..fields.base import Field
 from ..measure.figures import TO_SOURCE
 from ..measure.image_metrics import psnr
 from ..render.render import render_image
 from ..space.rays import CameraBatch
-from ..train.goal import Goal
 from ..train.preview import Preview, preview_views
 from .recipe import Recipe
 
@@ -58,6 +57,10 @@ class Lesson:
         """The field that the student is compared with."""
         return self.teacher if self.bridged is None else self.bridged
 
+    def picture(self, camera: Camera) -> np.ndarray:
+        """Return what a student should show, (H, W, 3) float32 on white."""
+        return render_image(self.source, camera).on_white()
+
     def views(self) -> tuple[View, ...]:
         """Return views for a preview, without images, from which an edited teacher differs."""
         if self.capture is not None:
@@ -72,17 +75,16 @@ def require_density(teacher: Field) -> None:
         raise UserError("The field is empty, so there is nothing to convert; undo some edits.")
 
 
-def goal(until_psnr: float | None, source: Renderable, camera: Camera) -> Goal | None:
-    """Return the goal of a PSNR to the source's picture; None without one."""
-    if until_psnr is None:
-        return None
-    return Goal(until_psnr, camera, render_image(source, camera).on_white())
+def quick_figures(preview: Preview, expected: np.ndarray) -> dict[str, Any]:
+    """Return the figures of a student's last preview, JSON as in `measure.figures`.
 
-
-def quick_figures(student: Renderable, lesson: Lesson, preview: Preview) -> dict[str, Any]:
-    """Return the figures that a preview gives of a student, JSON as in `measure.figures`."""
-    pictures = [render_image(f, preview.camera).on_white() for f in (student, lesson.source)]
-    return {TO_SOURCE: preview.figure(psnr(*pictures))}
+    Parameters
+    ----------
+    preview : Preview
+    expected : (H, W, 3) float32 array
+        The source's picture from the preview's camera, on white.
+    """
+    return {TO_SOURCE: preview.figure(psnr(preview.picture, expected))}
 
 
 def viewpoints(teacher: Field, capture: Capture | None) -> PoseDistribution:

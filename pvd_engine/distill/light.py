@@ -1,5 +1,6 @@
 """Teach a light field what another field shows."""
 
+import time
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from ..fields.light_field import LightField, Reach, bordered_occupancy
 from ..jobs.budget import Budget
 from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
+from ..train.ending import Ending
+from ..train.goal import Goal
 from ..train.loop import Training, optimise
-from ..train.pixels import PixelTable
+from ..train.pixels import READING_FRACTION, PixelTable
 from ..train.preview import Preview
-from .lesson import Lesson, goal, quick_figures
+from .lesson import Lesson, quick_figures
 from .light_objective import LightObjective, LightRecipe, hard_rays
 from .ray_source import RaySource
 
@@ -52,28 +55,33 @@ def teach_light_field(
         ``figures`` as in `measure.figures`, on one view; ``rays`` that it learned from;
         ``fine_tuned``, whether images took part; and ``flops`` of a ray.
     """
+    started = time.monotonic()
     teacher = lesson.teacher.requires_grad_(False)
     torch.manual_seed(seed)
     field = LightField(spec, bordered_occupancy(teacher.occupancy), reach(teacher, lesson.poses))
     field = field.to(teacher.device)
     hard = hard_rays(field.device) if recipe.hard_rays else None
     training = Training.start(field, seed, parts={} if hard is None else {"hard_rays": hard})
+    training.started = started
     training.resume(job)
     source = RaySource(lesson.local_poses, lesson.cameras(), field.device, seed)
     capture = lesson.capture if recipe.fine_tune > 0 else None
     pixels = None if capture is None else open_pixels(capture, training, budget, job)
     has_alpha = capture is not None and capture.has_alpha
     objective = LightObjective(training, teacher, source, recipe, hard, pixels, has_alpha)
-    preview = Preview(lesson.views(), field, job)
+    preview = Preview(lesson.views(), field, job, budget)
+    expected = lesson.picture(preview.camera)
+    ending = Ending(field, budget, preview)
+    goal = None if until_psnr is None else Goal(until_psnr, preview.camera, expected)
     try:
-        wanted = goal(until_psnr, lesson.source, preview.camera)
-        optimise(training, objective, budget, job, preview, wanted)
+        optimise(training, objective, budget, job, ending, goal)
     finally:
         if pixels is not None:
             pixels.close()
-    preview()
+    ending.finish(training.started)
+    training.count_time()
     return training, {
-        "figures": quick_figures(field, lesson, preview),
+        "figures": quick_figures(preview, expected),
         "rays": training.step * objective.batch,
         "fine_tuned": pixels is not None,
         "flops": field.flops(),
@@ -102,6 +110,7 @@ def open_pixels(
         training.field.device,
         seed=training.seed + training.step,
         wait=budget.steps is not None,
+        deadline=budget.deadline(training.started, READING_FRACTION),
         origin=training.field.space.origin,
         report=count_reporter(job, "Reading images"),
     )

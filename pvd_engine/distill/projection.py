@@ -34,6 +34,9 @@ STEPS, BATCH = 300, 1 << 13
 VIEWS = 24
 """Cameras from which each point's colour is evaluated."""
 
+FIT_FRACTION = 2 / 3
+"""Fraction of a limited time in which the encoder is fitted; the rest is for the decoder."""
+
 DECODER_STEPS, DECODER_BATCH, DECODER_RATE = 150, 4096, 1e-2
 """Steps in which a network decoder learns to read the projected features, the points of each, and
 the learning rate."""
@@ -78,7 +81,7 @@ def project(
     seed : int
         Seed of the points that are compared.
     seconds : float
-        Approximate limit of the time that is spent on fitting.
+        Approximate limit of the time that fitting takes.
 
     Returns
     -------
@@ -88,6 +91,7 @@ def project(
     """
     if student.projection == "none":
         return False
+    start = time.monotonic()
     visible = visible_points(teacher, poses, RAYS, seed)
     if len(visible) < 2:
         return False
@@ -95,9 +99,9 @@ def project(
     student.begin_projection(target)
     points = torch.cat((visible, points_in_cells(teacher, CELL_POINTS, seed)))
     if student.projection == "fit":
-        fit_encoder(student, points, target(points), seed, time.monotonic() + seconds)
+        fit_encoder(student, points, target(points), seed, start + FIT_FRACTION * seconds)
     if target.for_network:
-        teach_decoder(student, target, points, seed)
+        teach_decoder(student, target, points, seed, start + seconds)
     return True
 
 
@@ -130,7 +134,11 @@ def fit_encoder(
 
 
 def teach_decoder(
-    student: RadianceField, target: "ProjectedFeatures", points: Tensor, seed: int
+    student: RadianceField,
+    target: "ProjectedFeatures",
+    points: Tensor,
+    seed: int,
+    deadline: float,
 ) -> None:
     """Train a network decoder to give the teacher's colours from its encoder's new features.
 
@@ -143,6 +151,8 @@ def teach_decoder(
         Dataset frame.
     seed : int
         Seed of the order of the points, and of the views.
+    deadline : float
+        Value of the monotonic clock at which to stop.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -158,6 +168,8 @@ def teach_decoder(
         optimizer.zero_grad()
         (read - color[chosen]).square().mean().backward()
         optimizer.step()
+        if time.monotonic() > deadline:
+            break
 
 
 def points_in_cells(field: Field, count: int, seed: int) -> Tensor:

@@ -8,10 +8,12 @@ from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
 from ..jobs.job import Job
 from ..train.batch_size import batch_size
+from ..train.ending import Ending
+from ..train.goal import Goal
 from ..train.loop import Training, optimise
 from ..train.preview import Preview
 from .feature_match import match_features
-from .lesson import Lesson, goal, quick_figures
+from .lesson import Lesson, quick_figures
 from .objective import DistillObjective
 from .probe import visible_points
 from .projection import Start, project
@@ -36,7 +38,7 @@ def teach(
     until_psnr: float | None = None,
     checkpoint: str = "latest",
 ) -> tuple[Training[RadianceField], dict[str, Any]]:
-    """Teach a new student until the budget is spent, then settle its occupancy.
+    """Teach a new student and settle its occupancy, until the budget is spent.
 
     It continues from a checkpoint, or starts from a direct projection where the recipe has one.
 
@@ -46,7 +48,7 @@ def teach(
         Changed in place.
     lesson : Lesson
     budget : Budget
-        The time of the projection counts as spent.
+        The time of the projection counts, too.
     seed : int
     job : Job
     until_psnr : float, optional
@@ -62,6 +64,7 @@ def teach(
         ``projected``, whether it began from a projection; ``figures`` as in `measure.figures`,
         on one view; and ``stages``, the ones that took part.
     """
+    started = time.monotonic()
     teacher, recipe = lesson.teacher, lesson.recipe
     points = visible_points(teacher, lesson.local_poses, PROBE_RAYS, seed)
     features = match_features(teacher, student, points)
@@ -76,30 +79,31 @@ def teach(
     start = Start()
     parts = {"start": start, **source.parts()}
     training = Training.start(student, seed, checkpoint, companion=features, parts=parts)
+    training.started = started
     if not training.resume(job) and recipe.projection:
         start.projected = begin_projected(training, lesson, budget)
     teacher.requires_grad_(False)
     batch = batch_size(student.device, budget, CPU_SAMPLES)
     objective = DistillObjective(training, teacher, source, recipe, features, batch)
-    preview = Preview(lesson.views(), student, job)
-    wanted = goal(until_psnr, lesson.source, preview.camera)
-    optimise(training, objective, budget, job, preview, wanted)
-    student.occupancy.rebuild(student.log_density, student.step)
-    preview()
+    preview = Preview(lesson.views(), student, job, budget)
+    expected = lesson.picture(preview.camera)
+    ending = Ending(student, budget, preview)
+    goal = None if until_psnr is None else Goal(until_psnr, preview.camera, expected)
+    optimise(training, objective, budget, job, ending, goal)
+    ending.finish(training.started)
+    training.count_time()
     return training, {
         "projected": start.projected,
-        "figures": quick_figures(student, lesson, preview),
+        "figures": quick_figures(preview, expected),
         "stages": [int(stage) for stage in objective.recipe.stages],
     }
 
 
 def begin_projected(training: Training[RadianceField], lesson: Lesson, budget: Budget) -> bool:
     """Start a training from a direct projection of its teacher; return whether there was one."""
-    start = time.monotonic()
     seconds = PROJECTION_FRACTION * (budget.seconds or math.inf)
     student, seed = training.field, training.seed
     projected = project(student, lesson.teacher, lesson.local_poses, seed, seconds)
     if projected:
         training.renew_optimizer()
-    training.elapsed = time.monotonic() - start
     return projected

@@ -309,3 +309,17 @@ class Learner(Renderable):
             True when parameters were replaced, so that an optimiser must start again.
         """
         return False
+
+    def settle(self, deadline: float = math.inf) -> None:
+        """Find the cells that hold density after the last step.
+
+        Parameters
+        ----------
+        deadline : float
+            Value of the monotonic clock at which to stop; cells that are not reached stay as they
+            are.
+        """
+
+    def settling_seconds(self) -> float:
+        """Return about the time that `settle` takes without a deadline."""
+        return 0.0

@@ -1,5 +1,6 @@
 """An encoder and a decoder in the frame of a dataset."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -101,6 +102,14 @@ class RadianceField(Field, Learner):
     def refine(self, fraction: float) -> bool:
         """Let the encoder go from coarse to fine; return True when parameters were replaced."""
         return self.encoder.refine(fraction, self._occupied)
+
+    def settle(self, deadline: float = math.inf) -> None:
+        """Rebuild the occupancy grid, as far as the time suffices."""
+        self.occupancy.rebuild(self.log_density, self.step, deadline)
+
+    def settling_seconds(self) -> float:
+        """Return about the time that `settle` takes without a deadline."""
+        return self.occupancy.rebuild_seconds(self.log_density, self.step)
 
     def start_dense(self) -> None:
         """Start from a density of about 1 instead of thin fog; see `Encoder.start_dense`."""

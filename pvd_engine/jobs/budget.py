@@ -53,6 +53,16 @@ class Budget:
             None if self.steps is None else max(round(self.steps * fraction), 1),
         )
 
+    def without(self, seconds: float) -> "Budget":
+        """Return the budget that is left when some of its time is kept for other work."""
+        if self.seconds is None:
+            return self
+        return Budget(max(self.seconds - seconds, 0.01 * self.seconds), self.steps)
+
+    def deadline(self, start: float, fraction: float = 1.0) -> float:
+        """Return the value at which a clock has spent a fraction of the time since `start`."""
+        return math.inf if self.seconds is None else start + fraction * self.seconds
+
     def fraction(self, step: int, elapsed: float) -> float:
         """Return the fraction that is spent, 0 to 1.
 
@@ -75,8 +85,14 @@ class Budget:
         return self.fraction(step, elapsed) >= 1.0
 
 
-def parse_seconds(text: str) -> float:
+def parse_seconds(text: str, option: str = "--budget") -> float:
     """Return the seconds of a text such as ``"90s"``, ``"3m"``, ``"1.5h"`` or ``"120"``.
+
+    Parameters
+    ----------
+    text : str
+    option : str
+        Name of the option that gives it, for the message.
 
     Raises
     ------
@@ -87,6 +103,6 @@ def parse_seconds(text: str) -> float:
     seconds = float(found[1]) * _SECONDS[found[2]] if found else math.nan
     if not 0 < seconds <= MAX_SECONDS:
         raise UserError(
-            f"The budget '{text}' is not valid; write it as 90s, 3m or 1h, at most thirty days."
+            f"{option} '{text}' is not valid; write it as 90s, 3m or 1h, at most thirty days."
         )
     return seconds

@@ -70,6 +70,8 @@ class Job:
         Last reported value of each number.
     warnings : list of str
         Warnings reported so far.
+    seconds_after : float
+        Time that will follow the main work, such as that of a report; its time left includes it.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Job:
         self.temporary = temporary
         self.metrics: dict[str, float] = {}
         self.warnings: list[str] = []
+        self.seconds_after = 0.0
         self._events = EventLog(folder / EVENTS, listeners)
         self._cancellation = cancellation or Cancellation()
         self._progress_time = -PROGRESS_SECONDS
@@ -196,7 +199,7 @@ class Job:
             Name of the unit.
         seconds_left : float, optional
         doing : str, optional
-            Activity before the main work, such as ``"Reading images 3 of 100"``.
+            Activity before or after the main work, such as ``"Reading images 3 of 100"``.
         **metrics
             Numbers measured so far, such as ``psnr_to_images``.
         """

@@ -31,6 +31,7 @@ The keys of the JSON file, decibels for ``psnr``, null where something is not kn
 Images and renders are compared as ``pvd eval`` does, on white.
 """
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -47,7 +48,6 @@ from ..fields.base import Renderable
 from ..fields.header import read_header
 from ..fields.storage import load_any_field
 from ..files.atomic import write_bytes, write_json
-from ..jobs.fraction import fraction_reporter
 from ..jobs.hello import hello
 from ..jobs.job import Job
 from .figures import SOURCE_TO_IMAGES, TO_IMAGES, TO_SOURCE, figure
@@ -88,7 +88,9 @@ class Conversion:
     device: torch.device
 
 
-def write_report(conversion: Conversion, capture: Capture, job: Job) -> tuple[Path, dict[str, Any]]:
+def write_report(
+    conversion: Conversion, capture: Capture, job: Job, seconds: float = math.inf
+) -> tuple[Path, dict[str, Any]]:
     """Measure a conversion and write its report next to the student's file.
 
     Parameters
@@ -97,6 +99,8 @@ def write_report(conversion: Conversion, capture: Capture, job: Job) -> tuple[Pa
     capture : Capture
     job : Job
         Receives progress; its cancellation ends the work.
+    seconds : float
+        Time for measuring. At least one view is measured.
 
     Returns
     -------
@@ -118,14 +122,15 @@ def write_report(conversion: Conversion, capture: Capture, job: Job) -> tuple[Pa
     split, of_split = views_of(capture)
     views = evenly_spaced(of_split, affordable(of_split, device.type))
     job.emit("message", text=f"Writing the report: {len(views)} views of teacher and student.")
-    shown = {view.name for view in evenly_spaced(views, SHOWN_VIEWS)}
+    entries, pictures, faults = {}, {}, []
+    for index, entry, view in measure(teacher, student, views, faults, job, start + seconds):
+        entries[index] = entry
+        if len(pictures) < SHOWN_VIEWS:
+            pictures[index] = (view.name, panels(view))
+    measured = [entries[index] for index in sorted(entries)]
     altered = alteration(read_header(conversion.teacher))
-    notes = _notes(capture, split, len(of_split), len(views), altered)
-    measured, pictures = [], []
-    for entry, view in measure(teacher, student, views, notes, fraction_reporter(job)):
-        measured.append(entry)
-        if view.name in shown:
-            pictures.append((view.name, panels(view)))
+    limit = seconds if len(measured) < len(views) else None
+    notes = [*_notes(capture, split, len(of_split), len(measured), altered, limit), *faults]
     figures = _figures(measured, split, len(of_split), comparable=altered is None)
     report = {
         "schema": SCHEMA,
@@ -134,7 +139,7 @@ def write_report(conversion: Conversion, capture: Capture, job: Job) -> tuple[Pa
             "name": capture.name,
             "split": split,
             "views": len(of_split),
-            "measured": len(views),
+            "measured": len(measured),
         },
         "notes": notes,
         "comparable": altered is None,
@@ -157,7 +162,7 @@ def write_report(conversion: Conversion, capture: Capture, job: Job) -> tuple[Pa
     stem = conversion.student.with_suffix("").name
     page_path = conversion.student.with_name(f"{stem}.report.html")
     write_json(conversion.student.with_name(f"{stem}.report.json"), report)
-    write_bytes(page_path, page(report, pictures).encode())
+    write_bytes(page_path, page(report, [pictures[index] for index in sorted(pictures)]).encode())
     return page_path, figures
 
 
@@ -193,7 +198,12 @@ def alteration(header: dict[str, Any]) -> str | None:
 
 
 def _notes(
-    capture: Capture, split: str, of_split: int, measured: int, altered: str | None
+    capture: Capture,
+    split: str,
+    of_split: int,
+    measured: int,
+    altered: str | None,
+    limit: float | None,
 ) -> list[str]:
     notes = []
     if altered is not None:
@@ -212,8 +222,9 @@ def _notes(
     elif split == "val":
         notes.append("The capture has no test images, so validation views were measured.")
     if measured < of_split:
+        reason = "" if limit is None else f", those that {limit:.3g} s sufficed for"
         notes.append(
-            f"Measured on {measured} of the {of_split} {split} views, evenly spaced; "
+            f"Measured on {measured} of the {of_split} {split} views, evenly spaced{reason}; "
             "pvd eval measures them all."
         )
     return notes

@@ -1,5 +1,7 @@
 """Views of a capture that a report measures, and the figures of each."""
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -8,8 +10,10 @@ import numpy as np
 from ..data.capture import Capture, View
 from ..data.images.downscale import view_on_white
 from ..data.images.masks import load_mask
+from ..data.splits import spread_order
 from ..errors import UserError
 from ..fields.base import Renderable
+from ..jobs.job import Job
 from ..render.render import render_image
 from .image_metrics import SSIM_WINDOW, leaves_something, mean_psnr, psnr, ssim
 from .pictures import ViewPictures
@@ -48,9 +52,13 @@ def measure(
     student: Renderable,
     views: Sequence[View],
     notes: list[str],
-    progress: Callable[[float], None],
-) -> Iterator[tuple[dict[str, Any], ViewPictures]]:
+    job: Job,
+    deadline: float = math.inf,
+) -> Iterator[tuple[int, dict[str, Any], ViewPictures]]:
     """Render views of teacher and student and compare them with the images and each other.
+
+    Their order is chosen before, and every beginning of it is evenly spread: the figures do not
+    depend on which views are rendered fast.
 
     Parameters
     ----------
@@ -58,23 +66,47 @@ def measure(
     views : sequence of View
     notes : list of str
         Receives a sentence for each image that cannot be read.
-    progress : callable
-        Called with the fraction that is done; may raise to stop.
+    job : Job
+        Receives progress; its cancellation ends the work.
+    deadline : float
+        Value of the monotonic clock by which all is done, judged by the views before; one view is
+        measured in any case.
 
     Yields
     ------
+    index : int
+        Of the view.
     entry : dict
         Entry of ``views`` in the report.
     view : ViewPictures
+
+    Raises
+    ------
+    Cancelled
+        The job was cancelled.
     """
+    start, count = time.monotonic(), len(views)
+    seconds = deadline - start
 
     def picture(field: Renderable, view: View, before: int) -> np.ndarray:
         def report(fraction: float) -> None:
-            progress((before + fraction) / (2 * len(views)))
+            job.raise_if_cancelled()
+            done, elapsed = (before + fraction) / (2 * count), time.monotonic() - start
+            job.progress(
+                doing=f"Measuring {before // 2 + 1}/{count}",
+                fraction=done,
+                seconds_left=min(elapsed * (1 - done) / done, max(seconds - elapsed, 0.0)),
+            )
 
         return render_image(field, view.camera, report).on_white()
 
-    for number, view in enumerate(views):
+    for number, index in enumerate(spread_order(len(views))):
+        if number > 0:
+            each = (time.monotonic() - start) / number
+            count = int(min(len(views), max(seconds / each, number)))
+        if number == count:
+            return
+        view = views[index]
         truth, counts = _truth(view, notes)
         pictures = ViewPictures(
             view.name,
@@ -91,7 +123,7 @@ def measure(
             "after": quality(pictures.student, truth, counts),
             "to_teacher": quality(pictures.student, pictures.teacher),
         }
-        yield entry, pictures
+        yield index, entry, pictures
 
 
 def _truth(view: View, notes: list[str]) -> tuple[np.ndarray | None, np.ndarray | None]:

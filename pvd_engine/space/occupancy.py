@@ -4,6 +4,8 @@ Müller et al., "Instant neural graphics primitives", 2022, appendix E.2: a deca
 sampled densities, thresholded into one bit a cell.
 """
 
+import math
+import time
 from collections.abc import Callable
 
 import torch
@@ -19,6 +21,9 @@ MAX_THRESHOLD = 0.01
 
 CHUNK = 1 << 16
 """Points of one query of density, upper bound."""
+
+CELLS_BETWEEN_TIMES = 1 << 13
+"""Cells that are sampled between two checks of the time, where it is limited."""
 
 
 class OccupancyGrid(nn.Module):
@@ -173,10 +178,13 @@ class OccupancyGrid(nn.Module):
         return anywhere.unique().to(self.box.device)
 
     @torch.no_grad()
-    def rebuild(self, log_density: Callable[[Tensor], Tensor], step: float) -> None:
+    def rebuild(
+        self, log_density: Callable[[Tensor], Tensor], step: float, deadline: float = math.inf
+    ) -> None:
         """Sample the occupied cells and their neighbours again; all others become empty.
 
-        Cells that no camera sees (negative values) stay empty.
+        Cells that no camera sees (negative values) stay empty. Cells that the time does not suffice
+        for stay as they are; those that are occupied come first.
 
         Parameters
         ----------
@@ -184,19 +192,49 @@ class OccupancyGrid(nn.Module):
             A function (N, 3) points, dataset frame -> (N,) log extinction per dataset unit.
         step : float
             Ray-marching step, dataset units.
+        deadline : float
+            Value of the monotonic clock at which to stop.
         """
-        device = self.box.device
-        near = nn.functional.max_pool3d(self.binary[None, None].float(), 3, stride=1, padding=1)
-        candidates = ((near[0, 0] > 0) & (self.values >= 0)).view(-1).nonzero().view(-1)
-        peak = torch.zeros(self.resolution**3, device=device)
-        sobol = torch.quasirandom.SobolEngine(3, scramble=True, seed=0)
-        offsets = sobol.draw(self.space.probes_per_cell).to(device)
-        for cells in candidates.split(CHUNK):
-            for offset in offsets:
-                # A cell that is occupied already needs no further sample.
-                cells = cells[peak[cells] <= MAX_THRESHOLD]
-                points = self.points_in_cells(cells, offset.expand(len(cells), 3))
-                thickness = self._thickness(log_density, points, step)
-                peak[cells] = torch.maximum(peak[cells], thickness)
+        candidates, at_once = self._candidates(), CHUNK
+        kept = self.binary.view(-1).bool()
+        if deadline < math.inf:
+            candidates = torch.cat((candidates[kept[candidates]], candidates[~kept[candidates]]))
+            at_once = CELLS_BETWEEN_TIMES
+        peak = torch.zeros(self.resolution**3, device=self.box.device)
+        for cells in candidates.split(at_once):
+            if time.monotonic() > deadline:
+                break
+            peak[cells] = self._peaks(log_density, cells, step)
+            kept[cells] = False
         self.values.copy_(torch.where(self.values < 0, self.values, peak.view_as(self.values)))
         self.refresh()
+        self.binary.view(-1)[kept] = 1
+
+    @torch.no_grad()
+    def rebuild_seconds(self, log_density: Callable[[Tensor], Tensor], step: float) -> float:
+        """Return about the time that `rebuild` takes, measured on a part of its cells."""
+        candidates = self._candidates()
+        part = candidates[:: len(candidates) // CELLS_BETWEEN_TIMES + 1]
+        if len(part) == 0:
+            return 0.0
+        start = time.monotonic()
+        self._peaks(log_density, part, step).cpu()  # a GPU has computed them then
+        return (time.monotonic() - start) * len(candidates) / len(part)
+
+    def _candidates(self) -> Tensor:
+        """Return the flat cells (N,), ascending, that are occupied or have occupied neighbours."""
+        near = nn.functional.max_pool3d(self.binary[None, None].float(), 3, stride=1, padding=1)
+        return ((near[0, 0] > 0) & (self.values >= 0)).view(-1).nonzero().view(-1)
+
+    def _peaks(self, log_density: Callable[[Tensor], Tensor], cells: Tensor, step: float) -> Tensor:
+        """Return the largest optical thickness (N,) of one step that is sampled in each cell."""
+        peak = torch.zeros(len(cells), device=cells.device)
+        sobol = torch.quasirandom.SobolEngine(3, scramble=True, seed=0)
+        below = torch.arange(len(cells), device=cells.device)
+        for offset in sobol.draw(self.space.probes_per_cell).to(cells.device):
+            # A cell that is occupied already needs no further sample.
+            below = below[peak[below] <= MAX_THRESHOLD]
+            points = self.points_in_cells(cells[below], offset.expand(len(below), 3))
+            thickness = self._thickness(log_density, points, step)
+            peak[below] = torch.maximum(peak[below], thickness)
+        return peak

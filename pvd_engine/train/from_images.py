@@ -16,10 +16,11 @@ from ..space.seen import exclude_unseen
 from ..space.space_map import BoxMap
 from .batch_size import BatchSize, batch_size
 from .distortion import distortion
+from .ending import Ending
 from .goal import Goal
 from .loop import Training, optimise
 from .picture_error import picture_error
-from .pixels import PixelTable
+from .pixels import READING_FRACTION, PixelTable
 from .preview import Preview, preview_views
 
 OCCUPANCY_EVERY = 16
@@ -91,7 +92,7 @@ def train_from_images(
     job: Job,
     until_psnr: float | None = None,
 ) -> dict[str, Any]:
-    """Optimise a field on the train split until the budget is spent, then settle its occupancy.
+    """Optimise a field on the train split and settle its occupancy, until the budget is spent.
 
     Parameters
     ----------
@@ -114,6 +115,7 @@ def train_from_images(
         field.device,
         seed=training.seed + training.step,  # a resumed training sees other images first
         wait=budget.steps is not None,
+        deadline=budget.deadline(training.started, READING_FRACTION),
         origin=field.space.origin,
         report=count_reporter(job, "Reading images"),
     )
@@ -122,11 +124,13 @@ def train_from_images(
         exclude_unseen(field.occupancy, pixels.cameras, field.step, training.seed)
     batch = batch_size(field.device, budget, field.cpu_samples)
     objective = ImageObjective(training, pixels, batch)
-    preview = Preview(preview_views(capture), field, job)
+    preview = Preview(preview_views(capture), field, job, budget)
     goal = None
     if until_psnr is not None and preview.truth is not None:
         goal = Goal(until_psnr, preview.camera, preview.truth, preview.counts)
+    ending = Ending(field, budget, preview)
     with pixels:
-        optimise(training, objective, budget, job, preview, goal)
-    field.occupancy.rebuild(field.log_density, field.step)
-    return {TO_IMAGES: preview.figure(preview())}
+        optimise(training, objective, budget, job, ending, goal)
+    decibels = ending.finish(training.started)
+    training.count_time()
+    return {TO_IMAGES: preview.figure(decibels)}

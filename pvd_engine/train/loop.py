@@ -16,6 +16,7 @@ from ..fields.encoders.base import ParameterGroup
 from ..jobs.budget import Budget
 from ..jobs.checkpoint import load_checkpoint, save_checkpoint
 from ..jobs.job import Job
+from .ending import Ending
 from .goal import Goal
 from .history import History
 from .optimizer import FieldOptimizer
@@ -30,7 +31,7 @@ GOAL_STEPS = 50
 """Steps between two checks whether the field has reached its goal."""
 
 PREVIEWS = 4
-"""Pictures of a validation view over the whole budget."""
+"""Pictures of a validation view over the whole budget, the one at its end included."""
 
 MIN_RAYS, MAX_RAYS = 64, 1 << 16
 """Rays per step, lower and upper bound."""
@@ -41,8 +42,11 @@ WARM_UP_STEPS = 20
 FINAL_RATE = 0.1
 """Fraction of its start to which the learning rate falls exponentially."""
 
-CHECKPOINT_LAYOUT = 2
+CHECKPOINT_LAYOUT = 3
 """Number of the checkpoints' layout, raised when they hold their parts in another way."""
+
+FADING = 0.9
+"""Factor of what earlier steps count at each step, in means of metrics and in the longest step."""
 
 SomeLearner = TypeVar("SomeLearner", bound=Learner)
 
@@ -75,8 +79,13 @@ class Training(Generic[SomeLearner]):
     checkpoint : str
         Name of its checkpoint in the job folder.
     step : int
+    started : float
+        Value of the monotonic clock at which it began; later where it was interrupted, so that
+        interruptions do not count.
     elapsed : float
-        Seconds spent in the loop, interruptions not counted.
+        Seconds spent from then on, as last counted.
+    prepared : float
+        Seconds that were spent before the first step.
     rays : float
         Rays of the next step; its whole part is cast.
     history : History
@@ -93,7 +102,9 @@ class Training(Generic[SomeLearner]):
     seed: int
     checkpoint: str = "latest"
     step: int = 0
+    started: float = 0.0
     elapsed: float = 0.0
+    prepared: float = 0.0
     rays: float = 256.0
     history: History = dataclasses.field(default_factory=History)
     companion: nn.Module | None = None
@@ -109,14 +120,29 @@ class Training(Generic[SomeLearner]):
         parts: dict[str, Part] | None = None,
     ) -> "Training[SomeLearner]":
         """Return a training at step 0."""
-        optimizer = FieldOptimizer(_groups(field, companion))
-        generator = torch.Generator().manual_seed(seed)
+        started = time.monotonic()
         return cls(
-            field, optimizer, generator, seed, checkpoint, companion=companion, parts=parts or {}
+            field,
+            FieldOptimizer(_groups(field, companion)),
+            torch.Generator().manual_seed(seed),
+            seed,
+            checkpoint,
+            started=started,
+            companion=companion,
+            parts=parts or {},
         )
 
     def _path(self, job: Job) -> Path:
         return job.checkpoints / f"{self.checkpoint}.safetensors"
+
+    @property
+    def optimised(self) -> float:
+        """Seconds spent since the first step began."""
+        return self.elapsed - self.prepared
+
+    def count_time(self) -> None:
+        """Count the time until now as spent."""
+        self.elapsed = time.monotonic() - self.started
 
     def renew_optimizer(self) -> None:
         """Forget the moments, after parameters were replaced."""
@@ -142,6 +168,7 @@ class Training(Generic[SomeLearner]):
             "layout": CHECKPOINT_LAYOUT,
             "step": self.step,
             "elapsed": self.elapsed,
+            "prepared": self.prepared,
             "rays": self.rays,
         }
         save_checkpoint(self._path(job), tensors, header)
@@ -171,6 +198,8 @@ class Training(Generic[SomeLearner]):
         try:
             self._load(tensors)
             self.step, self.elapsed, self.rays = header["step"], header["elapsed"], header["rays"]
+            self.started = time.monotonic() - self.elapsed
+            self.prepared = header["prepared"]
         except (LookupError, RuntimeError, TypeError, ValueError) as error:
             raise UserError(
                 f"The checkpoint '{path}' does not fit this training; start again with --restart."
@@ -223,7 +252,7 @@ def optimise(
     objective: Callable[[int, float], tuple[Tensor, dict[str, float]]],
     budget: Budget,
     job: Job,
-    preview: Callable[[], object],
+    ending: Ending,
     goal: Goal | None = None,
 ) -> None:
     """Minimise an objective until the budget is spent, or the field is good enough.
@@ -233,12 +262,13 @@ def optimise(
     training : Training
         Changed in place.
     objective : callable
-        (step, fraction of the budget that is spent) -> (loss, metrics to report).
+        (step, fraction of the steps' part of the budget that is spent) -> (loss, metrics).
     budget : Budget
+        Of the whole training: what came before the first step and what follows the last counts.
     job : Job
         Receives progress and checkpoints; its cancellation ends the optimisation.
-    preview : callable
-        Shows the state of the field; called `PREVIEWS` times over the budget.
+    ending : Ending
+        Shows the state of the field, and states the time to keep for the end.
     goal : Goal, optional
         Quality at which to stop; checked every `GOAL_STEPS` steps.
 
@@ -249,12 +279,20 @@ def optimise(
     UserError
         The loss is no longer a finite number.
     """
-    start = time.monotonic() - training.elapsed
+    training.count_time()
+    if training.step == 0:
+        training.prepared = training.elapsed
     reported = saved = time.monotonic()
     first_step, first_elapsed = training.step, training.elapsed
     shown: dict[str, float] = {}  # running means of the metrics
-    while not budget.done(training.step, training.elapsed):
-        fraction = budget.fraction(training.step, training.elapsed)
+    previews = int(budget.fraction(training.step, training.optimised) * PREVIEWS)
+    longest = 0.0  # seconds of the longest of the last steps
+    while True:
+        limit, begun = budget.without(training.prepared + ending.seconds), time.monotonic()
+        # Stop nearest to the limit: half a step may be too much.
+        if training.step > 0 and limit.done(training.step, training.optimised + longest / 2):
+            break
+        fraction = limit.fraction(training.step, training.optimised)
         if training.field.refine(fraction):
             training.renew_optimizer()
         loss, metrics = objective(training.step, fraction)
@@ -267,14 +305,16 @@ def optimise(
                 "start again with another seed or a smaller preset."
             )
         for name, value in metrics.items():
-            shown[name] = 0.9 * shown.get(name, value) + 0.1 * value
+            shown[name] = FADING * shown.get(name, value) + (1 - FADING) * value
+        training.count_time()
         now = time.monotonic()
-        training.elapsed = now - start
+        if training.step > first_step + 1:  # the first one loads kernels, too
+            longest = max(FADING * longest, now - begun)
         training.history.add(training.step, training.elapsed, training_loss, metrics)
         if job.cancelled:
             training.save(job)
             raise Cancelled
-        done = budget.fraction(training.step, training.elapsed)
+        done = limit.fraction(training.step, training.optimised)
         if now - reported > PROGRESS_SECONDS:
             reported = now
             steps, seconds = training.step - first_step, training.elapsed - first_elapsed
@@ -283,7 +323,9 @@ def optimise(
                 fraction=done,
                 rate=steps / seconds,
                 unit="step",
-                seconds_left=training.elapsed * (1 - done) / max(done, 1e-6),
+                seconds_left=training.optimised * (1 - done) / max(done, 1e-6)
+                + ending.seconds
+                + job.seconds_after,
                 doing=None,
                 **shown,
             )
@@ -292,8 +334,9 @@ def optimise(
             training.save(job)
         if goal is not None and training.step % GOAL_STEPS == 0 and goal.reached(training.field):
             break
-        if int(done * PREVIEWS) > int(fraction * PREVIEWS):
-            preview()
-            training.elapsed = time.monotonic() - start
+        if previews < int(done * PREVIEWS) < PREVIEWS:
+            previews = int(done * PREVIEWS)
+            ending.show()
+            training.count_time()
     if training.step > first_step:  # what follows may be stopped, too
         training.save(job)

@@ -1,6 +1,8 @@
 """The training images as one table of pixels with their rays."""
 
 import itertools
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import TracebackType
@@ -37,6 +39,9 @@ READERS = 2
 FIRST_VIEWS = 32
 """Images that are read before the first step where not all pixels fit."""
 
+READING_FRACTION = 0.2
+"""Fraction of the budget's time after which training begins with the images that are read."""
+
 RENEW_EVERY = 4
 """Draws between two images that bring new pixels where not all pixels fit."""
 
@@ -44,7 +49,8 @@ RENEW_EVERY = 4
 class PixelTable:
     """The pixels of a set of views that count, or as many of them as fit into memory.
 
-    Where all fit, all are read before the first draw. Otherwise each view has a part of the table:
+    Where all fit, all are read before the first draw, or during training those that the time does
+    not suffice for. Otherwise each view has a part of the table:
     pixels at random, spread evenly over its image. The first images are read at once, the others
     during training, in random order. After that, a view's pixels are replaced by others of it,
     again and again, so that over time all pixels are drawn equally often.
@@ -89,6 +95,7 @@ class PixelTable:
             room = limit // (color_bytes + POSITION_BYTES)
             # Each view rounds its part up to a whole pixel.
             self.fraction = max(room - len(views), 1) / total
+        if self.fraction < 1 or not wait:
             order = np.random.default_rng(seed).permutation(len(views))
             views = [views[index] for index in order]
         self.cameras = CameraBatch.from_cameras([view.camera for view in views], device, origin)
@@ -116,6 +123,7 @@ class PixelTable:
         seed: int = 0,
         limit: int | None = None,
         wait: bool = True,
+        deadline: float = math.inf,
         origin: np.ndarray | None = None,
         report: Callable[[int, int], None] = lambda number, count: None,
     ) -> "PixelTable":
@@ -132,6 +140,9 @@ class PixelTable:
         wait : bool
             Wait for the next image where pixels are due for renewal, so that a seed gives the same
             draws each time.
+        deadline : float
+            Value of the monotonic clock after which images are read during training instead of
+            now; one is read in any case.
         origin : (3,) float64 array, optional
             Position in the dataset frame from which rays are counted; zero if not given.
         report : callable
@@ -149,6 +160,8 @@ class PixelTable:
         first = len(chosen) if table.fraction == 1 else min(len(chosen), FIRST_VIEWS)
         try:
             for number in range(first):
+                if number > 0 and time.monotonic() > deadline:
+                    break
                 report(number + 1, first)
                 table._take()
             while table.filled == 0 and len(table._bounds) <= len(chosen):
@@ -161,7 +174,7 @@ class PixelTable:
         except BaseException:
             table.close()
             raise
-        if table.fraction == 1:
+        if table._complete:
             table.close()
         return table
 
@@ -235,8 +248,13 @@ class PixelTable:
                     _read, slot, views[slot], self.fraction, with_positions, self._deep, random
                 )
 
+    @property
+    def _complete(self) -> bool:
+        """Whether the table holds all pixels."""
+        return self.fraction == 1 and len(self._bounds) > len(self._names)
+
     def _renew(self) -> None:
-        if self.fraction == 1:
+        if self._complete:
             return
         self._draws += 1
         if self._draws % RENEW_EVERY == 0 and (self._wait or self._reader.ready):

@@ -1,5 +1,6 @@
 """Convert a field into another architecture by Progressive Volume Distillation."""
 
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional
 
 from ..errors import UserError
-from ..jobs.budget import Budget
+from ..jobs.budget import Budget, parse_seconds
 from ..jobs.job import Job
 from ..jobs.verb import Verb
 from .file_size import parse_size
@@ -164,11 +165,33 @@ class ConvertArguments(MakingArguments):
     """Measure the student when it is done, and write figures, pictures and curves next to its file.
     They are OUT.report.json and OUT.report.html; needs --capture."""
 
+    report_budget: Annotated[str | None, Shown("Report Time")] = None
+    """Time for measuring the report, such as 30s or 2m; half of the conversion's when not given.
+    As many test views as fit are measured, at least one. With --steps there is no limit when not
+    given."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.max_size is not None:
             parse_size(self.max_size)
+        self.report_seconds()
 
+    def report_seconds(self) -> float:
+        """Return the time for measuring the report; infinite without a limit.
+
+        Raises
+        ------
+        UserError
+            --report-budget is not valid.
+        """
+        if self.report_budget is not None:
+            return parse_seconds(self.report_budget, "--report-budget")
+        seconds = Budget.parse(self.budget, self.steps).seconds
+        return math.inf if seconds is None else REPORT_FRACTION * seconds
+
+
+REPORT_FRACTION = 0.5
+"""Time for measuring the report, as a fraction of the budget, when it is not given."""
 
 BRIDGE_FRACTION = 0.4
 """Fraction of the budget that a conversion through a sparse tensor spends on reaching it."""
@@ -217,6 +240,9 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         projection=arguments.projection,
     )
     lesson = Lesson(teacher, viewpoints(teacher, capture), capture, recipe)
+    reports = arguments.report and capture is not None
+    if reports and arguments.report_seconds() < math.inf:
+        job.seconds_after = arguments.report_seconds()
     make = _light_field if arguments.to == LIGHT_FIELD else _radiance_field
     training, report = make(arguments, lesson, job)
     student = training.field
@@ -238,7 +264,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         **report,
     }
     save_field(arguments.out, student)
-    page, figures = _write_report(arguments, lesson, training, job)
+    page, figures = _write_report(arguments, lesson, training, job) if reports else (None, None)
     return {
         "out": str(arguments.out),
         "to": arguments.to,
@@ -326,12 +352,11 @@ def _light_field(
 
 def _write_report(
     arguments: ConvertArguments, lesson: "Lesson", training: "Training", job: Job
-) -> tuple[str | None, dict[str, Any] | None]:
-    """Write the report next to the field, if one is asked for; return its page and figures."""
+) -> tuple[str, dict[str, Any] | None]:
+    """Write the report next to the field; return its page and figures."""
     from ..measure.report import Conversion, write_report
 
-    if lesson.capture is None or not arguments.report:
-        return None, None
+    assert lesson.capture is not None
     settings = {field.name: getattr(arguments, field.name) for field in fields(arguments)}
     conversion = Conversion(
         teacher=arguments.field,
@@ -343,7 +368,7 @@ def _write_report(
         settings={k: v.name if isinstance(v, Path) else v for k, v in settings.items()},
         device=training.field.device,
     )
-    page, figures = write_report(conversion, lesson.capture, job)
+    page, figures = write_report(conversion, lesson.capture, job, arguments.report_seconds())
     return str(page), figures
 
 

@@ -20,7 +20,8 @@ class MakingArguments(ComputingArguments):
     degree 2 (sh) or 3 (sh3)."""
 
     budget: str | None = None
-    """Time to spend: 90s, 3m, 1h; three minutes when neither this nor --steps is given."""
+    """Time to spend on the field, all included: 90s, 3m, 1h; three minutes when neither this nor
+    --steps is given."""
 
     steps: Annotated[int | None, Shown("Steps")] = None
     """Steps to take, instead of a time."""

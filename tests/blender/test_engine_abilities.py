@@ -114,12 +114,14 @@ def test_a_composition_is_trained_and_converted_by_the_buttons(frame, engine, mo
     frame.convert_field.active_field = 0
     student = values.student
     student.architecture, student.stages, student.max_size = "vm", "23", " 3MB "
+    student.report_budget = "90s"
     student.hard_rays, student.density_constraint, student.projection = False, False, False
     OPERATORS.convert()
     made = newest(frame)
     assert engine("info", made.path)["field"]["architecture"]["name"] == "vm"
     told = request_of(made)
     assert (told["stages"], told["max_size"]) == ("23", "3MB") and "through" not in told
+    assert told["report_budget"] == "90s"
     assert "hard_poses" not in told, "what is as the engine has it is not sent"
     assert not told["hard_rays"]
     assert not told["density_constraint"] and not told["projection"]

@@ -1,6 +1,7 @@
 """The table of training pixels: whole where it fits, and else a part of every view, renewed."""
 
 import json
+import math
 import threading
 import time
 
@@ -157,6 +158,20 @@ def test_an_image_that_cannot_be_read_is_reported_even_while_training_goes_on(vi
         ):
             draws(table, 4 * COUNT)
         assert not reading_threads()
+
+
+def test_images_that_the_time_does_not_suffice_for_are_read_during_training(views):
+    with PixelTable.open(views, CPU, wait=False, deadline=-math.inf) as table:
+        assert table.filled == WIDTH * HEIGHT, "one image, at random"
+        first = draws(table, 1)[0][:, 0].unique()
+        assert len(first) == 1
+        deadline = time.monotonic() + 60
+        while table.filled < COUNT * WIDTH * HEIGHT and time.monotonic() < deadline:
+            table.draw(64, torch.Generator())
+        seen = draws(table, 200)[0]
+    assert len(seen[:, 0].unique()) == COUNT
+    assert len({tuple(pixel) for pixel in seen.tolist()}) > 0.9 * COUNT * WIDTH * HEIGHT
+    assert not reading_threads()
 
 
 @pytest.mark.parametrize("fraction", [0.01, 0.37, 0.999, 1.0])

@@ -49,7 +49,7 @@ def _draw_distillation(body: UILayout, student: StudentSettings) -> None:
     for name in ("projection", "density_constraint", "inherit"):
         column.prop(student, name)
     body.prop(student, "through")
-    body.prop(student, "report")
+    _draw_report(body, student)
 
 
 def _draw_light(body: UILayout, student: StudentSettings) -> None:
@@ -59,7 +59,14 @@ def _draw_light(body: UILayout, student: StudentSettings) -> None:
     for name in ("ray_skip_empty", "ray_hard", "ray_importance"):
         column.prop(student, name)
     body.prop(student, "fine_tune", slider=True)
+    _draw_report(body, student)
+
+
+def _draw_report(body: UILayout, student: StudentSettings) -> None:
     body.prop(student, "report")
+    row = body.row()
+    row.active = student.report
+    row.prop(student, "report_budget", placeholder="Automatic")
 
 
 CLASSES = (CONVERT_FIELD_PT_convert,)
