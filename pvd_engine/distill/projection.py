@@ -14,6 +14,7 @@ from torch import Tensor
 from ..data.geometry.poses import PoseDistribution
 from ..fields.base import Field
 from ..fields.decoders import spherical_harmonics
+from ..fields.encoders.base import ParameterGroup
 from ..fields.radiance_field import RadianceField
 from ..train.loop import FINAL_RATE
 from ..train.optimizer import FieldOptimizer
@@ -150,14 +151,11 @@ def teach_decoder(
         origins = target.origins[torch.randint(VIEWS, (len(points),), generator=generator)]
         directions = torch.nn.functional.normalize(points - origins, dim=-1)
         _, color = target.teacher(points, directions)
-    parameters = student.color_parameters()
-    optimizer = torch.optim.Adam(parameters, lr=DECODER_RATE, betas=(0.9, 0.99))
+    optimizer = FieldOptimizer([ParameterGroup(student.color_parameters(), DECODER_RATE)])
     for _ in range(DECODER_STEPS):
         chosen = torch.randint(len(points), (DECODER_BATCH,), generator=generator).to(points.device)
         read = student.color_from(directions[chosen], features[chosen])
-        optimizer.zero_grad()
-        (read - color[chosen]).square().mean().backward()
-        optimizer.step()
+        optimizer.step((read - color[chosen]).square().mean(), 1.0)
 
 
 def points_in_cells(field: Field, count: int, seed: int) -> Tensor:

@@ -1,6 +1,5 @@
 """The first event of a job: versions and device of the engine."""
 
-import importlib.metadata
 import platform
 from typing import Any
 
@@ -34,9 +33,11 @@ def hello(device: str | None) -> dict[str, Any]:
 
 
 def _version(distribution: str) -> str | None:
+    from importlib import metadata
+
     try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
         return None
 
 

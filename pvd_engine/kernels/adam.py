@@ -5,10 +5,7 @@ sample met neither drift on old momentum nor cost memory traffic.
 """
 
 import math
-from collections.abc import Iterable
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from .launch import use_warp
@@ -93,61 +90,3 @@ def adam_step_sparse_warp(
         root=1 / math.sqrt(1 - beta2**step),
         epsilon=epsilon,
     )
-
-
-class SkipZeroAdam(torch.optim.Optimizer):
-    """Adam that skips rows whose gradient is all zero; for tables of features.
-
-    Parameters
-    ----------
-    parameters : iterable of tensors or of groups
-        As for any torch optimiser; float32 and contiguous.
-    lr : float
-        Learning rate.
-    betas : (float, float)
-        Decay of the running means; instant-ngp's 0.9 and 0.99 unless given.
-    eps : float
-        Added to the denominator; instant-ngp's 1e-15 unless given.
-    """
-
-    def __init__(
-        self,
-        parameters: Iterable[Any],
-        lr: float = 1e-2,
-        betas: tuple[float, float] = (0.9, 0.99),
-        eps: float = 1e-15,
-    ) -> None:
-        super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps})
-
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> Any:
-        """Update every parameter that has a gradient; return the closure's value, if given."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, group)
-        return loss
-
-    def _update(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["step"] = torch.tensor(0.0)
-            state["exp_avg"] = torch.zeros_like(parameter)
-            state["exp_avg_sq"] = torch.zeros_like(parameter)
-        state["step"] += 1
-        gradient = parameter.grad
-        assert gradient is not None
-        adam_step_sparse(
-            parameter,
-            gradient.contiguous(),
-            state["exp_avg"],
-            state["exp_avg_sq"],
-            group["lr"],
-            group["betas"],
-            group["eps"],
-            int(state["step"]),
-        )

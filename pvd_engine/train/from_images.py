@@ -119,7 +119,7 @@ def train_from_images(
     )
     job.warn(pixels.notes())
     if training.step == 0:
-        exclude_unseen(field.occupancy, pixels.cameras, field.step, training.seed)
+        exclude_unseen(field.occupancy, pixels.cameras, training.seed)
     objective = ImageObjective(training, pixels)
     preview = Preview(preview_views(capture), field, job)
     goal = None
