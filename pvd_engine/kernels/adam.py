@@ -73,12 +73,12 @@ def adam_step_sparse_warp(
     step: int,
 ) -> None:
     """Compute `adam_step_sparse` by the Warp kernel."""
-    from .sources.adam import CONSTANT_COLUMNS, step_kernel
+    from .sources.adam import STEP_KERNELS
 
     beta1, beta2 = betas
     rows = len(parameter)
     columns = parameter.numel() // max(rows, 1)
-    step_kernel(columns if columns in CONSTANT_COLUMNS else 0).launch(
+    STEP_KERNELS.get(columns, STEP_KERNELS[0]).launch(
         rows,
         parameter=parameter.detach().view(rows, columns),
         gradient=gradient.view(rows, columns),

@@ -38,6 +38,10 @@ def {name}(first, last, stride, {arguments}):
 """Source of the Warp kernel around a body; thread t works on `stride` items, or up to `last`."""
 
 
+DECLARED: list["Kernel"] = []
+"""Every kernel that the modules imported so far declare."""
+
+
 class Size(int):
     """Annotates an argument whose value is the size of that name in the tensors' shapes."""
 
@@ -105,7 +109,12 @@ def kernel(
     fused : bool
         Whether the compiler may fuse a product and a sum, which rounds once instead of twice.
     """
-    return lambda declaration: Kernel(declaration, native, name or declaration.__name__, fused)
+
+    def declare(declaration: Callable[..., Any]) -> Kernel:
+        DECLARED.append(Kernel(declaration, native, name or declaration.__name__, fused))
+        return DECLARED[-1]
+
+    return declare
 
 
 class Kernel:
@@ -125,6 +134,7 @@ class Kernel:
         self, declaration: Callable[..., Any], native: str | None, name: str, fused: bool
     ) -> None:
         self.name = name
+        self.module = declaration.__module__
         self._declaration = declaration
         self._native = native
         self._fused = fused

@@ -7,8 +7,6 @@ updated in vector registers with the untouched rows masked out.
 # Annotations are values here, unknown to type checkers.
 # pyright: reportInvalidTypeForm=false, reportCallIssue=false
 
-from functools import cache
-
 from ..declare import Kernel, Size, float32, kernel
 
 STEP = """
@@ -52,8 +50,7 @@ CONSTANT_COLUMNS = (1, 2, 4, 8)
 """Row lengths that are constants to the compiler, so that it vectorises over rows."""
 
 
-@cache
-def step_kernel(columns: int) -> Kernel:
+def _declare(columns: int) -> Kernel:
     """Declare the kernel for rows of `columns` numbers (0: any number)."""
 
     @kernel(
@@ -76,3 +73,7 @@ def step_kernel(columns: int) -> Kernel:
     ): ...
 
     return adam_step
+
+
+STEP_KERNELS = {columns: _declare(columns) for columns in (0, *CONSTANT_COLUMNS)}
+"""Kernels by the length of rows; 0 is for any length."""

@@ -8,9 +8,10 @@ the table is touched one entry at a time, which beats the processor's gather ins
 # Annotations are values here, unknown to type checkers.
 # pyright: reportInvalidTypeForm=false, reportCallIssue=false
 
-from functools import cache
-
 from ..declare import Kernel, Size, float32, int32, kernel
+
+FEATURE_COUNTS = (1, 2, 4, 8)
+"""Numbers of features per level for which there is a kernel."""
 
 PREAMBLE = """
 #if defined(__CUDA_ARCH__)
@@ -111,21 +112,6 @@ BACKWARD = (
 )
 
 
-@cache
-def forward_kernel(features: int) -> Kernel:
-    """Declare the encoding: reads `table`, writes `encoded`."""
-    return _declare("hash_grid_forward", FORWARD, features)
-
-
-@cache
-def backward_kernel(features: int) -> Kernel:
-    """Declare the gradient: reads that of the encoding, `encoded`, and adds to `table` its own.
-
-    On the CPU no two threads may work on the same level at once.
-    """
-    return _declare("hash_grid_backward", BACKWARD, features)
-
-
 def _declare(name: str, native: str, features: int) -> Kernel:
     """Declare a kernel for this number of features."""
 
@@ -145,3 +131,11 @@ def _declare(name: str, native: str, features: int) -> Kernel:
     ): ...
 
     return hash_grid
+
+
+FORWARD_KERNELS = {n: _declare("hash_grid_forward", FORWARD, n) for n in FEATURE_COUNTS}
+"""The encoding, by features of a level: reads `table`, writes `encoded`."""
+
+BACKWARD_KERNELS = {n: _declare("hash_grid_backward", BACKWARD, n) for n in FEATURE_COUNTS}
+"""The gradient, by features of a level: reads that of the encoding, `encoded`, and adds to `table`
+its own. On the CPU no two threads may work on the same level at once."""
