@@ -16,6 +16,7 @@ from ..fields.base import Field
 from ..fields.decoders import spherical_harmonics
 from ..fields.encoders.base import ParameterGroup
 from ..fields.radiance_field import RadianceField
+from ..kernels.widest import widest
 from ..train.loop import FINAL_RATE
 from ..train.optimizer import FieldOptimizer
 from .probe import visible_points
@@ -214,7 +215,7 @@ class ProjectedFeatures:
         if features.shape[1] <= count:
             self.components = torch.eye(count, device=features.device)[: features.shape[1]]
             return
-        _, _, components = torch.linalg.svd((features - self.mean).double(), full_matrices=False)
+        _, _, components = torch.linalg.svd(widest(features - self.mean), full_matrices=False)
         self.components = components[:count].T.float()
 
     @torch.no_grad()

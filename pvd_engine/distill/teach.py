@@ -6,6 +6,7 @@ from typing import Any
 
 from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
+from ..jobs.device import processor
 from ..jobs.job import Job
 from ..train.loop import Training, optimise
 from ..train.preview import Preview
@@ -22,7 +23,7 @@ PROJECTION_FRACTION = 0.2
 PROBE_RAYS = 2048
 """Rays whose visible points give the spread of the teacher's features."""
 
-SAMPLES_PER_STEP = {"cpu": 1 << 13, "cuda": 1 << 18}
+SAMPLES_PER_STEP = {"cpu": 1 << 13, "gpu": 1 << 18}
 """Visible samples that a step aims at; the number of rays follows."""
 
 
@@ -78,7 +79,7 @@ def teach(
     if not training.resume(job) and recipe.projection:
         start.projected = begin_projected(training, lesson, budget)
     teacher.requires_grad_(False)
-    samples = SAMPLES_PER_STEP[student.device.type]
+    samples = SAMPLES_PER_STEP[processor(student.device.type)]
     objective = DistillObjective(training, teacher, source, recipe, features, samples)
     preview = Preview(lesson.views(), student, job)
     wanted = goal(until_psnr, lesson.source, preview.camera)

@@ -4,7 +4,7 @@ The rules are functions: the first optimiser that derives from torch's own class
 compiler, which takes longer than a hundred steps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ ADAM_EPSILON = 1e-15
 Moments = dict[str, Tensor]
 """What a rule remembers of one parameter, by name; empty before its first step."""
 
-Moved = list[tuple[Tensor, Tensor, Moments]]
+Moved = Sequence[tuple[Tensor, Tensor, Moments]]
 """Parameters of a group, each with its gradient and its moments."""
 
 

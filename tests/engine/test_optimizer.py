@@ -1,9 +1,5 @@
-import subprocess
-import sys
-
 import pytest
 import torch
-from engine_process import environment
 from torch.nn import Parameter
 
 from pvd_engine.fields.encoders.base import ParameterGroup
@@ -67,18 +63,3 @@ def test_a_step_with_an_empty_table_moves_the_others():
     optimizer.step(full.square().sum() + empty.sum(), 1.0)
     assert empty.shape == (0, 2)
     assert torch.allclose(full, torch.full((4, 2), 0.9), atol=1e-6)
-
-
-def test_it_leaves_the_compiler_of_torch_alone():
-    code = """
-import sys, torch
-from pvd_engine.fields.encoders.base import ParameterGroup
-from pvd_engine.train.optimizer import FieldOptimizer
-for rule in ("adam", "adam_rows", "muon"):
-    parameter = torch.nn.Parameter(torch.ones(4, 2))
-    optimizer = FieldOptimizer([ParameterGroup([parameter], 0.1, rule)])
-    optimizer.step(parameter.sum(), 1.0)
-    optimizer.load_state(optimizer.state())
-assert "torch._dynamo" not in sys.modules and "sympy" not in sys.modules
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment())
