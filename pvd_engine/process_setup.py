@@ -18,9 +18,11 @@ def prepare_process() -> None:
     the hundreds of parallel regions in a training step then costs a time slice: on two cores that
     one busy process shares, training runs ten times faster with sleeping threads. Memory that is
     returned to the system between steps costs a page fault every 4 KiB when it is needed again.
+    Operations that Apple's devices lack run on the CPU.
     Environment variables that the user has set are kept.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):

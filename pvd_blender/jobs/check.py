@@ -1,5 +1,9 @@
-"""The check of the engine's environment: its libraries and the device that it computes on."""
+"""The check of the engine's environment: its libraries, the device, and its kernels.
 
+Kernels that the engine's cache lacks are compiled here, so that no training waits for them.
+"""
+
+import contextlib
 import time
 
 from ..engine.checked import Checked
@@ -15,7 +19,7 @@ from ..engine.process import EngineProcess, read_tail, wait_until
 from ..errors import ConvertFieldError
 
 SECONDS_TO_ANSWER = 120.0
-"""Seconds after which a Python that has not answered counts as unusable."""
+"""Seconds after which a Python that has said nothing counts as unusable."""
 
 MOST_LIBRARIES = 100
 
@@ -31,9 +35,14 @@ if sys.version_info >= (3, 11) and not found["missing"]:
     found["engine"], found["protocol"] = engine.__version__, engine.PROTOCOL_VERSION
     found["torch"] = torch.__version__
     found["cuda"] = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    if found["protocol"] == {PROTOCOL_VERSION}:
+        from {PACKAGE}.kernels.compile import compile_kernels
+        def report(number, count):
+            print(json.dumps({{"type": "progress", "number": number, "count": count}}))
+        compile_kernels(report)
 print(json.dumps(found))
 """
-"""Program that the engine's Python runs; it prints one line of JSON."""
+"""Program that the engine's Python runs; it prints lines of JSON, the answer last."""
 
 
 class EngineCheck:
@@ -47,6 +56,8 @@ class EngineCheck:
     ----------
     settings : EngineSettings
         What is checked.
+    text : str
+        The current activity, for people.
     report : str
         One sentence about the engine, once it has answered.
     error : ConvertFieldError or None
@@ -62,6 +73,7 @@ class EngineCheck:
         problem = problem_with_python(settings.python)
         if problem:
             raise ConvertFieldError(problem)
+        self.text = "Starting the engine"
         self.report = ""
         self.error: ConvertFieldError | None = None
         self._answer: dict | None = None
@@ -87,7 +99,7 @@ class EngineCheck:
         exit_code = self._process.exit_code
         for item in self._process.take():
             if isinstance(item, dict):
-                self._answer = item
+                self._take(item)
         if exit_code is None and time.monotonic() < self._deadline:
             return False
         self._process.close()
@@ -117,6 +129,16 @@ class EngineCheck:
     def close(self) -> None:
         """End the check now."""
         self._process.close(seconds=0.0)
+
+    def _take(self, item: dict) -> None:
+        """Take in a line: the answer, or how many kernels are compiled."""
+        self._deadline = time.monotonic() + SECONDS_TO_ANSWER
+        if item.get("type") != "progress":
+            self._answer = item
+            return
+        with contextlib.suppress(ConvertFieldError):
+            said = Checked(item)
+            self.text = f"Compiling kernel {said.whole('number')} of {said.whole('count')}"
 
     def _judge(self, found: Checked) -> None:
         missing, protocol = found.texts("missing", MOST_LIBRARIES), found.whole("protocol", None)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..data.capture import Camera, Capture
 from ..fields.encoders.mlp import positional_encoding
 from ..fields.precision import matmul_precision
+from ..jobs.device import processor
 from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
 from ..space.rays import CameraBatch, Rays, generate_rays, image_pixels
@@ -32,7 +33,7 @@ SKIP = 5
 COARSE, FINE = 64, 128
 """Samples of a ray for the coarse network, and further ones for the fine network."""
 
-RAYS = {"cpu": 256, "cuda": 1024}
+RAYS = {"cpu": 256, "gpu": 1024}
 RATE, FINAL_RATE = 5e-4, 0.1
 """Adam's learning rate, and the fraction to which it falls exponentially over the budget."""
 
@@ -244,7 +245,7 @@ def train(
         while (elapsed := time.monotonic() - start) < seconds:
             job.raise_if_cancelled()
             optimizer.param_groups[0]["lr"] = RATE * FINAL_RATE ** (elapsed / seconds)
-            rays, rgba = pixels.draw(RAYS[device.type], generator)
+            rays, rgba = pixels.draw(RAYS[processor(device.type)], generator)
             target = rgba[:, :3] * rgba[:, 3:] + 1 - rgba[:, 3:]
             coarse, fine = nerf.render(rays, generator)
             loss = (coarse - target).square().mean() + (fine - target).square().mean()

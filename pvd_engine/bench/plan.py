@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..data.capture import Capture, View
 from ..data.images.image_size import open_at_size
@@ -41,7 +41,7 @@ class Plan:
     folder: Path
     budget: str
     seed: int
-    device: Literal["cpu", "cuda"]
+    device: str
 
     def claim_folder(self) -> None:
         """Make the folder this plan's own.

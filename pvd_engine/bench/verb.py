@@ -153,7 +153,7 @@ def _plan(arguments: BenchArguments) -> "Plan":
         folder=arguments.out,
         budget=arguments.budget,
         seed=arguments.seed,
-        device="cuda" if choose_device(arguments.device).type == "cuda" else "cpu",
+        device=choose_device(arguments.device).type,
     )
 
 

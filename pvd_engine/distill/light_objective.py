@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..fields.base import Renderable
 from ..fields.light_field import LightField
+from ..jobs.device import processor
 from ..space.rays import Rays
 from ..train.loop import Training
 from ..train.pixels import PixelTable
@@ -17,7 +18,7 @@ from .hard_rays import HardRays
 from .ray_pool import RayPool
 from .ray_source import RaySource
 
-BATCH = {"cpu": 1 << 13, "cuda": 20 << 12}
+BATCH = {"cpu": 1 << 13, "gpu": 20 << 12}
 """Rays per step without the hard ones, by device; as in R2L on a GPU."""
 
 USES = 2
@@ -77,7 +78,7 @@ class LightRecipe:
 
 def hard_rays(device: torch.device) -> HardRays:
     """Return a table for the hardest rays of a light field's training (R2L)."""
-    capacity = HARD_BATCHES * BATCH[device.type]
+    capacity = HARD_BATCHES * BATCH[processor(device.type)]
     return HardRays(HARD_FRACTION, capacity, HARD_COLUMNS, device)
 
 
@@ -119,7 +120,7 @@ class LightObjective:
         self.pixels = pixels
         self.has_alpha = has_alpha
         self.pool = RayPool(recipe.pool, training.field.device)
-        self.batch = BATCH[training.field.device.type]
+        self.batch = BATCH[processor(training.field.device.type)]
         self.since = time.monotonic()
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:

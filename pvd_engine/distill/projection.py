@@ -14,7 +14,9 @@ from torch import Tensor
 from ..data.geometry.poses import PoseDistribution
 from ..fields.base import Field
 from ..fields.decoders import spherical_harmonics
+from ..fields.encoders.base import ParameterGroup
 from ..fields.radiance_field import RadianceField
+from ..kernels.widest import widest
 from ..train.loop import FINAL_RATE
 from ..train.optimizer import FieldOptimizer
 from .probe import visible_points
@@ -160,14 +162,11 @@ def teach_decoder(
         origins = target.origins[torch.randint(VIEWS, (len(points),), generator=generator)]
         directions = torch.nn.functional.normalize(points - origins, dim=-1)
         _, color = target.teacher(points, directions)
-    parameters = student.color_parameters()
-    optimizer = torch.optim.Adam(parameters, lr=DECODER_RATE, betas=(0.9, 0.99))
+    optimizer = FieldOptimizer([ParameterGroup(student.color_parameters(), DECODER_RATE)])
     for _ in range(DECODER_STEPS):
         chosen = torch.randint(len(points), (DECODER_BATCH,), generator=generator).to(points.device)
         read = student.color_from(directions[chosen], features[chosen])
-        optimizer.zero_grad()
-        (read - color[chosen]).square().mean().backward()
-        optimizer.step()
+        optimizer.step((read - color[chosen]).square().mean(), 1.0)
         if time.monotonic() > deadline:
             break
 
@@ -228,7 +227,7 @@ class ProjectedFeatures:
         if features.shape[1] <= count:
             self.components = torch.eye(count, device=features.device)[: features.shape[1]]
             return
-        _, _, components = torch.linalg.svd((features - self.mean).double(), full_matrices=False)
+        _, _, components = torch.linalg.svd(widest(features - self.mean), full_matrices=False)
         self.components = components[:count].T.float()
 
     @torch.no_grad()

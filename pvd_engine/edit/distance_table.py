@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 TABLE_CELLS = 64
@@ -28,6 +27,8 @@ class DistanceTable:
     """
 
     def __init__(self, contains: Callable[[Tensor], Tensor], bounds: Tensor, reach: float) -> None:
+        from scipy.ndimage import distance_transform_edt
+
         cell = (bounds[1] - bounds[0] + 2 * reach) / (TABLE_CELLS - 4)
         self.low = bounds[0] - reach - 2 * cell
         self.high = bounds[1] + reach + 2 * cell

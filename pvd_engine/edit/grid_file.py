@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
 from ..errors import UserError
 from ..fields.limits import MAX_CELLS
@@ -95,6 +94,8 @@ def filled_cells(density: np.ndarray, original: np.ndarray | None = None) -> np.
     -------
     (X, Y, Z) bool array
     """
+    from scipy.ndimage import distance_transform_edt
+
     filled = density > 0
     if original is None:
         return filled

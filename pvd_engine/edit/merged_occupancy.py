@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..fields.base import Field
 from ..fields.limits import MAX_OCCUPANCY
+from ..kernels.widest import widest, widest_dtype
 from ..space.occupancy import OccupancyGrid
 from ..space.space_map import BoxMap, SpaceMap
 from .cell_counts import count_in_blocks, summed_volume
@@ -52,7 +53,7 @@ def merged_occupancy(
         return _filled(whole.occupancy.space, whole.occupancy.resolution, parts, placements)
     covered = merged_box(parts, placements)
     if box is not None:
-        inner = box.double().cpu().numpy()
+        inner = box.cpu().double().numpy()
         covered = np.stack((np.minimum(inner[0], covered[0]), np.maximum(inner[1], covered[1])))
     cell = max(
         float((part.box[1] - part.box[0]).max()) / part.occupancy.resolution * placement.scale
@@ -95,7 +96,7 @@ def merged_box(parts: Sequence[Field], placements: Sequence[Placement]) -> np.nd
     ]
     if not boxes:
         boxes = [
-            placed_box(part.box.double().cpu().numpy(), placement)
+            placed_box(part.box.cpu().double().numpy(), placement)
             for part, placement in zip(parts, placements, strict=True)
         ]
     corners = np.stack(boxes)
@@ -104,7 +105,7 @@ def merged_box(parts: Sequence[Field], placements: Sequence[Placement]) -> np.nd
 
 def _inner_box(part: Field) -> np.ndarray:
     """Return corners (2, 3) float64 of the box around a part's occupied cells in its own box."""
-    occupied, box = part.occupancy.occupied_box().numpy(), part.box.double().cpu().numpy()
+    occupied, box = part.occupancy.occupied_box().numpy(), part.box.cpu().double().numpy()
     if isinstance(part.space, BoxMap):
         return occupied
     inner = np.stack((np.maximum(occupied[0], box[0]), np.minimum(occupied[1], box[1])))
@@ -176,9 +177,10 @@ def _meets(
     (M,) bool
     """
     device = first.device
-    turn = torch.tensor(placement.rotation.T / placement.scale, device=device)
-    offset = torch.tensor(placement.matrix[:3, 3], device=device)
-    ends = (first.double() / merged.resolution, (first + count).double() / merged.resolution)
+    dtype = widest_dtype(device)
+    turn = torch.tensor(placement.rotation.T / placement.scale, dtype=dtype, device=device)
+    offset = torch.tensor(placement.matrix[:3, 3], dtype=dtype, device=device)
+    ends = (widest(first) / merged.resolution, widest(first + count) / merged.resolution)
     low, high = merged.space.dataset_bounds(*ends)
     center = ((low + high) / 2 - offset) @ turn.T
     reach = (high - low) / 2 @ turn.abs().T

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.ndimage import label
 from torch import Tensor
 
 from ..kernels.mesh_inside import MeshQuery, mesh_query
@@ -37,6 +36,8 @@ class SideTable:
     """
 
     def __init__(self, query: MeshQuery, low: Tensor, high: Tensor) -> None:
+        from scipy.ndimage import label
+
         self.low, self.size = low, (high - low) / TABLE_CELLS
         axis = torch.arange(TABLE_CELLS, device=low.device)
         cells = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(-1, 3)

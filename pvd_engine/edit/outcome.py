@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..data.notes import percentage
 from ..fields.base import Field
+from ..kernels.widest import widest, widest_dtype
 from ..space.space_map import BoxMap, SpaceMap
 from .edit_list import DUPLICATE, KEEP, MOVE, PLACING, SCALE_DENSITY, TINT, Edit, EditList, near
 from .edited_field import EditedField
@@ -208,7 +209,7 @@ def _material(
     ):
         samples = _samples(parent, chosen, side)
         points.append(samples)
-        volumes.append(torch.full((len(samples),), side**-3, dtype=torch.float64))
+        volumes.append(torch.full((len(samples),), side**-3, dtype=widest_dtype(cells.device)))
     return torch.cat(points), torch.cat(volumes).to(cells.device)
 
 
@@ -251,9 +252,10 @@ def _place(
     assert edit.to is not None
     weight = region.weight(points)
     part = weight > 0
-    turn = torch.tensor(edit.to.matrix[:3, :3], dtype=torch.float64, device=points.device)
-    offset = torch.tensor(edit.to.matrix[:3, 3], dtype=torch.float64, device=points.device)
-    placed = (points[part].double() @ turn.T + offset).to(points.dtype)
+    dtype = widest_dtype(points.device)
+    turn = torch.tensor(edit.to.matrix[:3, :3], dtype=dtype, device=points.device)
+    offset = torch.tensor(edit.to.matrix[:3, 3], dtype=dtype, device=points.device)
+    placed = (widest(points[part]) @ turn.T + offset).to(points.dtype)
     size = volume[part]
     effect.met += float(size.sum())
     shown = torch.ones(len(placed), dtype=torch.bool, device=points.device)

@@ -49,7 +49,7 @@ def places_asked(field: Field, edits: Sequence[Edit]) -> float:
     for edit, region, placing in steps:
         weight = region.weight(points)
         rest = points[weight < 1] if edit.operation == MOVE else points
-        moved = placing.place(points[weight > 0].double().cpu().numpy())
+        moved = placing.place(points[weight > 0].cpu().double().numpy())
         points = _some(torch.cat((rest, torch.from_numpy(moved).to(rest))), generator)
     asked = points
     for edit, region, placing in reversed(steps):

@@ -21,6 +21,7 @@ from ..edit.cell_counts import count_in_blocks, summed_volume
 from ..errors import UserError
 from ..fields.base import Field
 from ..files.npz import write_npz
+from ..kernels.widest import widest, widest_dtype
 
 DROPPED_OPACITY = 0.01
 """Largest opacity that a ray along an axis may lose when thin cells become exactly empty."""
@@ -121,8 +122,8 @@ class Layout:
 
     def points(self, cells: Tensor, offsets: Tensor) -> Tensor:
         """Return points (N, S, 3) float32 at offsets (N or 1, S, 3) in [0, 1] of cells (N,)."""
-        low = torch.tensor(self.low, device=cells.device)
-        where = self.index(cells)[:, None] + offsets.double()
+        low = torch.tensor(self.low, dtype=widest_dtype(cells.device), device=cells.device)
+        where = self.index(cells)[:, None] + widest(offsets)
         return (low + where * self.cell).float()
 
 
@@ -181,7 +182,7 @@ def sampled_box(field: Field, crop: np.ndarray | None) -> np.ndarray:
 
     The crop box is in the dataset frame; the result is counted from the origin of the field's map.
     """
-    box = field.box.double().cpu().numpy()
+    box = field.box.cpu().double().numpy()
     if crop is None:
         return box
     crop = crop_box(crop) - field.space.origin
@@ -197,11 +198,12 @@ def occupied_cells(field: Field, layout: Layout) -> Tensor:
     table = summed_volume(occupancy.binary)
     limit = occupancy.resolution
     device = occupancy.box.device
+    low_corner = torch.tensor(layout.low, dtype=widest_dtype(device), device=device)
     found = []
     total = math.prod(layout.shape)
     for start in range(0, total, POINTS_AT_ONCE):
         part = torch.arange(start, min(start + POINTS_AT_ONCE, total), device=device)
-        corner = torch.tensor(layout.low, device=device) + layout.index(part) * layout.cell
+        corner = low_corner + layout.index(part) * layout.cell
         low, high = occupancy.space.grid_bounds(corner, corner + layout.cell)
         first = (low * limit - 1e-3).floor().long().clamp(0, limit)
         last = (high * limit + 1e-3).ceil().long().clamp(0, limit)

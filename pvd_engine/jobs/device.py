@@ -1,27 +1,74 @@
 """The device that a job runs on."""
 
-import torch
+import os
+import platform
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import UserError
 
+if TYPE_CHECKING:
+    import torch
 
-def choose_device(name: str) -> torch.device:
+
+def processor(device_type: str) -> Literal["cpu", "gpu"]:
+    """Return the kind of processor that a type of device is: limits are set by it."""
+    return "cpu" if device_type == "cpu" else "gpu"
+
+
+def available_devices() -> list[str]:
+    """Return the types of devices that torch computes on here: the CPU, and one accelerator."""
+    import torch
+
+    accelerator = torch.accelerator.current_accelerator()
+    if accelerator is None or not torch.accelerator.is_available():
+        return ["cpu"]
+    return ["cpu", accelerator.type]
+
+
+def choose_device(name: str) -> "torch.device":
     """Return the torch device of ``--device``.
 
     Parameters
     ----------
     name : str
-        ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``.
+        ``"auto"`` (CUDA where there is one, else the CPU), or one of `available_devices`.
 
     Raises
     ------
     UserError
-        CUDA is requested, and torch finds no CUDA device.
+        torch finds no such device.
     """
+    import torch
+
+    available = available_devices()
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
+        return torch.device("cuda" if "cuda" in available else "cpu")
+    if name not in available:
         raise UserError(
-            "torch finds no CUDA device; use --device cpu, or install a CUDA build of torch."
+            f"torch finds no device '{name}' here; choose {' or '.join(['auto', *available])}, "
+            "or install a build of torch for that device."
         )
     return torch.device(name)
+
+
+def device_name(device: "torch.device") -> str:
+    """Return the product's name of a device, or its processor's where torch has none."""
+    import torch
+
+    named = getattr(getattr(torch, device.type, None), "get_device_name", None)
+    return platform.processor() or platform.machine() if named is None else named()
+
+
+def device_memory(device: "torch.device") -> int | None:
+    """Return the bytes of a device's memory, or None where the system does not say."""
+    import torch
+
+    if device.type == "cpu":
+        sizes = getattr(os, "sysconf_names", {})
+        if "SC_PHYS_PAGES" not in sizes:
+            return None
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory()
+    described = getattr(getattr(torch, device.type), "get_device_properties", None)
+    return None if described is None else described(device).total_memory

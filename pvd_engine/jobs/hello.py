@@ -1,10 +1,11 @@
 """The first event of a job: versions and device of the engine."""
 
-import importlib.metadata
 import platform
 from typing import Any
 
 from .. import PROTOCOL_VERSION, __version__
+from ..errors import UserError
+from .device import choose_device, device_name
 
 
 def hello(device: str | None) -> dict[str, Any]:
@@ -20,23 +21,27 @@ def hello(device: str | None) -> dict[str, Any]:
     -------
     dict
         ``engine``, ``protocol``, ``python``, ``platform``; ``torch`` and ``warp``, null where
-        they are not installed; ``device``, null or its ``type``, ``name`` and ``cuda`` version.
+        they are not installed; ``device``, null where there is none, or its ``type``, ``name`` and
+        ``cuda`` version.
     """
     return {
         "engine": __version__,
         "protocol": PROTOCOL_VERSION,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "torch": _version("torch"),
-        "warp": _version("warp-lang"),
+        "torch": version_of("torch"),
+        "warp": version_of("warp-lang"),
         "device": None if device is None else _describe_device(device),
     }
 
 
-def _version(distribution: str) -> str | None:
+def version_of(distribution: str) -> str | None:
+    """Return the version of an installed library, or None where it is missing."""
+    from importlib import metadata
+
     try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
         return None
 
 
@@ -45,8 +50,9 @@ def _describe_device(name: str) -> dict[str, Any] | None:
         import torch
     except ImportError:
         return None  # the verb reports what is missing
-    available = torch.cuda.is_available()
-    if name == "cpu" or not available:
-        processor = platform.processor() or platform.machine()
-        return {"type": "cpu", "name": processor, "cuda": None}
-    return {"type": "cuda", "name": torch.cuda.get_device_name(), "cuda": torch.version.cuda}
+    try:
+        device = choose_device(name)
+    except UserError:
+        return None  # the verb reports what is wrong
+    cuda = torch.version.cuda if device.type == "cuda" else None
+    return {"type": device.type, "name": device_name(device), "cuda": cuda}

@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from .launch import Part, split, use_warp
 from .marching import PackedSamples
+from .widest import sums_before
 
 LARGEST_LOG_DENSITY = 15.0
 """Largest exponent; larger ones are cut, as in instant-ngp, so that nothing overflows."""
@@ -104,10 +105,7 @@ def transmittance_reference(log_density: Tensor, samples: PackedSamples, step: f
 
 def _reaching(thickness: Tensor, samples: PackedSamples) -> Tensor:
     """Return the transmittance before each sample, from all samples' optical thickness."""
-    # One sum runs over all rays, so without float64 late rays would lose digits.
-    total = torch.cat((thickness.new_zeros(1), thickness)).double().cumsum(0)
-    before = total[:-1] - total[samples.offsets[:-1]][samples.ray_index]
-    return torch.exp(-before).to(thickness.dtype)
+    return torch.exp(-sums_before(thickness, samples.offsets, samples.ray_index))
 
 
 def composite_warp(

@@ -43,6 +43,9 @@ def {name}(first, last, stride, {arguments}):
 LABEL = "kernel"
 """First word of a launch in a profile; its name and ``size=number`` follow."""
 
+DECLARED: list["Kernel"] = []
+"""Every kernel that the modules imported so far declare."""
+
 
 class Size(int):
     """Annotates an argument whose value is the size of that name in the tensors' shapes."""
@@ -98,7 +101,11 @@ def _array(dtype: torch.dtype, shape: tuple[str | int, ...]) -> Array:
 
 
 def kernel(
-    native: str | None = None, *, name: str | None = None, fused: bool = True
+    native: str | None = None,
+    *,
+    name: str | None = None,
+    fused: bool = True,
+    cpu_only: bool = False,
 ) -> Callable[[Callable[..., Any]], "Kernel"]:
     """Declare the decorated function as a kernel.
 
@@ -110,8 +117,16 @@ def kernel(
         Name of the kernel, where it is not the function's.
     fused : bool
         Whether the compiler may fuse a product and a sum, which rounds once instead of twice.
+    cpu_only : bool
+        Whether the body is for processors alone.
     """
-    return lambda declaration: Kernel(declaration, native, name or declaration.__name__, fused)
+
+    def declare(declaration: Callable[..., Any]) -> Kernel:
+        named = name or declaration.__name__
+        DECLARED.append(Kernel(declaration, native, named, fused, cpu_only))
+        return DECLARED[-1]
+
+    return declare
 
 
 class Kernel:
@@ -123,14 +138,21 @@ class Kernel:
         Takes `begin`, `end` and the annotated arguments.
     native : str or None
     name : str
-    fused : bool
+    fused, cpu_only : bool
         As `kernel` takes them.
     """
 
     def __init__(
-        self, declaration: Callable[..., Any], native: str | None, name: str, fused: bool
+        self,
+        declaration: Callable[..., Any],
+        native: str | None,
+        name: str,
+        fused: bool,
+        cpu_only: bool = False,
     ) -> None:
         self.name = name
+        self.cpu_only = cpu_only
+        self.module = declaration.__module__
         self._declaration = declaration
         self._native = native
         self._fused = fused

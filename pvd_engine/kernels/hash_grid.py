@@ -24,9 +24,6 @@ PRIMES = (1, 2654435761, 805459861)
 SMALL = 1 << 14
 """Product of points and levels below which one thread is as fast as several."""
 
-FEATURE_COUNTS = (1, 2, 4, 8)
-"""Numbers of features per level for which there is a fast kernel."""
-
 
 @dataclass(frozen=True)
 class HashGridLayout:
@@ -53,6 +50,8 @@ class HashGridLayout:
     per_level_scale: float
 
     def __post_init__(self) -> None:
+        from .sources.hash_grid import FEATURE_COUNTS
+
         if self.features not in FEATURE_COUNTS:
             raise ValueError(f"features per level must be one of {FEATURE_COUNTS}")
         if self.levels < 1 or self.base_resolution < 2 or not 3 <= self.log2_table_size <= 27:
@@ -244,9 +243,9 @@ def _run(
     layout: HashGridLayout,
     **tables: Tensor,
 ) -> None:
-    from .sources.hash_grid import backward_kernel, forward_kernel
+    from .sources.hash_grid import BACKWARD_KERNELS, FORWARD_KERNELS
 
-    kernel = (forward_kernel if way == "forward" else backward_kernel)(layout.features)
+    kernel = (FORWARD_KERNELS if way == "forward" else BACKWARD_KERNELS)[layout.features]
     count = len(points)
     kernel.launch(
         layout.levels * count,

@@ -23,20 +23,21 @@ import torch
 REFERENCE_VARIABLE = "PVD_KERNELS"
 """Environment variable; the value "reference" turns the Warp kernels off."""
 
+CUDA_BLOCK = 256
+"""Threads of a block on CUDA."""
+
+WARP_DEVICES = ("cpu", "cuda")
+"""Types of devices that Warp runs on."""
+
 Part = tuple[int, int]
 """A range of work items: first, and one past the last."""
 
 
 @cache
-def warp_available() -> bool:
-    """Return whether Warp is installed and starts; start it quietly, or warn once."""
+def warp_problem() -> str | None:
+    """Return why Warp cannot be used, or None; start it quietly, or warn once."""
     if importlib.util.find_spec("warp") is None:
-        warnings.warn(
-            "Warp is not installed, so slower PyTorch kernels are used; "
-            "install warp-lang to train several times faster.",
-            stacklevel=2,
-        )
-        return False
+        return _slower("Warp is not installed", "install warp-lang to train several times faster")
     try:
         import warp
 
@@ -44,13 +45,19 @@ def warp_available() -> bool:
         with _silent_start():
             warp.init()
     except (ImportError, OSError, RuntimeError) as error:
-        warnings.warn(
-            f"Warp does not start on this machine ({error}), "
-            "so slower PyTorch kernels are used; reinstall warp-lang.",
-            stacklevel=2,
-        )
-        return False
-    return True
+        return _slower(f"Warp does not start on this machine ({error})", "reinstall warp-lang")
+    return None
+
+
+def _slower(problem: str, advice: str) -> str:
+    """Warn that the references are used, and return why."""
+    warnings.warn(f"{problem}, so slower PyTorch kernels are used; {advice}.", stacklevel=3)
+    return problem
+
+
+def warp_available() -> bool:
+    """Return whether Warp is installed and starts."""
+    return warp_problem() is None
 
 
 @contextmanager
@@ -75,11 +82,16 @@ def use_warp(device: torch.device) -> bool:
 
     They do not while torch traces a program, which must consist of its own operations.
     """
-    if torch.compiler.is_compiling():
-        return False
+    return not torch.compiler.is_compiling() and why_reference(device) is None
+
+
+def why_reference(device: torch.device) -> str | None:
+    """Return why kernels on a device run as their torch references; None where Warp runs them."""
     if os.environ.get(REFERENCE_VARIABLE, "").lower() == "reference":
-        return False
-    return device.type in ("cpu", "cuda") and warp_available()
+        return f"the environment variable {REFERENCE_VARIABLE} turns Warp off"
+    if device.type not in WARP_DEVICES:
+        return f"Warp does not run on {device.type}"
+    return warp_problem()
 
 
 @cache
@@ -137,9 +149,10 @@ def run(
 
     if device.type == "cuda":
         stream = warp.stream_from_torch(torch.cuda.current_stream(device))
-        warp.launch(kernel, dim=count, inputs=[0, count, 1, *arguments], stream=stream)
+        inputs = [0, count, 1, *arguments]
+        warp.launch(kernel, dim=count, inputs=inputs, stream=stream, block_dim=CUDA_BLOCK)
         return
-    _load(kernel)
+    load(kernel, "cpu")
     pending = list(reversed(split(count) if parts is None else parts))
     # Arguments are made once; each thread changes the range in a copy of its own.
     inputs = [0, count, 1, *arguments]
@@ -183,7 +196,10 @@ def _thread_pool(threads: int, process: int) -> ThreadPoolExecutor:
 _LOADING = threading.Lock()
 
 
-def _load(kernel: Any) -> None:
-    """Compile the kernel's module before several threads need it at once."""
+def load(kernel: Any, device: str) -> None:
+    """Compile a Warp kernel for a device of Warp's, where its cache lacks it, and load it.
+
+    On the CPU several threads need the kernel at once, which therefore must be loaded before.
+    """
     with _LOADING:
-        kernel.module.load("cpu", 1)
+        kernel.module.load(device, 1 if device == "cpu" else CUDA_BLOCK)

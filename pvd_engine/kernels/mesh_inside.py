@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .launch import use_warp, warp_available
+from .widest import widest
 
 PAIRS_AT_ONCE = 1 << 19
 """Number of pairs of a point and a triangle in memory at once."""
@@ -106,7 +107,8 @@ def winding_number(points: Tensor, corners: Tensor) -> Tensor:
     """Count how often a closed mesh encloses each point.
 
     The count is the sum of signed solid angles over 4 pi (van Oosterom and Strackee, "The solid
-    angle of a plane triangle", 1983), in float64.
+    angle of a plane triangle", 1983), in float64 where the
+    device has it.
 
     Parameters
     ----------
@@ -116,9 +118,9 @@ def winding_number(points: Tensor, corners: Tensor) -> Tensor:
 
     Returns
     -------
-    (N,) float64
+    (N,) float64 or float32
     """
-    sides = corners.double()[None] - points.double()[:, None, None]
+    sides = widest(corners)[None] - widest(points)[:, None, None]
     first, second, third = sides.unbind(dim=2)
     a, b, c = sides.norm(dim=-1).unbind(dim=2)
     numerator = (first * torch.linalg.cross(second, third)).sum(dim=-1)

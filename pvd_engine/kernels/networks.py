@@ -88,23 +88,23 @@ def shaded_network(directions: Tensor, features: Tensor, weights: Sequence[Tenso
 class _EncodedNetwork(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, encoded: Tensor, *weights: Tensor) -> Tensor:
-        from .sources.networks import encoded_forward
+        from .sources.networks import ENCODED_FORWARD
 
         encoded = encoded.detach().contiguous()
         ctx.save_for_backward(encoded, *weights)
         output = encoded.new_empty((encoded.shape[1], len(weights[-1])))
-        _launch(encoded_forward(numbers()), weights, output=output, encoded=encoded)
+        _launch(ENCODED_FORWARD[numbers()], weights, output=output, encoded=encoded)
         return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        from .sources.networks import encoded_backward
+        from .sources.networks import ENCODED_BACKWARD
 
         encoded, *weights = ctx.saved_tensors
         of_encoded = POOL.empty(tuple(encoded.shape), encoded.device)
         of_weights = _launch_backward(
-            encoded_backward(numbers()),
+            ENCODED_BACKWARD[numbers()],
             weights,
             gradients[0],
             encoded=encoded,
@@ -116,19 +116,19 @@ class _EncodedNetwork(torch.autograd.Function):
 class _ShadedNetwork(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, directions: Tensor, features: Tensor, *weights: Tensor) -> Tensor:
-        from .sources.networks import shaded_forward
+        from .sources.networks import SHADED_FORWARD
 
         directions, features = directions.contiguous(), features.detach().contiguous()
         ctx.save_for_backward(directions, features, *weights)
         output = features.new_empty((len(features), len(weights[-1])))
         given = {"directions": directions, "shaded": features}
-        _launch(shaded_forward(numbers()), weights, output=output, **given)
+        _launch(SHADED_FORWARD[numbers()], weights, output=output, **given)
         return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        from .sources.networks import shaded_backward
+        from .sources.networks import SHADED_BACKWARD
 
         directions, features, *weights = ctx.saved_tensors
         of_features = POOL.empty(tuple(features.shape), features.device)
@@ -136,7 +136,7 @@ class _ShadedNetwork(torch.autograd.Function):
         return (
             None,
             of_features,
-            *_launch_backward(shaded_backward(numbers()), weights, gradients[0], **given),
+            *_launch_backward(SHADED_BACKWARD[numbers()], weights, gradients[0], **given),
         )
 
 

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import minimum_filter
-from skimage.metrics import structural_similarity
 
 EQUAL = 100.0
 """PSNR that a view without any difference counts as in a mean, decibels."""
@@ -74,6 +72,8 @@ def ssim(image: np.ndarray, target: np.ndarray, counts: np.ndarray | None = None
     ValueError
         The shapes differ, are no images, or are smaller than the window.
     """
+    from skimage.metrics import structural_similarity
+
     _check(image, target)
     if min(image.shape[:2]) < SSIM_WINDOW:
         raise ValueError(f"SSIM needs images of at least {SSIM_WINDOW} pixels to a side")
@@ -97,6 +97,8 @@ def leaves_something(counts: np.ndarray | None) -> bool:
 
 def _whole_windows(counts: np.ndarray) -> np.ndarray:
     """Return the pixels, (H, W) bool, in whose windows all pixels count."""
+    from scipy.ndimage import minimum_filter
+
     return minimum_filter(counts, SSIM_WINDOW, mode="constant", cval=0)
 
 

@@ -13,6 +13,7 @@ from ..data.images.masks import load_mask
 from ..data.splits import spread_order
 from ..errors import UserError
 from ..fields.base import Renderable
+from ..jobs.device import processor
 from ..jobs.job import Job
 from ..render.render import render_image
 from .image_metrics import SSIM_WINDOW, leaves_something, mean_psnr, psnr, ssim
@@ -21,7 +22,7 @@ from .pictures import ViewPictures
 MAX_VIEWS = 8
 """Most views that are rendered and measured, evenly spaced over the split."""
 
-MAX_PIXELS = {"cpu": 2_000_000, "cuda": 20_000_000}
+MAX_PIXELS = {"cpu": 2_000_000, "gpu": 20_000_000}
 """Most pixels of these views together, by device; one view is measured however large it is."""
 
 QUALITIES = ("before", "after", "to_teacher")
@@ -44,7 +45,7 @@ def views_of(capture: Capture) -> tuple[str, tuple[View, ...]]:
 def affordable(views: Sequence[View], device: str) -> int:
     """Return the number of views of this size that are measured."""
     pixels = max(view.camera.width * view.camera.height for view in views)
-    return min(MAX_VIEWS, max(MAX_PIXELS[device] // pixels, 1))
+    return min(MAX_VIEWS, max(MAX_PIXELS[processor(device)] // pixels, 1))
 
 
 def measure(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..kernels.contracted import contract, expand, march_contracted, positions_contracted
 from ..kernels.marching import PackedSamples
+from ..kernels.widest import widest
 from .rays import Rays
 from .space_map import SpaceMap
 
@@ -49,16 +50,16 @@ class ContractedMap(SpaceMap):
 
     def dataset_bounds(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Return bounds from the smallest and largest scale of the contraction in each box."""
-        low, high = low.double() * 4 - 2, high.double() * 4 - 2
+        low, high = widest(low) * 4 - 2, widest(high) * 4 - 2
         near, far = _largest(low, high)
         growth = torch.stack((_growth(near), _growth(far)))[..., None]
         corners = torch.cat((low * growth, high * growth))
-        half, center = self.half_side, self.center.double()
+        half, center = self.half_side, widest(self.center)
         return corners.amin(dim=0) * half + center, corners.amax(dim=0) * half + center
 
     def grid_bounds(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Return bounds from the smallest and largest scale of the contraction in each box."""
-        low, high = self._to_unit(low.double()), self._to_unit(high.double())
+        low, high = self._to_unit(widest(low)), self._to_unit(widest(high))
         near, far = (largest.clamp(min=1) for largest in _largest(low, high))
         shrinkage = torch.stack(((2 - 1 / near) / near, (2 - 1 / far) / far))[..., None]
         corners = torch.cat((low * shrinkage, high * shrinkage))

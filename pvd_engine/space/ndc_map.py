@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..kernels.marching import PackedSamples, march_rays
 from ..kernels.ray_positions import ray_positions
+from ..kernels.widest import widest
 from .rays import Rays
 from .space_map import SpaceMap
 
@@ -97,24 +98,24 @@ class NdcMap(SpaceMap):
 
     def dataset_bounds(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Return bounds of the frustum that each box of the grid is."""
-        low, high = low.double() * 2 - 1, high.double() * 2 - 1
+        low, high = widest(low) * 2 - 1, widest(high) * 2 - 1
         far_limit = 2 / FARTHEST
         depths = [2 * self.near / (1 - end[..., 2:]).clamp(min=far_limit) for end in (low, high)]
-        tangents = self.tangents.double()
+        tangents = widest(self.tangents)
         corners = torch.stack([end[..., :2] * w * tangents for end in (low, high) for w in depths])
         return _turned(
             torch.cat((corners.amin(dim=0), -depths[1]), dim=-1),
             torch.cat((corners.amax(dim=0), -depths[0]), dim=-1),
-            self.reference.double()[:3, :3],
+            widest(self.reference)[:3, :3],
             self._from_camera,
         )
 
     def grid_bounds(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Return bounds of the mapped points of each box."""
-        turn = self.reference.double()[:3, :3].T
-        low, high = _turned(low.double(), high.double(), turn, self._to_camera)
+        turn = widest(self.reference)[:3, :3].T
+        low, high = _turned(widest(low), widest(high), turn, self._to_camera)
         depths = [(-end[..., 2:]).clamp(min=self.near) for end in (high, low)]
-        tangents = self.tangents.double()
+        tangents = widest(self.tangents)
         aside = [end[..., :2] / (w * tangents) for end in (low, high) for w in depths]
         corners = torch.stack(aside)
         ahead = [1 - 2 * self.near / w for w in depths]
@@ -149,8 +150,8 @@ class NdcMap(SpaceMap):
         """Return the kind, the reference camera, its tangents and its near plane."""
         return {
             **super().to_json(),
-            "reference": self.reference.double().cpu().tolist(),
-            "tangents": self.tangents.double().cpu().tolist(),
+            "reference": self.reference.cpu().double().tolist(),
+            "tangents": self.tangents.cpu().double().tolist(),
             "near": self.near,
         }
 

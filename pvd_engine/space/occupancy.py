@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from ..kernels.widest import widest
 from .space_map import SpaceMap
 
 DECAY = 0.95
@@ -75,9 +76,9 @@ class OccupancyGrid(nn.Module):
         At least one cell is occupied.
         """
         cells = self.binary.nonzero()
-        ends = torch.stack((cells.amin(dim=0), cells.amax(dim=0) + 1)).double() / self.resolution
+        ends = widest(torch.stack((cells.amin(dim=0), cells.amax(dim=0) + 1))) / self.resolution
         low, high = self.space.dataset_bounds(ends[:1], ends[1:])
-        return torch.cat((low, high)).cpu()
+        return torch.cat((low, high)).cpu().double()
 
     def points_in_cells(self, cells: Tensor, offsets: Tensor) -> Tensor:
         """Return dataset-frame points (N, 3) at `offsets` (N, 3) in [0, 1] of flat `cells` (N,)."""

@@ -13,6 +13,7 @@ import torch
 
 from ..data.capture import Camera
 from ..kernels.marching import PackedSamples
+from ..kernels.widest import widest, widest_dtype
 from .lenses import MODELS, NONE, coefficient_rows, lens_directions
 
 
@@ -36,16 +37,16 @@ class CameraBatch:
 
     Attributes
     ----------
-    rotations : (C, 3, 3) float64 tensor
-        Camera to world, OpenGL axes.
+    rotations : (C, 3, 3) tensor
+        Camera to world, OpenGL axes; float64, as what follows, where the device has it.
     positions : (C, 3) float32 tensor
-    intrinsics : (C, 4) float64 tensor
+    intrinsics : (C, 4) tensor
         fx, fy, cx, cy in pixels.
     sizes : (C, 2) int64 tensor
         Width and height.
     models : (C,) int64 tensor
         Numbers of `lenses.MODELS`.
-    distortion : (C, K) float64 tensor
+    distortion : (C, K) tensor
         Coefficients, in the order of `COEFFICIENTS` of `data/geometry/lens_models.py`, padded with
         zeros.
     present : frozenset of int
@@ -94,15 +95,16 @@ class CameraBatch:
         names = [camera.distortion_model for camera in cameras]
         models = [MODELS[name] for name in names]
         distortion = coefficient_rows(names, [camera.distortion for camera in cameras])
+        dtype = widest_dtype(torch.device(device))
         return cls(
-            rotations=poses[:, :3, :3].contiguous().to(device),
-            positions=positions.to(device, torch.float32).contiguous(),
+            rotations=poses[:, :3, :3].contiguous().to(dtype).to(device),
+            positions=positions.float().contiguous().to(device),
             intrinsics=torch.tensor(
-                [(c.fx, c.fy, c.cx, c.cy) for c in cameras], dtype=torch.float64, device=device
+                [(c.fx, c.fy, c.cx, c.cy) for c in cameras], dtype=dtype, device=device
             ),
             sizes=torch.tensor([(c.width, c.height) for c in cameras], device=device),
             models=torch.tensor(models, device=device),
-            distortion=torch.tensor(distortion, dtype=torch.float64, device=device),
+            distortion=torch.tensor(distortion, dtype=dtype, device=device),
             present=frozenset(models),
         )
 
@@ -144,11 +146,11 @@ def generate_rays(cameras: CameraBatch, camera_index: torch.Tensor, pixels: torc
     Returns
     -------
     Rays
-        float32; computed in float64, because a float32 pixel coordinate minus a principal point
-        keeps too few digits for images of thousands of pixels.
+        float32; computed in float64 where the device has it, because a float32 pixel coordinate
+        minus a principal point keeps too few digits for images of thousands of pixels.
     """
     focal_center = cameras.intrinsics[camera_index]
-    plane = (pixels.to(torch.float64) - focal_center[:, 2:]) / focal_center[:, :2]
+    plane = (widest(pixels) - focal_center[:, 2:]) / focal_center[:, :2]
     plane[:, 1].neg_()
     in_camera = _in_camera(cameras, camera_index, plane)
     directions = (cameras.rotations[camera_index] @ in_camera[:, :, None])[:, :, 0]

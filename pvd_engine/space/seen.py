@@ -9,12 +9,15 @@ from .rays import CameraBatch, Rays, random_rays, sample_positions
 RAYS = 1 << 15
 """Number of rays: many for each cell of a cross-section, even where few cameras look."""
 
+CELLS_A_STEP = 2.0
+"""Length of a ray's steps in cells; cells two apart cover with their neighbours what is between."""
+
 RAYS_AT_ONCE = 1 << 12
 """Rays that are marched together, upper bound."""
 
 
 @torch.no_grad()
-def exclude_unseen(occupancy: OccupancyGrid, cameras: CameraBatch, step: float, seed: int) -> None:
+def exclude_unseen(occupancy: OccupancyGrid, cameras: CameraBatch, seed: int) -> None:
     """Empty permanently the cells of a new grid that no camera sees.
 
     Otherwise they would keep the thin fog of a field before training.
@@ -24,14 +27,14 @@ def exclude_unseen(occupancy: OccupancyGrid, cameras: CameraBatch, step: float, 
     occupancy : OccupancyGrid
         The grid, changed in place.
     cameras : CameraBatch
-    step : float
-        Ray-marching step, dataset units.
     seed : int
         Seed of the random rays.
     """
+    box = occupancy.box
+    step = CELLS_A_STEP * float((box[1] - box[0]).min()) / occupancy.resolution
     generator = torch.Generator().manual_seed(seed)
     rays, _ = random_rays(cameras, RAYS, generator)
-    seen = torch.zeros(occupancy.resolution**3, device=occupancy.box.device)
+    seen = torch.zeros(occupancy.resolution**3, device=box.device)
     everything = torch.ones_like(occupancy.binary)
     for origins, directions in zip(*(part.split(RAYS_AT_ONCE) for part in rays), strict=True):
         some = Rays(origins, directions)

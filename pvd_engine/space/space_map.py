@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..kernels.marching import PackedSamples, march_rays
 from ..kernels.ray_positions import ray_positions
+from ..kernels.widest import widest
 from .rays import Rays
 
 
@@ -130,7 +131,7 @@ class SpaceMap(nn.Module):
 
     def dataset_box(self) -> np.ndarray:
         """Return the box in the dataset frame itself, (2, 3) float64."""
-        return self.box.double().cpu().numpy() + self.origin
+        return self.box.cpu().double().numpy() + self.origin
 
 
 class BoxMap(SpaceMap):
@@ -168,12 +169,12 @@ class BoxMap(SpaceMap):
 
     def grid_bounds(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Return the corners of the boxes, which stay boxes."""
-        start, size = self.box[0].double(), (self.box[1] - self.box[0]).double()
+        start, size = widest(self.box[0]), widest(self.box[1] - self.box[0])
         return (low - start) / size, (high - start) / size
 
     def grid_volume(self) -> float:
         """Return the volume of the box, cubic dataset units."""
-        return float((self.box[1] - self.box[0]).double().prod())
+        return float((self.box[1] - self.box[0]).cpu().double().prod())
 
     def march(self, rays: Rays, occupancy: Tensor, step: float, jitter: Tensor) -> PackedSamples:
         """Return samples in equal steps through the box."""

@@ -6,10 +6,10 @@ squared weight times its step. The pairs are summed in linear time with prefix s
 al., "Improved direct voxel grid optimization for radiance fields reconstruction", 2022.
 """
 
-import torch
 from torch import Tensor
 
 from ..kernels.marching import PackedSamples
+from ..kernels.widest import sums_before
 
 
 def distortion(weights: Tensor, samples: PackedSamples, step: float, scale: float) -> Tensor:
@@ -34,13 +34,6 @@ def distortion(weights: Tensor, samples: PackedSamples, step: float, scale: floa
     distances = samples.t / (samples.t + scale)
     lengths = step * stretch * scale / (samples.t + scale).square()
     ray, offsets = samples.ray_index, samples.offsets
-    before = _before(weights, offsets, ray)
-    pairs = 2 * weights * (distances * before - _before(weights * distances, offsets, ray))
+    before = sums_before(weights, offsets, ray)
+    pairs = 2 * weights * (distances * before - sums_before(weights * distances, offsets, ray))
     return (pairs + weights.square() * lengths / 3).sum() / max(samples.rays, 1)
-
-
-def _before(values: Tensor, offsets: Tensor, ray: Tensor) -> Tensor:
-    """Return for each sample the sum of the values before it on its ray."""
-    # In float64: differences of sums over all rays would lose the digits of a single ray.
-    sums = torch.nn.functional.pad(values.double().cumsum(0), (1, 0))
-    return (sums[:-1] - sums[offsets[:-1]][ray]).to(values.dtype)

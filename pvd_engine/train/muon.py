@@ -8,8 +8,6 @@ dtype that is fast on the processor, and took 17 ms.
 """
 
 import math
-from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +19,9 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 
 ITERATIONS = 3
 """Iterations of Newton-Schulz; the usual 5 trained small networks no better."""
+
+MOMENTUM = 0.95
+"""Decay of the running mean of gradients."""
 
 STEP_SIZE = 0.2
 """Root mean square of an update's entries at learning rate 1, as in Adam."""
@@ -48,41 +49,24 @@ def orthogonalised(matrix: Tensor, iterations: int) -> Tensor:
     return (x.T if tall else x).to(matrix.dtype)
 
 
-class Muon(torch.optim.Optimizer):
-    """Muon with Nesterov momentum, for parameters with two axes.
+def muon_step(
+    parameter: Tensor,
+    gradient: Tensor,
+    mean: Tensor,
+    learning_rate: float,
+    iterations: int = ITERATIONS,
+) -> None:
+    """Take one step of Muon with Nesterov momentum, in place, on a matrix.
 
     Parameters
     ----------
-    params : iterable
-        Tensors with two axes, or dictionaries with ``"params"`` and ``"lr"``, as for any optimiser.
-    lr : float
-    momentum : float
+    parameter, gradient, mean : (M, N) float32
+        Values, their gradient, and its running mean, zero before the first step.
+    learning_rate : float
     iterations : int
         Iterations of Newton-Schulz.
     """
-
-    def __init__(
-        self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]],
-        lr: float = 1e-2,
-        momentum: float = 0.95,
-        iterations: int = ITERATIONS,
-    ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "iterations": iterations})
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update every parameter that has a gradient."""
-        for group in self.param_groups:
-            momentum = group["momentum"]
-            for parameter in group["params"]:
-                gradient = parameter.grad
-                if gradient is None:
-                    continue
-                state = self.state[parameter]
-                if not state:
-                    state["momentum"] = torch.zeros_like(parameter)
-                mean = state["momentum"].lerp_(gradient, 1 - momentum)
-                update = orthogonalised(gradient.lerp(mean, momentum), group["iterations"])
-                size = STEP_SIZE * math.sqrt(max(parameter.shape))
-                parameter.add_(update, alpha=-group["lr"] * size)
+    mean.lerp_(gradient, 1 - MOMENTUM)
+    update = orthogonalised(gradient.lerp(mean, MOMENTUM), iterations)
+    size = STEP_SIZE * math.sqrt(max(parameter.shape))
+    parameter.add_(update, alpha=-learning_rate * size)

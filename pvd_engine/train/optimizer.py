@@ -1,22 +1,48 @@
-"""One optimiser for a field: each of its parameter groups moves by its own rule."""
+"""One optimiser for a field: each of its parameter groups moves by its own rule.
 
-from contextlib import ExitStack
+The rules are functions: the first optimiser that derives from torch's own class imports torch's
+compiler, which takes longer than a hundred steps.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from ..fields.encoders.base import ParameterGroup
-from ..kernels.adam import SkipZeroAdam
-from .muon import Muon
+from ..kernels.adam import adam_step_sparse, adam_step_touched
+from ..kernels.launch import use_warp
+from ..kernels.row_gradient import RowGradient, collected
+from .muon import muon_step
 
-ADAM = {"betas": (0.9, 0.99), "eps": 1e-15}
-"""Adam's settings, as in instant-ngp."""
+ADAM_BETAS = (0.9, 0.99)
+"""Decay of Adam's running means, as in instant-ngp."""
 
-RULES = {
-    "adam": (torch.optim.Adam, {**ADAM, "fused": True}),
-    "adam_rows": (SkipZeroAdam, ADAM),
-    "muon": (Muon, {}),
-}
+ADAM_EPSILON = 1e-15
+"""Added to Adam's denominator, as in instant-ngp."""
+
+Moments = dict[str, Tensor]
+"""What a rule remembers of one parameter, by name; empty before its first step."""
+
+
+class Moved(NamedTuple):
+    """A parameter that a rule moves.
+
+    Attributes
+    ----------
+    parameter, gradient : Tensor
+    known : dict of str to Tensor
+        Its moments.
+    rows : RowGradient or None
+        The gradient by rows, where it was collected so; `gradient` is its values.
+    """
+
+    parameter: Tensor
+    gradient: Tensor
+    known: Moments
+    rows: RowGradient | None = None
 
 
 class FieldOptimizer:
@@ -28,41 +54,113 @@ class FieldOptimizer:
     """
 
     def __init__(self, groups: list[ParameterGroup]) -> None:
-        self.rates = [group.learning_rate for group in groups]
-        self.optimizers: list[torch.optim.Optimizer] = []
-        for group in groups:
-            kind, settings = RULES[group.rule]
-            self.optimizers.append(kind(group.parameters, lr=group.learning_rate, **settings))
+        self.groups = groups
+        self._moments: list[list[Moments]] = [[{} for _ in group.parameters] for group in groups]
+        self._rows: dict[Tensor, RowGradient] = {
+            parameter: RowGradient(parameter)
+            for group in groups
+            for parameter in group.parameters
+            if group.rule == "adam_rows" and use_warp(parameter.device)
+        }
 
     def step(self, loss: Tensor, scale: float) -> None:
         """Differentiate `loss` and update the parameters, with learning rates times `scale`."""
-        for optimizer in self.optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        with ExitStack() as stack:
-            for optimizer in self.optimizers:
-                if isinstance(optimizer, SkipZeroAdam):
-                    stack.enter_context(optimizer.collected())
+        for group in self.groups:
+            for parameter in group.parameters:
+                parameter.grad = None
+        for rows in self._rows.values():
+            rows.clear()
+        with collected(self._rows.items()):
             loss.backward()
-        for optimizer, rate in zip(self.optimizers, self.rates, strict=True):
-            optimizer.param_groups[0]["lr"] = rate * scale
-            optimizer.step()
+        with torch.no_grad():
+            for group, moments in zip(self.groups, self._moments, strict=True):
+                pairs = zip(group.parameters, moments, strict=True)
+                moved = [self._moved(parameter, known) for parameter, known in pairs]
+                present = [entry for entry in moved if entry is not None]
+                RULES[group.rule](present, group.learning_rate * scale)
+
+    def _moved(self, parameter: Tensor, known: Moments) -> Moved | None:
+        """Return a parameter with the gradient that a backward pass gave it; None without one."""
+        gradient, rows = parameter.grad, self._rows.get(parameter)
+        if rows is None or not rows.used:
+            return None if gradient is None else Moved(parameter, gradient, known)
+        if gradient is not None:
+            rows.add(gradient)
+        return Moved(parameter, rows.values, known, rows)
 
     def state(self) -> dict[str, Tensor]:
         """Return every moment and counter by name, for a checkpoint."""
-        tensors = {}
-        for number, optimizer in enumerate(self.optimizers):
-            for index, state in optimizer.state_dict()["state"].items():
-                for name, value in state.items():
-                    tensors[f"{number}.{index}.{name}"] = torch.as_tensor(value)
-        return tensors
+        return {
+            f"{number}.{index}.{name}": value
+            for number, moments in enumerate(self._moments)
+            for index, known in enumerate(moments)
+            for name, value in known.items()
+        }
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
-        """Take what `state` returned."""
-        for number, optimizer in enumerate(self.optimizers):
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, value in tensors.items():
-                owner, index, name = key.split(".", 2)
-                if int(owner) == number:
-                    state.setdefault(int(index), {})[name] = value
-            stored = optimizer.state_dict()
-            optimizer.load_state_dict({**stored, "state": state})
+        """Take what `state` returned; the tensors may be on another device."""
+        for key, value in tensors.items():
+            number, index, name = key.split(".", 2)
+            device = self.groups[int(number)].parameters[int(index)].device
+            self._moments[int(number)][int(index)][name] = value.to(
+                "cpu" if name == "step" else device
+            )
+
+
+def _adam(moved: Sequence[Moved], rate: float) -> None:
+    """Move all parameters by Adam."""
+    for entry in moved:
+        _begin(entry)
+    adam(
+        [entry.parameter for entry in moved],
+        [entry.gradient for entry in moved],
+        [entry.known["exp_avg"] for entry in moved],
+        [entry.known["exp_avg_sq"] for entry in moved],
+        [],
+        [entry.known["step"] for entry in moved],
+        fused=all(entry.parameter.device.type == "cpu" for entry in moved),
+        amsgrad=False,
+        beta1=ADAM_BETAS[0],
+        beta2=ADAM_BETAS[1],
+        lr=rate,
+        weight_decay=0.0,
+        eps=ADAM_EPSILON,
+        maximize=False,
+    )
+
+
+def _adam_rows(moved: Sequence[Moved], rate: float) -> None:
+    """Move by Adam the rows that have a gradient; for tables of features."""
+    for entry in moved:
+        _begin(entry)
+        parameter, gradient, known, rows = entry
+        known["step"] += 1
+        moments = known["exp_avg"], known["exp_avg_sq"]
+        settings = rate, ADAM_BETAS, ADAM_EPSILON, int(known["step"])
+        if rows is None:
+            adam_step_sparse(parameter, gradient.contiguous(), *moments, *settings)
+        else:
+            adam_step_touched(parameter, rows, *moments, *settings)
+
+
+def _begin(entry: Moved) -> None:
+    """Make Adam's moments before the first step; the counter stays on the CPU."""
+    if not entry.known:
+        entry.known["step"] = torch.tensor(0.0)
+        entry.known["exp_avg"] = torch.zeros_like(entry.parameter)
+        entry.known["exp_avg_sq"] = torch.zeros_like(entry.parameter)
+
+
+def _muon(moved: Sequence[Moved], rate: float) -> None:
+    """Move matrices by Muon."""
+    for parameter, gradient, known, _ in moved:
+        if not known:
+            known["momentum"] = torch.zeros_like(parameter)
+        muon_step(parameter, gradient, known["momentum"], rate)
+
+
+RULES: dict[str, Callable[[Sequence[Moved], float], None]] = {
+    "adam": _adam,
+    "adam_rows": _adam_rows,
+    "muon": _muon,
+}

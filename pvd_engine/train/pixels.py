@@ -19,6 +19,7 @@ from ..data.images.masks import load_mask
 from ..data.notes import percentage
 from ..errors import UserError
 from ..files.images import read_header
+from ..jobs.device import device_memory
 from ..space.rays import CameraBatch, Rays, generate_rays
 from .read_ahead import ReadAhead
 
@@ -295,9 +296,8 @@ class _Part(NamedTuple):
 
 def pixel_bytes(device: torch.device) -> int:
     """Return the most bytes that the pixels of the training images take on a device."""
-    if device.type == "cpu":
-        return CPU_BYTES
-    return int(torch.cuda.get_device_properties(device).total_memory * GPU_FRACTION)
+    memory = None if device.type == "cpu" else device_memory(device)
+    return CPU_BYTES if memory is None else int(memory * GPU_FRACTION)
 
 
 def _read(

@@ -1,4 +1,4 @@
-"""Describe a capture or a field file, without waiting for torch."""
+"""Describe a capture or a field file, without waiting for torch; or what computes here."""
 
 import math
 from dataclasses import dataclass, replace
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
+from ..errors import UserError
 from ..jobs.job import Job
 from ..jobs.verb import Verb
-from .option_kinds import CheckedArguments
+from .option_kinds import CheckedArguments, option_word
 
 if TYPE_CHECKING:
     from ..data.capture import Capture
+
+DeviceWord = Annotated[str | None, option_word("DEVICE", alone="auto")]
 
 POINTS = "points.ply"
 """File of the job folder with the capture's sparse points."""
@@ -23,32 +26,52 @@ class InfoArguments(CheckedArguments):
     """Describe a capture or a field file.
 
     Shows what a dataset holds (cameras by split, the scene's box and where it comes from, what had
-    to be guessed) or what a field file is (architecture, sizes, box, how it was made).
+    to be guessed) or what a field file is (architecture, sizes, box, how it was made). With
+    --device, shows what training computes on here, and why.
 
     Example: pvd info lego --json
     """
 
-    path: Positional[Annotated[Path, arg(metavar="CAPTURE|FIELD")]]
+    path: Positional[Annotated[Path | None, arg(metavar="CAPTURE|FIELD")]] = None
     """A dataset's folder or the file that lists its cameras, or a field's .safetensors file."""
+
+    device: DeviceWord = None
+    """Describe this device, or without a name the one that auto takes."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.path is None and self.device is None:
+            raise UserError("Name a capture or a field as 'path', or give --device.")
 
 
 def run(arguments: InfoArguments, job: Job) -> dict[str, Any]:
-    """Describe what a path holds.
+    """Describe what a path holds, and a device.
 
     Returns
     -------
     dict
-        ``{"capture": ...}`` as ``data/formats/cameras_json.py`` describes, or ``{"field": ...}``:
-        the file's header with ``parameters``, their number, and ``size``, in bytes. A job folder
-        that stays gets ``points.ply`` where the capture has sparse points in no PLY file of its
-        own.
+        ``device`` as `describe_device` returns it, and ``capture`` as
+        ``data/formats/cameras_json.py`` describes, or ``field``: the file's header with
+        ``parameters``, their number, and ``size``, in bytes. A job folder that stays gets
+        ``points.ply`` where the capture has sparse points in no PLY file of its own.
     """
+    described = {}
+    if arguments.device is not None:
+        from .device_report import describe_device
+
+        described["device"] = describe_device(arguments.device)
+    if arguments.path is not None:
+        described |= describe_path(arguments.path, job)
+    return described
+
+
+def describe_path(path: Path, job: Job) -> dict[str, Any]:
+    """Return the description of a capture or a field file, as `run` does."""
     from ..data.formats.cameras_json import capture_to_dict
     from ..data.geometry.camera_notes import camera_notes
     from ..data.images.empty import empty_images
     from ..data.readers import open_capture
 
-    path = arguments.path
     if path.suffix == ".safetensors":
         return {"field": describe_field(path)}
     capture = open_capture(path)

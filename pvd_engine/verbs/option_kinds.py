@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from tyro.conf import Positional, arg
+from tyro.constructors import PrimitiveConstructorSpec
 
 from ..data.images import MAX_DOWNSCALE, MAX_STOPS
 from ..errors import UserError
@@ -45,7 +46,7 @@ PRESETS = (
     ("full", "Full", "The published sizes, which want a GPU"),
 )
 
-Device = Literal["auto", "cpu", "cuda"]
+Device = Annotated[str, arg(metavar="DEVICE")]
 Preset = Literal["small", "full"]
 Decoder = Literal["mlp", "sh", "sh3"]
 Split = Literal["train", "val", "test"]
@@ -101,7 +102,8 @@ class ComputingArguments(CheckedArguments):
     """Arguments of a verb that computes on a device."""
 
     device: Device = "auto"
-    """Device to compute on; auto takes the GPU where there is one."""
+    """Device to compute on: auto, cpu, cuda, mps (Apple), xpu (Intel) or another of torch's; auto
+    takes CUDA where there is one, else the CPU. pvd info --device shows what there is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +112,23 @@ class FieldArguments(ComputingArguments):
 
     field: Positional[FieldPath]
     """The field file."""
+
+
+def option_word(metavar: str, alone: str) -> PrimitiveConstructorSpec[str | None]:
+    """Return how an option with at most one word after it is read: `alone` stands for none."""
+
+    def read(words: list[str]) -> str:
+        if len(words) > 1:
+            raise ValueError(f"one {metavar} at most")
+        return words[0] if words else alone
+
+    return PrimitiveConstructorSpec(
+        nargs="*",
+        metavar=f"[{metavar}]",
+        instance_from_str=read,
+        is_instance=lambda value: value is None or isinstance(value, str),
+        str_from_instance=lambda value: [str(value)],
+    )
 
 
 def note_of(hint: Any, kind: type[Note]) -> Note | None:

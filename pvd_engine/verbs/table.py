@@ -3,6 +3,7 @@
 from ..jobs.verb import Verbs
 from . import (
     compare,
+    compile,
     convert,
     edit,
     eval,
@@ -33,5 +34,6 @@ VERBS: Verbs = {
         eval,
         export,
         undistort,
+        compile,
     )
 }

@@ -42,7 +42,7 @@ def open_views(arguments: ViewArguments, device: str, job: Job) -> tuple["View",
     ----------
     arguments : ViewArguments
     device : str
-        ``"cpu"`` or ``"cuda"``.
+        Its type, such as ``"cpu"``.
     job : Job
         Receives a warning where views are made smaller.
 

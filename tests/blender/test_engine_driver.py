@@ -227,6 +227,26 @@ def test_check_reports_versions_or_what_is_missing(tmp_path, engine_python):
         EngineCheck(EngineSettings(str(python), "cpu", tmp_path)).wait()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs a program of the shell")
+def test_check_says_which_kernel_is_compiled(tmp_path):
+    from pvd_blender.jobs.check import EngineCheck
+
+    python = tmp_path / "python"
+    lines = (
+        {"type": "progress", "number": 3, "count": 28},
+        {"type": "progress", "number": "many"},
+        {"type": "hello", "missing": ["torch"]},
+    )
+    said = "".join(f"echo '{json.dumps(line)}'\n" for line in lines)
+    python.write_text(f"#!/bin/sh\n{said}")
+    python.chmod(0o755)
+    check = EngineCheck(EngineSettings(str(python), "cpu", tmp_path / "work"))
+    assert check.text == "Starting the engine"
+    with pytest.raises(ConvertFieldError, match="lacks torch"):
+        check.wait()
+    assert check.text == "Compiling kernel 3 of 28"
+
+
 # The job folder ---------------------------------------------------------------------------------
 
 

@@ -68,16 +68,16 @@ def _trace(folder):
 
 def test_every_kernel_of_a_step_has_a_part():
     kernels = [
-        adam.step_kernel(2),
+        adam.STEP_KERNELS[2],
         compositing.composite_forward,
         compositing.transmittance,
         contracted.march_contracted,
         factors.line_products_backward,
         factors.plane_products_forward,
-        hash_grid.backward_kernel(2),
+        hash_grid.BACKWARD_KERNELS[2],
         marching.march_rays,
-        networks.encoded_forward("float32"),
-        networks.shaded_backward("bf16"),
+        networks.ENCODED_FORWARD["float32"],
+        networks.SHADED_BACKWARD["float32"],
         sparse_grid.sparse_grid_forward,
     ]
     for kernel in kernels:

@@ -73,7 +73,7 @@ def test_the_help_of_all_names_each_command(capsys):
         (["bogus"], "bogus"),
         (["train", "lego"], "--out"),
         (["train", "lego", "--out", "t.safetensors", "--steps", "many"], "--steps"),
-        (["train", "lego", "--out", "t.safetensors", "--device", "tpu"], "tpu"),
+        (["info", "--device", "cpu", "cuda"], "one DEVICE at most"),
         (["train", "lego", "--out", "t.safetensors", "--stepz", "3"], "--stepz"),
         (["bench", "everything"], "everything"),
         (["run"], "JOB"),
@@ -121,6 +121,36 @@ def test_info_does_not_wait_for_torch(tmp_path):
     capture = json.loads(result.stdout)["capture"]
     assert capture["counts"] == {"train": 5, "val": 0, "test": 1}
     assert files_below(tmp_path) == files_below_ball(tmp_path)
+
+
+IMPORTS = """
+import sys
+from pvd_engine.cli import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as end:
+    code = end.code
+print(*sys.modules, file=open("known.txt", "w"))
+sys.exit(code)
+"""
+
+
+def imported(folder, *words):
+    """Return the modules that a command has imported when it ends."""
+    command = [sys.executable, "-c", IMPORTS, *map(str, words)]
+    subprocess.run(command, check=True, capture_output=True, env=environment(), cwd=folder)
+    return set((folder / "known.txt").read_text().split())
+
+
+def test_help_waits_for_no_large_library(tmp_path):
+    assert not imported(tmp_path, "--help") & {"torch", "numpy", "PIL", "imageio", "scipy"}
+
+
+def test_a_training_imports_nothing_that_it_does_not_use(tmp_path):
+    write_disc_capture(tmp_path / "ball")
+    words = ("train", "ball", "--steps", 2, "--device", "cpu", "--out", "t.safetensors")
+    unused = {"torch._dynamo", "sympy", "scipy", "skimage", "onnx", "torchvision"}
+    assert not imported(tmp_path, *words) & unused
 
 
 def files_below_ball(folder):

@@ -48,6 +48,11 @@ def train(made, tmp_path):
 def info(made, tmp_path):
     assert len(answer("info", made / "disc")["capture"]["views"]) == 9
     assert answer("info", made / "teacher.safetensors")["field"]["kind"] == "radiance_field"
+    assert answer("info", "--device", "cpu")["device"]["type"] == "cpu"
+
+
+def compile(made, tmp_path):
+    assert answer("compile")["devices"][0] == "cpu"
 
 
 def rewrite(made, tmp_path):
@@ -153,6 +158,7 @@ CASES = {
         for case in (
             train,
             info,
+            compile,
             rewrite,
             convert,
             edit,

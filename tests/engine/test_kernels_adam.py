@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pvd_engine.kernels.adam import SkipZeroAdam, adam_step_sparse_reference, adam_step_sparse_warp
+from pvd_engine.kernels.adam import adam_step_sparse_reference, adam_step_sparse_warp
 
 BOTH = pytest.mark.parametrize("step", [adam_step_sparse_warp, adam_step_sparse_reference])
 
@@ -61,41 +61,3 @@ def test_a_step_of_an_empty_table_changes_nothing_around_it(step, columns):
     before = memory.clone()
     step(*(array[100:100] for array in memory), 1e-2, (0.9, 0.99), 1e-15, 1)
     assert torch.equal(memory, before)
-
-
-def test_optimizer_takes_a_step_with_an_empty_table():
-    full, empty = torch.nn.Parameter(torch.ones(4, 2)), torch.nn.Parameter(torch.zeros(0, 2))
-    optimizer = SkipZeroAdam([empty, full], lr=0.1)
-    (full.square().sum() + empty.sum()).backward()
-    optimizer.step()
-    assert empty.shape == (0, 2) and optimizer.state[empty]["step"] == 1
-    assert torch.allclose(full, torch.full((4, 2), 0.9), atol=1e-6)
-
-
-def test_optimizer_goes_on_from_its_state():
-    torch.manual_seed(2)
-    gradients = torch.randn(6, 50, 2)
-
-    def train(parameter, optimizer, steps):
-        for gradient in steps:
-            parameter.grad = gradient.clone()
-            optimizer.step()
-
-    whole = torch.nn.Parameter(torch.ones(50, 2))
-    train(whole, SkipZeroAdam([whole], lr=1e-2), gradients)
-    first = torch.nn.Parameter(torch.ones(50, 2))
-    optimizer = SkipZeroAdam([first], lr=1e-2)
-    train(first, optimizer, gradients[:3])
-    second = torch.nn.Parameter(first.detach().clone())
-    resumed = SkipZeroAdam([second], lr=1e-2)
-    resumed.load_state_dict(optimizer.state_dict())
-    train(second, resumed, gradients[3:])
-    assert torch.equal(whole, second)
-
-
-def test_optimizer_leaves_parameters_without_gradient_alone():
-    used, unused = torch.nn.Parameter(torch.ones(4, 2)), torch.nn.Parameter(torch.ones(4, 2))
-    optimizer = SkipZeroAdam([used, unused], lr=0.1)
-    used.square().sum().backward()
-    optimizer.step()
-    assert torch.allclose(used, torch.full((4, 2), 0.9)) and torch.equal(unused, torch.ones(4, 2))

@@ -1,6 +1,4 @@
-import importlib
 import itertools
-import pkgutil
 import platform
 import subprocess
 import sys
@@ -13,8 +11,8 @@ from engine_process import environment
 from pvd_engine.bench import kernels as bench
 from pvd_engine.bench import nerfstudio_hash
 from pvd_engine.errors import UserError
-from pvd_engine.kernels import launch, sources
-from pvd_engine.kernels.declare import Kernel
+from pvd_engine.kernels import launch
+from pvd_engine.kernels.compile import declared_kernels
 from pvd_engine.kernels.hash_grid import HashGridLayout, hash_encode
 from pvd_engine.kernels.memory import BufferPool
 
@@ -98,27 +96,17 @@ hash_encode(torch.rand(5, 3), torch.rand(layout.rows, 2), layout)
     assert done.stdout == "" and done.stderr == ""
 
 
-def every_kernel():
-    if not launch.warp_available():
-        return []
-    modules = [
-        importlib.import_module(f"{sources.__name__}.{module.name}")
-        for module in pkgutil.iter_modules(sources.__path__)
-    ]
-    found = [value for module in modules for value in vars(module).values()]
-    # These are made for their number of features or columns.
-    from pvd_engine.kernels.sources import adam, hash_grid
-
-    found += [hash_grid.forward_kernel(2), hash_grid.backward_kernel(2)]
-    found += [adam.step_kernel(0), adam.step_kernel(2)]
-    return [value for value in found if isinstance(value, Kernel)]
-
-
 @pytest.mark.skipif(
     (sys.platform, platform.machine()) != ("linux", "x86_64"),
     reason="Warp's wheel for this platform has no CUDA compiler",
 )
-@pytest.mark.parametrize("kernel", every_kernel(), ids=lambda kernel: kernel.name)
+@pytest.mark.parametrize(
+    "kernel",
+    [kernel for kernel in declared_kernels() if not kernel.cpu_only]
+    if launch.warp_available()
+    else [],
+    ids=lambda kernel: kernel.name,
+)
 def test_the_same_source_compiles_for_cuda(kernel, tmp_path):
     import warp
 

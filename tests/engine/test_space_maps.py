@@ -245,7 +245,7 @@ def test_cells_that_no_camera_sees_hold_nothing(kind):
     grid = OccupancyGrid(space, 32)
     matrix = turned_camera().double().numpy()
     camera = Camera(matrix, 40, 40, 80.0, 80.0, 20.0, 20.0)
-    exclude_unseen(grid, CameraBatch.from_cameras([camera]), 0.05, seed=0)
+    exclude_unseen(grid, CameraBatch.from_cameras([camera]), seed=0)
     points = space.from_cube(cube_points().float())
     position = (points - turned_camera()[:3, 3]) @ turned_camera()[:3, :3]
     depth = -position[:, 2]

@@ -31,7 +31,7 @@ class ConvertFieldPreferences(EnginePreferences, AddonPreferences):
             layout.prop(self, "pip_options")
             _draw_by_hand(self, layout.box())
         elif engine.check is not None:
-            layout.label(text="Starting the engine", icon="SORTTIME")
+            layout.label(text=engine.check.text, icon="SORTTIME")
         elif engine.error is not None:
             _draw_alert(layout, str(engine.error))
         elif engine.report:

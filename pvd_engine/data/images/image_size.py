@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import median_low
 from typing import Any, TypeVar
 
+from ...jobs.device import processor
 from ...jobs.job import Job
 from ..capture import Capture, View
 from ..readers import open_capture
@@ -14,11 +15,11 @@ from .linear_light import stated_exposure
 
 _Value = TypeVar("_Value")
 
-LONGEST_SIDE = {"cpu": 800, "cuda": 2400}
+LONGEST_SIDE = {"cpu": 800, "gpu": 2400}
 """Longest side of images, in pixels. On a CPU, where more is hardly learned in the usual time, that
 of NeRF-Synthetic's images; on a GPU that of four megapixels."""
 
-_WHY = {"cpu": "the work runs on a CPU", "cuda": "they are very large"}
+_WHY = {"cpu": "the work runs on a CPU", "gpu": "they are very large"}
 
 
 def open_at_size(
@@ -38,7 +39,7 @@ def open_at_size(
         Value of ``--downscale``. None takes the factor of a field's training, or else
         `automatic_factor`.
     device : str
-        ``"cpu"`` or ``"cuda"``.
+        Its type, such as ``"cpu"``.
     job : Job
         The job, which warns when images are read smaller.
     provenance : mapping, optional
@@ -61,7 +62,7 @@ def open_at_size(
     if factor is None:
         factor, why = (
             automatic_factor(capture.split("train") or capture.views, device),
-            _WHY[device],
+            _WHY[processor(device)],
         )
     if factor > 1:
         job.warn(
@@ -76,7 +77,7 @@ def open_at_size(
 def automatic_factor(views: Sequence[View], device: str) -> int:
     """Return the smallest divisor that brings the median longer side down to `LONGEST_SIDE`."""
     side = median_low(max(view.camera.width, view.camera.height) for view in views)
-    return min(-(-side // LONGEST_SIDE[device]), MAX_DOWNSCALE)
+    return min(-(-side // LONGEST_SIDE[processor(device)]), MAX_DOWNSCALE)
 
 
 def trained_downscale(provenance: Mapping[str, Any] | None) -> int | None:

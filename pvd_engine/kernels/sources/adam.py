@@ -7,8 +7,6 @@ is only read, any other is updated in vector registers with the untouched rows m
 # Annotations are values here, unknown to type checkers.
 # pyright: reportInvalidTypeForm=false, reportCallIssue=false
 
-from functools import cache
-
 from ..declare import Kernel, Size, float32, kernel, uint8
 from ..row_gradient import BLOCK_ROWS
 
@@ -58,8 +56,7 @@ CONSTANT_COLUMNS = (1, 2, 4, 8)
 """Row lengths that are constants to the compiler, so that it vectorises over rows."""
 
 
-@cache
-def step_kernel(columns: int) -> Kernel:
+def _declare(columns: int) -> Kernel:
     """Declare the kernel for rows of `columns` numbers (0: any number).
 
     Where `marked`, it reads the gradient of marked blocks of rows only, and sets it to zero.
@@ -85,3 +82,7 @@ def step_kernel(columns: int) -> Kernel:
     ): ...
 
     return adam_step
+
+
+STEP_KERNELS = {columns: _declare(columns) for columns in (0, *CONSTANT_COLUMNS)}
+"""Kernels by the length of rows; 0 is for any length."""

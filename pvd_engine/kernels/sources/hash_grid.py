@@ -8,10 +8,11 @@ the table is touched one entry at a time, which beats the processor's gather ins
 # Annotations are values here, unknown to type checkers.
 # pyright: reportInvalidTypeForm=false, reportCallIssue=false
 
-from functools import cache
-
 from ..declare import Kernel, Size, float32, int32, kernel, uint8
 from ..row_gradient import BLOCK_ROWS
+
+FEATURE_COUNTS = (1, 2, 4, 8)
+"""Numbers of features per level for which there is a kernel."""
 
 PREAMBLE = """
 #if defined(__CUDA_ARCH__)
@@ -113,9 +114,8 @@ BACKWARD = (
 )
 
 
-@cache
-def forward_kernel(features: int) -> Kernel:
-    """Declare the encoding: reads `table`, writes `encoded`."""
+def _declare_forward(features: int) -> Kernel:
+    """Declare the encoding for this number of features."""
 
     @kernel(FORWARD.replace("FEATURES", str(features)), name=f"hash_grid_forward_{features}")
     def hash_grid(
@@ -135,13 +135,8 @@ def forward_kernel(features: int) -> Kernel:
     return hash_grid
 
 
-@cache
-def backward_kernel(features: int) -> Kernel:
-    """Declare the gradient: reads that of the encoding, `encoded`, and adds to `table` its own.
-
-    It marks the blocks of rows to which it adds. On the CPU no two threads may work on the same
-    level at once.
-    """
+def _declare_backward(features: int) -> Kernel:
+    """Declare the gradient for this number of features."""
     native = BACKWARD.replace("FEATURES", str(features)).replace("BLOCK_ROWS", f"{BLOCK_ROWS}u")
 
     @kernel(native, name=f"hash_grid_backward_{features}")
@@ -161,3 +156,12 @@ def backward_kernel(features: int) -> Kernel:
     ): ...
 
     return hash_grid
+
+
+FORWARD_KERNELS = {n: _declare_forward(n) for n in FEATURE_COUNTS}
+"""The encoding, by features of a level: reads `table`, writes `encoded`."""
+
+BACKWARD_KERNELS = {n: _declare_backward(n) for n in FEATURE_COUNTS}
+"""The gradient, by features of a level: reads that of the encoding, `encoded`, adds to `table` its
+own, and marks the blocks of rows to which it adds. On the CPU no two threads may work on the same
+level at once."""

@@ -11,11 +11,11 @@ is broadcast, one number or pair at a time, and the right one holds 16 columns.
 # pyright: reportInvalidTypeForm=false, reportCallIssue=false
 
 from collections.abc import Iterable
-from functools import cache
 from itertools import pairwise
 from string import Template
 
 from ..declare import Kernel, Size, float32, kernel
+from ..launch import has_bf16
 
 BLOCK = 128
 """Points that go through the layers together."""
@@ -241,11 +241,14 @@ SHADED_WIDTHS = """
 """
 
 
-@cache
-def encoded_forward(numbers: str) -> Kernel:
+def _encoded_forward(numbers: str) -> Kernel:
     """Declare the network of one hidden layer that reads encoded points feature by feature."""
 
-    @kernel(_forward(numbers, 1, ENCODED_WIDTHS, LOAD_ENCODED), name=f"encoded_network_{numbers}")
+    @kernel(
+        _forward(numbers, 1, ENCODED_WIDTHS, LOAD_ENCODED),
+        cpu_only=True,
+        name=f"encoded_network_{numbers}",
+    )
     def encoded_network(
         begin: int,
         end: int,
@@ -262,12 +265,12 @@ def encoded_forward(numbers: str) -> Kernel:
     return encoded_network
 
 
-@cache
-def encoded_backward(numbers: str) -> Kernel:
-    """Declare the gradients of `encoded_forward`; those of weights are of one chunk each."""
+def _encoded_backward(numbers: str) -> Kernel:
+    """Declare the gradients of `_encoded_forward`; those of weights are of one chunk each."""
 
     @kernel(
         _backward(numbers, 1, ENCODED_WIDTHS, LOAD_ENCODED, OF_ENCODED),
+        cpu_only=True,
         name=f"encoded_network_backward_{numbers}",
     )
     def encoded_network_backward(
@@ -289,14 +292,17 @@ def encoded_backward(numbers: str) -> Kernel:
     return encoded_network_backward
 
 
-@cache
-def shaded_forward(numbers: str) -> Kernel:
+def _shaded_forward(numbers: str) -> Kernel:
     """Declare the network of two hidden layers that reads directions and features of points.
 
     The first feature, the log-density, is left out.
     """
 
-    @kernel(_forward(numbers, 2, SHADED_WIDTHS, LOAD_SHADED), name=f"shaded_network_{numbers}")
+    @kernel(
+        _forward(numbers, 2, SHADED_WIDTHS, LOAD_SHADED),
+        cpu_only=True,
+        name=f"shaded_network_{numbers}",
+    )
     def shaded_network(
         begin: int,
         end: int,
@@ -314,12 +320,12 @@ def shaded_forward(numbers: str) -> Kernel:
     return shaded_network
 
 
-@cache
-def shaded_backward(numbers: str) -> Kernel:
-    """Declare the gradients of `shaded_forward`; those of weights are of one chunk each."""
+def _shaded_backward(numbers: str) -> Kernel:
+    """Declare the gradients of `_shaded_forward`; those of weights are of one chunk each."""
 
     @kernel(
         _backward(numbers, 2, SHADED_WIDTHS, LOAD_SHADED, OF_SHADED),
+        cpu_only=True,
         name=f"shaded_network_backward_{numbers}",
     )
     def shaded_network_backward(
@@ -401,3 +407,19 @@ def _layers(hidden_layers: int) -> list[dict[str, int]]:
 def _each(piece: str, layers: Iterable[dict[str, int]]) -> str:
     """Return a piece of source for each layer."""
     return "".join(Template(piece).substitute(layer) for layer in layers)
+
+
+KINDS = [kind for kind in NUMBERS if kind != "bf16" or has_bf16("cpu")]
+"""The numbers for which this processor has kernels."""
+
+ENCODED_FORWARD = {kind: _encoded_forward(kind) for kind in KINDS}
+"""The network of encoded points, by the kind of numbers."""
+
+ENCODED_BACKWARD = {kind: _encoded_backward(kind) for kind in KINDS}
+"""Its gradients."""
+
+SHADED_FORWARD = {kind: _shaded_forward(kind) for kind in KINDS}
+"""The network of directions and features, by the kind of numbers."""
+
+SHADED_BACKWARD = {kind: _shaded_backward(kind) for kind in KINDS}
+"""Its gradients."""

@@ -1,0 +1,61 @@
+"""Kernels that are compiled ahead: all that any work here needs."""
+
+import pytest
+from short_teachers import run_convert, run_train, share_ball, share_field
+
+from pvd_engine.fields.registry import RADIANCE_FIELDS, TARGETS_ONLY
+from pvd_engine.kernels import compile as ahead
+from pvd_engine.kernels import launch
+
+pytestmark = pytest.mark.skipif(not launch.warp_available(), reason="Warp is not installed")
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """The modules of kernels that are compiled, or taken from the cache, from now on."""
+    keys = set()
+    load = launch.load
+
+    def record(kernel, device):
+        keys.add((kernel.module.name, device))
+        load(kernel, device)
+
+    monkeypatch.setattr(launch, "load", record)
+    monkeypatch.setattr(ahead, "load", record)
+    return keys
+
+
+@pytest.fixture(scope="module")
+def teacher(shared, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compiled")
+    capture = share_ball(shared)
+    field = share_field(shared, capture, arch="hash", steps=140)
+    (folder / "ball").symlink_to(capture)
+    (folder / "hash.safetensors").symlink_to(field)
+    return folder
+
+
+def test_every_kernel_is_compiled_once_and_reported(loaded):
+    told = []
+    count = ahead.compile_kernels(lambda *numbers: told.append(numbers))
+    kernels, gpus = ahead.declared_kernels(), len(ahead.kernel_devices()) - 1
+    wanted = len(kernels) + gpus * sum(not kernel.cpu_only for kernel in kernels)
+    assert count == len(loaded) == wanted
+    assert told == [(number, count) for number in range(1, count + 1)]
+
+
+def test_a_training_then_compiles_nothing(loaded, teacher, tmp_path):
+    ahead.compile_kernels(lambda *_: None)
+    ready = loaded.copy()
+    loaded.clear()
+    run_train(teacher / "ball", tmp_path / "hash.safetensors", steps=20)
+    assert loaded and loaded <= ready
+
+
+@pytest.mark.parametrize("target", [*RADIANCE_FIELDS, *TARGETS_ONLY])
+def test_a_conversion_then_compiles_nothing(loaded, teacher, tmp_path, target):
+    ahead.compile_kernels(lambda *_: None)
+    ready = loaded.copy()
+    loaded.clear()
+    run_convert(teacher, tmp_path, to=target, steps=4)
+    assert loaded and loaded <= ready
