@@ -197,7 +197,7 @@ class OccupancyGrid(nn.Module):
             Value of the monotonic clock at which to stop.
         """
         candidates, at_once = self._candidates(), CHUNK
-        kept = self.binary.view(-1).bool()
+        kept = (self.binary.bool() & (self.values >= 0)).view(-1)
         if deadline < math.inf:
             candidates = torch.cat((candidates[kept[candidates]], candidates[~kept[candidates]]))
             at_once = CELLS_BETWEEN_TIMES
