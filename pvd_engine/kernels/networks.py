@@ -1,9 +1,9 @@
 """Small networks of points, all layers in one kernel: features of encoded points, and colour.
 
 Linear layers without bias and ReLU between them, as Instant-NGP's density and colour networks
-(Müller et al. 2022, section 5.4). On a processor with AVX-512 the kernels take two thirds of the
-time of torch's layers, which write every activation to memory; elsewhere `fused` says that they
-do not run.
+(Müller et al. 2022, section 5.4). The kernels are for processors with AVX-512, where they take
+less time than torch's layers, which write every activation to memory; elsewhere `fused` says that
+they do not run.
 """
 
 from collections.abc import Sequence
