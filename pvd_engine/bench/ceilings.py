@@ -3,7 +3,6 @@
 # Annotations of kernels are values here, unknown to type checkers.
 # pyright: reportInvalidTypeForm=false
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,8 @@ import torch
 from torch import Tensor
 
 from ..kernels.declare import float32, int32, kernel
+from ..kernels.launch import thread_count
+from .timing import seconds
 
 ENTRIES, READS = 1 << 17, 1 << 22
 """Entries of the table (two float32 each, as a level of a hash grid has), and accesses to it."""
@@ -74,9 +75,9 @@ def measure(device: torch.device) -> dict[str, float]:
         "products": _products(device, torch.float32),
         "products_bf16": _products(device, torch.bfloat16),
         "reads": READS
-        / _seconds(lambda: read_entries.launch(READS, index=index, table=table, sums=sums), device),
+        / _fastest(lambda: read_entries.launch(READS, index=index, table=table, sums=sums), device),
         "additions": _additions(index, table, device),
-        "copies": 8 * len(large) / _seconds(lambda: other.copy_(large), device),
+        "copies": 8 * len(large) / _fastest(lambda: other.copy_(large), device),
     }
 
 
@@ -84,31 +85,23 @@ def _products(device: torch.device, dtype: torch.dtype) -> float:
     """Return the operations a second of a product of two square matrices."""
     a = torch.rand((SIDE, SIDE), device=device).to(dtype)
     out = torch.empty_like(a)
-    return 2 * SIDE**3 / _seconds(lambda: torch.mm(a, a, out=out), device)
+    return 2 * SIDE**3 / _fastest(lambda: torch.mm(a, a, out=out), device)
 
 
 def _additions(index: Tensor, table: Tensor, device: torch.device) -> float:
     """Return the additions a second; on a processor each thread has a table of its own."""
-    from ..kernels.launch import thread_count
-
     parts = thread_count() if device.type == "cpu" else 1
-    share = READS // parts
-    tables = table.repeat(parts, 1)
-    shifted = index + torch.arange(READS, device=device).div(share, rounding_mode="floor") * ENTRIES
-    shifted = shifted.clamp(max=len(tables) - 1).to(torch.int32)
+    share = len(index) // parts
+    first = ENTRIES * torch.arange(parts, dtype=torch.int32, device=device)
+    own = (index[: parts * share].view(parts, share) + first[:, None]).view(-1)
     bounds = [(i * share, (i + 1) * share) for i in range(parts)]
-    return (share * parts) / _seconds(
-        lambda: add_to_entries.launch(READS, bounds, index=shifted, table=tables), device
+    tables = table.repeat(parts, 1)
+    return len(own) / _fastest(
+        lambda: add_to_entries.launch(len(own), bounds, index=own, table=tables), device
     )
 
 
-def _seconds(call: Callable[[], Any], device: torch.device) -> float:
-    """Return the fastest of some calls, after one to warm up."""
-    fastest = float("inf")
-    for _ in range(ROUNDS + 1):
-        start = time.perf_counter()
-        call()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        fastest = min(fastest, time.perf_counter() - start)
-    return fastest
+def _fastest(call: Callable[[], Any], device: torch.device) -> float:
+    """Return the seconds of the fastest of some calls, after one to warm up."""
+    seconds(call, device)
+    return min(seconds(call, device) for _ in range(ROUNDS))

@@ -2,7 +2,6 @@
 
 import math
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..kernels import adam, compositing, factors, hash_grid, launch, marching, sparse_grid
 from . import nerfstudio_hash
+from .timing import seconds
 
 ROUNDS = 3
 """Turns of each contest; the fast side runs `FAST_RUNS` times in a turn."""
@@ -122,12 +122,12 @@ def format_table(result: dict[str, Any]) -> str:
 
 def _measure(contest: Contest, device: torch.device) -> dict[str, Any]:
     """Return the median times of both sides, alternating, after one call of each to warm up."""
-    _seconds(contest.fast, device)
-    _seconds(contest.slow, device)
+    seconds(contest.fast, device)
+    seconds(contest.slow, device)
     fast, slow = [], []
     for _ in range(ROUNDS):
-        fast += [_seconds(contest.fast, device) for _ in range(FAST_RUNS)]
-        slow.append(_seconds(contest.slow, device))
+        fast += [seconds(contest.fast, device) for _ in range(FAST_RUNS)]
+        slow.append(seconds(contest.slow, device))
     fast_seconds, slow_seconds = statistics.median(fast), statistics.median(slow)
     return {
         "name": contest.name,
@@ -138,16 +138,6 @@ def _measure(contest: Contest, device: torch.device) -> dict[str, Any]:
         "other_per_second": contest.count / slow_seconds,
         "ratio": slow_seconds / fast_seconds,
     }
-
-
-def _seconds(call: Callable[[], Any], device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    start = time.perf_counter()
-    call()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
 
 
 def _random(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:

@@ -1,19 +1,26 @@
 """The lesson of a student: its teacher, the cameras that render it, and the recipe."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from ..data.capture import Camera, Capture, View
 from ..data.geometry.poses import PoseDistribution
 from ..edit.merged_viewpoints import known_viewpoints
 from ..errors import UserError
 from ..fields.base import Field
+from ..jobs.budget import Budget
+from ..jobs.job import Job
 from ..measure.figures import TO_SOURCE
 from ..measure.image_metrics import psnr
 from ..render.render import render_image
 from ..space.rays import CameraBatch
+from ..train.ending import Ending
+from ..train.goal import Goal
+from ..train.loop import Training, optimise
 from ..train.preview import Preview, preview_views
 from .recipe import Recipe
 
@@ -75,15 +82,40 @@ def require_density(teacher: Field) -> None:
         raise UserError("The field is empty, so there is nothing to convert; undo some edits.")
 
 
-def quick_figures(preview: Preview, expected: np.ndarray) -> dict[str, Any]:
-    """Return the figures of a student's last preview, JSON as in `measure.figures`.
+def follow(
+    training: Training,
+    objective: Callable[[int, float], tuple[Tensor, dict[str, float]]],
+    lesson: Lesson,
+    budget: Budget,
+    job: Job,
+    until_psnr: float | None,
+) -> dict[str, Any]:
+    """Optimise a student until the budget is spent, its end included.
 
     Parameters
     ----------
-    preview : Preview
-    expected : (H, W, 3) float32 array
-        The source's picture from the preview's camera, on white.
+    training : Training
+        Changed in place.
+    objective : callable
+        As `optimise` takes it.
+    lesson : Lesson
+    budget : Budget
+    job : Job
+    until_psnr : float or None
+        PSNR to the source's picture of one view at which to stop, decibels.
+
+    Returns
+    -------
+    dict
+        The figures of the last preview, JSON as in `measure.figures`.
     """
+    preview = Preview(lesson.views(), training.field, job, budget)
+    expected = lesson.picture(preview.camera)
+    ending = Ending(training.field, budget, preview)
+    goal = None if until_psnr is None else Goal(until_psnr, preview.camera, expected)
+    optimise(training, objective, budget, job, ending, goal)
+    ending.finish(training.started)
+    training.count_time()
     return {TO_SOURCE: preview.figure(psnr(preview.picture, expected))}
 
 

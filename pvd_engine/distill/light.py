@@ -13,12 +13,9 @@ from ..fields.light_field import LightField, Reach, bordered_occupancy
 from ..jobs.budget import Budget
 from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
-from ..train.ending import Ending
-from ..train.goal import Goal
-from ..train.loop import Training, optimise
+from ..train.loop import Training
 from ..train.pixels import READING_FRACTION, PixelTable
-from ..train.preview import Preview
-from .lesson import Lesson, quick_figures
+from .lesson import Lesson, follow
 from .light_objective import LightObjective, LightRecipe, hard_rays
 from .ray_source import RaySource
 
@@ -69,19 +66,13 @@ def teach_light_field(
     pixels = None if capture is None else open_pixels(capture, training, budget, job)
     has_alpha = capture is not None and capture.has_alpha
     objective = LightObjective(training, teacher, source, recipe, hard, pixels, has_alpha)
-    preview = Preview(lesson.views(), field, job, budget)
-    expected = lesson.picture(preview.camera)
-    ending = Ending(field, budget, preview)
-    goal = None if until_psnr is None else Goal(until_psnr, preview.camera, expected)
     try:
-        optimise(training, objective, budget, job, ending, goal)
+        figures = follow(training, objective, lesson, budget, job, until_psnr)
     finally:
         if pixels is not None:
             pixels.close()
-    ending.finish(training.started)
-    training.count_time()
     return training, {
-        "figures": quick_figures(preview, expected),
+        "figures": figures,
         "rays": training.step * objective.batch,
         "fine_tuned": pixels is not None,
         "flops": field.flops(),

@@ -8,12 +8,9 @@ from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
 from ..jobs.job import Job
 from ..train.batch_size import batch_size
-from ..train.ending import Ending
-from ..train.goal import Goal
-from ..train.loop import Training, optimise
-from ..train.preview import Preview
+from ..train.loop import Training
 from .feature_match import match_features
-from .lesson import Lesson, quick_figures
+from .lesson import Lesson, follow
 from .objective import DistillObjective
 from .probe import visible_points
 from .projection import Start, project
@@ -85,16 +82,10 @@ def teach(
     teacher.requires_grad_(False)
     batch = batch_size(student.device, budget, CPU_SAMPLES)
     objective = DistillObjective(training, teacher, source, recipe, features, batch)
-    preview = Preview(lesson.views(), student, job, budget)
-    expected = lesson.picture(preview.camera)
-    ending = Ending(student, budget, preview)
-    goal = None if until_psnr is None else Goal(until_psnr, preview.camera, expected)
-    optimise(training, objective, budget, job, ending, goal)
-    ending.finish(training.started)
-    training.count_time()
+    figures = follow(training, objective, lesson, budget, job, until_psnr)
     return training, {
         "projected": start.projected,
-        "figures": quick_figures(preview, expected),
+        "figures": figures,
         "stages": [int(stage) for stage in objective.recipe.stages],
     }
 

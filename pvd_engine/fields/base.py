@@ -244,7 +244,7 @@ class Field(Renderable):
         rays : Rays
             Dataset frame, R of them.
         jitter : (R,) float32
-            Start of each ray in its first step, [0, 1); 0.5 for a picture.
+            Start of each ray in its first step, [0, 1).
         hidden : float
             Transmittance under which a sample is dropped.
         """

@@ -65,7 +65,7 @@ def composite_in_rounds(
 
 
 def _next_samples(samples: PackedSamples, start: Tensor, count: Tensor) -> PackedSamples:
-    """Return `count` (R,) samples of each ray, from `start` (R,) on; rays are numbered anew."""
+    """Return `count` (R,) samples of each ray, from `start` (R,) on, as of R rays."""
     offsets = torch.nn.functional.pad(count.cumsum(0), (1, 0))
     ray = torch.repeat_interleave(torch.arange(len(count), device=count.device), count)
     chosen = torch.arange(len(ray), device=count.device) + (start - offsets[:-1])[ray]

@@ -15,7 +15,7 @@ from .row_gradient import RowGradient
 
 def adam_step_sparse(
     parameter: Tensor,
-    gradient: Tensor,
+    gradient: Tensor | RowGradient,
     mean: Tensor,
     square: Tensor,
     learning_rate: float,
@@ -29,7 +29,7 @@ def adam_step_sparse(
     ----------
     parameter, gradient, mean, square : (N, ...) float32, contiguous
         Values, their gradient, and its running mean and mean square; a row is what one index of
-        the first axis selects.
+        the first axis selects. A gradient by rows, as kernels collect it, is zero afterwards.
     learning_rate : float
     betas : (float, float)
         Decay of the two running means.
@@ -38,8 +38,14 @@ def adam_step_sparse(
     step : int
         Number of this step, from 1; it corrects the bias of the means.
     """
+    settings = learning_rate, betas, epsilon, step
+    if isinstance(gradient, RowGradient):
+        marks = gradient.touched
+        adam_step_sparse_warp(parameter, gradient.values, mean, square, *settings, marks)
+        gradient.emptied()
+        return
     run = adam_step_sparse_warp if use_warp(parameter.device) else adam_step_sparse_reference
-    run(parameter, gradient, mean, square, learning_rate, betas, epsilon, step)
+    run(parameter, gradient, mean, square, *settings)
 
 
 def adam_step_sparse_reference(
@@ -99,29 +105,3 @@ def adam_step_sparse_warp(
         root=1 / math.sqrt(1 - beta2**step),
         epsilon=epsilon,
     )
-
-
-def adam_step_touched(
-    parameter: Tensor,
-    gradient: RowGradient,
-    mean: Tensor,
-    square: Tensor,
-    learning_rate: float,
-    betas: tuple[float, float],
-    epsilon: float,
-    step: int,
-) -> None:
-    """Take the step of `adam_step_sparse` by a gradient of rows, which is zero afterwards."""
-    adam_step_sparse_warp(
-        parameter,
-        gradient.values,
-        mean,
-        square,
-        learning_rate,
-        betas,
-        epsilon,
-        step,
-        gradient.touched,
-    )
-    gradient.touched.zero_()
-    gradient.used = False

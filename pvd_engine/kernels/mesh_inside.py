@@ -107,8 +107,7 @@ def winding_number(points: Tensor, corners: Tensor) -> Tensor:
     """Count how often a closed mesh encloses each point.
 
     The count is the sum of signed solid angles over 4 pi (van Oosterom and Strackee, "The solid
-    angle of a plane triangle", 1983), in float64 where the
-    device has it.
+    angle of a plane triangle", 1983), in float64 where the device has it.
 
     Parameters
     ----------

@@ -92,9 +92,7 @@ class _EncodedNetwork(torch.autograd.Function):
 
         encoded = encoded.detach().contiguous()
         ctx.save_for_backward(encoded, *weights)
-        output = encoded.new_empty((encoded.shape[1], len(weights[-1])))
-        _launch(ENCODED_FORWARD[numbers()], weights, output=output, encoded=encoded)
-        return output
+        return _output(ENCODED_FORWARD[numbers()], weights, encoded.shape[1], encoded=encoded)
 
     @staticmethod
     @once_differentiable
@@ -103,13 +101,8 @@ class _EncodedNetwork(torch.autograd.Function):
 
         encoded, *weights = ctx.saved_tensors
         of_encoded = POOL.empty(tuple(encoded.shape), encoded.device)
-        of_weights = _launch_backward(
-            ENCODED_BACKWARD[numbers()],
-            weights,
-            gradients[0],
-            encoded=encoded,
-            of_encoded=of_encoded,
-        )
+        given = {"encoded": encoded, "of_encoded": of_encoded}
+        of_weights = _gradients(ENCODED_BACKWARD[numbers()], weights, gradients[0], **given)
         return of_encoded, *of_weights
 
 
@@ -120,10 +113,8 @@ class _ShadedNetwork(torch.autograd.Function):
 
         directions, features = directions.contiguous(), features.detach().contiguous()
         ctx.save_for_backward(directions, features, *weights)
-        output = features.new_empty((len(features), len(weights[-1])))
         given = {"directions": directions, "shaded": features}
-        _launch(SHADED_FORWARD[numbers()], weights, output=output, **given)
-        return output
+        return _output(SHADED_FORWARD[numbers()], weights, len(features), **given)
 
     @staticmethod
     @once_differentiable
@@ -133,44 +124,32 @@ class _ShadedNetwork(torch.autograd.Function):
         directions, features, *weights = ctx.saved_tensors
         of_features = POOL.empty(tuple(features.shape), features.device)
         given = {"directions": directions, "shaded": features, "of_shaded": of_features}
-        return (
-            None,
-            of_features,
-            *_launch_backward(SHADED_BACKWARD[numbers()], weights, gradients[0], **given),
-        )
+        of_weights = _gradients(SHADED_BACKWARD[numbers()], weights, gradients[0], **given)
+        return None, of_features, *of_weights
 
 
-def _launch(kernel: Kernel, weights: Sequence[Tensor], output: Tensor, **arrays: Tensor) -> None:
-    """Run a forward kernel."""
-    chunk, chunks = _chunks(len(output))
-    kernel.launch(
-        chunks,
-        [(i, i + 1) for i in range(chunks)],
-        chunk=chunk,
-        hidden=len(weights[0]),
-        weights=_flat(weights),
-        output=output,
-        **arrays,
-    )
+def _launch(kernel: Kernel, weights: Tensor, hidden: int, count: int, **arrays: Tensor) -> None:
+    """Run a kernel over points; `weights` are those of all layers, one after the other."""
+    chunk, chunks = _chunks(count)
+    parts = [(i, i + 1) for i in range(chunks)]
+    kernel.launch(chunks, parts, chunk=chunk, hidden=hidden, weights=weights, **arrays)
 
 
-def _launch_backward(
+def _output(kernel: Kernel, weights: Sequence[Tensor], count: int, **arrays: Tensor) -> Tensor:
+    """Run a forward kernel; return its output."""
+    output = weights[0].new_empty((count, len(weights[-1])))
+    _launch(kernel, _flat(weights), len(weights[0]), count, output=output, **arrays)
+    return output
+
+
+def _gradients(
     kernel: Kernel, weights: Sequence[Tensor], of_output: Tensor, **arrays: Tensor
 ) -> list[Tensor]:
     """Run a backward kernel; return the gradients of the weights."""
-    chunk, chunks = _chunks(len(of_output))
-    flat = _flat(weights)
-    of_weights = flat.new_empty((chunks, len(flat)))
-    kernel.launch(
-        chunks,
-        [(i, i + 1) for i in range(chunks)],
-        chunk=chunk,
-        hidden=len(weights[0]),
-        weights=flat,
-        of_output=of_output.contiguous(),
-        of_weights=of_weights,
-        **arrays,
-    )
+    flat, count = _flat(weights), len(of_output)
+    of_weights = flat.new_empty((_chunks(count)[1], len(flat)))
+    given = {"of_output": of_output.contiguous(), "of_weights": of_weights, **arrays}
+    _launch(kernel, flat, len(weights[0]), count, **given)
     parts = of_weights.sum(0).split([weight.numel() for weight in weights])
     return [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
 

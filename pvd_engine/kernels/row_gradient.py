@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -22,18 +23,23 @@ class RowGradient:
 
     Attributes
     ----------
-    values : (N, ...) float32
-        Zero in all blocks without a mark.
-    touched : (ceil(N / BLOCK_ROWS),) uint8
-        The marks; not zero for a block to which something was added.
     used : bool
         False while all values are zero.
     """
 
     def __init__(self, table: Tensor) -> None:
-        self.values = torch.zeros_like(table, requires_grad=False)
-        self.touched = no_marks(table)
+        self._table = table
         self.used = False
+
+    @cached_property
+    def values(self) -> Tensor:
+        """The gradient, (N, ...) float32, zero in all blocks without a mark; made on first use."""
+        return torch.zeros_like(self._table, requires_grad=False)
+
+    @cached_property
+    def touched(self) -> Tensor:
+        """The marks, (ceil(N / BLOCK_ROWS),) uint8: not zero where something was added."""
+        return no_marks(self._table)
 
     def add(self, gradient: Tensor) -> None:
         """Add a gradient of all rows."""
@@ -45,8 +51,12 @@ class RowGradient:
         """Set all values to zero."""
         if self.used:
             self.values.zero_()
-            self.touched.zero_()
-            self.used = False
+            self.emptied()
+
+    def emptied(self) -> None:
+        """Take away the marks, after all values were set to zero."""
+        self.touched.zero_()
+        self.used = False
 
 
 def no_marks(table: Tensor) -> Tensor:

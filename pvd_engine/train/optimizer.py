@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from ..fields.encoders.base import ParameterGroup
-from ..kernels.adam import adam_step_sparse, adam_step_touched
+from ..kernels.adam import adam_step_sparse
 from ..kernels.launch import use_warp
 from ..kernels.row_gradient import RowGradient, collected
 from .muon import muon_step
@@ -135,12 +135,16 @@ def _adam_rows(moved: Sequence[Moved], rate: float) -> None:
         _begin(entry)
         parameter, gradient, known, rows = entry
         known["step"] += 1
-        moments = known["exp_avg"], known["exp_avg_sq"]
-        settings = rate, ADAM_BETAS, ADAM_EPSILON, int(known["step"])
-        if rows is None:
-            adam_step_sparse(parameter, gradient.contiguous(), *moments, *settings)
-        else:
-            adam_step_touched(parameter, rows, *moments, *settings)
+        adam_step_sparse(
+            parameter,
+            gradient.contiguous() if rows is None else rows,
+            known["exp_avg"],
+            known["exp_avg_sq"],
+            rate,
+            ADAM_BETAS,
+            ADAM_EPSILON,
+            int(known["step"]),
+        )
 
 
 def _begin(entry: Moved) -> None:

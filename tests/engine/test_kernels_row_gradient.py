@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pvd_engine.fields.encoders.base import ParameterGroup
-from pvd_engine.kernels.adam import adam_step_touched
+from pvd_engine.kernels.adam import adam_step_sparse
 from pvd_engine.kernels.hash_grid import HashGridLayout, hash_encode
 from pvd_engine.kernels.row_gradient import BLOCK_ROWS, RowGradient, collected
 from pvd_engine.train import optimizer as optimizers
@@ -66,7 +66,7 @@ def test_a_step_by_rows_clears_the_gradient_and_its_marks(table):
     rows = gradient.values.ne(0).any(dim=1).nonzero().view(-1)
     assert len(rows) and gradient.touched[rows // BLOCK_ROWS].all()
     moments = torch.zeros_like(table), torch.zeros_like(table)
-    adam_step_touched(parameter.detach(), gradient, *moments, 1e-2, (0.9, 0.99), 1e-15, 1)
+    adam_step_sparse(parameter.detach(), gradient, *moments, 1e-2, (0.9, 0.99), 1e-15, 1)
     assert not gradient.values.any() and not gradient.touched.any() and not gradient.used
 
 

@@ -57,9 +57,16 @@ def test_parameters_without_gradient_stay(rule):
     assert torch.equal(unused, torch.ones(4, 2))
 
 
+@pytest.mark.parametrize("rule", ["adam", "adam_rows"])
+def test_the_first_step_of_adam_is_as_long_as_its_rate(rule):
+    used, unused = Parameter(torch.ones(4, 2)), Parameter(torch.ones(4, 2))
+    optimizer_of(used, unused, rule=rule, rate=0.1).step(used.square().sum(), 1.0)
+    assert torch.allclose(used, torch.full((4, 2), 0.9)) and torch.equal(unused, torch.ones(4, 2))
+
+
 def test_a_step_with_an_empty_table_moves_the_others():
     full, empty = Parameter(torch.ones(4, 2)), Parameter(torch.zeros(0, 2))
     optimizer = optimizer_of(empty, full, rule="adam_rows", rate=0.1)
     optimizer.step(full.square().sum() + empty.sum(), 1.0)
-    assert empty.shape == (0, 2)
+    assert empty.shape == (0, 2) and optimizer.state()["0.0.step"] == 1
     assert torch.allclose(full, torch.full((4, 2), 0.9), atol=1e-6)
