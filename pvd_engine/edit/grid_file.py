@@ -94,11 +94,11 @@ def filled_cells(density: np.ndarray, original: np.ndarray | None = None) -> np.
     -------
     (X, Y, Z) bool array
     """
-    from scipy.ndimage import distance_transform_edt
-
     filled = density > 0
     if original is None:
         return filled
+    from scipy.ndimage import distance_transform_edt
+
     known = filled | (original > 0)
     if not known.any():
         return filled

@@ -136,29 +136,36 @@ def edited_occupancy(occupancy: OccupancyGrid, lists: Sequence[EditList]) -> Occ
     edited.load_state_dict(occupancy.state_dict())
     for edits in lists:
         keeps = []
-        for edit, region in edits.pairs():
+        spans = _spans(edited, edits.bounds)
+        for (edit, region), span in zip(edits.pairs(), spans, strict=True):
             if edit.takes_all:
-                _clear(edited, _cells(edited, region, edited.binary, INSIDE))
+                _clear(edited, _cells(edited, region, span, edited.binary, INSIDE))
             elif edit.operation == CUT_OUT:
-                _clear_but(edited, [region])
+                _clear_but(edited, [(region, span)])
             elif edit.operation == KEEP:
-                keeps.append(region)
+                keeps.append((region, span))
         if keeps:
             _clear_but(edited, keeps)
     return edited
 
 
-def _cells(grid: OccupancyGrid, region: SoftRegion, asked: Tensor, least: int) -> Tensor:
+def _spans(grid: OccupancyGrid, bounds: Tensor) -> Tensor:
+    """Return the first cell near each of boxes (N, 2, 3), and one past the last: (N, 2, 3)."""
+    low, high = grid.space.grid_bounds(*bounds.unbind(dim=1))
+    ends = (low * grid.resolution - 1).floor(), (high * grid.resolution + 1).ceil()
+    return torch.stack(ends, dim=1).clamp(0, grid.resolution).long()
+
+
+def _cells(
+    grid: OccupancyGrid, region: SoftRegion, span: Tensor, asked: Tensor, least: int
+) -> Tensor:
     """Return the flat cells (N,) whose verdict is at least `least`, of those `asked` (R, R, R).
 
-    Only cells near the region are classified, first in blocks: what is certain of a block is
-    certain of its cells.
+    Only cells of the region's `span` (2, 3) are classified, first in blocks: what is certain of a
+    block is certain of its cells.
     """
-    bounds = region.bounds
-    low, high = grid.space.grid_bounds(bounds[:1], bounds[1:])
-    ends = (low[0] * grid.resolution - 1).floor(), (high[0] * grid.resolution + 1).ceil()
-    first, last = (end.clamp(0, grid.resolution).long() for end in ends)
-    x, y, z = (slice(a, max(a, b)) for a, b in zip(first.tolist(), last.tolist(), strict=True))
+    first = span[0]
+    x, y, z = (slice(a, max(a, b)) for a, b in zip(*span.tolist(), strict=True))
     near, found = asked[x, y, z] > 0, []
     if near.numel() > CELLS_WITHOUT_BLOCKS:
         verdict = _verdict_of_blocks(grid, region, near, first)
@@ -195,16 +202,16 @@ def _verdict_of_blocks(
     return verdict
 
 
-def _clear_but(grid: OccupancyGrid, kept: Sequence[SoftRegion]) -> None:
-    """Clear the cells outside all regions, where these decide."""
+def _clear_but(grid: OccupancyGrid, kept: Sequence[tuple[SoftRegion, Tensor]]) -> None:
+    """Clear the cells outside all regions, given with their spans, where these decide."""
     asked = grid.binary.clone()
-    for region in kept:
-        asked.view(-1)[_cells(grid, region, asked, MIXED)] = 0
+    for region, span in kept:
+        asked.view(-1)[_cells(grid, region, span, asked, MIXED)] = 0
     cells = asked.view(-1).nonzero().view(-1)
     for part in cells.split(CELLS_AT_ONCE):
         corners = cell_corners(grid, part)
         decided = torch.zeros(len(part), dtype=torch.bool, device=part.device)
-        for region in kept:
+        for region, _ in kept:
             decided |= region.region.decides_cells(*corners)
             if decided.all():
                 break
@@ -226,5 +233,5 @@ def _corners(occupancy: OccupancyGrid, index: Tensor, count: int) -> tuple[Tenso
     space = occupancy.space
     ends = (index - CELL_MARGIN, index + count + CELL_MARGIN)
     low, high = space.dataset_bounds(*(end / occupancy.resolution for end in ends))
-    rounding = torch.maximum(low.abs(), high.abs()).clamp(min=float(space.box.abs().max()))
-    return (low - rounding * ROUNDING).float(), (high + rounding * ROUNDING).float()
+    rounding = torch.maximum(low.abs(), high.abs()).clamp(min=space.box.abs().max()) * ROUNDING
+    return (low - rounding).float(), (high + rounding).float()
