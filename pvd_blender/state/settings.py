@@ -29,6 +29,7 @@ DISTILLING = (
     "density_constraint",
     "inherit",
     "through",
+    "fine_tune",
     "report",
     "report_budget",
 )

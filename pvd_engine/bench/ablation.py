@@ -31,6 +31,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no hard points": {"hard_points": False},
     "no active learning": {"hard_poses": False, "hard_rays": False, "hard_points": False},
     PROJECTION: {"projection": False},
+    "no fine-tuning": {"fine_tune": 0.0},
 }
 """Changes to the arguments of ``pvd convert``, by name."""
 

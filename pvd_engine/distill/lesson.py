@@ -37,6 +37,9 @@ class Lesson:
     capture : Capture or None
         Its training cameras give half of the rays.
     recipe : Recipe
+    fine_tune : float
+        Fraction of the budget, at its end, that is spent on the capture's images; 0 where they do
+        not show what the teacher shows.
     bridged : Field, optional
         The source, where the teacher is a bridge that was taught by it.
     """
@@ -45,6 +48,7 @@ class Lesson:
     poses: PoseDistribution
     capture: Capture | None
     recipe: Recipe
+    fine_tune: float = 0.0
     bridged: Field | None = None
 
     @property

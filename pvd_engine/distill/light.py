@@ -6,17 +6,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..data.capture import Capture
 from ..data.geometry.poses import PoseDistribution
 from ..fields.base import Renderable
 from ..fields.light_field import LightField, Reach, bordered_occupancy
 from ..jobs.budget import Budget
-from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
 from ..train.loop import Training
-from ..train.pixels import READING_FRACTION, PixelTable
+from .fine_tuning import at_last, pixels_to_learn
 from .lesson import Lesson, follow
-from .light_objective import LightObjective, LightRecipe, hard_rays
+from .light_objective import LightObjective, LightOnImages, LightRecipe, hard_rays
 from .ray_source import RaySource
 
 
@@ -37,7 +35,6 @@ def teach_light_field(
         Description of the light field, from `pvd_engine.fields.architectures.light_field`.
     lesson : Lesson
     recipe : LightRecipe
-        Its `fine_tune` is 0 where the capture's images do not show what the teacher shows.
     budget : Budget
     seed : int
     job : Job
@@ -62,15 +59,13 @@ def teach_light_field(
     training.started = started
     training.resume(job)
     source = RaySource(lesson.local_poses, lesson.cameras(), field.device, seed)
-    capture = lesson.capture if recipe.fine_tune > 0 else None
-    pixels = None if capture is None else open_pixels(capture, training, budget, job)
-    has_alpha = capture is not None and capture.has_alpha
-    objective = LightObjective(training, teacher, source, recipe, hard, pixels, has_alpha)
-    try:
-        figures = follow(training, objective, lesson, budget, job, until_psnr)
-    finally:
-        if pixels is not None:
-            pixels.close()
+    objective = LightObjective(training, teacher, source, recipe, hard)
+    with pixels_to_learn(lesson, training, budget, job) as pixels:
+        steps = objective
+        if pixels is not None and lesson.capture is not None:
+            on_images = LightOnImages(training, pixels, lesson.capture.has_alpha)
+            steps = at_last(objective, on_images, lesson.fine_tune)
+        figures = follow(training, steps, lesson, budget, job, until_psnr)
     return training, {
         "figures": figures,
         "rays": training.step * objective.batch,
@@ -90,20 +85,3 @@ def reach(teacher: Renderable, poses: PoseDistribution) -> Reach:
     low, high = poses.distance
     near = max(low - radius, 0.0)
     return Reach(near, high + radius, box.tolist(), poses.to_json())
-
-
-def open_pixels(
-    capture: Capture, training: Training[LightField], budget: Budget, job: Job
-) -> PixelTable:
-    """Return the pixels of the images to fine-tune on."""
-    pixels = PixelTable.open(
-        capture.split("train"),
-        training.field.device,
-        seed=training.seed + training.step,
-        wait=budget.steps is not None,
-        deadline=budget.deadline(training.started, READING_FRACTION),
-        origin=training.field.space.origin,
-        report=count_reporter(job, "Reading images"),
-    )
-    job.warn(pixels.notes())
-    return pixels

@@ -1,6 +1,5 @@
 """The losses of a light field: to its teacher's rays, and at the end to the real images."""
 
-import math
 import time
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from ..fields.light_field import LightField
 from ..jobs.device import processor
 from ..space.rays import Rays
 from ..train.loop import Training
+from ..train.picture_error import decibels
 from ..train.pixels import PixelTable
 from .hard_rays import HardRays
 from .ray_pool import RayPool
@@ -48,8 +48,8 @@ EMPTY = 0.01
 EMPTY_KEPT = 0.25
 """Fraction of the empty rays that is kept where rays are chosen by importance."""
 
-PSEUDO, REAL = 4, 5
-"""Stages in the report, after PVD's three: the teacher's rays, the images' pixels."""
+PSEUDO = 4
+"""Number of the stage of the teacher's rays in reports, after PVD's three."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,11 @@ class LightRecipe:
         Draw the hardest rays again.
     importance : bool
         Keep only a few of the rays that meet occupied cells but show nothing.
-    fine_tune : float
-        Fraction of the budget, at its end, that is spent on the real images.
     """
 
     pool: int = 1 << 20
     hard_rays: bool = True
     importance: bool = True
-    fine_tune: float = 0.15
 
 
 def hard_rays(device: torch.device) -> HardRays:
@@ -83,7 +80,7 @@ def hard_rays(device: torch.device) -> HardRays:
 
 
 class LightObjective:
-    """Squared error of colour and alpha of rays.
+    """Squared error of colour and alpha of rays to those of the teacher.
 
     Checkpoints do not hold the pool of rays: a resumed training renders new ones of its teacher.
 
@@ -96,10 +93,6 @@ class LightObjective:
     recipe : LightRecipe
     hard : HardRays or None
         The hardest rays, from `hard_rays`, where they are drawn again.
-    pixels : PixelTable or None
-        The images to fine-tune on.
-    has_alpha : bool
-        True when the images have alpha; otherwise rays are compared on white.
     """
 
     def __init__(
@@ -109,34 +102,18 @@ class LightObjective:
         source: RaySource,
         recipe: LightRecipe,
         hard: HardRays | None,
-        pixels: PixelTable | None,
-        has_alpha: bool,
     ) -> None:
         self.training = training
         self.teacher = teacher
         self.source = source
         self.recipe = recipe
         self.hard = hard
-        self.pixels = pixels
-        self.has_alpha = has_alpha
         self.pool = RayPool(recipe.pool, training.field.device)
         self.batch = BATCH[processor(training.field.device.type)]
         self.since = time.monotonic()
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of one batch of rays, and its PSNR, the stage and rays per second."""
-        if self.pixels is not None and fraction >= 1 - self.recipe.fine_tune:
-            stage, (loss, error) = REAL, self._on_images(self.pixels)
-        else:
-            stage, (loss, error) = PSEUDO, self._on_teacher(step)
-        now = time.monotonic()
-        rate = self.batch / max(now - self.since, 1e-9)
-        self.since = now
-        psnr = -10 * math.log10(error + 1e-10)
-        name = "psnr_to_source" if stage == PSEUDO else "psnr_to_images"
-        return loss, {"stage": float(stage), name: psnr, "rays_per_second": rate}
-
-    def _on_teacher(self, step: int) -> tuple[Tensor, float]:
         generator = self.training.generator
         if self.pool.filled == 0:
             self._fill(step)
@@ -150,28 +127,17 @@ class LightObjective:
             rows = torch.cat((torch.cat((*rays, target), dim=1), again))
             errors = self._errors(Rays(rows[:, :3], rows[:, 3:6]), rows[:, 6:])
             self.hard.learn(slots, rows, errors.detach())
-        return errors.mean(), float(errors.detach()[: self.batch].mean())
-
-    def _on_images(self, pixels: PixelTable) -> tuple[Tensor, float]:
-        rays, rgba = pixels.draw(self.batch, self.training.generator)
-        target = torch.cat((rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]), dim=1)
-        if self.training.field.skip_empty:
-            met = self.training.field.meets(rays)
-            rays, target = Rays(*(part[met] for part in rays)), target[met]
-        colors = self._evaluate(rays)
-        if not self.has_alpha:
-            colors = colors[:, :3] + 1 - colors[:, 3:]
-            target = target[:, :3]
-        loss = (colors - target).square().sum() / max(target.numel(), 1)
-        return loss, loss.item()
+        now = time.monotonic()
+        rate = self.batch / max(now - self.since, 1e-9)
+        self.since = now
+        return errors.mean(), {
+            "stage": float(PSEUDO),
+            "psnr_to_source": decibels(float(errors.detach()[: self.batch].mean())),
+            "rays_per_second": rate,
+        }
 
     def _errors(self, rays: Rays, target: Tensor) -> Tensor:
-        return (self._evaluate(rays) - target).square().mean(dim=1)
-
-    def _evaluate(self, rays: Rays) -> Tensor:
-        field, generator = self.training.field, self.training.generator
-        jitter = torch.rand((len(rays.origins), field.points), generator=generator)
-        return field.evaluate(field.ray_points(rays, jitter.to(field.device)))
+        return (colors_of(self.training, rays) - target).square().mean(dim=1)
 
     def _fill(self, step: int) -> None:
         for _ in range(FIRST_TRIES):
@@ -199,3 +165,45 @@ class LightObjective:
                 kept = (seen.alpha > EMPTY) | (chance < EMPTY_KEPT)
                 rays, colors = Rays(*(part[kept] for part in rays)), colors[kept]
             self.pool.add(rays, colors)
+
+
+class LightOnImages:
+    """Squared error of the colour of rays to the pixels of a capture.
+
+    Parameters
+    ----------
+    training : Training
+        The training of the light field.
+    pixels : PixelTable
+    has_alpha : bool
+        True when the images have alpha, which then counts, too; otherwise rays are compared on
+        white.
+    """
+
+    def __init__(self, training: Training[LightField], pixels: PixelTable, has_alpha: bool) -> None:
+        self.training = training
+        self.pixels = pixels
+        self.has_alpha = has_alpha
+        self.batch = BATCH[processor(training.field.device.type)]
+
+    def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of one batch of rays, and its PSNR."""
+        field = self.training.field
+        rays, rgba = self.pixels.draw(self.batch, self.training.generator)
+        target = torch.cat((rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]), dim=1)
+        if field.skip_empty:
+            met = field.meets(rays)
+            rays, target = Rays(*(part[met] for part in rays)), target[met]
+        colors = colors_of(self.training, rays)
+        if not self.has_alpha:
+            colors = colors[:, :3] + 1 - colors[:, 3:]
+            target = target[:, :3]
+        loss = (colors - target).square().sum() / max(target.numel(), 1)
+        return loss, {"psnr_to_images": decibels(loss.item())}
+
+
+def colors_of(training: Training[LightField], rays: Rays) -> Tensor:
+    """Return colour and alpha (N, 4) of rays, with each point at random in its part of the ray."""
+    field = training.field
+    jitter = torch.rand((len(rays.origins), field.points), generator=training.generator)
+    return field.evaluate(field.ray_points(rays, jitter.to(field.device)))

@@ -6,7 +6,6 @@ colour at the same points, then the rendered colour of rays.
 """
 
 import functools
-import math
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from ..kernels.marching import PackedSamples
 from ..space.rays import sample_positions
 from ..train.batch_size import BatchSize
 from ..train.loop import Training
-from ..train.picture_error import picture_error
+from ..train.picture_error import decibels, picture_error
 from .feature_match import FeatureMatch
 from .ray_source import RaySource
 from .recipe import Recipe
@@ -104,7 +103,7 @@ class DistillObjective:
         self.source.learn(drawn, errors.detach())
         if stage == 3:
             rendered = errors.mean()
-            report["psnr_to_source"] = -10 * math.log10(float(rendered.detach()) + 1e-10)
+            report["psnr_to_source"] = decibels(float(rendered.detach()))
             losses.append(recipe.rendered * rendered)
         return functools.reduce(torch.add, losses), report
 

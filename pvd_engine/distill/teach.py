@@ -10,6 +10,7 @@ from ..jobs.job import Job
 from ..train.batch_size import batch_size
 from ..train.loop import Training
 from .feature_match import match_features
+from .fine_tuning import FieldOnImages, at_last, pixels_to_learn
 from .lesson import Lesson, follow
 from .objective import DistillObjective
 from .probe import visible_points
@@ -59,7 +60,8 @@ def teach(
         The training of the student, at its end.
     report : dict
         ``projected``, whether it began from a projection; ``figures`` as in `measure.figures`,
-        on one view; and ``stages``, the ones that took part.
+        on one view; ``stages``, the ones that took part; and ``fine_tuned``, whether the images
+        did, at last.
     """
     started = time.monotonic()
     teacher, recipe = lesson.teacher, lesson.recipe
@@ -82,11 +84,17 @@ def teach(
     teacher.requires_grad_(False)
     batch = batch_size(student.device, budget, CPU_SAMPLES)
     objective = DistillObjective(training, teacher, source, recipe, features, batch)
-    figures = follow(training, objective, lesson, budget, job, until_psnr)
+    with pixels_to_learn(lesson, training, budget, job) as pixels:
+        steps = objective
+        if pixels is not None:
+            on_images = FieldOnImages(training, teacher, pixels, batch)
+            steps = at_last(objective, on_images, lesson.fine_tune)
+        figures = follow(training, steps, lesson, budget, job, until_psnr)
     return training, {
         "projected": start.projected,
         "figures": figures,
         "stages": [int(stage) for stage in objective.recipe.stages],
+        "fine_tuned": pixels is not None,
     }
 
 

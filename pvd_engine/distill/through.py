@@ -38,7 +38,7 @@ def through_sparse_tensor(
     base = lesson.teacher if edited is None else edited.base
     torch.manual_seed(seed)
     bridge = make_student(architecture("sparse_tensor", preset), base).to(base.device)
-    unedited = replace(lesson, teacher=base)
+    unedited = replace(lesson, teacher=base, fine_tune=0.0)
     teach(bridge, unedited, budget, seed, job, checkpoint="sparse_tensor")
     if edited is not None:
         carve(bridge, edited)

@@ -187,7 +187,6 @@ def _views(pictures: Pictures) -> str:
 
 def _curves(curves: dict[str, Any]) -> str:
     seconds, stages = curves["seconds"], curves["stage"]
-    # A light field learns from images at last.
     meaning = "PSNR to source (to images in stage 5)" if REAL in stages else "PSNR to source"
     plots = (
         line_plot(f"{meaning}, of each step's rays", "dB", seconds, curves["psnr"], stages),

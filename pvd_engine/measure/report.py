@@ -15,7 +15,7 @@ The keys of the JSON file, decibels for ``psnr``, null where something is not kn
 ``to_teacher``  PSNR to source of the student, against the teacher's renders, the same
 ``views``       a list: ``name``, ``width``, ``height`` and the three above, of each view
 ``curves``      lists of equal length: ``step``, ``seconds``, ``stage``, ``loss`` and ``psnr``
-                (of the rays of those steps, to source; in stage 5, of light fields, to images);
+                (of the rays of those steps, to source; in stage 5 to images);
                 each point is a mean over some steps
 ``teacher``     ``file``, ``kind``, ``architecture`` (as in its header), ``parameters`` (their
                 number) and ``size`` in bytes

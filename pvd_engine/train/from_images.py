@@ -1,6 +1,5 @@
 """Train a field from the images of a capture."""
 
-import math
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from .distortion import distortion
 from .ending import Ending
 from .goal import Goal
 from .loop import Training, optimise
-from .picture_error import picture_error
+from .picture_error import decibels, picture_error
 from .pixels import READING_FRACTION, PixelTable
 from .preview import Preview, preview_views
 
@@ -68,7 +67,7 @@ class ImageObjective:
         color, alpha = rgba[:, :3] * rgba[:, 3:], rgba[:, 3]
         error = picture_error(result.color, result.alpha, color, alpha).mean()
         self.training.aim(len(samples.t), self.batch.at(fraction))
-        report = {"psnr_to_images": -10 * math.log10(max(error.item(), 1e-10))}
+        report = {"psnr_to_images": decibels(error.item())}
         if isinstance(field.space, BoxMap):
             return error, report
         # At full strength from half of the budget on, when surfaces have formed.

@@ -1,5 +1,7 @@
 """The error of rendered colours that does not depend on what stands behind them."""
 
+import math
+
 from torch import Tensor
 
 
@@ -26,3 +28,8 @@ def picture_error(
     """
     c, a = color - wanted_color, (alpha - wanted_alpha)[:, None]
     return (c.square() - a * c + a.square() / 3).mean(dim=-1)
+
+
+def decibels(error: float) -> float:
+    """Return the PSNR of a mean squared error; 100 at most, so that means of it stay finite."""
+    return -10 * math.log10(error + 1e-10)

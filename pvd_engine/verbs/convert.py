@@ -82,8 +82,10 @@ class ConvertArguments(MakingArguments):
     rendered rays. Nothing of the teacher's weights is copied unless --inherit asks for it. Like
     training, it can be stopped with Ctrl-C and resumed by the same command.
 
+    At last it learns from the capture's images, where these show the same (--fine-tune).
+
     To light_field it teaches a network that renders a whole ray in one pass (R2L); the options
-    that begin with --ray, and --fine-tune, are for that alone.
+    that begin with --ray are for that alone.
 
     Example: pvd convert lego.safetensors --to mlp --budget 3m --out lego-mlp.safetensors
     """
@@ -158,7 +160,7 @@ class ConvertArguments(MakingArguments):
     """Rays of the teacher that are kept at a time, 32 bytes each."""
 
     fine_tune: Annotated[float, Between(0, 1), Shown("Fine-Tune")] = 0.15
-    """Fraction of the work, at its end, in which a light field learns from the capture's images.
+    """Fraction of the work, at its end, in which the field learns from the capture's images.
     Not used where the source field is edited or merged; needs --capture."""
 
     report: Annotated[bool, Shown("Write Report")] = True
@@ -220,6 +222,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     from ..fields.registry import LIGHT_FIELD
     from ..fields.storage import content_hash, load_field, save_field
     from ..jobs.device import choose_device
+    from ..measure.report import alteration
 
     device = choose_device(arguments.device)
     teacher = load_field(arguments.field, device)
@@ -239,7 +242,10 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         hard_points=arguments.hard_points,
         projection=arguments.projection,
     )
-    lesson = Lesson(teacher, viewpoints(teacher, capture), capture, recipe)
+    # The images do not show what an edited or merged teacher shows.
+    header = read_header(arguments.field)
+    fine_tune = 0.0 if alteration(header) else arguments.fine_tune
+    lesson = Lesson(teacher, viewpoints(teacher, capture), capture, recipe, fine_tune)
     reports = arguments.report and capture is not None
     if reports and arguments.report_seconds() < math.inf:
         job.seconds_after = arguments.report_seconds()
@@ -251,7 +257,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         "teacher": {
             "file": arguments.field.name,
             "hash": source_hash,
-            "kind": read_header(arguments.field)["kind"],
+            "kind": header["kind"],
         },
         "teacher_provenance": provenance,
         "edits": teacher.header.get("edits"),
@@ -320,8 +326,6 @@ def _light_field(
     from ..distill.light import teach_light_field
     from ..distill.light_objective import LightRecipe
     from ..fields.architectures import default_preset, light_field
-    from ..fields.header import read_header
-    from ..measure.report import alteration
 
     defaults = {field.name: field.default for field in fields(arguments)}
     for name in NOT_OF_LIGHT_FIELDS:
@@ -335,14 +339,7 @@ def _light_field(
         arguments.ray_skip_empty,
         arguments.ray_encoding,
     )
-    # The images do not show what an edited or merged teacher shows.
-    altered = alteration(read_header(arguments.field)) is not None
-    recipe = LightRecipe(
-        arguments.ray_pool,
-        arguments.ray_hard,
-        arguments.ray_importance,
-        0.0 if altered else arguments.fine_tune,
-    )
+    recipe = LightRecipe(arguments.ray_pool, arguments.ray_hard, arguments.ray_importance)
     budget = Budget.parse(arguments.budget, arguments.steps)
     training, report = teach_light_field(
         spec, lesson, recipe, budget, arguments.seed, job, arguments.until_psnr

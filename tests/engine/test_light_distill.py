@@ -9,7 +9,8 @@ from stopping_job import StoppingJob
 
 from pvd_engine.data.images.downscale import view_on_white
 from pvd_engine.data.readers import open_capture
-from pvd_engine.distill import light_objective
+from pvd_engine.distill.fine_tuning import REAL
+from pvd_engine.distill.light_objective import PSEUDO
 from pvd_engine.errors import Cancelled, UserError
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_any_field
@@ -70,7 +71,7 @@ def test_a_light_field_learns_its_teachers_pictures(folder, learned, tmp_path):
     )
     assert measured["psnr"] > 18 and measured["outside"] == []
     report = json.loads(path.with_suffix(".report.json").read_text(encoding="utf-8"))
-    assert set(report["curves"]["stage"]) == {light_objective.PSEUDO, light_objective.REAL}
+    assert set(report["curves"]["stage"]) == {PSEUDO, REAL}
     assert report["student"]["kind"] == "light_field"
 
 

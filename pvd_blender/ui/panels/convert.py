@@ -49,7 +49,7 @@ def _draw_distillation(body: UILayout, student: StudentSettings) -> None:
     for name in ("projection", "density_constraint", "inherit"):
         column.prop(student, name)
     body.prop(student, "through")
-    _draw_report(body, student)
+    _draw_ending(body, student)
 
 
 def _draw_light(body: UILayout, student: StudentSettings) -> None:
@@ -58,11 +58,11 @@ def _draw_light(body: UILayout, student: StudentSettings) -> None:
     column = body.column(heading="Rays")
     for name in ("ray_skip_empty", "ray_hard", "ray_importance"):
         column.prop(student, name)
+    _draw_ending(body, student)
+
+
+def _draw_ending(body: UILayout, student: StudentSettings) -> None:
     body.prop(student, "fine_tune", slider=True)
-    _draw_report(body, student)
-
-
-def _draw_report(body: UILayout, student: StudentSettings) -> None:
     body.prop(student, "report")
     row = body.row()
     row.active = student.report

@@ -1,0 +1,102 @@
+"""The end of a conversion, in which the student learns from the capture's images."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from ..fields.base import Field
+from ..fields.radiance_field import RadianceField
+from ..jobs.budget import Budget
+from ..jobs.fraction import count_reporter
+from ..jobs.job import Job
+from ..kernels.compositing import composite
+from ..space.rays import sample_positions
+from ..train.batch_size import BatchSize
+from ..train.loop import Training
+from ..train.picture_error import decibels, picture_error
+from ..train.pixels import READING_FRACTION, PixelTable
+from .lesson import Lesson
+
+REAL = 5
+"""Number of this stage in reports, after PVD's three and that of a light field."""
+
+Objective = Callable[[int, float], tuple[Tensor, dict[str, float]]]
+"""As `pvd_engine.train.loop.optimise` takes it."""
+
+
+@contextmanager
+def pixels_to_learn(
+    lesson: Lesson, training: Training, budget: Budget, job: Job
+) -> Iterator[PixelTable | None]:
+    """Open the pixels of the capture's training images; None where the lesson leaves them out."""
+    if lesson.capture is None or lesson.fine_tune == 0:
+        yield None
+        return
+    pixels = PixelTable.open(
+        lesson.capture.split("train"),
+        training.field.device,
+        seed=training.seed + training.step,  # a resumed conversion sees other images first
+        wait=budget.steps is not None,
+        deadline=budget.deadline(training.started, READING_FRACTION),
+        origin=training.field.space.origin,
+        report=count_reporter(job, "Reading images"),
+    )
+    job.warn(pixels.notes())
+    with pixels:
+        yield pixels
+
+
+class FieldOnImages:
+    """Squared error of a student's pictures against the pixels of a capture, over all backgrounds.
+
+    The samples are those that the teacher sees, so that the student is asked for each once, and
+    learns nothing where the teacher is empty.
+
+    Parameters
+    ----------
+    training : Training
+        The training of the student.
+    teacher : Field
+    pixels : PixelTable
+    batch : BatchSize
+    """
+
+    def __init__(
+        self,
+        training: Training[RadianceField],
+        teacher: Field,
+        pixels: PixelTable,
+        batch: BatchSize,
+    ) -> None:
+        self.training = training
+        self.teacher = teacher
+        self.pixels = pixels
+        self.batch = batch
+
+    def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of one batch of rays, and its PSNR."""
+        student, generator = self.training.field, self.training.generator
+        rays, rgba = self.pixels.draw(int(self.training.rays), generator)
+        jitter = torch.rand(len(rgba), generator=generator).to(rgba.device)
+        samples, _ = self.teacher.visible_samples(rays, jitter)
+        self.training.aim(len(samples.t), self.batch.at(fraction))
+        points, directions = sample_positions(rays, samples)
+        density, color = student.decode(points, directions, student.features(points))
+        seen = composite(density, color, samples, self.teacher.step)
+        wanted = rgba[:, :3] * rgba[:, 3:]
+        error = picture_error(seen.color, seen.alpha, wanted, rgba[:, 3]).mean()
+        return error, {"psnr_to_images": decibels(error.item())}
+
+
+def at_last(taught: Objective, on_images: Objective, fine_tune: float) -> Objective:
+    """Return an objective that is another one in the last part, `fine_tune`, of the budget."""
+
+    def objective(step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
+        if fraction < 1 - fine_tune:
+            return taught(step, fraction)
+        loss, metrics = on_images(step, fraction)
+        return loss, {"stage": float(REAL), **metrics}
+
+    return objective
