@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from engine_process import REPOSITORY
@@ -12,7 +13,7 @@ from short_teachers import share_ball
 from stopping_job import StoppingJob
 from tiny_fields import tiny_fields
 
-from pvd_engine.bench import ablation, plain_nerf, plan, speed
+from pvd_engine.bench import ablation, budgets, plain_nerf, plan, speed
 from pvd_engine.bench import verb as bench
 from pvd_engine.bench.child import ChildRun, peak_memory, run_child
 from pvd_engine.bench.matrix import format_table
@@ -220,6 +221,71 @@ def test_speed_gives_students_more_time_until_one_reaches_both_baselines(
     assert [student["fraction"] for student in run["students"]] == [0.5, 1.0][: len(reached)]
     assert [row["baseline"] for row in result["rows"]] == ["scratch", "plain NeRF"]
     assert len(result["table"].splitlines()) == 2 + 2 + 2
+
+
+@pytest.mark.usefixtures("no_processes")
+def test_speed_without_the_plain_recipe_has_one_baseline(capture, tmp_path, monkeypatch):
+    monkeypatch.setattr(speed, "PARTS", (1,))
+    monkeypatch.setattr(plain_nerf, "train", None)  # a call would fail
+    arguments = BenchArguments(
+        what="speed",
+        capture=capture,
+        out=tmp_path / "out",
+        budget="0.5s",
+        seeds=1,
+        targets="hash",
+        plain=False,
+        device="cpu",
+    )
+    result = bench.run(arguments, Job(tmp_path / "job"))
+    assert [row["baseline"] for row in result["rows"]] == ["scratch"]
+    assert list(result["medians"]) == ["scratch"]
+    assert result["command"].endswith("--targets hash --seeds 1 --no-plain")
+
+
+@pytest.mark.usefixtures("no_processes")
+@pytest.mark.parametrize(
+    ("targets", "made"),
+    [
+        (None, [("images", "hash", 2), ("images", "hash", 1)]),
+        ("cp", [("images", "hash", 1), ("hash", "cp", 2), ("hash", "cp", 1)]),
+    ],
+)
+def test_budgets_gives_growing_parts_to_teachers_or_to_students(
+    capture, tmp_path, monkeypatch, targets, made
+):
+    monkeypatch.setattr(budgets, "PARTS", (2, 1))
+    arguments = BenchArguments(
+        what="budgets",
+        capture=capture,
+        out=tmp_path / "out",
+        budget="1s",
+        targets=targets,
+        device="cpu",
+    )
+    result = bench.run(arguments, Job(tmp_path / "job"))
+    assert [(row["from"], row["to"], 1 / row["budget"]) for row in result["rows"]] == made
+    for row in result["rows"]:
+        assert row["spent"] == row["seconds"] / row["budget"]
+        assert row["process_spent"] == 1.0 / row["budget"]  # as the process is made up
+        assert ("psnr_to_source" in row["test"]) == (row["from"] == "hash")
+        name = f"{row['from']}-to-{row['to']}-part-{round(1 / row['budget'])}"
+        request = json.loads((tmp_path / "out" / f"{name}.job" / "request.json").read_text())
+        assert request["arguments"]["budget"] == f"{row['budget']:.3f}s"
+    assert len(result["table"].splitlines()) == 2 + len(made)
+
+
+def test_a_result_names_its_machine_and_the_command_that_makes_it_again(matrix):
+    _, folder, _ = matrix
+    kept = json.loads((folder / "matrix.json").read_text(encoding="utf-8"))
+    assert kept["command"] == (
+        f"pvd bench matrix {kept['capture']} --device cpu --budget 1s "
+        "--sources sparse_tensor,hash --targets hash"
+    )
+    assert (kept["width"], kept["height"], kept["seed"], kept["device"]) == (24, 24, 0, "cpu")
+    assert kept["name"] and kept["threads"] >= 1
+    assert abs(date.fromisoformat(kept["date"]) - datetime.now(UTC).date()) < timedelta(days=2)
+    assert str(folder) not in json.dumps(kept)
 
 
 def train_arguments(capture, folder):
