@@ -9,6 +9,7 @@ import torch
 from short_teachers import share_ball
 from tiny_fields import tiny_fields
 
+from docs import list_results
 from pvd_engine.bench import cost
 from pvd_engine.bench import verb as bench
 from pvd_engine.bench.cost_picture import COLORS
@@ -73,6 +74,9 @@ def test_every_axis_is_measured_at_its_sizes(result):
     assert kept["axes"] == measured["axes"]
     assert kept["command"] == f"pvd bench cost {kept['capture']} --device cpu"
     assert cost.format_table(kept) == measured["table"]
+    page = list_results.made(folder)
+    assert page.count("\n| ") == 2 + len(measured["axes"])
+    assert "| rays, 64 to 256 |" in page
 
 
 def test_the_drawing_has_a_line_for_each_axis(result):
