@@ -51,7 +51,8 @@ def conditions(result: Result) -> str:
     parts = [f"`{result['command']}`", f"{result['date']}, version {result['version']}"]
     if "capture" in result:
         parts += [f"{result['width']} × {result['height']} pixels"]
-    parts += [f"{result['name']}, {result['threads']} threads", f"seed {result['seed']}"]
+    threads = f"{result['threads']} thread{'s' if result['threads'] > 1 else ''}"
+    parts += [f"{result['name']}, {threads}", f"seed {result['seed']}"]
     return "; ".join(parts) + ".\n"
 
 
