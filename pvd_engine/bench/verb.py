@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 
+UNTIMED = ("kernels", "cost")
+"""Benchmarks that make no field, so that their budget means nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BenchArguments(ComputingArguments):
     """Measure this machine and this program: slow, honest benchmarks.
@@ -63,7 +67,7 @@ class BenchArguments(ComputingArguments):
     """The dataset."""
 
     budget: str = "120s"
-    """Time to spend on each field."""
+    """Time to spend on each field; kernels and cost make none."""
 
     out: Path | None = None
     """Folder for the fields and the JSON file with the measures."""
@@ -121,12 +125,16 @@ def run(arguments: BenchArguments, job: Job) -> dict[str, Any]:
 
 
 def command(arguments: BenchArguments) -> str:
-    """Return the command line of a benchmark, without its folders, which are others elsewhere."""
+    """Return the command line of a benchmark, without paths, which are others elsewhere.
+
+    Options that have their default are left out, but for the budget.
+    """
     words = ["pvd bench", arguments.what]
     words += [] if arguments.capture is None else [arguments.capture.name]
     for option in fields(arguments):
         value = getattr(arguments, option.name)
-        if option.name in ("what", "capture", "out") or value == option.default:
+        stated = option.name == "budget" and arguments.what not in UNTIMED
+        if option.name in ("what", "capture", "out") or (value == option.default and not stated):
             continue
         name = option_name(option.name)
         if isinstance(value, bool):

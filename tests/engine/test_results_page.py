@@ -5,9 +5,10 @@ import re
 from typing import get_args, get_type_hints
 
 import pytest
+import tyro
 
 from docs import list_results
-from pvd_engine.bench.verb import BenchArguments
+from pvd_engine.bench.verb import BenchArguments, command
 
 PAGE = list_results.PAGE.read_text(encoding="utf-8")
 CONDITIONS = {
@@ -75,6 +76,18 @@ def test_every_benchmark_has_a_table_on_the_page_and_headings_name_no_others():
     kinds = set(get_args(get_type_hints(BenchArguments)["what"]))
     assert set(list_results.FORMATS) == kinds
     assert set(re.findall(r"^#+ .*`pvd bench (\w+)", PAGE, flags=re.MULTILINE)) == kinds
+
+
+def test_what_make_results_measures_has_a_table_and_is_a_valid_command():
+    text = (list_results.ROOT / "Makefile").read_text(encoding="utf-8")
+    lines = re.findall(r"^\t\$\(BENCH\) (.*) --out \$\(RESULTS_OUT\)/([\w-]+)$", text, re.MULTILINE)
+    marks = {match["name"] for match in list_results.MARKED.finditer(PAGE)}
+    assert len(lines) == text.count("$(BENCH) ") > 0
+    assert {folder for _, folder in lines} <= marks
+    for words, folder in lines:
+        given = tyro.cli(BenchArguments, args=words.replace("$(CAPTURE)", "lego").split())
+        assert given.what == folder.partition("-")[0]
+        assert command(given) == f"pvd bench {words.replace('$(CAPTURE)', 'lego')}"
 
 
 def test_results_without_marks_and_folders_with_two_are_refused(tmp_path):
