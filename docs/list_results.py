@@ -3,8 +3,9 @@
     python -m docs.list_results FOLDER
 
 A table stands between two marks, of which the first names a folder: `cost` is FOLDER/cost, where a
-benchmark has left its JSON file (`pvd bench cost lego --out FOLDER/cost`). Tables whose folder is
-missing stay as they are. The pictures of benchmarks go to `docs/images`.
+benchmark has left its JSON file (`pvd bench cost lego --out FOLDER/cost`), or the demo or the
+example of merging its ``metrics.json``. Tables whose folder is missing stay as they are. The
+pictures of benchmarks go to `docs/images`.
 """
 
 import json
@@ -35,6 +36,16 @@ PICTURES = {
     ),
 }
 """Pictures by the folder: their file, its name in the docs, and the text in their place."""
+
+WHOLE, WITHOUT = "the whole scene", "the scene without bucket"
+DEMO = {
+    "teacher": ("teacher, `hash`", WHOLE),
+    "student_unedited": ("student of the unedited teacher, `mlp`", WHOLE),
+    "edited": ("edited teacher", WITHOUT),
+    "student": ("student of the edited teacher, `mlp`", WITHOUT),
+    "student_through": ("the same through a `sparse_tensor` (the published way)", WITHOUT),
+}
+"""The demo's fields: title, and what they are compared with."""
 
 Result = dict[str, Any]
 
@@ -217,11 +228,57 @@ def cost(result: Result) -> str:
     return table(head, rows)
 
 
+def metrics(result: Result) -> str:
+    """Return the table of an example: of merging, or of the demo."""
+    return merge(result["views of both"]) if "views of both" in result else demo(result)
+
+
+def demo(result: Result) -> str:
+    """Return the table of the demo's fields."""
+    rows = []
+    for name, (title, truth) in DEMO.items():
+        field = result["fields"][name]
+        alpha = field.get("alpha_where_only_the_bucket_was")
+        leaks = [alpha["mean"], alpha["percentile_99"], alpha["max"]] if alpha else []
+        rows.append(
+            [
+                title,
+                truth,
+                f"{field['psnr']:.2f}",
+                f"{field['ssim']:.3f}",
+                f"{field['size'] / 1e6:.2f}",
+                ", ".join(f"{leak:.2g}" for leak in leaks),
+            ]
+        )
+    last = "alpha where only the bucket was: mean, 99th percentile, max"
+    return table(f"field|compared with|PSNR|SSIM|MB|{last}", rows)
+
+
+def merge(distances: dict[str, Result]) -> str:
+    """Return the table of merged fields by the distance between them."""
+
+    def entries(name: str) -> list[str]:
+        found = [distance[name] for distance in distances.values()]
+        return [f"{one['psnr']:.2f}, {one['ssim']:.3f}, {one['covered']:.2f}" for one in found]
+
+    alone = [[f"{name} alone", *entries(name)] for name in ("yellow", "blue")]
+    added = [f"{one['added']:.2f}" for one in distances.values()]
+    lost = [f"{-one['lost']:+.2f} dB" for one in distances.values()]
+    rows = [
+        *alone,
+        ["merged", *entries("merged")],
+        ["the errors of the two, added", *added],
+        ["covered, merged against the worse of the two", *lost],
+    ]
+    columns = (f"{name}: PSNR, SSIM, covered" for name in distances)
+    return table("|".join(["field", *columns]), rows)
+
+
 FORMATS: dict[str, Callable[[Result], str]] = {
     form.__name__: form
-    for form in (matrix, budgets, speed, ablation, head_start, frames, kernels, step, cost)
+    for form in (matrix, budgets, speed, ablation, head_start, frames, kernels, step, cost, metrics)
 }
-"""Functions that make the table, by the benchmark."""
+"""Functions that make the table, by the name of the JSON file: that of the benchmark."""
 
 
 def made(folder: Path) -> str | None:

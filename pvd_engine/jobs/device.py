@@ -67,7 +67,7 @@ def _processor_name() -> str:
         known = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         known = ""
-    found = re.search(r"^model name\s*:\s*(\S.*)$", known, re.MULTILINE)
+    found = re.search(r"^model name[ \t]*:[ \t]*(\S.*)$", known, re.MULTILINE)
     return found[1] if found else platform.processor() or platform.machine()
 
 

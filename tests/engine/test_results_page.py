@@ -74,7 +74,7 @@ def test_marks_come_in_pairs_with_names_of_their_own():
 
 def test_every_benchmark_has_a_table_on_the_page_and_headings_name_no_others():
     kinds = set(get_args(get_type_hints(BenchArguments)["what"]))
-    assert set(list_results.FORMATS) == kinds
+    assert set(list_results.FORMATS) == {*kinds, "metrics"}
     assert set(re.findall(r"^#+ .*`pvd bench (\w+)", PAGE, flags=re.MULTILINE)) == kinds
 
 
@@ -111,6 +111,29 @@ def test_pictures_of_benchmarks_go_to_the_docs(tmp_path, monkeypatch):
     assert [path.name for path in images.iterdir()] == ["cost.svg"]
     (tmp_path / "cost" / "frames.json").write_text(json.dumps(FRAMES))
     assert "](images/cost.svg)" in list_results.made(tmp_path / "cost")
+
+
+def test_the_demo_has_a_row_for_each_field_and_leaks_of_the_edited_ones():
+    leak = {"rays": 9, "mean": 0.00123, "percentile_99": 0.0312, "max": 0.184}
+    fields = {
+        name: {"psnr": 30.0 + number, "ssim": 0.98, "size": 2_000_000}
+        for number, name in enumerate(list_results.DEMO)
+    }
+    fields["edited"]["alpha_where_only_the_bucket_was"] = leak
+    made = rows(list_results.metrics({"fields": fields}))
+    assert [row[2] for row in made] == ["30.00", "31.00", "32.00", "33.00", "34.00"]
+    assert [row[5] for row in made] == ["", "", "0.0012, 0.031, 0.18", "", ""]
+
+
+def test_merged_fields_have_a_column_for_each_distance():
+    def distance(psnr, lost):
+        field = {"psnr": psnr, "ssim": 0.99, "covered": psnr - 10}
+        return dict.fromkeys(("yellow", "blue", "merged"), field) | {"added": 36.3, "lost": lost}
+
+    both = {"apart": distance(38.6, -0.13), "close": distance(36.0, 0.46)}
+    made = rows(list_results.metrics({"views of both": both}))
+    assert made[2] == ["merged", "38.60, 0.990, 28.60", "36.00, 0.990, 26.00"]
+    assert [row[1:] for row in made[3:]] == [["36.30", "36.30"], ["+0.13 dB", "-0.46 dB"]]
 
 
 def test_a_head_start_that_did_not_arrive_has_no_ratio():
