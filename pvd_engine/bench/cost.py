@@ -381,9 +381,9 @@ def _opening(scene: Scene, capture: Capture, folder: Path) -> Trial:
         camera_notes(opened)
         capture_fingerprint(opened)
         space = _space(opened)
-        views = opened.split("train")
+        views, grid = opened.split("train"), OccupancyGrid(space, resolution).to(scene.device)
         with PixelTable.open(views, scene.device, origin=space.origin) as pixels:
-            exclude_unseen(OccupancyGrid(space, resolution), pixels.cameras, scene.seed)
+            exclude_unseen(grid, pixels.cameras, scene.seed)
             step.take(pixels)
 
     return Trial(len(open_capture(folder).split("train")), call)
