@@ -37,7 +37,12 @@ GUI_OUT ?= gui_output
 FUZZ_OUT ?= fuzz_output
 KILLS_OUT ?= kills_output
 
-.PHONY: demo test test-all test-engine test-blender test-blenders slow-tests test-gui fuzz kills lint addon options setup clean
+# The capture that `make results` measures on, such as lego of NeRF-Synthetic at 200 x 200.
+CAPTURE ?= lego
+RESULTS_OUT ?= results_output
+BENCH := $(ENGINE_PYTHON) -m pvd_engine bench
+
+.PHONY: demo test test-all test-engine test-blender test-blenders slow-tests test-gui fuzz kills results lint addon options setup clean
 
 demo: setup  ## Make a capture, train, edit and convert it inside Blender; leaves a folder
 	PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $(BLENDER_PYTHON) examples/demo.py --out $(OUT)
@@ -96,6 +101,19 @@ fuzz: setup
 kills: setup
 	$(ENGINE_PYTHON) -m tests.kills --kills 300 --out $(KILLS_OUT)
 
+# Measures on a machine without other work, and writes the tables of docs/results.md; 50 minutes on
+# two cores. What a run that was interrupted has made is not made again.
+results: $(ENGINE)/.ready
+	$(BENCH) kernels --out $(RESULTS_OUT)/kernels
+	$(BENCH) step $(CAPTURE) --budget 30s --out $(RESULTS_OUT)/step
+	$(BENCH) cost $(CAPTURE) --out $(RESULTS_OUT)/cost
+	$(BENCH) budgets $(CAPTURE) --budget 120s --out $(RESULTS_OUT)/budgets
+	$(BENCH) budgets $(CAPTURE) --budget 40s --targets vm --out $(RESULTS_OUT)/budgets-students
+	$(BENCH) speed $(CAPTURE) --budget 90s --no-plain --out $(RESULTS_OUT)/speed
+	$(BENCH) frames $(CAPTURE) --budget 20s --out $(RESULTS_OUT)/frames
+	$(BENCH) matrix $(CAPTURE) --budget 20s --out $(RESULTS_OUT)/matrix
+	$(ENGINE_PYTHON) -m docs.list_results $(RESULTS_OUT)
+
 $(ENGINE)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(ENGINE)
 	$(ENGINE_PYTHON) $(PIP_INSTALL) $(TORCH_OPTIONS) -c constraints.txt torch
@@ -109,4 +127,4 @@ $(BLENDER)/.ready:
 	touch $@
 
 clean:  ## Remove environments and everything made
-	rm -rf .venv-* build dist demo_output gui_output fuzz_output kills_output *.egg-info
+	rm -rf .venv-* build dist demo_output gui_output fuzz_output kills_output results_output *.egg-info

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -176,6 +177,24 @@ def measure(field: Path, capture: Path, pictures: Path) -> dict:
     return {"psnr": result["psnr"], "ssim": result["ssim"], "size": field.stat().st_size}
 
 
+def conditions(command: str, side: int) -> dict:
+    """Return how something was measured, as the benchmarks state it, for ``docs/results.md``."""
+    from pvd_blender.version import VERSION
+
+    device = engine("info", "--device")["device"]
+    return {
+        "command": command,
+        "capture": "excavator",
+        "width": side,
+        "height": side,
+        "seed": SEED,
+        "name": device["name"],
+        "threads": device["threads"],
+        "version": VERSION,
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
 def leaked_alpha(pictures: Path, full: Path, without: Path) -> dict:
     """Measure the alpha of renders along the rays that only the bucket covered."""
     command = [os.environ["PVD_ENGINE_PYTHON"], str(HERE / "leaked_alpha.py")]
@@ -255,14 +274,12 @@ def measure_all(fields: dict[str, Path], captures: tuple[Path, Path], pictures: 
     full, without = captures
     whole = ("teacher", "student_unedited")
     metrics = {
+        **conditions("make demo", RESOLUTION),
         "settings": {
             "views": VIEWS,
-            "resolution": RESOLUTION,
             "samples": SAMPLES,
             "teacher_seconds": TEACHER_SECONDS,
             "student_seconds": STUDENT_SECONDS,
-            "seed": SEED,
-            "processors": os.cpu_count(),
         },
         "fields": {
             name: measure(path, full if name in whole else without, pictures / name)

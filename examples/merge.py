@@ -27,7 +27,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import bpy
 import demo_scene
 from bpy.types import Object, Scene
-from demo import SAMPLES, SEED, Clock, draw_sheet, measure, render_capture
+from demo import SAMPLES, SEED, Clock, conditions, draw_sheet, measure, render_capture
 from demo_parts import paint
 from mathutils import Matrix, Vector
 from sphere_cameras import sphere_cameras
@@ -273,14 +273,12 @@ def run(out: Path, seconds: float) -> dict:
     write_sheet(out, captures, results)
     settings = {
         "seconds": seconds,
-        "seed": SEED,
         "own views": OWN_VIEWS,
         "views of both": SHARED_VIEWS,
-        "resolution": RESOLUTION,
         "samples": SAMPLES,
-        "processors": os.cpu_count(),
     }
-    return {"settings": settings, **results, "seconds": clock.seconds}
+    measured = conditions("python examples/merge.py", RESOLUTION)
+    return {**measured, "settings": settings, **results, "seconds": clock.seconds}
 
 
 def print_table(results: dict) -> None:

@@ -9,7 +9,6 @@ from statistics import mean
 from typing import Any
 
 from ..fields.registry import LIGHT_FIELD, RADIANCE_FIELDS
-from ..files.atomic import write_json
 from ..jobs.job import Job
 from .measure import held_out, require_test_views
 from .plan import Plan, make_and_measure
@@ -81,7 +80,7 @@ def variants(target: str) -> dict[str, dict[str, Any]]:
 def run(
     plan: Plan, source: str, chosen: Sequence[tuple[str, str]], seeds: int, job: Job
 ) -> dict[str, Any]:
-    """Make and measure the teacher and all variants; write ``ablation.json``.
+    """Make and measure the teacher and all variants.
 
     Parameters
     ----------
@@ -97,9 +96,10 @@ def run(
     Returns
     -------
     dict
-        The plan, ``"teacher"`` and ``"rows"``: each with ``target``, ``variant``, ``runs`` (what
-        `make_and_measure` gives, by seed), and ``mean``, ``least`` and ``most`` of ``test_psnr``,
-        ``psnr_to_source`` and, where the capture has validation images, ``val_psnr``.
+        The plan's conditions, ``"teacher"`` and ``"rows"``: each with ``target``, ``variant``,
+        ``runs`` (what `make_and_measure` gives, by seed), and ``mean``, ``least`` and ``most`` of
+        ``test_psnr``, ``psnr_to_source`` and, where the capture has validation images,
+        ``val_psnr``.
     """
     capture = plan.opened(job)
     views = {"test": require_test_views(capture, MOST_VIEWS)}
@@ -113,12 +113,9 @@ def run(
             name = f"{source}-to-{target} {variant} {seed}".replace(",", "").replace(" ", "-")
             request = plan.conversion(source, target, name, seed=seed, **variants(target)[variant])
             runs[target, variant].append(make_and_measure(request, views, job))
-    result = {
-        "capture": capture.name,
-        "budget": plan.budget,
-        "seed": plan.seed,
+    return {
+        **plan.conditions(capture),
         "seeds": seeds,
-        "device": plan.device,
         "source": source,
         "views": {split: [view.name for view in chosen] for split, chosen in views.items()},
         "teacher": teacher,
@@ -127,8 +124,6 @@ def run(
             for (target, variant), records in runs.items()
         ],
     }
-    write_json(plan.folder / "ablation.json", result)
-    return result
 
 
 def spread(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:

@@ -1,6 +1,6 @@
 """Seconds for one frame: a network at 256 samples per ray, as published, against faster fields.
 
-All render the same 400 x 400 view, turn by turn, in one process. The fields are made first. Their
+All render the same 800 x 800 view, turn by turn, in one process. The fields are made first. Their
 quality does not matter here, but their empty space decides how much can be skipped.
 """
 
@@ -13,29 +13,30 @@ from typing import Any
 
 from ..data.capture import Camera
 from ..fields.light_field import LightField
+from ..fields.registry import LIGHT_FIELD, RADIANCE_FIELDS
 from ..fields.storage import load_any_field, load_light_field
-from ..files.atomic import write_json
 from ..jobs.job import Job
 from ..render.render import render_image
 from . import plain_nerf
 from .measure import require_test_views
 from .plan import Plan, make_and_measure
 
-SIDE = 400
-"""Length of the frame's sides in pixels, as in R2L's measurements."""
+SIDE = 800
+"""Length of the frame's sides in pixels, as in NeRF-Synthetic."""
 
 TURNS = 3
 
-STRIP = 50
+STRIP = 20
 """Rows in the frame's middle on which the plain NeRF is timed: all its rays cost the same, and a
 whole frame would take many minutes on a CPU."""
 
+TEACHER = "hash"
 PLAIN = "NeRF, 256 samples a ray"
 EVERY_RAY = "light_field W181D88, every ray"
 
 
 def run(plan: Plan, job: Job) -> dict[str, Any]:
-    """Make the fields, then time their frames; write ``frames.json``.
+    """Make the fields, then time their frames.
 
     Parameters
     ----------
@@ -45,17 +46,21 @@ def run(plan: Plan, job: Job) -> dict[str, Any]:
     Returns
     -------
     dict
-        The plan, ``"seconds"``, the median over `TURNS` frames by what rendered them, and
-        ``"ratios"``, how many times faster than the first each is.
+        The plan's conditions, ``"side"``, ``"seconds"``, the median over `TURNS` frames by what
+        rendered them, and ``"ratios"``, how many times faster than the first each is.
     """
     capture = plan.opened(job)
     view = require_test_views(capture, 1)[0]
     views = {"test": (view,)}
     requests = {
-        "hash": plan.training("hash", "hash"),
-        "mlp": plan.conversion("hash", "mlp", "mlp"),
-        "light_field small": plan.conversion("hash", "light_field", "small", preset="small"),
-        "light_field W181D88": plan.conversion("hash", "light_field", "full", preset="W181D88"),
+        TEACHER: plan.training(TEACHER, TEACHER),
+        **{
+            name: plan.conversion(TEACHER, name, name)
+            for name in RADIANCE_FIELDS
+            if name != TEACHER
+        },
+        "light_field small": plan.conversion(TEACHER, LIGHT_FIELD, "small", preset="small"),
+        "light_field W181D88": plan.conversion(TEACHER, LIGHT_FIELD, "full", preset="W181D88"),
     }
     for request in requests.values():
         make_and_measure(request, views, job)
@@ -72,16 +77,12 @@ def run(plan: Plan, job: Job) -> dict[str, Any]:
             taken = timed(lambda field=field: render_image(field, camera))
             turns.setdefault(label, []).append(taken)
     seconds = {label: median(times) for label, times in turns.items()}
-    result = {
-        "capture": capture.name,
-        "budget": plan.budget,
-        "device": plan.device,
+    return {
+        **plan.conditions(capture),
         "side": SIDE,
         "seconds": seconds,
         "ratios": {label: seconds[PLAIN] / value for label, value in seconds.items()},
     }
-    write_json(plan.folder / "frames.json", result)
-    return result
 
 
 def evaluating_every_ray(path: Path, device: str) -> LightField:

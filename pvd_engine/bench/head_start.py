@@ -8,7 +8,6 @@ decibel of that. Nothing is interpolated; projection counts as time spent.
 from collections.abc import Sequence
 from typing import Any
 
-from ..files.atomic import write_json
 from ..jobs.budget import parse_seconds
 from ..jobs.job import Job
 from .measure import require_test_views
@@ -27,7 +26,7 @@ STARTS = {"projection": True, "noise": False}
 
 
 def run(plan: Plan, source: str, targets: Sequence[str], job: Job) -> dict[str, Any]:
-    """Make and measure a teacher and its students; write ``head_start.json``.
+    """Make and measure a teacher and its students.
 
     Parameters
     ----------
@@ -40,16 +39,14 @@ def run(plan: Plan, source: str, targets: Sequence[str], job: Job) -> dict[str, 
     Returns
     -------
     dict
-        The plan, ``"teacher"``, and ``"rows"`` by target: ``final``, the PSNR from noise with the
-        whole budget, ``students`` by start, each with its ``fraction`` of the budget, and what
-        `arrival` gives for each start.
+        The plan's conditions, ``"teacher"``, and ``"rows"`` by target: ``final``, the PSNR from
+        noise with the whole budget, ``students`` by start, each with its ``fraction`` of the
+        budget, and what `arrival` gives for each start.
     """
     capture = plan.opened(job)
     views = {"test": require_test_views(capture, MOST_VIEWS)}
     result: dict[str, Any] = {
-        "capture": capture.name,
-        "budget": plan.budget,
-        "device": plan.device,
+        **plan.conditions(capture),
         "source": source,
         "teacher": make_and_measure(plan.training(source, source), views, job),
         "rows": [],
@@ -77,7 +74,6 @@ def run(plan: Plan, source: str, targets: Sequence[str], job: Job) -> dict[str, 
         result["rows"].append(
             {"target": target, "final": final, "students": students, "arrivals": arrivals}
         )
-    write_json(plan.folder / "head_start.json", result)
     return result
 
 

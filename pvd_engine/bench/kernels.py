@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..kernels import adam, compositing, factors, hash_grid, launch, marching, sparse_grid
 from . import nerfstudio_hash
+from .machine import machine
 from .timing import seconds
 
 ROUNDS = 3
@@ -64,7 +65,7 @@ def run(
     Returns
     -------
     dict
-        device, threads, points, seed, and "kernels": a list of name, rival, unit, the rates of
+        What `machine` gives, points, seed, and "kernels": a list of name, rival, unit, the rates of
         both sides in units per second, and their ratio. JSON-able.
 
     Raises
@@ -97,8 +98,7 @@ def run(
         if progress is not None:
             progress(len(measured) / len(contests))
     return {
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
-        "threads": launch.thread_count(),
+        **machine(device),
         "points": points,
         "seed": seed,
         "kernels": measured,
@@ -108,7 +108,7 @@ def run(
 def format_table(result: dict[str, Any]) -> str:
     """Return the result of `run` as lines of text: millions of units per second, and the ratio."""
     lines = [
-        f"device {result['device']}, {result['threads']} threads, {result['points']} points",
+        f"{result['name']}, {result['threads']} threads, {result['points']} points",
         f"{'kernel':<34}{'fast':>9}{'other':>9}{'ratio':>8}  unit, other",
     ]
     for row in result["kernels"]:

@@ -9,7 +9,6 @@ time.
 from collections.abc import Sequence
 from typing import Any
 
-from ..files.atomic import write_json
 from ..jobs.job import Job
 from .matrix_picture import write_picture
 from .measure import require_test_views
@@ -20,7 +19,7 @@ NEAR_TEACHER = 1.0
 
 
 def run(plan: Plan, sources: Sequence[str], targets: Sequence[str], job: Job) -> dict[str, Any]:
-    """Make and measure all teachers and students; write ``matrix.json`` and ``matrix.png``.
+    """Make and measure all teachers and students; write ``matrix.png``.
 
     Parameters
     ----------
@@ -32,9 +31,9 @@ def run(plan: Plan, sources: Sequence[str], targets: Sequence[str], job: Job) ->
     Returns
     -------
     dict
-        The plan, ``"teachers"`` by architecture and ``"cells"``, a list in order of sources and
-        targets. Each holds what `make_and_measure` gives; a cell also ``source``, ``target``,
-        ``max_size`` (None but for a cell of one architecture) and ``verdict``.
+        The plan's conditions, ``"teachers"`` by architecture and ``"cells"``, a list in order of
+        sources and targets. Each holds what `make_and_measure` gives; a cell also ``source``,
+        ``target``, ``max_size`` (None but for a cell of one architecture) and ``verdict``.
     """
     capture = plan.opened(job)
     views = {"test": require_test_views(capture)}
@@ -59,16 +58,12 @@ def run(plan: Plan, sources: Sequence[str], targets: Sequence[str], job: Job) ->
                 }
             )
     result = {
-        "capture": capture.name,
-        "budget": plan.budget,
-        "seed": plan.seed,
-        "device": plan.device,
+        **plan.conditions(capture),
         "sources": list(sources),
         "targets": list(targets),
         "teachers": teachers,
         "cells": cells,
     }
-    write_json(plan.folder / "matrix.json", result)
     write_picture(plan.folder / "matrix.png", result)
     return result
 

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..data.capture import Capture, View
 from ..data.images.image_size import open_at_size
 from ..errors import UserError
@@ -15,6 +17,7 @@ from ..jobs.job import Job
 from ..verbs.convert import ConvertArguments
 from ..verbs.train import TrainArguments
 from .child import run_child
+from .machine import machine
 from .measure import measure
 
 
@@ -68,6 +71,30 @@ class Plan:
     def opened(self, job: Job) -> Capture:
         """Open the capture at the size at which the plan's fields are trained on it."""
         return open_at_size(self.capture, None, self.device, job)
+
+    def conditions(self, capture: Capture) -> dict[str, Any]:
+        """Return what a result states about how it was measured, JSON.
+
+        Parameters
+        ----------
+        capture : Capture
+            As `opened` returns it.
+
+        Returns
+        -------
+        dict
+            ``capture``, ``width`` and ``height`` of its first image, ``budget``, ``seed``, and
+            what `machine` gives.
+        """
+        camera = capture.views[0].camera
+        return {
+            "capture": capture.name,
+            "width": camera.width,
+            "height": camera.height,
+            "budget": self.budget,
+            "seed": self.seed,
+            **machine(torch.device(self.device)),
+        }
 
     def field(self, name: str) -> Path:
         """Return the path of a field by name; its measures are the .json file next to it."""

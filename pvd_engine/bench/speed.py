@@ -1,10 +1,10 @@
 """The time after which a student is as good as training from scratch at the end of its time.
 
-For each seed: a teacher, the student's architecture from the images by this engine, and the plain
-NeRF recipe, all for the whole budget. Then students get growing fractions of the budget, each a run
-with a schedule of its own, until one has reached both baselines. The smallest fraction that was
-enough counts; nothing is interpolated. All are measured on the same few test views, because the
-plain recipe takes minutes to render one on a CPU.
+For each seed: a teacher, the student's architecture from the images by this engine, and, where it
+is wanted, the plain NeRF recipe, all for the whole budget. Then students get growing fractions of
+the budget, each a run with a schedule of its own, until one has reached all baselines. The smallest
+fraction that was enough counts; nothing is interpolated. All are measured on the same few test
+views, because the plain recipe takes minutes to render one on a CPU.
 """
 
 import json
@@ -29,12 +29,13 @@ MOST_VIEWS = 2
 PARTS = (20, 15, 10, 7, 5, 3, 2)
 """Divisors of the budget, one for each student."""
 
-GOALS = {"scratch": 1 / 5, "plain NeRF": 1 / 20}
+SCRATCH, PLAIN = "scratch", "plain NeRF"
+GOALS = {SCRATCH: 1 / 5, PLAIN: 1 / 20}
 """Baselines, and the fraction of the budget that a student may take to reach each."""
 
 
-def run(plan: Plan, source: str, target: str, seeds: int, job: Job) -> dict[str, Any]:
-    """Make and measure teachers, baselines and students; write ``speed.json``.
+def run(plan: Plan, source: str, target: str, seeds: int, plain: bool, job: Job) -> dict[str, Any]:
+    """Make and measure teachers, baselines and students.
 
     Parameters
     ----------
@@ -43,26 +44,27 @@ def run(plan: Plan, source: str, target: str, seeds: int, job: Job) -> dict[str,
         Architectures.
     seeds : int
         Number of seeds, from the plan's on.
+    plain : bool
+        Whether the plain NeRF recipe is a baseline, too.
     job : Job
 
     Returns
     -------
     dict
-        The plan, ``"runs"`` by seed (``teacher``, ``scratch``, ``plain NeRF``, ``students``) and
+        The plan's conditions, ``"runs"`` by seed (``teacher``, the baselines, ``students``) and
         ``"rows"``, what `reached` gives for each seed and baseline, and ``"medians"``, the median
         fraction by baseline, None when in most runs no student reached it.
     """
     capture = plan.opened(job)
     views = require_test_views(capture, MOST_VIEWS)
     runs = [
-        _one_seed(plan, capture, views, source, target, seed, job)
+        _one_seed(plan, capture, views, source, target, seed, plain, job)
         for seed in range(plan.seed, plan.seed + seeds)
     ]
-    rows = [reached(run, name, parse_seconds(plan.budget)) for run in runs for name in GOALS]
-    result = {
-        "capture": capture.name,
-        "budget": plan.budget,
-        "device": plan.device,
+    baselines = [name for name in GOALS if plain or name != PLAIN]
+    rows = [reached(run, name, parse_seconds(plan.budget)) for run in runs for name in baselines]
+    return {
+        **plan.conditions(capture),
         "source": source,
         "target": target,
         "views": [view.name for view in views],
@@ -70,11 +72,9 @@ def run(plan: Plan, source: str, target: str, seeds: int, job: Job) -> dict[str,
         "rows": rows,
         "medians": {
             name: median_fraction([row["fraction"] for row in rows if row["baseline"] == name])
-            for name in GOALS
+            for name in baselines
         },
     }
-    write_json(plan.folder / "speed.json", result)
-    return result
 
 
 def reached(run: dict[str, Any], baseline: str, budget: float) -> dict[str, Any]:
@@ -159,6 +159,7 @@ def _one_seed(
     source: str,
     target: str,
     seed: int,
+    plain: bool,
     job: Job,
 ) -> dict[str, Any]:
     on = {"test": views}
@@ -166,13 +167,13 @@ def _one_seed(
     run: dict[str, Any] = {
         "seed": seed,
         "teacher": make_and_measure(plan.training(source, teacher, seed=seed), on, job),
-        "scratch": make_and_measure(
+        SCRATCH: make_and_measure(
             plan.training(target, f"{target}-scratch-{seed}", seed=seed), on, job
         ),
-        "plain NeRF": _plain_nerf(plan, capture, views, seed, job),
+        **({PLAIN: _plain_nerf(plan, capture, views, seed, job)} if plain else {}),
         "students": [],
     }
-    goal = max(run[name]["test"]["psnr"] for name in GOALS)
+    goal = max(run[name]["test"]["psnr"] for name in GOALS if name in run)
     seconds = parse_seconds(plan.budget)
     for part in PARTS:
         request = plan.conversion(

@@ -12,11 +12,9 @@ from ..data.geometry.far_origin import capture_origin
 from ..data.geometry.scene import find_scene
 from ..fields.architectures import architecture, default_preset, make_field
 from ..fields.radiance_field import RadianceField
-from ..files.atomic import write_json
 from ..jobs.budget import Budget
 from ..jobs.job import Job
 from ..kernels.declare import LABEL
-from ..kernels.launch import thread_count
 from ..space.maps import map_around
 from ..train.batch_size import batch_size
 from ..train.from_images import ImageObjective, train_from_images
@@ -73,7 +71,7 @@ class Part:
 
 
 def run(plan: Plan, arch: str, trace: bool, job: Job) -> dict[str, Any]:
-    """Train a field for the plan's budget, then time and profile steps; write ``step.json``.
+    """Train a field for the plan's budget, then time and profile steps.
 
     Parameters
     ----------
@@ -87,9 +85,9 @@ def run(plan: Plan, arch: str, trace: bool, job: Job) -> dict[str, Any]:
     Returns
     -------
     dict
-        The plan, ``"processor_ms"`` and ``"clock_ms"`` of a step, ``"samples"`` and ``"rays"`` of
-        a step, ``"ceilings"``, and ``"parts"``: of each the milliseconds, and the share of its
-        ceiling.
+        The plan's conditions, ``"processor_ms"`` and ``"clock_ms"`` of a step, ``"samples"`` and
+        ``"rays"`` of a step, ``"ceilings"``, and ``"parts"``: of each the milliseconds, and the
+        share of its ceiling.
     """
     device = torch.device(plan.device)
     limits = ceilings.measure(device)
@@ -115,12 +113,9 @@ def run(plan: Plan, arch: str, trace: bool, job: Job) -> dict[str, Any]:
     parts = parts_of(profiled.events() or [], device)
     spent = sum(part.milliseconds for part in parts)
     clock_ms = 1e3 * clock / STEPS
-    result = {
-        **asdict(plan),
-        "folder": str(plan.folder),
-        "capture": capture.name,
+    return {
+        **plan.conditions(capture),
         "arch": arch,
-        "threads": thread_count(),
         "rays": int(training.rays),
         "processor_ms": 1e3 * processor / STEPS,
         "clock_ms": clock_ms,
@@ -130,8 +125,6 @@ def run(plan: Plan, arch: str, trace: bool, job: Job) -> dict[str, Any]:
             for part in [*parts, Part(REST, max(clock_ms - spent, 0.0))]
         ],
     }
-    write_json(plan.folder / "step.json", result)
-    return result
 
 
 def parts_of(events: Iterable[Any], device: torch.device) -> list[Part]:

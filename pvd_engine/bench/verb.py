@@ -1,7 +1,9 @@
 """Measure this machine and this program."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,10 +13,14 @@ from ..errors import UserError
 from ..jobs.budget import Budget
 from ..jobs.job import Job
 from ..jobs.verb import Verb
-from ..verbs.option_kinds import CapturePath, ComputingArguments, Seed
+from ..verbs.option_kinds import CapturePath, ComputingArguments, Seed, option_name
 
 if TYPE_CHECKING:
     from .plan import Plan
+
+
+UNTIMED = ("kernels", "cost")
+"""Benchmarks that make no field, so that their budget means nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,23 +28,38 @@ class BenchArguments(ComputingArguments):
     """Measure this machine and this program: slow, honest benchmarks.
 
     kernels: points per second of each fast kernel and of its plain-torch reference, turn by turn.
+    step: what a training step spends its time on, after training for the budget, and how near each
+    part comes to what the machine can do. cost: how the cost of training grows with rays, samples,
+    the size of tables and images. budgets: quality after an eighth, a quarter, a half and all of
+    the budget, from the images or, with --targets, of students, and how well each budget was kept.
     matrix: every architecture from the images of a capture, then converted to every other, and to
-    itself at half the size. step: what a training step spends its time on, after training for the
-    budget, and how near each part comes to what the machine can do. ablation: a conversion with one
-    part of the method changed at a time. speed: how soon a student is as good as training from
-    scratch. head_start: how much sooner grids and factors arrive that start from a direct
-    projection. frames: seconds for one picture of a plain NeRF, of fields and of light fields. All
-    but the first need CAPTURE and --out; fields that are in the output folder already are not made
-    again.
+    itself at half the size. ablation: a conversion with one part of the method changed at a time.
+    speed: how soon a student is as good as training from scratch. head_start: how much sooner
+    grids and factors arrive that start from a direct projection. frames: seconds for one picture
+    of 800 x 800 of a plain NeRF, of every architecture and of light fields. All but the first need
+    CAPTURE and --out; fields that are in the output folder already are not made again. The result
+    is the JSON file there that is called as the benchmark.
 
     Example: pvd bench kernels
     Example: pvd bench step lego --budget 30s --out step
+    Example: pvd bench cost lego --out cost
+    Example: pvd bench budgets lego --budget 120s --out budgets
     Example: pvd bench matrix lego --budget 60s --out bench
     Example: pvd bench ablation lego --budget 30s --seeds 3 --out ablation
     """
 
     what: Positional[
-        Literal["kernels", "step", "matrix", "ablation", "speed", "head_start", "frames"]
+        Literal[
+            "kernels",
+            "step",
+            "cost",
+            "budgets",
+            "matrix",
+            "ablation",
+            "speed",
+            "head_start",
+            "frames",
+        ]
     ]
     """The benchmark to run."""
 
@@ -46,21 +67,25 @@ class BenchArguments(ComputingArguments):
     """The dataset."""
 
     budget: str = "120s"
-    """Time to spend on each field."""
+    """Time to spend on each field; kernels and cost make none."""
 
     out: Path | None = None
     """Folder for the fields and the JSON file with the measures."""
 
     sources: str | None = None
-    """Architectures to convert from, such as hash,mlp: all in matrix, hash in the others. In step,
-    the architecture that is trained."""
+    """Architectures to convert from, such as hash,mlp: all in matrix, hash in the others. In step
+    and budgets, the architectures that are trained."""
 
     targets: str | None = None
     """Architectures to convert to: all in matrix, mlp and then grids in ablation (which takes
-    light_field, too), mlp in speed, sparse_tensor and vm in head_start."""
+    light_field, too), mlp in speed, sparse_tensor and vm in head_start, none in budgets (which
+    takes light_field, too)."""
 
     seeds: int = 3
     """Number of seeds, from --seed on, in ablation and speed."""
+
+    plain: bool = True
+    """In speed, compare with the plain NeRF recipe, too, which takes minutes for each seed."""
 
     trace: bool = False
     """In step, write trace.json, too, which Perfetto and Chrome's about:tracing show."""
@@ -81,64 +106,98 @@ def run(arguments: BenchArguments, job: Job) -> dict[str, Any]:
     Returns
     -------
     dict
-        The benchmark's own result, with ``table``, lines of text.
+        ``command``, the benchmark's own result, which its JSON file holds, too, and ``table``,
+        lines of text.
 
     Raises
     ------
     UserError
         Something is missing, or an architecture does not exist.
     """
-    from ..fields.registry import LIGHT_FIELD, RADIANCE_FIELDS
-    from . import ablation, frames, head_start, matrix, speed, step
+    from ..files.atomic import write_json
 
-    if arguments.what == "kernels":
+    bench = import_module(f".{arguments.what}", __package__)
+    result = {"command": command(arguments), **_measures(arguments, job)}
+    if arguments.out is not None:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        write_json(arguments.out / f"{arguments.what}.json", result)
+    return {**result, "table": bench.format_table(result)}
+
+
+def command(arguments: BenchArguments) -> str:
+    """Return the command line of a benchmark, without paths, which are others elsewhere.
+
+    Options that have their default are left out, but for the budget.
+    """
+    words = ["pvd bench", arguments.what]
+    words += [] if arguments.capture is None else [arguments.capture.name]
+    for option in fields(arguments):
+        value = getattr(arguments, option.name)
+        stated = option.name == "budget" and arguments.what not in UNTIMED
+        if option.name in ("what", "capture", "out") or (value == option.default and not stated):
+            continue
+        name = option_name(option.name)
+        if isinstance(value, bool):
+            words.append(name if value else name.replace("--", "--no-"))
+        else:
+            words.append(f"{name} {value}")
+    return " ".join(words)
+
+
+def _measures(arguments: BenchArguments, job: Job) -> dict[str, Any]:
+    """Return the result of a benchmark of its own kind."""
+    from ..fields.registry import RADIANCE_FIELDS
+    from . import ablation, budgets, cost, frames, head_start, matrix, speed, step
+
+    what = arguments.what
+    if what == "kernels":
         return _kernels(arguments, job)
-    plan = _plan(arguments)
-    if arguments.what == "matrix":
-        sources = _names(arguments.sources, list(RADIANCE_FIELDS))
-        targets = _names(arguments.targets, list(RADIANCE_FIELDS))
-        plan.claim_folder()
-        result = matrix.run(plan, sources, targets, job)
-        return {**result, "table": matrix.format_table(result)}
-    if arguments.what == "frames":
-        plan.claim_folder()
-        result = frames.run(plan, job)
-        return {**result, "table": frames.format_table(result)}
-    source = _one("--sources", _names(arguments.sources, ["hash"]))
-    if arguments.what == "step":
-        plan.claim_folder()
-        result = step.run(plan, source, arguments.trace, job)
-        return {**result, "table": step.format_table(result)}
-    if arguments.what == "ablation":
-        targets = _names(arguments.targets, [], known=(LIGHT_FIELD,))
-        chosen = [trial for target in targets for trial in ablation.trials(target)]
-        plan.claim_folder()
-        trials = chosen or ablation.default_trials(source)
-        result = ablation.run(plan, source, trials, arguments.seeds, job)
-        return {**result, "table": ablation.format_table(result)}
-    if arguments.what == "head_start":
-        targets = _names(arguments.targets, ["sparse_tensor", "vm"])
-        plan.claim_folder()
-        result = head_start.run(plan, source, targets, job)
-        return {**result, "table": head_start.format_table(result)}
-    target = _one("--targets", _names(arguments.targets, ["mlp"]))
+    plan, every = _plan(arguments), list(RADIANCE_FIELDS)
+    sources = _names(arguments.sources, every if what == "matrix" else ["hash"])
+    targets = _targets(arguments, every)
+    work: Callable[[Job], dict[str, Any]]
+    if what == "matrix":
+        work = partial(matrix.run, plan, sources, targets)
+    elif what == "frames":
+        work = partial(frames.run, plan)
+    elif what == "cost":
+        work = partial(cost.run, plan)
+    elif what == "budgets":
+        work = partial(budgets.run, plan, sources, targets)
+    else:
+        source = _one("--sources", sources)
+        if what == "step":
+            work = partial(step.run, plan, source, arguments.trace)
+        elif what == "ablation":
+            trials = [trial for target in targets for trial in ablation.trials(target)]
+            trials = trials or ablation.default_trials(source)
+            work = partial(ablation.run, plan, source, trials, arguments.seeds)
+        elif what == "head_start":
+            work = partial(head_start.run, plan, source, targets)
+        else:
+            target = _one("--targets", targets)
+            work = partial(speed.run, plan, source, target, arguments.seeds, arguments.plain)
     plan.claim_folder()
-    result = speed.run(plan, source, target, arguments.seeds, job)
-    return {**result, "table": speed.format_table(result)}
+    return work(job)
 
 
 def _kernels(arguments: BenchArguments, job: Job) -> dict[str, Any]:
-    from ..files.atomic import write_json
     from ..jobs.device import choose_device
     from ..jobs.fraction import fraction_reporter
     from . import kernels
 
     choose_device(arguments.device)
-    result = kernels.run(seed=arguments.seed, progress=fraction_reporter(job))
-    if arguments.out is not None:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        write_json(arguments.out / "kernels.json", result)
-    return {**result, "table": kernels.format_table(result)}
+    return kernels.run(seed=arguments.seed, progress=fraction_reporter(job))
+
+
+def _targets(arguments: BenchArguments, every: Sequence[str]) -> list[str]:
+    """Return the architectures to convert to."""
+    from ..fields.registry import LIGHT_FIELD
+
+    what = arguments.what
+    default = {"matrix": every, "speed": ["mlp"], "head_start": ["sparse_tensor", "vm"]}
+    known = (LIGHT_FIELD,) if what in ("ablation", "budgets") else ()
+    return _names(arguments.targets, default.get(what, []), known)
 
 
 def _plan(arguments: BenchArguments) -> "Plan":

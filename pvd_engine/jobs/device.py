@@ -2,6 +2,8 @@
 
 import os
 import platform
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import UserError
@@ -56,7 +58,17 @@ def device_name(device: "torch.device") -> str:
     import torch
 
     named = getattr(getattr(torch, device.type, None), "get_device_name", None)
-    return platform.processor() or platform.machine() if named is None else named()
+    return _processor_name() if named is None else named()
+
+
+def _processor_name() -> str:
+    """Return the processor's product name, or its kind where the system does not say."""
+    try:
+        known = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        known = ""
+    found = re.search(r"^model name[ \t]*:[ \t]*(\S.*)$", known, re.MULTILINE)
+    return found[1] if found else platform.processor() or platform.machine()
 
 
 def device_memory(device: "torch.device") -> int | None:

@@ -119,8 +119,8 @@ def line_plot(
         (
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(title)}">',
             *_bands(x, [(a / factor, b / factor, s) for a, b, s in stage_spans(seconds, stages)]),
-            *_grid(x, y),
-            f'<path class="line" d="{_path(x, y, times, drawn)}"/>',
+            *grid(x, y),
+            f'<path class="line" d="{path(x, y, times, drawn)}"/>',
             f'<text class="label" x="{(LEFT + WIDTH - RIGHT) / 2:.1f}" y="{HEIGHT - 6}" '
             f'text-anchor="middle">{name}</text>',
             f'<text class="label" transform="translate(12 {(TOP + HEIGHT - BOTTOM) / 2:.1f}) '
@@ -139,14 +139,15 @@ def _padded(low: float, high: float, log: bool) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _path(x: Axis, y: Axis, times: Sequence[float], values: Sequence[float | None]) -> str:
+def path(x: Axis, y: Axis, places: Sequence[float], values: Sequence[float | None]) -> str:
+    """Return the line through values at places along x, as an SVG path; a gap at None."""
     parts = []
     pen = "M"
-    for time, value in zip(times, values, strict=True):
+    for place, value in zip(places, values, strict=True):
         if value is None:
             pen = "M"
             continue
-        parts.append(f"{pen}{x.position(time):.1f} {y.position(value):.1f}")
+        parts.append(f"{pen}{x.position(place):.1f} {y.position(value):.1f}")
         pen = "L"
     return " ".join(parts)
 
@@ -171,19 +172,20 @@ def _bands(x: Axis, spans: Sequence[tuple[float, float, int | None]]) -> list[st
     return lines
 
 
-def _grid(x: Axis, y: Axis) -> list[str]:
+def grid(x: Axis, y: Axis) -> list[str]:
+    """Return the elements of the axes: lines at round values, and their numbers."""
     lines = []
     for value in y.ticks():
         at = y.position(value)
         lines.append(
-            f'<path class="grid" d="M{LEFT} {at:.1f} H{WIDTH - RIGHT}"/>'
-            f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:.4g}</text>'
+            f'<path class="grid" d="M{x.start} {at:.1f} H{x.end}"/>'
+            f'<text x="{x.start - 6}" y="{at + 4:.1f}" text-anchor="end">{value:.4g}</text>'
         )
     for value in x.ticks():
-        at, bottom = x.position(value), HEIGHT - BOTTOM
+        at, bottom = x.position(value), y.start
         lines.append(
             f'<path class="tick" d="M{at:.1f} {bottom} v4"/>'
             f'<text x="{at:.1f}" y="{bottom + 17}" text-anchor="middle">{value:.4g}</text>'
         )
-    lines.append(f'<path class="axis" d="M{LEFT} {TOP} V{HEIGHT - BOTTOM} H{WIDTH - RIGHT}"/>')
+    lines.append(f'<path class="axis" d="M{x.start} {y.end} V{y.start} H{x.end}"/>')
     return lines

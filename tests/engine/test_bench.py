@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from engine_process import REPOSITORY
@@ -12,7 +13,8 @@ from short_teachers import share_ball
 from stopping_job import StoppingJob
 from tiny_fields import tiny_fields
 
-from pvd_engine.bench import ablation, plain_nerf, plan, speed
+from docs import list_results
+from pvd_engine.bench import ablation, budgets, frames, plain_nerf, plan, speed
 from pvd_engine.bench import verb as bench
 from pvd_engine.bench.child import ChildRun, peak_memory, run_child
 from pvd_engine.bench.matrix import format_table
@@ -21,6 +23,7 @@ from pvd_engine.bench.measure import measure, require_test_views
 from pvd_engine.bench.verb import BenchArguments
 from pvd_engine.data.readers import open_capture
 from pvd_engine.errors import Cancelled, UserError
+from pvd_engine.fields.registry import RADIANCE_FIELDS
 from pvd_engine.jobs.folder import Request, has_checkpoints, start_or_resume
 from pvd_engine.jobs.job import Job
 from pvd_engine.verbs import eval as evaluate
@@ -90,6 +93,9 @@ def test_the_matrix_has_every_teacher_and_every_conversion(matrix):
     ]
     kept = json.loads((folder / "matrix.json").read_text(encoding="utf-8"))
     assert format_table(kept) == result["table"]
+    page = list_results.made(folder)
+    assert page.count("\n| ") == 2 + len(SOURCES) * 2
+    assert f"| {result['cells'][0]['test']['psnr_to_source']:.2f} |" in page
 
 
 def test_a_student_of_the_same_architecture_must_have_half_the_size(matrix):
@@ -193,6 +199,9 @@ def test_an_ablation_measures_each_variant_with_each_seed(capture, tmp_path, mon
     asked = json.loads(request.read_text(encoding="utf-8"))["arguments"]
     assert (asked["seed"], asked["density_constraint"], asked["report"]) == (6, False, False)
     assert result["table"].count("\n") == 1 + len(rows)
+    page = list_results.made(tmp_path / "out")
+    assert page.count("| `hash` → `hash`, ") == len(rows)
+    assert f"{rows[0]['mean']['test_psnr']:.2f} (" in page
 
 
 @pytest.mark.usefixtures("no_processes")
@@ -220,6 +229,93 @@ def test_speed_gives_students_more_time_until_one_reaches_both_baselines(
     assert [student["fraction"] for student in run["students"]] == [0.5, 1.0][: len(reached)]
     assert [row["baseline"] for row in result["rows"]] == ["scratch", "plain NeRF"]
     assert len(result["table"].splitlines()) == 2 + 2 + 2
+    page = list_results.made(tmp_path / "out")
+    assert page.count("\n| 0 | ") == 2 and "Median part of the budget: " in page
+
+
+@pytest.mark.usefixtures("no_processes")
+def test_speed_without_the_plain_recipe_has_one_baseline(capture, tmp_path, monkeypatch):
+    monkeypatch.setattr(speed, "PARTS", (1,))
+    monkeypatch.setattr(plain_nerf, "train", None)  # a call would fail
+    arguments = BenchArguments(
+        what="speed",
+        capture=capture,
+        out=tmp_path / "out",
+        budget="0.5s",
+        seeds=1,
+        targets="hash",
+        plain=False,
+        device="cpu",
+    )
+    result = bench.run(arguments, Job(tmp_path / "job"))
+    assert [row["baseline"] for row in result["rows"]] == ["scratch"]
+    assert list(result["medians"]) == ["scratch"]
+    assert result["command"].endswith("--targets hash --seeds 1 --no-plain")
+
+
+@pytest.mark.usefixtures("no_processes")
+def test_frames_times_every_architecture(capture, tmp_path, monkeypatch):
+    monkeypatch.setattr(frames, "SIDE", 20)
+    monkeypatch.setattr(frames, "STRIP", 2)
+    monkeypatch.setattr(plain_nerf, "WIDTH", 16)
+    arguments = BenchArguments(
+        what="frames", capture=capture, out=tmp_path / "out", budget="0.3s", device="cpu"
+    )
+    result = bench.run(arguments, Job(tmp_path / "job"))
+    fields = {*RADIANCE_FIELDS, "light_field small", "light_field W181D88", frames.EVERY_RAY}
+    assert set(result["seconds"]) == {frames.PLAIN, *fields}
+    assert all(seconds > 0 for seconds in result["seconds"].values())
+    assert result["ratios"][frames.PLAIN] == 1.0
+    page = list_results.made(tmp_path / "out")
+    assert page.count("\n| ") == 2 + len(result["seconds"])
+
+
+@pytest.mark.usefixtures("no_processes")
+@pytest.mark.parametrize(
+    ("targets", "made"),
+    [
+        (None, [("images", "hash", 2), ("images", "hash", 1)]),
+        ("cp", [("images", "hash", 1), ("hash", "cp", 2), ("hash", "cp", 1)]),
+    ],
+)
+def test_budgets_gives_growing_parts_to_teachers_or_to_students(
+    capture, tmp_path, monkeypatch, targets, made
+):
+    monkeypatch.setattr(budgets, "PARTS", (2, 1))
+    arguments = BenchArguments(
+        what="budgets",
+        capture=capture,
+        out=tmp_path / "out",
+        budget="1s",
+        targets=targets,
+        device="cpu",
+    )
+    result = bench.run(arguments, Job(tmp_path / "job"))
+    assert [(row["from"], row["to"], 1 / row["budget"]) for row in result["rows"]] == made
+    for row in result["rows"]:
+        assert row["spent"] == row["seconds"] / row["budget"]
+        assert row["process_spent"] == 1.0 / row["budget"]  # as the process is made up
+        assert ("psnr_to_source" in row["test"]) == (row["from"] == "hash")
+        name = f"{row['from']}-to-{row['to']}-part-{round(1 / row['budget'])}"
+        request = json.loads((tmp_path / "out" / f"{name}.job" / "request.json").read_text())
+        assert request["arguments"]["budget"] == f"{row['budget']:.3f}s"
+    assert len(result["table"].splitlines()) == 2 + len(made)
+    page = list_results.made(tmp_path / "out")
+    assert page.count("\n| ") == 2 + len(made)
+    assert f"| {result['rows'][0]['test']['psnr']:.2f} |" in page
+
+
+def test_a_result_names_its_machine_and_the_command_that_makes_it_again(matrix):
+    _, folder, _ = matrix
+    kept = json.loads((folder / "matrix.json").read_text(encoding="utf-8"))
+    assert kept["command"] == (
+        f"pvd bench matrix {kept['capture']} --device cpu --budget 1s "
+        "--sources sparse_tensor,hash --targets hash"
+    )
+    assert (kept["width"], kept["height"], kept["seed"], kept["device"]) == (24, 24, 0, "cpu")
+    assert kept["name"] and kept["threads"] >= 1
+    assert abs(date.fromisoformat(kept["date"]) - datetime.now(UTC).date()) < timedelta(days=2)
+    assert str(folder) not in json.dumps(kept)
 
 
 def train_arguments(capture, folder):

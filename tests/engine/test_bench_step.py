@@ -6,6 +6,7 @@ import pytest
 import torch
 from short_teachers import share_ball
 
+from docs import list_results
 from pvd_engine.bench import ceilings, step
 from pvd_engine.bench import verb as bench
 from pvd_engine.bench.verb import BenchArguments
@@ -58,6 +59,10 @@ def test_table_and_files_show_the_parts(profile):
     for part in result["parts"]:
         assert part["name"] in result["table"]
     assert json.loads((folder / "step.json").read_text())["parts"] == result["parts"]
+    page = list_results.made(folder)
+    assert all(
+        f"| {part['name']} | {part['milliseconds']:.2f} |" in page for part in result["parts"]
+    )
     names = {event.get("name", "") for event in _trace(folder)["traceEvents"]}
     assert any(name.startswith("kernel hash_grid_forward_2 ") for name in names)
 

@@ -1,11 +1,14 @@
 """Which device computes, and what is said of it."""
 
+import platform
+from pathlib import Path
+
 import pytest
 import torch
 
 from pvd_engine.errors import UserError
 from pvd_engine.jobs import device as devices
-from pvd_engine.jobs.device import choose_device, device_memory, processor
+from pvd_engine.jobs.device import choose_device, device_memory, device_name, processor
 from pvd_engine.kernels import launch
 from pvd_engine.kernels.launch import has_bf16
 from pvd_engine.verbs.device_report import describe_device
@@ -72,3 +75,25 @@ def test_the_report_of_auto_names_the_accelerator_that_it_leaves(monkeypatch, wi
     with_devices("cpu", "xpu")
     monkeypatch.setattr("pvd_engine.verbs.device_report.available_devices", lambda: ["cpu", "xpu"])
     assert "--device xpu" in describe_device("auto")["why"]
+
+
+@pytest.mark.parametrize(
+    ("known", "name"),
+    [
+        (
+            "processor\t: 0\nmodel name\t: Fast 9000 @ 3 GHz\n\nmodel name\t: other\n",
+            "Fast 9000 @ 3 GHz",
+        ),
+        ("processor\t: 0\nmodel name\t:\nBogoMIPS\t: 48.00\n", platform.machine()),
+        (None, platform.machine()),
+    ],
+)
+def test_a_processor_has_the_name_that_the_system_gives_it(monkeypatch, known, name):
+    def read_text(path, **options):
+        if known is None:
+            raise FileNotFoundError(path)
+        return known
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    assert device_name(torch.device("cpu")) == name
