@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from . import sources
 from .declare import DECLARED, Kernel
-from .launch import load, warp_available
+from .launch import warp_available
 
 
 def declared_kernels() -> list[Kernel]:
@@ -47,5 +47,5 @@ def compile_kernels(report: Callable[[int, int], None]) -> int:
     ]
     for number, (kernel, device) in enumerate(work, 1):
         report(number, len(work))
-        load(kernel.warp, device)
+        kernel.prepared(device)
     return len(work)

@@ -16,8 +16,13 @@ A declaration is a function whose annotations describe its arguments::
 
 The body works on the items from `begin` up to, but without, `end`. Its other arguments are tensors,
 which it sees as flat arrays; numbers; and sizes (`Size`), which are read from the shapes.
+
+On CUDA several threads may share an item, so that they read and write successive numbers. Such a
+body takes `lane`, its thread's number, after `end`; the word LANES in it stands for their count,
+which is 1 on the CPU.
 """
 
+import ctypes
 import inspect
 import linecache
 import threading
@@ -30,7 +35,7 @@ import torch
 from torch import Tensor
 from torch.profiler import record_function
 
-from .launch import Part, run, warp_available
+from .launch import CUDA_BLOCK, Part, prepared, run, warp_available
 
 WRAPPER = """
 def {name}(first, last, stride, {arguments}):
@@ -38,6 +43,13 @@ def {name}(first, last, stride, {arguments}):
     body(begin, wp.min(begin + stride, last), {arguments})
 """
 """Source of the Warp kernel around a body; thread t works on `stride` items, or up to `last`."""
+
+LANES_WRAPPER = """
+def {name}(first, last, stride, {arguments}):
+    begin = first + wp.tid() / {lanes} * stride
+    body(begin, wp.min(begin + stride, last), wp.tid() % {lanes}, {arguments})
+"""
+"""As `WRAPPER`, where successive threads share the items."""
 
 
 LABEL = "kernel"
@@ -106,6 +118,8 @@ def kernel(
     name: str | None = None,
     fused: bool = True,
     cpu_only: bool = False,
+    lanes: int = 1,
+    block: int = CUDA_BLOCK,
 ) -> Callable[[Callable[..., Any]], "Kernel"]:
     """Declare the decorated function as a kernel.
 
@@ -119,11 +133,15 @@ def kernel(
         Whether the compiler may fuse a product and a sum, which rounds once instead of twice.
     cpu_only : bool
         Whether the body is for processors alone.
+    lanes : int
+        Threads that share an item on CUDA.
+    block : int
+        Threads of a block on CUDA.
     """
 
     def declare(declaration: Callable[..., Any]) -> Kernel:
         named = name or declaration.__name__
-        DECLARED.append(Kernel(declaration, native, named, fused, cpu_only))
+        DECLARED.append(Kernel(declaration, native, named, fused, cpu_only, lanes, block))
         return DECLARED[-1]
 
     return declare
@@ -135,10 +153,12 @@ class Kernel:
     Parameters
     ----------
     declaration : function
-        Takes `begin`, `end` and the annotated arguments.
+        Takes `begin`, `end`, `lane` where several threads share an item, and the annotated
+        arguments.
     native : str or None
     name : str
     fused, cpu_only : bool
+    lanes, block : int
         As `kernel` takes them.
     """
 
@@ -149,16 +169,20 @@ class Kernel:
         name: str,
         fused: bool,
         cpu_only: bool = False,
+        lanes: int = 1,
+        block: int = CUDA_BLOCK,
     ) -> None:
         self.name = name
         self.cpu_only = cpu_only
+        self._block = block
         self.module = declaration.__module__
         self._declaration = declaration
         self._native = native
         self._fused = fused
-        self._warp: Any = None
+        self._lanes = lanes
+        self._warp: dict[int, Any] = {}
         arguments = inspect.get_annotations(declaration)
-        del arguments["begin"], arguments["end"]
+        self._own = {key: arguments.pop(key) for key in ("begin", "end", "lane")[: 2 + (lanes > 1)]}
         self._arguments = arguments
         self._arrays = {key: kind for key, kind in arguments.items() if isinstance(kind, Array)}
         self._scalars = {
@@ -216,15 +240,14 @@ class Kernel:
         descriptor = _descriptor_type()
         packed = []
         for key, kind in self._arguments.items():
-            if kind is Size:
-                packed.append(sizes[key])
-            elif key in self._arrays:
+            if key in self._arrays:
                 tensor = arguments[key]
                 flat = {"shape": (tensor.numel(),), "strides": (tensor.element_size(),)}
                 packed.append(descriptor(data=tensor.data_ptr(), ndim=1, **flat))
             else:
-                packed.append(arguments[key])
-        run(self.warp, items, packed, device, parts)
+                value = sizes[key] if kind is Size else arguments[key]
+                packed.append(_c_type(kind)(value))
+        run(self.prepared(str(device)), items, packed, device, parts, self.lanes(device.type))
 
     def _checked(self, arguments: dict[str, Any]) -> tuple[dict[str | int, int], torch.device]:
         """Check the arguments; return sizes by name, and the device of the tensors."""
@@ -252,6 +275,8 @@ class Kernel:
         device, *others = {arguments[key].device for key in self._arrays}
         if others:
             raise ValueError(f"Kernel {self.name}: the tensors must be on one device.")
+        if self.cpu_only and device.type != "cpu":
+            raise ValueError(f"Kernel {self.name}: the tensors must be on the CPU.")
         return sizes, device
 
     def _label(self, items: int, sizes: dict[str | int, int]) -> str:
@@ -275,27 +300,36 @@ class Kernel:
         where = f", where {', '.join(known)}" if known else ""
         return f"Kernel {self.name}: {key} must be {array}{where}; it is {found}."
 
-    @property
-    def warp(self) -> Any:
-        """The Warp kernel, made on first use."""
-        with _MAKING:
-            if self._warp is None:
-                self._warp = self._make()
-        return self._warp
+    def lanes(self, device_type: str) -> int:
+        """Return the number of threads that share an item on devices of a type."""
+        return 1 if device_type == "cpu" else self._lanes
 
-    def _make(self) -> Any:
+    def prepared(self, device: str) -> Any:
+        """Return the kernel ready to run on a device of Warp's, compiled where it was not."""
+        return prepared(self.warp(self.lanes(device.split(":")[0])), device, self._block)
+
+    def warp(self, lanes: int) -> Any:
+        """Return the Warp kernel, made on first use, in which so many threads share an item."""
+        with _MAKING:
+            if lanes not in self._warp:
+                self._warp[lanes] = self._make(lanes)
+        return self._warp[lanes]
+
+    def _make(self, lanes: int) -> Any:
         """Make the Warp kernel: a wrapper that calls the body with each thread's range of items."""
         import warp as wp
 
         types = {key: _warp_type(kind) for key, kind in self._arguments.items()}
         body = self._declaration
-        body.__name__ = body.__qualname__ = f"{self.name}_body"
-        body.__annotations__ = {"begin": int, "end": int, **types}
-        decorate = wp.func if self._native is None else wp.func_native(self._native)
+        body.__name__ = body.__qualname__ = f"{self.name}_body_{lanes}"
+        body.__annotations__ = {**self._own, **types}
+        native = self._native and self._native.replace("LANES", str(lanes))
+        decorate = wp.func if native is None else wp.func_native(native)
         scope = {"wp": wp, "body": decorate(body), "__name__": body.__module__}
-        source = WRAPPER.format(name=self.name, arguments=", ".join(types))
+        wrapper_source = LANES_WRAPPER if self._lanes > 1 else WRAPPER
+        source = wrapper_source.format(name=self.name, lanes=lanes, arguments=", ".join(types))
         # Warp reads the source of a kernel as a debugger does, through the cache of lines.
-        file = f"<kernel {self.name}>"
+        file = f"<kernel {self.name} {lanes}>"
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         exec(compile(source, file, "exec"), scope)
         wrapper: Any = scope[self.name]
@@ -317,6 +351,13 @@ def _descriptor_type() -> type:
     from warp import from_torch
 
     return type(from_torch(torch.empty(0), return_ctype=True))
+
+
+@cache
+def _c_type(kind: Any) -> Any:
+    """Return the C type of a number that is annotated by `kind`."""
+    numbers = {int: ctypes.c_int32, Size: ctypes.c_int32, float: ctypes.c_float}
+    return numbers[kind] if kind in numbers else kind._type_
 
 
 def _warp_type(kind: Any) -> Any:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .declare import Kernel
 from .launch import Part, use_warp
 from .memory import POOL
 
@@ -158,7 +159,7 @@ class _PlaneProducts(torch.autograd.Function):
         of_planes = POOL.empty(planes.shape, points.device).zero_()
         of_lines = torch.zeros_like(lines)
         plane_products_backward.launch(
-            *_backward_work(3, points, channels),
+            *_backward_work(plane_products_backward, 3, points, channels),
             points=points,
             planes=planes,
             lines=lines,
@@ -193,7 +194,7 @@ class _LineProducts(torch.autograd.Function):
         points, lines = ctx.saved_tensors
         of_lines = torch.zeros_like(lines)
         line_products_backward.launch(
-            *_backward_work(1, points, lines.shape[1]),
+            *_backward_work(line_products_backward, 1, points, lines.shape[1]),
             points=points,
             lines=lines,
             products=gradients[0].to(torch.float32).contiguous(),
@@ -208,14 +209,18 @@ def _sizes(size: Size) -> dict[str, Any]:
     return dict(zip(("size_x", "size_y", "size_z"), size, strict=True))
 
 
-def _backward_work(modes: int, points: Tensor, channels: int) -> tuple[int, list[Part]]:
-    """Return the number of work items, and the ranges of them that threads take.
+def _backward_work(
+    kernel: Kernel, modes: int, points: Tensor, channels: int
+) -> tuple[int, list[Part]]:
+    """Return the number of work items, and the ranges of them that the processor's threads take.
 
-    Items are points on CUDA; on the CPU they are parts of the channels, which no threads share.
+    Items are points where lanes share them, which add atomically; else they are parts of the
+    channels, which no threads share.
     """
     from .sources.factors import CHANNELS_A_PART
 
-    if points.device.type == "cuda":
-        return modes * len(points), []
+    if kernel.lanes(points.device.type) > 1:
+        items = modes * len(points)
+        return items, [(0, items)]
     items = modes * -(-channels // CHANNELS_A_PART) if len(points) else 0
     return items, [(item, item + 1) for item in range(items)]

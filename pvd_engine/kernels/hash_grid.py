@@ -210,7 +210,7 @@ class _HashEncode(torch.autograd.Function):
         points = points.to(torch.float32).contiguous()
         if known is None:
             encoded = POOL.empty((layout.levels, layout.features, len(points)), points.device)
-            _run("forward", points, encoded, layout, table=table.detach().contiguous())
+            _run("forward", points, encoded, layout, table=_aligned(table.detach().contiguous()))
             known = encoded.view(layout.width, len(points))
         ctx.save_for_backward(points)
         ctx.table = table
@@ -234,6 +234,12 @@ class _HashEncode(torch.autograd.Function):
         table = POOL.empty((layout.rows, layout.features), points.device).zero_()
         _run("backward", points, encoded, layout, table=table, touched=no_marks(table))
         return None, table, None, None
+
+
+def _aligned(table: Tensor) -> Tensor:
+    """Return a table whose entries CUDA can read at once; one in the midst of memory is copied."""
+    misaligned = table.is_cuda and table.data_ptr() % min(4 * table.shape[1], 16)
+    return table.clone() if misaligned else table
 
 
 def _run(

@@ -4,6 +4,7 @@ A Warp launch on the CPU runs on one thread, but releases Python's lock. So a la
 parts that write disjoint memory, and threads take the parts one after the other.
 """
 
+import ctypes
 import importlib.util
 import itertools
 import os
@@ -24,7 +25,11 @@ REFERENCE_VARIABLE = "PVD_KERNELS"
 """Environment variable; the value "reference" turns the Warp kernels off."""
 
 CUDA_BLOCK = 256
-"""Threads of a block on CUDA."""
+"""Threads of a block on CUDA, where a kernel does not say otherwise."""
+
+RAY_BLOCK = 64
+"""Threads of a block on CUDA whose items are rays: a batch has few of them for a GPU, and they
+differ in work."""
 
 WARP_DEVICES = ("cpu", "cuda")
 """Types of devices that Warp runs on."""
@@ -122,54 +127,73 @@ def split(count: int, grain: int = 1024, parts_per_thread: int = 2) -> list[Part
     return list(itertools.pairwise(bounds))
 
 
+_PREPARING = threading.Lock()
+
+
+@cache
+def prepared(kernel: Any, device: str, block: int) -> Any:
+    """Return a launch of a Warp kernel without arguments, of which `run` fills a copy.
+
+    This compiles the kernel, where Warp's cache lacks it, and loads it. It is done once, since
+    Warp's own launch looks for the module and checks all arguments each time.
+
+    Parameters
+    ----------
+    kernel : warp.Kernel
+    device : str
+        By its name in Warp, which is torch's.
+    block : int
+        Threads of a block on CUDA.
+    """
+    import warp
+
+    arguments = [None if isinstance(a.type, warp.array) else 0 for a in kernel.adj.args]
+    options = {"device": device, "block_dim": 1 if device == "cpu" else block}
+    # Several threads may need a kernel at once.
+    with _PREPARING:
+        return warp.launch(kernel, dim=1, inputs=arguments, record_cmd=True, **options)
+
+
 def run(
-    kernel: Any,
+    command: Any,
     count: int,
     arguments: Sequence[Any],
     device: torch.device,
     parts: Sequence[Part] | None = None,
+    lanes: int = 1,
 ) -> None:
     """Run a Warp kernel over work items.
 
     Parameters
     ----------
-    kernel : warp.Kernel
-        Takes `first`, `last`, `stride`, then `arguments`: thread t works on the items from
-        `first + t * stride` up to the next thread's.
+    command : warp.Launch
+        As `prepared` returns it. The kernel takes `first`, `last`, `stride`, then `arguments`:
+        thread t works on the items from `first + t // lanes * stride` up to the next thread's.
     count : int
         Work items, at least one.
     arguments : sequence
-        As Warp takes them.
+        Of C types, as Warp passes them.
     device : torch.device
         Where all arrays are.
     parts : sequence of (first, last), optional
         As `declare.Kernel.launch` takes them.
+    lanes : int
+        Threads that share an item.
     """
-    import warp
-
     if device.type == "cuda":
-        stream = warp.stream_from_torch(torch.cuda.current_stream(device))
-        inputs = [0, count, 1, *arguments]
-        warp.launch(kernel, dim=count, inputs=inputs, stream=stream, block_dim=CUDA_BLOCK)
+        stream = _stream(device, torch.cuda.current_stream(device).cuda_stream)
+        _filled(command, count * lanes, (0, count, 1), arguments).launch(stream)
         return
-    load(kernel, "cpu")
     pending = list(reversed(split(count) if parts is None else parts))
-    # Arguments are made once; each thread changes the range in a copy of its own.
-    inputs = [0, count, 1, *arguments]
-    command: Any = warp.launch(kernel, dim=1, inputs=inputs, device="cpu", record_cmd=True)
 
     def work() -> None:
-        own = copy(command)
-        own.params = list(command.params)
         # Each thread takes the next part when it is done with one: list.pop is atomic.
         while pending:
             try:
                 first, last = pending.pop()
             except IndexError:
                 return
-            for index, value in enumerate((first, last, last - first)):
-                own.set_param_at_index(index, value)
-            own.launch()
+            _filled(command, lanes, (first, last, last - first), arguments).launch()
 
     helpers = _start(work, min(thread_count(), len(pending)) - 1)
     try:
@@ -177,6 +201,28 @@ def run(
     finally:
         for helper in helpers:
             helper.result()
+
+
+def _filled(
+    command: Any, threads: int, items: tuple[int, int, int], arguments: Sequence[Any]
+) -> Any:
+    """Return a copy of a launch with its threads, the items as `run` says, and arguments."""
+    own = copy(command)
+    own.params = [own.bounds, *map(ctypes.c_int32, items), *arguments]
+    if own.params_addr is not None:
+        addresses = [ctypes.addressof(value) for value in own.params]
+        own.params_addr = (ctypes.c_void_p * len(addresses))(*addresses)
+    if threads > 1:
+        own.set_dim(threads)
+    return own
+
+
+@cache
+def _stream(device: torch.device, handle: int) -> Any:
+    """Return Warp's name for a CUDA stream of torch, which is registered once."""
+    import warp
+
+    return warp.Stream(warp.device_from_torch(device), cuda_stream=handle)
 
 
 def _start(work: Any, helpers: int) -> list[Future]:
@@ -191,15 +237,3 @@ def _start(work: Any, helpers: int) -> list[Future]:
 def _thread_pool(threads: int, process: int) -> ThreadPoolExecutor:
     """Return the helper threads; a forked process, whose threads are gone, gets its own."""
     return ThreadPoolExecutor(threads, thread_name_prefix="pvd-kernel")
-
-
-_LOADING = threading.Lock()
-
-
-def load(kernel: Any, device: str) -> None:
-    """Compile a Warp kernel for a device of Warp's, where its cache lacks it, and load it.
-
-    On the CPU several threads need the kernel at once, which therefore must be loaded before.
-    """
-    with _LOADING:
-        kernel.module.load(device, 1 if device == "cpu" else CUDA_BLOCK)

@@ -97,13 +97,14 @@ class _SparseSample(torch.autograd.Function):
 
         points, rows = ctx.saved_tensors
         of_values = POOL.empty(ctx.shape, points.device).zero_()
-        # On CUDA a work item is a point. On the CPU it is a row of the values, and each thread
-        # goes through all points for the rows that are its own.
-        on_cpu = points.device.type == "cpu"
+        # A work item is a point where lanes share it. Else it is a row of the values, and each of
+        # the processor's threads goes through all points for the rows that are its own.
+        count, rows_of_values = len(points), ctx.shape[0]
+        by_point = sparse_grid_backward.lanes(points.device.type) > 1
         size_x, size_y, size_z = ctx.resolution
         sparse_grid_backward.launch(
-            (ctx.shape[0] if len(points) else 0) if on_cpu else len(points),
-            split(ctx.shape[0], parts_per_thread=2),
+            count if by_point else rows_of_values * bool(count),
+            [(0, count)] if by_point else split(rows_of_values, parts_per_thread=2),
             points=points,
             size_x=size_x,
             size_y=size_y,

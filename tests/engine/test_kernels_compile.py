@@ -5,23 +5,21 @@ from short_teachers import run_convert, run_train, share_ball, share_field
 
 from pvd_engine.fields.registry import RADIANCE_FIELDS, TARGETS_ONLY
 from pvd_engine.kernels import compile as ahead
-from pvd_engine.kernels import launch
+from pvd_engine.kernels import declare, launch
 
 pytestmark = pytest.mark.skipif(not launch.warp_available(), reason="Warp is not installed")
 
 
 @pytest.fixture
 def loaded(monkeypatch):
-    """The modules of kernels that are compiled, or taken from the cache, from now on."""
+    """The kernels that are compiled, or taken from the cache, from now on."""
     keys = set()
-    load = launch.load
 
-    def record(kernel, device):
-        keys.add((kernel.module.name, device))
-        load(kernel, device)
+    def record(*key):
+        keys.add(key)
+        return launch.prepared(*key)
 
-    monkeypatch.setattr(launch, "load", record)
-    monkeypatch.setattr(ahead, "load", record)
+    monkeypatch.setattr(declare, "prepared", record)
     return keys
 
 

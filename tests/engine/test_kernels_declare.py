@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pvd_engine.kernels.declare import Kernel, Size, float32, int64, kernel
+from pvd_engine.kernels.declare import Kernel, Size, float32, int32, int64, kernel
 
 wp = pytest.importorskip("warp")
 
@@ -59,6 +59,50 @@ def test_a_body_sees_tensors_numbers_and_sizes(sums):
     sums.launch(5, **given)
     expected = 2 * given["rows"].sum(dim=1) + 3 * given["offsets"][1:]
     assert torch.equal(given["sums"], expected)
+
+
+@kernel(
+    """
+    for (int i = begin; i < end; ++i)
+        for (int c = lane; c < channels; c += LANES) {
+            doubled.data[i * channels + c] = 2.0f * rows.data[i * channels + c];
+            by.data[i * channels + c] = lane;
+        }
+""",
+    lanes=4,
+)
+def shared_rows(
+    begin: int,
+    end: int,
+    lane: int,
+    channels: Size,
+    rows: float32("rows", "channels"),
+    doubled: float32("rows", "channels"),
+    by: int32("rows", "channels"),
+): ...
+
+
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_the_lanes_of_an_item_take_turns(monkeypatch, lanes):
+    monkeypatch.setattr(Kernel, "lanes", lambda *_: lanes)
+    rows = torch.rand(7, 6)
+    doubled, by = torch.zeros_like(rows), torch.full((7, 6), -1, dtype=torch.int32)
+    shared_rows.launch(7, [(0, 3), (3, 7)], rows=rows, doubled=doubled, by=by)
+    assert torch.equal(doubled, 2 * rows)
+    assert (by == torch.arange(6) % lanes).all()
+
+
+def test_one_thread_takes_an_item_on_the_cpu_and_several_on_cuda():
+    assert shared_rows.lanes("cpu") == 1 and shared_rows.lanes("cuda") == 4
+    assert native_sums.lanes("cpu") == native_sums.lanes("cuda") == 1
+
+
+def test_a_kernel_for_processors_runs_nowhere_else():
+    @kernel("", cpu_only=True)
+    def nothing(begin: int, end: int, points: float32("count", 3)): ...
+
+    with pytest.raises(ValueError, match="Kernel nothing: the tensors must be on the CPU"):
+        nothing.launch(4, points=torch.zeros(4, 3, device="meta"))
 
 
 @BOTH

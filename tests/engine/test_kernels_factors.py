@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from pvd_engine.kernels.declare import Kernel
 from pvd_engine.kernels.factors import (
     MODES,
     line_products_reference,
@@ -11,6 +12,7 @@ from pvd_engine.kernels.factors import (
     plane_products_warp,
     plane_rows,
 )
+from pvd_engine.kernels.sources.factors import LANES
 
 SIZE = (5, 9, 7)
 PLANES = pytest.mark.parametrize("products", [plane_products_warp, plane_products_reference])
@@ -40,6 +42,20 @@ def at_vertices():
 @pytest.mark.parametrize("count", [1, 5000])
 @pytest.mark.parametrize("kind", ["planes", "lines"])
 def test_fast_kernels_equal_their_references(channels, count, kind):
+    compare_with_references(channels, count, kind)
+
+
+@pytest.mark.parametrize("channels", [1, 7, 8, 29])
+@pytest.mark.parametrize("count", [1, 700])
+@pytest.mark.parametrize("kind", ["planes", "lines"])
+def test_lanes_that_share_points_as_on_cuda_equal_the_references(
+    monkeypatch, channels, count, kind
+):
+    monkeypatch.setattr(Kernel, "lanes", lambda *_: LANES)
+    compare_with_references(channels, count, kind)
+
+
+def compare_with_references(channels, count, kind):
     torch.manual_seed(channels)
     planes, lines = random_tables(channels)
     points = random_points(count)

@@ -110,9 +110,16 @@ hash_encode(torch.rand(5, 3), torch.rand(layout.rows, 2), layout)
 def test_the_same_source_compiles_for_cuda(kernel, tmp_path):
     import warp
 
-    warp.compile_aot_module(kernel.warp.module, arch=80, module_dir=str(tmp_path), use_ptx=True)
-    (code,) = tmp_path.glob("*.ptx")
-    assert ".target sm_80" in code.read_text()
+    # The oldest that Warp compiles for, one before the additions to whole entries, one with them.
+    targets = (75, 80, 90)
+    module = kernel.warp(kernel.lanes("cuda")).module
+    warp.compile_aot_module(module, arch=targets, module_dir=str(tmp_path), use_ptx=True)
+    for target in targets:
+        (code,) = tmp_path.glob(f"*sm{target}.ptx")
+        text = code.read_text()
+        assert f".target sm_{target}" in text
+        entries_of_several = kernel.name in {f"hash_grid_backward_{n}" for n in (2, 4, 8)}
+        assert (".add.v" in text) == (entries_of_several and target >= 90)
 
 
 def test_a_pooled_tensor_in_use_is_never_lent_again():

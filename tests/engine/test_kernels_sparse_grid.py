@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+from pvd_engine.kernels.declare import Kernel
+from pvd_engine.kernels.sources.sparse_grid import LANES
 from pvd_engine.kernels.sparse_grid import sparse_sample_reference, sparse_sample_warp
 
 BOTH = pytest.mark.parametrize("sample", [sparse_sample_warp, sparse_sample_reference])
@@ -17,6 +19,17 @@ def random_grid(size, channels, fraction=0.3):
 @pytest.mark.parametrize("channels", [1, 5, 16, 28])
 @pytest.mark.parametrize("count", [1, 4000])
 def test_fast_kernel_equals_reference(channels, count):
+    compare_with_reference(channels, count)
+
+
+@pytest.mark.parametrize("channels", [1, 28, 32, 45])
+@pytest.mark.parametrize("count", [1, 700])
+def test_lanes_that_share_points_as_on_cuda_equal_the_reference(monkeypatch, channels, count):
+    monkeypatch.setattr(Kernel, "lanes", lambda *_: LANES)
+    compare_with_reference(channels, count)
+
+
+def compare_with_reference(channels, count):
     torch.manual_seed(channels)
     links, values, empty = random_grid(17, channels, 0.6)
     points = torch.rand(count, 3) * 1.2 - 0.1

@@ -4,6 +4,7 @@
 # pyright: reportInvalidTypeForm=false, reportCallIssue=false
 
 from ..declare import float32, int64, kernel
+from ..launch import RAY_BLOCK
 
 FORWARD = """
     for (int ray = begin; ray < end; ++ray) {
@@ -65,7 +66,7 @@ TRANSMITTANCE = """
 """
 
 
-@kernel(FORWARD)
+@kernel(FORWARD, block=RAY_BLOCK)
 def composite_forward(
     begin: int,
     end: int,
@@ -81,7 +82,7 @@ def composite_forward(
     """Compute weights of the samples and sums of the rays, from opacities."""
 
 
-@kernel(BACKWARD)
+@kernel(BACKWARD, block=RAY_BLOCK)
 def composite_backward(
     begin: int,
     end: int,
@@ -100,7 +101,7 @@ def composite_backward(
     """Compute gradients of each sample's optical thickness and colour."""
 
 
-@kernel(TRANSMITTANCE)
+@kernel(TRANSMITTANCE, block=RAY_BLOCK)
 def transmittance(
     begin: int,
     end: int,

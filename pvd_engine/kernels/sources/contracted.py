@@ -15,6 +15,7 @@ number that the reference computes.
 import warp as wp
 
 from ..declare import Size, float32, int64, kernel, uint8
+from ..launch import RAY_BLOCK
 
 
 @wp.func
@@ -23,7 +24,7 @@ def contracted_cell(position: float, scale: float, cells: int) -> int:
     return wp.clamp(int((position * scale + 2.0) * (float(cells) / 4.0)), 0, cells - 1)
 
 
-@kernel(fused=False)
+@kernel(fused=False, block=RAY_BLOCK)
 def march_contracted(
     begin: int,
     end: int,

@@ -2,7 +2,8 @@
 
 Work items are level-major: item = level * points + point. A level at a time keeps its table in
 the cache, and indices and weights of a block of points are computed in vector registers before
-the table is touched one entry at a time, which beats the processor's gather instructions.
+the table is touched one entry at a time, which beats the processor's gather instructions. CUDA
+reads an entry at once, and from compute capability 9.0 on adds to one at once.
 """
 
 # Annotations are values here, unknown to type checkers.
@@ -32,7 +33,8 @@ PREAMBLE = """
         const unsigned int size = (unsigned int)sizes.data[level];
         const unsigned int mask = size - 1u;
         const bool dense = is_dense.data[level] != 0;
-        float* __restrict__ T = table.data + (size_t)offsets.data[level] * F;
+        const unsigned int first = (unsigned int)offsets.data[level];
+        float* __restrict__ T = table.data + (size_t)first * F;
         float* __restrict__ O = encoded.data + (size_t)level * F * count;
         for (int start = item - level * count; start < stop; start += BLOCK) {
             const int n = wp::min(BLOCK, stop - start);
@@ -78,15 +80,28 @@ EPILOGUE = """
     }
 """
 
+ENTRY = """
+#if defined(__CUDA_ARCH__)
+    // What is aligned is read at once.
+    constexpr int ALIGNED = FEATURES < 4 ? 4 * FEATURES : 16;
+#else
+    constexpr int ALIGNED = 4;
+#endif
+    struct alignas(ALIGNED) Entry {
+        float values[FEATURES];
+    };
+"""
+
 FORWARD = (
-    PREAMBLE
+    ENTRY
+    + PREAMBLE
     + """
             for (int j = 0; j < n; ++j) {
                 float sum[F] = {};
                 for (int k = 0; k < 8; ++k) {
-                    const float* t = T + (size_t)rows[k][j] * F;
+                    const Entry entry = *(const Entry*)(T + (size_t)rows[k][j] * F);
                     for (int f = 0; f < F; ++f)
-                        sum[f] += weights[k][j] * t[f];
+                        sum[f] += weights[k][j] * entry.values[f];
                 }
                 for (int f = 0; f < F; ++f)
                     O[(size_t)f * count + start + j] = sum[f];
@@ -95,18 +110,36 @@ FORWARD = (
     + EPILOGUE
 )
 
+ADD = """
+    // Adds the products of a weight and an entry's numbers to an entry.
+    auto add = [](float* entry, float weight, const float* g) {
+#if __CUDA_ARCH__ >= 900 && FEATURES == 2
+        atomicAdd((float2*)entry, make_float2(weight * g[0], weight * g[1]));
+#elif __CUDA_ARCH__ >= 900 && FEATURES > 2
+        for (int f = 0; f < FEATURES; f += 4)
+            atomicAdd((float4*)(entry + f), make_float4(
+                weight * g[f], weight * g[f + 1], weight * g[f + 2], weight * g[f + 3]));
+#else
+        for (int f = 0; f < FEATURES; ++f)
+            wp::atomic_add(entry + f, weight * g[f]);
+#endif
+    };
+"""
+
 BACKWARD = (
-    PREAMBLE
+    ADD
+    + PREAMBLE
     + """
             for (int j = 0; j < n; ++j) {
                 float g[F];
                 for (int f = 0; f < F; ++f)
                     g[f] = O[(size_t)f * count + start + j];
                 for (int k = 0; k < 8; ++k) {
-                    float* t = T + (size_t)rows[k][j] * F;
-                    for (int f = 0; f < F; ++f)
-                        wp::atomic_add(t + f, weights[k][j] * g[f]);
-                    touched.data[(offsets.data[level] + rows[k][j]) / BLOCK_ROWS] = 1;
+                    add(T + (size_t)rows[k][j] * F, weights[k][j], g);
+                    wp::uint8* mark = touched.data + (first + rows[k][j]) / BLOCK_ROWS;
+                    // Reading a mark is cheaper than writing it, where many threads do so.
+                    if (*mark == 0)
+                        *mark = 1;
                 }
             }
 """

@@ -10,6 +10,7 @@ position is the same number that the reference computes.
 # pyright: reportInvalidTypeForm=false
 
 from ..declare import Size, float32, int32, int64, kernel, uint8
+from ..launch import RAY_BLOCK
 
 RUNS = 16
 """Runs of successive candidates that are noted for a ray when its samples are counted."""
@@ -103,7 +104,7 @@ MARCH = """
 """
 
 
-@kernel(MARCH.replace("RUNS", str(RUNS)), fused=False)
+@kernel(MARCH.replace("RUNS", str(RUNS)), fused=False, block=RAY_BLOCK)
 def march_rays(
     begin: int,
     end: int,

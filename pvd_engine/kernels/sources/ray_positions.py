@@ -15,6 +15,7 @@ reference computes.
 import warp as wp
 
 from ..declare import Size, float32, int32, kernel, uint8
+from ..launch import RAY_BLOCK
 
 
 @wp.func
@@ -40,7 +41,7 @@ def occupied_part(
     return occupancy[index] != wp.uint8(0)
 
 
-@kernel(fused=False)
+@kernel(fused=False, block=RAY_BLOCK)
 def ray_positions(
     begin: int,
     end: int,

@@ -1,9 +1,17 @@
-"""Warp source of sparse-grid interpolation, forward and backward."""
+"""Warp source of sparse-grid interpolation, forward and backward.
+
+On CUDA `LANES` threads share a point: each takes every `LANES`-th channel, so that together they
+read and add to successive numbers.
+"""
 
 # Annotations are values here, unknown to type checkers.
 # pyright: reportInvalidTypeForm=false, reportCallIssue=false
 
 from ..declare import Size, float32, int32, kernel
+
+LANES = 32
+"""Threads that share a point on CUDA: a warp, which takes the 28 channels of colours by spherical
+harmonics at once."""
 
 WEIGHTS = """
             const float* p = points.data + 3 * (size_t)i;
@@ -30,22 +38,21 @@ FORWARD = (
     + """
             const wp::int32* corner = links.data
                 + ((size_t)cell[0] * size_y + cell[1]) * size_z + cell[2];
-            float* __restrict__ out = sampled.data + (size_t)i * channels;
+            const float* v[8];
             for (int k = 0; k < 8; ++k) {
                 const size_t along_x = (k & 1) ? (size_t)size_y * size_z : 0;
                 const size_t along_y = (k & 2) ? (size_t)size_z : 0;
                 const wp::int32 row = corner[along_x + along_y + (k >> 2)];
-                if (saved)
+                if (saved && k % LANES == lane)
                     rows.data[8 * (size_t)i + k] = row;
-                const float* __restrict__ v =
-                    row < 0 ? empty.data : values.data + (size_t)row * channels;
-                const float w = weights[k];
-                if (k == 0)
-                    for (int c = 0; c < channels; ++c)
-                        out[c] = w * v[c];
-                else
-                    for (int c = 0; c < channels; ++c)
-                        out[c] += w * v[c];
+                v[k] = row < 0 ? empty.data : values.data + (size_t)row * channels;
+            }
+            float* __restrict__ out = sampled.data + (size_t)i * channels;
+            for (int c = lane; c < channels; c += LANES) {
+                float sum = weights[0] * v[0][c];
+                for (int k = 1; k < 8; ++k)
+                    sum += weights[k] * v[k][c];
+                out[c] = sum;
             }
         }
 """
@@ -53,7 +60,7 @@ FORWARD = (
 
 BACKWARD = (
     """
-#if defined(__CUDA_ARCH__)
+#if LANES > 1
         const int point_begin = begin, point_end = end;
         const unsigned int row_begin = 0u, row_count = 0x80000000u;
 #else
@@ -77,7 +84,7 @@ BACKWARD = (
                     continue;
                 float* __restrict__ v = of_values.data + (size_t)row[k] * channels;
                 const float w = weights[k];
-                for (int c = 0; c < channels; ++c)
+                for (int c = lane; c < channels; c += LANES)
                     wp::atomic_add(v + c, w * g[c]);
             }
         }
@@ -85,10 +92,11 @@ BACKWARD = (
 )
 
 
-@kernel(FORWARD)
+@kernel(FORWARD, lanes=LANES)
 def sparse_grid_forward(
     begin: int,
     end: int,
+    lane: int,
     channels: Size,
     points: float32("count", 3),
     links: int32("size_x", "size_y", "size_z"),
@@ -104,10 +112,11 @@ def sparse_grid_forward(
     """Interpolate, and write the corners' links to `rows` unless it is empty; items are points."""
 
 
-@kernel(BACKWARD)
+@kernel(BACKWARD, lanes=LANES)
 def sparse_grid_backward(
     begin: int,
     end: int,
+    lane: int,
     count: Size,
     channels: Size,
     points: float32("count", 3),
@@ -118,4 +127,4 @@ def sparse_grid_backward(
     gradient: float32("count", "channels"),
     of_values: float32("values", "channels"),
 ):
-    """Add the gradient of the values; work items are points on CUDA, rows of values on the CPU."""
+    """Add the gradient of the values; items are points where lanes share them, else rows of them."""
