@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from . import sources
 from .declare import DECLARED, Kernel
-from .launch import warp_available
+from .launch import gpu_problem, warp_available
 
 
 def declared_kernels() -> list[Kernel]:
@@ -22,7 +22,8 @@ def kernel_devices() -> list[str]:
         return []
     import warp
 
-    return ["cpu", *(device.alias for device in warp.get_cuda_devices())]
+    gpus = [device.alias for device in warp.get_cuda_devices()]
+    return ["cpu", *(gpu for gpu in gpus if gpu_problem(gpu) is None)]
 
 
 def compile_kernels(report: Callable[[int, int], None]) -> int:

@@ -356,8 +356,9 @@ def _descriptor_type() -> type:
 @cache
 def _c_type(kind: Any) -> Any:
     """Return the C type of a number that is annotated by `kind`."""
-    numbers = {int: ctypes.c_int32, Size: ctypes.c_int32, float: ctypes.c_float}
-    return numbers[kind] if kind in numbers else kind._type_
+    if kind is float:
+        return ctypes.c_float
+    return ctypes.c_int32 if kind in (int, Size) else kind._type_
 
 
 def _warp_type(kind: Any) -> Any:

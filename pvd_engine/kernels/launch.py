@@ -96,7 +96,21 @@ def why_reference(device: torch.device) -> str | None:
         return f"the environment variable {REFERENCE_VARIABLE} turns Warp off"
     if device.type not in WARP_DEVICES:
         return f"Warp does not run on {device.type}"
-    return warp_problem()
+    problem = warp_problem()
+    return gpu_problem(str(device)) if device.type == "cuda" and problem is None else problem
+
+
+@cache
+def gpu_problem(device: str) -> str | None:
+    """Return why Warp, which starts, compiles nothing for a CUDA device, or None; warn once."""
+    import warp
+
+    try:
+        warp.get_device(device).get_cuda_compile_arch()
+    except (RuntimeError, ValueError) as error:
+        advice = "install another version of warp-lang"
+        return _slower(f"Warp does not compile for the GPU {device} ({error})", advice)
+    return None
 
 
 @cache

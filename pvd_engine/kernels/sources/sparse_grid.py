@@ -127,4 +127,7 @@ def sparse_grid_backward(
     gradient: float32("count", "channels"),
     of_values: float32("values", "channels"),
 ):
-    """Add the gradient of the values; items are points where lanes share them, else rows of them."""
+    """Add the gradient of the values.
+
+    Work items are points where lanes share them, else rows of the values.
+    """
