@@ -61,9 +61,18 @@ class HardPoses:
         ]
 
     def learn(self, pose: Tensor, errors: Tensor) -> None:
-        """Add the errors (N,) of rays to those of the cameras that they come from, (N,) int64."""
-        self._errors[0].index_add_(0, pose, errors)
-        self._errors[1].index_add_(0, pose, torch.ones_like(errors))
+        """Add the errors (N,) of rays to those of their cameras.
+
+        Parameters
+        ----------
+        pose : (N,) int64
+            The camera of each ray; -1 for rays that come from none of the period.
+        errors : (N,) float32
+        """
+        known = pose >= 0  # the others add nothing, to the first camera
+        slots = pose.clamp(min=0)
+        self._errors[0].index_add_(0, slots, torch.where(known, errors, 0))
+        self._errors[1].index_add_(0, slots, known.to(errors.dtype))
 
     def state(self) -> dict[str, Tensor]:
         """Return the period's poses and errors; nothing before the first period."""

@@ -42,7 +42,8 @@ class HardRays:
         rows : (H, columns) float32
         """
         count = round(self.fraction * batch) if self.filled == len(self.table) else 0
-        slots = torch.randperm(len(self.table), generator=generator)[:count].to(self.table.device)
+        device = self.table.device
+        slots = torch.randperm(len(self.table), generator=generator, device=device)[:count]
         return slots, self.table[slots]
 
     def learn(self, slots: Tensor, rows: Tensor, errors: Tensor) -> None:

@@ -22,6 +22,7 @@ from ..train.ending import Ending
 from ..train.goal import Goal
 from ..train.loop import Training, optimise
 from ..train.preview import Preview, preview_views
+from ..train.readings import Metrics
 from .recipe import Recipe
 
 
@@ -88,7 +89,7 @@ def require_density(teacher: Field) -> None:
 
 def follow(
     training: Training,
-    objective: Callable[[int, float], tuple[Tensor, dict[str, float]]],
+    objective: Callable[[int, float], tuple[Tensor, Metrics]],
     lesson: Lesson,
     budget: Budget,
     job: Job,

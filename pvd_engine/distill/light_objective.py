@@ -12,8 +12,8 @@ from ..fields.light_field import LightField
 from ..jobs.device import processor
 from ..space.rays import Rays
 from ..train.loop import Training
-from ..train.picture_error import decibels
 from ..train.pixels import PixelTable
+from ..train.readings import Metrics
 from .hard_rays import HardRays
 from .ray_pool import RayPool
 from .ray_source import RaySource
@@ -112,8 +112,8 @@ class LightObjective:
         self.batch = BATCH[processor(training.field.device.type)]
         self.since = time.monotonic()
 
-    def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
-        """Return the loss of one batch of rays, and its PSNR, the stage and rays per second."""
+    def __call__(self, step: int, fraction: float) -> tuple[Tensor, Metrics]:
+        """Return the loss of one batch of rays, and its error, the stage and rays per second."""
         generator = self.training.generator
         if self.pool.filled == 0:
             self._fill(step)
@@ -132,7 +132,7 @@ class LightObjective:
         self.since = now
         return errors.mean(), {
             "stage": float(PSEUDO),
-            "psnr_to_source": decibels(float(errors.detach()[: self.batch].mean())),
+            "psnr_to_source": errors[: self.batch].mean(),
             "rays_per_second": rate,
         }
 
@@ -156,14 +156,13 @@ class LightObjective:
         for _ in range(-(-count // self.batch)):
             rays = self.source.draw(self.batch, step, generator).rays
             if field.skip_empty:
-                met = field.meets(rays)
-                rays = Rays(*(part[met] for part in rays))
+                rays = rays.chosen(field.meets(rays).nonzero().view(-1))
             seen = self.teacher.render(rays)
             colors = torch.cat((seen.color, seen.alpha[:, None]), dim=1)
             if self.recipe.importance:
-                chance = torch.rand(len(colors), generator=generator).to(field.device)
-                kept = (seen.alpha > EMPTY) | (chance < EMPTY_KEPT)
-                rays, colors = Rays(*(part[kept] for part in rays)), colors[kept]
+                chance = torch.rand(len(colors), generator=generator, device=field.device)
+                kept = ((seen.alpha > EMPTY) | (chance < EMPTY_KEPT)).nonzero().view(-1)
+                rays, colors = rays.chosen(kept), colors[kept]
             self.pool.add(rays, colors)
 
 
@@ -186,24 +185,25 @@ class LightOnImages:
         self.has_alpha = has_alpha
         self.batch = BATCH[processor(training.field.device.type)]
 
-    def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
-        """Return the loss of one batch of rays, and its PSNR."""
+    def __call__(self, step: int, fraction: float) -> tuple[Tensor, Metrics]:
+        """Return the loss of one batch of rays, and its error."""
         field = self.training.field
         rays, rgba = self.pixels.draw(self.batch, self.training.generator)
         target = torch.cat((rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]), dim=1)
         if field.skip_empty:
-            met = field.meets(rays)
-            rays, target = Rays(*(part[met] for part in rays)), target[met]
+            met = field.meets(rays).nonzero().view(-1)
+            rays, target = rays.chosen(met), target[met]
         colors = colors_of(self.training, rays)
         if not self.has_alpha:
             colors = colors[:, :3] + 1 - colors[:, 3:]
             target = target[:, :3]
         loss = (colors - target).square().sum() / max(target.numel(), 1)
-        return loss, {"psnr_to_images": decibels(loss.item())}
+        return loss, {"psnr_to_images": loss}
 
 
 def colors_of(training: Training[LightField], rays: Rays) -> Tensor:
     """Return colour and alpha (N, 4) of rays, with each point at random in its part of the ray."""
     field = training.field
-    jitter = torch.rand((len(rays.origins), field.points), generator=training.generator)
-    return field.evaluate(field.ray_points(rays, jitter.to(field.device)))
+    shape = len(rays.origins), field.points
+    jitter = torch.rand(shape, generator=training.generator, device=field.device)
+    return field.evaluate(field.ray_points(rays, jitter))

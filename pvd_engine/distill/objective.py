@@ -17,7 +17,8 @@ from ..kernels.marching import PackedSamples
 from ..space.rays import sample_positions
 from ..train.batch_size import BatchSize
 from ..train.loop import Training
-from ..train.picture_error import decibels, picture_error
+from ..train.picture_error import picture_error
+from ..train.readings import Metrics
 from .feature_match import FeatureMatch
 from .ray_source import RaySource
 from .recipe import Recipe
@@ -60,13 +61,13 @@ class DistillObjective:
         self.recipe = recipe if features is not None else recipe.without_features()
         self.batch = batch
 
-    def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
+    def __call__(self, step: int, fraction: float) -> tuple[Tensor, Metrics]:
         """Return the loss of one batch of rays, and metrics to report."""
         student, teacher, recipe = self.training.field, self.teacher, self.recipe
         stage = recipe.stage(fraction)
         drawn = self.source.draw(int(self.training.rays), step, self.training.generator)
         count = len(drawn.pose)
-        jitter = torch.rand(count, generator=self.training.generator).to(student.device)
+        jitter = torch.rand(count, generator=self.training.generator, device=student.device)
         samples, seen = teacher.visible_samples(drawn.rays, jitter)
         self.training.aim(len(samples.t), self.batch.at(fraction))
         points, directions = sample_positions(drawn.rays, samples)
@@ -76,7 +77,7 @@ class DistillObjective:
             target = composite(density, color, samples, teacher.step)
         unit = teacher.space.log_unit(points)
         features = student.features(points)
-        report = {"stage": float(stage)}
+        report: Metrics = {"stage": float(stage)}
         if len(samples.t) == 0:
             # All rays miss: the sum over no samples is 0, and only momentum moves parameters.
             return features.sum(), report
@@ -103,7 +104,7 @@ class DistillObjective:
         self.source.learn(drawn, errors.detach())
         if stage == 3:
             rendered = errors.mean()
-            report["psnr_to_source"] = decibels(float(rendered.detach()))
+            report["psnr_to_source"] = rendered
             losses.append(recipe.rendered * rendered)
         return functools.reduce(torch.add, losses), report
 
@@ -140,8 +141,7 @@ def most_counting(composited: Composited, samples: PackedSamples) -> Tensor:
     weights = composited.weights.detach()
     order = weights.argsort(descending=True, stable=True)
     order = order[ray[order].argsort(stable=True)]
-    count = torch.bincount(ray, minlength=len(composited.alpha))
-    first = count.cumsum(0) - count
+    first, count = samples.offsets[:-1], samples.offsets.diff()
     rank = torch.empty_like(order)
     rank[order] = torch.arange(len(order), device=order.device) - first[ray[order]]
     kept = (HARD_POINTS * count).long() + 1

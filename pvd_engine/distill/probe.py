@@ -17,8 +17,8 @@ def visible_points(teacher: Field, poses: PoseDistribution, rays: int, seed: int
     """Return visible points (N, 3), dataset frame, along random rays of a pose distribution."""
     device = teacher.device
     cameras = CameraBatch.from_cameras(poses.sample(CAMERAS, np.random.default_rng(seed)), device)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(seed)
     cast, _ = random_rays(cameras, rays, generator)
-    jitter = torch.rand(rays, generator=generator).to(device)
+    jitter = torch.rand(rays, generator=generator, device=device)
     samples, _ = teacher.visible_samples(cast, jitter)
     return sample_positions(cast, samples)[0]

@@ -126,9 +126,10 @@ def fit_encoder(
     """
     scale = wanted.std(dim=0).clamp(min=1e-2)
     optimizer = FieldOptimizer(student.feature_groups())
-    generator = torch.Generator().manual_seed(seed)
+    device = points.device
+    generator = torch.Generator(device).manual_seed(seed)
     for step in range(STEPS):
-        chosen = torch.randint(len(points), (BATCH,), generator=generator).to(points.device)
+        chosen = torch.randint(len(points), (BATCH,), generator=generator, device=device)
         errors = (student.features(points[chosen]) - wanted[chosen]) / scale
         optimizer.step(errors.square().mean(), FINAL_RATE ** (step / STEPS))
         if time.monotonic() > deadline:
@@ -156,15 +157,17 @@ def teach_decoder(
     deadline : float
         Value of the monotonic clock at which to stop.
     """
-    generator = torch.Generator().manual_seed(seed)
+    device = points.device
+    generator = torch.Generator(device).manual_seed(seed)
     with torch.no_grad():
         features = student.features(points)
-        origins = target.origins[torch.randint(VIEWS, (len(points),), generator=generator)]
+        views = torch.randint(VIEWS, (len(points),), generator=generator, device=device)
+        origins = target.origins[views]
         directions = torch.nn.functional.normalize(points - origins, dim=-1)
         _, color = target.teacher(points, directions)
     optimizer = FieldOptimizer([ParameterGroup(student.color_parameters(), DECODER_RATE)])
     for _ in range(DECODER_STEPS):
-        chosen = torch.randint(len(points), (DECODER_BATCH,), generator=generator).to(points.device)
+        chosen = torch.randint(len(points), (DECODER_BATCH,), generator=generator, device=device)
         read = student.color_from(directions[chosen], features[chosen])
         optimizer.step((read - color[chosen]).square().mean(), 1.0)
         if time.monotonic() > deadline:
@@ -173,10 +176,11 @@ def teach_decoder(
 
 def points_in_cells(field: Field, count: int, seed: int) -> Tensor:
     """Return random points (count, 3), dataset frame, in the occupied cells of a field."""
-    generator = torch.Generator().manual_seed(seed)
     cells = field.occupancy.occupied_cells()
-    chosen = torch.randint(len(cells), (count,), generator=generator).to(cells.device)
-    offsets = torch.rand((count, 3), generator=generator).to(cells.device)
+    device = cells.device
+    generator = torch.Generator(device).manual_seed(seed)
+    chosen = torch.randint(len(cells), (count,), generator=generator, device=device)
+    offsets = torch.rand((count, 3), generator=generator, device=device)
     return field.occupancy.points_in_cells(cells[chosen], offsets)
 
 

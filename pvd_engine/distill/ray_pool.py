@@ -42,6 +42,7 @@ class RayPool:
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Rays, Tensor]:
         """Return `count` rays, drawn uniformly, and their colours (count, 4) float32."""
-        index = torch.randint(self.filled, (count,), generator=generator).to(self.rays.device)
+        device = self.rays.device
+        index = torch.randint(self.filled, (count,), generator=generator, device=device)
         chosen = self.rays[index]
         return Rays(chosen[:, :3], chosen[:, 3:]), self.colors[index].to(torch.float32)

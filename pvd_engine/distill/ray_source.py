@@ -113,8 +113,7 @@ class RaySource:
             Error of each ray's colour.
         """
         if self.hard_poses is not None:
-            random = drawn.pose >= 0
-            self.hard_poses.learn(drawn.pose[random], errors[random])
+            self.hard_poses.learn(drawn.pose, errors)
         if self.hard_rays is not None:
             self.hard_rays.learn(drawn.slots, torch.cat(drawn.rays, dim=1), errors)
 

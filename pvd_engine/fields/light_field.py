@@ -129,7 +129,7 @@ class LightField(Learner):
         if self.skip_empty:
             rgba = torch.zeros((len(rays.origins), CHANNELS), device=self.device)
             met = self.meets(rays).nonzero().view(-1)
-            rgba[met] = self.evaluate(self.ray_points(Rays(*(part[met] for part in rays))))
+            rgba[met] = self.evaluate(self.ray_points(rays.chosen(met)))
         else:
             rgba = self.evaluate(self.ray_points(rays))
         return RayColors(rgba[:, :3], rgba[:, 3], torch.zeros_like(rgba[:, 3]))

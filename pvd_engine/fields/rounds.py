@@ -52,8 +52,7 @@ def composite_in_rounds(
     while len(alive):
         count = (end[alive] - start[alive]).clamp(max=size)
         part = _next_samples(samples, start[alive], count)
-        some = Rays(*(values[alive] for values in rays))
-        result = composite(*shaded(*sample_positions(some, part)), part, step)
+        result = composite(*shaded(*sample_positions(rays.chosen(alive), part)), part, step)
         through = 1 - sums[alive, 3]
         seen = torch.cat((result.color, result.alpha[:, None], result.depth[:, None]), dim=1)
         sums[alive] += through[:, None] * seen

@@ -69,7 +69,7 @@ def render_image(
         Called with the fraction that is done after each portion of rays; may raise to stop.
     """
     cameras = CameraBatch.from_cameras([camera], field.device, field.space.origin)
-    pixels = image_pixels(camera.width, camera.height).to(field.device)
+    pixels = image_pixels(camera.width, camera.height, field.device)
     parts = []
     for start in range(0, len(pixels), RAYS_AT_ONCE):
         part = pixels[start : start + RAYS_AT_ONCE]

@@ -13,6 +13,7 @@ import torch
 
 from ..data.capture import Camera
 from ..kernels.marching import PackedSamples
+from ..kernels.transfer import upload
 from ..kernels.widest import widest, widest_dtype
 from .lenses import MODELS, NONE, coefficient_rows, lens_directions
 
@@ -29,6 +30,10 @@ class Rays(NamedTuple):
 
     origins: torch.Tensor
     directions: torch.Tensor
+
+    def chosen(self, index: torch.Tensor) -> "Rays":
+        """Return the rays with these numbers (M,) int64."""
+        return Rays(self.origins.index_select(0, index), self.directions.index_select(0, index))
 
 
 @dataclass(frozen=True)
@@ -95,16 +100,16 @@ class CameraBatch:
         names = [camera.distortion_model for camera in cameras]
         models = [MODELS[name] for name in names]
         distortion = coefficient_rows(names, [camera.distortion for camera in cameras])
-        dtype = widest_dtype(torch.device(device))
+        device = torch.device(device)
+        dtype = widest_dtype(device)
+        focal_centers = [(c.fx, c.fy, c.cx, c.cy) for c in cameras]
         return cls(
-            rotations=poses[:, :3, :3].contiguous().to(dtype).to(device),
-            positions=positions.float().contiguous().to(device),
-            intrinsics=torch.tensor(
-                [(c.fx, c.fy, c.cx, c.cy) for c in cameras], dtype=dtype, device=device
-            ),
-            sizes=torch.tensor([(c.width, c.height) for c in cameras], device=device),
-            models=torch.tensor(models, device=device),
-            distortion=torch.tensor(distortion, dtype=dtype, device=device),
+            rotations=upload(poses[:, :3, :3].contiguous().to(dtype), device),
+            positions=upload(positions.float().contiguous(), device),
+            intrinsics=upload(torch.tensor(focal_centers, dtype=dtype), device),
+            sizes=upload(torch.tensor([(c.width, c.height) for c in cameras]), device),
+            models=upload(torch.tensor(models), device),
+            distortion=upload(torch.tensor(distortion, dtype=dtype), device),
             present=frozenset(models),
         )
 
@@ -118,6 +123,8 @@ def random_rays(
 ) -> tuple[Rays, torch.Tensor]:
     """Return rays through random image positions of random cameras.
 
+    The generator is of the cameras' device.
+
     Returns
     -------
     rays : Rays
@@ -126,8 +133,8 @@ def random_rays(
         Camera of each ray.
     """
     device = cameras.positions.device
-    index = torch.randint(len(cameras), (count,), generator=generator).to(device)
-    position = torch.rand((count, 2), generator=generator).to(device)
+    index = torch.randint(len(cameras), (count,), generator=generator, device=device)
+    position = torch.rand((count, 2), generator=generator, device=device)
     return generate_rays(cameras, index, position * cameras.sizes[index]), index
 
 

@@ -32,7 +32,7 @@ def exclude_unseen(occupancy: OccupancyGrid, cameras: CameraBatch, seed: int) ->
     """
     box = occupancy.box
     step = CELLS_A_STEP * float((box[1] - box[0]).min()) / occupancy.resolution
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(box.device).manual_seed(seed)
     rays, _ = random_rays(cameras, RAYS, generator)
     seen = torch.zeros(occupancy.resolution**3, device=box.device)
     everything = torch.ones_like(occupancy.binary)

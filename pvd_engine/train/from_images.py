@@ -18,9 +18,10 @@ from .distortion import distortion
 from .ending import Ending
 from .goal import Goal
 from .loop import Training, optimise
-from .picture_error import decibels, picture_error
+from .picture_error import picture_error
 from .pixels import READING_FRACTION, PixelTable
 from .preview import Preview, preview_views
+from .readings import Metrics
 
 OCCUPANCY_EVERY = 16
 """Steps between two updates of the occupancy grid."""
@@ -55,19 +56,19 @@ class ImageObjective:
         self.pixels = pixels
         self.batch = batch
 
-    def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
-        """Return the loss of one batch of rays, and its PSNR."""
+    def __call__(self, step: int, fraction: float) -> tuple[Tensor, Metrics]:
+        """Return the loss of one batch of rays, and its error."""
         field, generator = self.training.field, self.training.generator
         if step % OCCUPANCY_EVERY == 0 and step > 0:
             self._update_occupancy(step)
         count = int(self.training.rays)
         rays, rgba = self.pixels.draw(count, generator)
-        jitter = torch.rand(count, generator=generator).to(rgba.device)
+        jitter = torch.rand(count, generator=generator, device=field.device)
         result, samples = field.march(rays, jitter)
         color, alpha = rgba[:, :3] * rgba[:, 3:], rgba[:, 3]
         error = picture_error(result.color, result.alpha, color, alpha).mean()
         self.training.aim(len(samples.t), self.batch.at(fraction))
-        report = {"psnr_to_images": decibels(error.item())}
+        report: Metrics = {"psnr_to_images": error}
         if isinstance(field.space, BoxMap):
             return error, report
         # At full strength from half of the budget on, when surfaces have formed.

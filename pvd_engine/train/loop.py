@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from .ending import Ending
 from .goal import Goal
 from .history import History
 from .optimizer import FieldOptimizer
+from .readings import Metrics, Readings
 
 CHECKPOINT_SECONDS = 30.0
 """Seconds between two checkpoints."""
@@ -42,7 +43,7 @@ WARM_UP_STEPS = 20
 FINAL_RATE = 0.1
 """Fraction of its start to which the learning rate falls exponentially."""
 
-CHECKPOINT_LAYOUT = 3
+CHECKPOINT_LAYOUT = 4
 """Number of the checkpoints' layout, raised when they hold their parts in another way."""
 
 FADING = 0.9
@@ -73,7 +74,7 @@ class Training(Generic[SomeLearner]):
         The field that is optimised.
     optimizer : FieldOptimizer
     generator : torch.Generator
-        Source of all randomness that continues from step to step.
+        Source of all randomness that continues from step to step, on the field's device.
     seed : int
         Start of the generator.
     checkpoint : str
@@ -124,7 +125,7 @@ class Training(Generic[SomeLearner]):
         return cls(
             field,
             FieldOptimizer(_groups(field, companion)),
-            torch.Generator().manual_seed(seed),
+            torch.Generator(field.device).manual_seed(seed),
             seed,
             checkpoint,
             started=started,
@@ -166,6 +167,7 @@ class Training(Generic[SomeLearner]):
         }
         header = {
             "layout": CHECKPOINT_LAYOUT,
+            "device": self.generator.device.type,
             "step": self.step,
             "elapsed": self.elapsed,
             "prepared": self.prepared,
@@ -197,6 +199,7 @@ class Training(Generic[SomeLearner]):
             return False
         try:
             self._load(tensors)
+            self._continue_generator(tensors["generator.state"], header)
             self.step, self.elapsed, self.rays = header["step"], header["elapsed"], header["rays"]
             self.started = time.monotonic() - self.elapsed
             self.prepared = header["prepared"]
@@ -218,10 +221,16 @@ class Training(Generic[SomeLearner]):
             self.companion.load_state_dict(state_of("companion"))
         self.renew_optimizer()  # the field may have other parameters now
         self.optimizer.load_state(state_of("optimizer"))
-        self.generator.set_state(tensors["generator.state"])
         self.history.load_state(state_of("history"))
         for name, part in self.parts.items():
             part.load_state(state_of(name))
+
+    def _continue_generator(self, state: Tensor, header: dict[str, Any]) -> None:
+        """Continue with the numbers of a checkpoint, which another kind of device cannot draw."""
+        if header["device"] == self.generator.device.type:
+            self.generator.set_state(state)
+        else:
+            self.generator.manual_seed(self.seed + header["step"])
 
     def aim(self, samples: int, wanted: float) -> None:
         """Choose the number of the next step's rays so that about `wanted` samples are visible.
@@ -249,7 +258,7 @@ def learning_rate_scale(step: int, fraction: float) -> float:
 
 def optimise(
     training: Training,
-    objective: Callable[[int, float], tuple[Tensor, dict[str, float]]],
+    objective: Callable[[int, float], tuple[Tensor, Metrics]],
     budget: Budget,
     job: Job,
     ending: Ending,
@@ -284,6 +293,7 @@ def optimise(
         training.prepared = training.elapsed
     reported = saved = time.monotonic()
     first_step, first_elapsed = training.step, training.elapsed
+    readings = Readings(training.field.device)
     shown: dict[str, float] = {}  # running means of the metrics
     previews = int(budget.fraction(training.step, training.optimised) * PREVIEWS)
     longest = 0.0  # seconds of the longest of the last steps
@@ -298,20 +308,15 @@ def optimise(
         loss, metrics = objective(training.step, fraction)
         training.optimizer.step(loss, learning_rate_scale(training.step, fraction))
         training.step += 1
-        training_loss = loss.item()
-        if not math.isfinite(training_loss):
-            raise UserError(
-                f"The training diverged in step {training.step}: its loss is not a finite number; "
-                "start again with another seed or a smaller preset."
-            )
-        for name, value in metrics.items():
-            shown[name] = FADING * shown.get(name, value) + (1 - FADING) * value
         training.count_time()
+        readings.add(training.step, training.elapsed, loss, metrics)
         now = time.monotonic()
         if training.step > first_step + 1:  # the first one loads kernels, too
             longest = max(FADING * longest, now - begun)
-        training.history.add(training.step, training.elapsed, training_loss, metrics)
-        if job.cancelled:
+        cancelled, saving = job.cancelled, now - saved > CHECKPOINT_SECONDS
+        if readings.due or cancelled or saving:
+            _learn(readings, training.history, shown)
+        if cancelled:
             training.save(job)
             raise Cancelled
         done = limit.fraction(training.step, training.optimised)
@@ -329,7 +334,7 @@ def optimise(
                 doing=None,
                 **shown,
             )
-        if now - saved > CHECKPOINT_SECONDS:
+        if saving:
             saved = now
             training.save(job)
         if goal is not None and training.step % GOAL_STEPS == 0 and goal.reached(training.field):
@@ -338,5 +343,25 @@ def optimise(
             previews = int(done * PREVIEWS)
             ending.show()
             training.count_time()
+    _learn(readings, training.history, shown)
     if training.step > first_step:  # what follows may be stopped, too
         training.save(job)
+
+
+def _learn(readings: Readings, history: History, shown: dict[str, float]) -> None:
+    """Read the steps that wait into the history and into the running means.
+
+    Raises
+    ------
+    UserError
+        A loss is not a finite number.
+    """
+    for reading in readings.take():
+        if not math.isfinite(reading.loss):
+            raise UserError(
+                f"The training diverged in step {reading.step}: its loss is not a finite number; "
+                "start again with another seed or a smaller preset."
+            )
+        for name, value in reading.metrics.items():
+            shown[name] = FADING * shown.get(name, value) + (1 - FADING) * value
+        history.add(reading.step, reading.seconds, reading.loss, reading.metrics)

@@ -20,6 +20,7 @@ from ..data.notes import percentage
 from ..errors import UserError
 from ..files.images import read_header
 from ..jobs.device import device_memory
+from ..kernels.transfer import upload
 from ..space.rays import CameraBatch, Rays, generate_rays
 from .read_ahead import ReadAhead
 
@@ -100,7 +101,7 @@ class PixelTable:
             order = np.random.default_rng(seed).permutation(len(views))
             views = [views[index] for index in order]
         self.cameras = CameraBatch.from_cameras([view.camera for view in views], device, origin)
-        self.widths = torch.tensor([view.camera.width for view in views], device=device)
+        self.widths = upload(torch.tensor([view.camera.width for view in views]), device)
         self.starts = torch.full((len(views) + 1,), torch.iinfo(torch.int64).max, device=device)
         kind = torch.int16 if self._deep else torch.uint8
         self.colors = torch.empty((room, 4), dtype=kind, device=device)
@@ -180,7 +181,7 @@ class PixelTable:
         return table
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Rays, Tensor]:
-        """Return random pixels of all views together.
+        """Return random pixels of all views together, by a generator of the table's device.
 
         Returns
         -------
@@ -196,7 +197,7 @@ class PixelTable:
         """
         self._renew()
         device = self.colors.device
-        index = torch.randint(self.filled, (count,), generator=generator).to(device)
+        index = torch.randint(self.filled, (count,), generator=generator, device=device)
         view = torch.searchsorted(self.starts, index, right=True) - 1
         if self.positions is None:
             inside = index - self.starts[view]
@@ -267,13 +268,14 @@ class PixelTable:
         if part.view == len(self._bounds) - 1:  # the first time
             self._bounds.append(self.filled + len(part.colors))
             self.filled = self._bounds[-1]
-            self.starts[part.view : part.view + 2] = torch.tensor(self._bounds[-2:])
+            for number in (part.view, part.view + 1):
+                self.starts[number].fill_(self._bounds[number])
             if part.empty:
                 self._empty.append(self._names[part.view])
         own = slice(self._bounds[part.view], self._bounds[part.view + 1])
-        self.colors[own] = torch.from_numpy(part.colors).to(self.colors.device)
+        self.colors[own] = upload(torch.from_numpy(part.colors), self.colors.device)
         if self.positions is not None and part.positions is not None:
-            self.positions[own] = torch.from_numpy(part.positions).to(self.positions.device)
+            self.positions[own] = upload(torch.from_numpy(part.positions), self.positions.device)
 
 
 class _Part(NamedTuple):
