@@ -132,7 +132,7 @@ def edited_occupancy(occupancy: OccupancyGrid, lists: Sequence[EditList]) -> Occ
     A cell that still holds anything is never cleared, so that skipping cells and masking points
     give the same picture.
     """
-    edited = OccupancyGrid(occupancy.space, occupancy.resolution).to(occupancy.box.device)
+    edited = OccupancyGrid(occupancy.space, occupancy.resolution)
     edited.load_state_dict(occupancy.state_dict())
     for edits in lists:
         keeps = []

@@ -273,13 +273,12 @@ class Field(Renderable):
         points, _ = sample_positions(rays, samples)
         glances = [self.glance(part) for part in points.split(POINTS_AT_ONCE)]
         density = torch.cat([density for density, _ in glances])
-        visible = transmittance(density, samples, self.step) > hidden
-        parts = [
-            known.index_select(1, part.nonzero().view(-1))
-            for (_, known), part in zip(glances, visible.split(POINTS_AT_ONCE), strict=True)
-            if known is not None
-        ]
-        return Visible(select(samples, visible), torch.cat(parts, dim=1) if parts else None)
+        visible = (transmittance(density, samples, self.step) > hidden).nonzero().view(-1)
+        parts = [known for _, known in glances if known is not None]
+        if not parts:
+            return Visible(select(samples, visible), None)
+        known = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        return Visible(select(samples, visible), known.index_select(1, visible))
 
     def _shaded(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """Return what `forward` returns, evaluated in portions."""

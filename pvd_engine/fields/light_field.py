@@ -215,7 +215,7 @@ def bordered_occupancy(fine: OccupancyGrid) -> OccupancyGrid:
     """
     held = nn.functional.adaptive_max_pool3d(fine.binary[None].float(), OCCUPANCY_RESOLUTION)
     near = nn.functional.max_pool3d(held, 3, stride=1, padding=1)[0]
-    bordered = OccupancyGrid(fine.space, OCCUPANCY_RESOLUTION).to(fine.box.device)
+    bordered = OccupancyGrid(fine.space, OCCUPANCY_RESOLUTION)
     bordered.binary.copy_(near > 0)
     return bordered
 

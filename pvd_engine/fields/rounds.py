@@ -46,28 +46,46 @@ def composite_in_rounds(
     alpha, depth : (R,) float32
         As of `Composited`.
     """
-    sums = torch.zeros((samples.rays, 5), device=samples.t.device)
+    device = samples.t.device
+    sums = torch.zeros((samples.rays, 5), device=device)
     start, end = samples.offsets[:-1].clone(), samples.offsets[1:]
-    alive, size, done = (start < end).nonzero().view(-1), FIRST_ROUND, 0
-    while len(alive):
-        count = (end[alive] - start[alive]).clamp(max=size)
-        part = _next_samples(samples, start[alive], count)
+    alive, going = torch.arange(samples.rays, device=device), start < end
+    size, done = FIRST_ROUND, 0
+    while True:
+        count = (end[alive] - start[alive]).clamp(max=size) * going
+        # A device is waited for once in a round, for these two sizes.
+        rays_left, total = torch.stack((going.sum(), count.sum())).tolist()
+        if rays_left == 0:
+            break
+        left = _true(going, rays_left)
+        alive, count = alive[left], count[left]
+        part = _next_samples(samples, start[alive], count, total)
         result = composite(*shaded(*sample_positions(rays.chosen(alive), part)), part, step)
         through = 1 - sums[alive, 3]
         seen = torch.cat((result.color, result.alpha[:, None], result.depth[:, None]), dim=1)
         sums[alive] += through[:, None] * seen
         start[alive] += count
-        alive = alive[(1 - sums[alive, 3] > hidden) & (start[alive] < end[alive])]
+        going = (1 - sums[alive, 3] > hidden) & (start[alive] < end[alive])
         done += size
         size = done
     return sums[:, :3], sums[:, 3], sums[:, 4]
 
 
-def _next_samples(samples: PackedSamples, start: Tensor, count: Tensor) -> PackedSamples:
-    """Return `count` (R,) samples of each ray, from `start` (R,) on, as of R rays."""
+def _true(values: Tensor, count: int) -> Tensor:
+    """Return the indices (count,) of values (N,) bool that are true, as many as there are."""
+    numbers = torch.arange(1, count + 1, device=values.device)
+    return torch.searchsorted(values.cumsum(0), numbers)
+
+
+def _next_samples(
+    samples: PackedSamples, start: Tensor, count: Tensor, total: int
+) -> PackedSamples:
+    """Return `count` (R,) samples of each ray, `total` in all, from `start` (R,) on."""
+    device = count.device
     offsets = torch.nn.functional.pad(count.cumsum(0), (1, 0))
-    ray = torch.repeat_interleave(torch.arange(len(count), device=count.device), count)
-    chosen = torch.arange(len(ray), device=count.device) + (start - offsets[:-1])[ray]
+    rays = torch.arange(len(count), device=device)
+    ray = torch.repeat_interleave(rays, count, output_size=total)
+    chosen = torch.arange(total, device=device) + (start - offsets[:-1])[ray]
     stretch = samples.log_stretch
     return PackedSamples(
         ray,

@@ -44,16 +44,13 @@ class PackedSamples:
         return len(self.t)
 
 
-def select(samples: PackedSamples, keep: Tensor) -> PackedSamples:
-    """Return the samples where `keep` (S,) bool is true."""
-    before = torch.zeros(len(samples) + 1, dtype=torch.int64, device=keep.device)
-    torch.cumsum(keep, dim=0, out=before[1:])
-    kept = keep.nonzero().view(-1)
+def select(samples: PackedSamples, kept: Tensor) -> PackedSamples:
+    """Return the samples with the numbers `kept` (K,) int64, which ascend."""
     stretch = samples.log_stretch
     return PackedSamples(
         samples.ray_index.index_select(0, kept),
         samples.t.index_select(0, kept),
-        before.index_select(0, samples.offsets),
+        torch.searchsorted(kept, samples.offsets),
         None if stretch is None else stretch.index_select(0, kept),
     )
 
@@ -100,7 +97,8 @@ def march_rays(
 
 def _cell_scale(occupancy: Tensor, box: Tensor) -> Tensor:
     """Return the cells per unit of length along each axis: (3,)."""
-    return torch.tensor(occupancy.shape, device=box.device) / (box[1] - box[0])
+    sides = (box[1] - box[0]).unbind()
+    return torch.stack([count / side for count, side in zip(occupancy.shape, sides, strict=True)])
 
 
 def march_rays_reference(

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from ..jobs.device import processor
+from ..kernels.transfer import upload
 from ..kernels.widest import widest
 from .space_map import SpaceMap
 
@@ -23,8 +25,8 @@ MAX_THRESHOLD = 0.01
 CHUNK = 1 << 16
 """Points of one query of density, upper bound."""
 
-CELLS_BETWEEN_TIMES = 1 << 13
-"""Cells that are sampled between two checks of the time, where it is limited."""
+CELLS_BETWEEN_TIMES = {"cpu": 1 << 13, "gpu": 1 << 19}
+"""Cells that are sampled between two checks of the time, where it is limited, by device."""
 
 
 class OccupancyGrid(nn.Module):
@@ -53,8 +55,9 @@ class OccupancyGrid(nn.Module):
         super().__init__()
         shape = (resolution,) * 3
         self.space = space
-        self.register_buffer("values", torch.zeros(shape))
-        self.register_buffer("binary", torch.ones(shape, dtype=torch.uint8))
+        device = space.box.device
+        self.register_buffer("values", torch.zeros(shape, device=device))
+        self.register_buffer("binary", torch.ones(shape, dtype=torch.uint8, device=device))
 
     @property
     def box(self) -> Tensor:
@@ -116,7 +119,7 @@ class OccupancyGrid(nn.Module):
         cells: Tensor,
         generator: torch.Generator,
     ) -> None:
-        """Sample the density once in each of `cells` (flat, distinct) and refresh the bits.
+        """Sample the density once for each of `cells` and refresh the bits.
 
         Parameters
         ----------
@@ -125,17 +128,20 @@ class OccupancyGrid(nn.Module):
         step : float
             Ray-marching step, dataset units.
         cells : (N,) int64
+            Flat cells; one that is named twice has two samples.
         generator : torch.Generator
-            Source of the position inside each cell.
+            Source of the position inside each cell, on the grid's device.
         """
         values = self.values.view(-1)
-        offsets = torch.rand((len(cells), 3), generator=generator).to(self.box.device)
+        offsets = torch.rand((len(cells), 3), generator=generator, device=self.box.device)
         points = self.points_in_cells(cells, offsets)
         thickness = torch.cat(
             [self._thickness(log_density, part, step) for part in points.split(CHUNK)]
         )
         old = values[cells]
-        values[cells] = torch.where(old < 0, old, torch.maximum(old * DECAY, thickness))
+        unseen = old < 0
+        values[cells] = torch.where(unseen, old, old * DECAY)
+        values.scatter_reduce_(0, cells, torch.where(unseen, old, thickness), "amax")
         self.refresh()
 
     @torch.no_grad()
@@ -150,7 +156,7 @@ class OccupancyGrid(nn.Module):
 
         It is for early training, when every cell needs a sample and densities are smooth.
         """
-        coarse = OccupancyGrid(self.space, -(-self.resolution // block)).to(self.box.device)
+        coarse = OccupancyGrid(self.space, -(-self.resolution // block))
         cells = torch.arange(coarse.resolution**3, device=self.box.device)
         coarse.update(log_density, step, cells, generator)
         fine = coarse.values
@@ -163,20 +169,29 @@ class OccupancyGrid(nn.Module):
     @torch.no_grad()
     def refresh(self) -> None:
         """Set the bits: occupied above the mean, or above `MAX_THRESHOLD` where that is less."""
-        threshold = min(MAX_THRESHOLD, float(self.values.clamp(min=0).mean()))
+        threshold = self.values.clamp(min=0).mean().clamp(max=MAX_THRESHOLD)
         self.binary.copy_((self.values > threshold).to(torch.uint8))
 
     def cells_to_update(self, count: int, generator: torch.Generator) -> Tensor:
-        """Return up to `count` distinct flat cells: half of them anywhere, half occupied."""
-        total = self.resolution**3
+        """Return up to `count` flat cells: half of them anywhere, half occupied.
+
+        On a CPU they are distinct; elsewhere to find that out, or how many cells are occupied,
+        would mean to wait for the device.
+        """
+        device, total, half = self.box.device, self.resolution**3, count // 2
         if count >= total:
-            return torch.arange(total, device=self.box.device)
-        anywhere = torch.randint(total, (count // 2,), generator=generator)
-        occupied = self.occupied_cells().cpu()
+            return torch.arange(total, device=device)
+        anywhere = torch.randint(total, (half,), generator=generator, device=device)
+        if device.type != "cpu":
+            before = self.binary.view(-1).cumsum(0)
+            pick = torch.rand(half, generator=generator, device=device) * before[-1]
+            occupied = torch.searchsorted(before, pick.long(), right=True)
+            return torch.cat((anywhere, occupied.clamp(max=total - 1)))
+        occupied = self.occupied_cells()
         if len(occupied):
-            pick = torch.randint(len(occupied), (count // 2,), generator=generator)
+            pick = torch.randint(len(occupied), (half,), generator=generator)
             anywhere = torch.cat((anywhere, occupied[pick]))
-        return anywhere.unique().to(self.box.device)
+        return anywhere.unique()
 
     @torch.no_grad()
     def rebuild(
@@ -196,11 +211,13 @@ class OccupancyGrid(nn.Module):
         deadline : float
             Value of the monotonic clock at which to stop.
         """
-        candidates, at_once = self._candidates(), CHUNK
+        on_cpu = self.box.device.type == "cpu"
+        candidates = self._candidates()
+        at_once = CHUNK if on_cpu else max(len(candidates), 1)
         kept = (self.binary.bool() & (self.values >= 0)).view(-1)
         if deadline < math.inf:
             candidates = torch.cat((candidates[kept[candidates]], candidates[~kept[candidates]]))
-            at_once = CELLS_BETWEEN_TIMES
+            at_once = self._cells_between_times
         peak = torch.zeros(self.resolution**3, device=self.box.device)
         for cells in candidates.split(at_once):
             if time.monotonic() > deadline:
@@ -215,12 +232,16 @@ class OccupancyGrid(nn.Module):
     def rebuild_seconds(self, log_density: Callable[[Tensor], Tensor], step: float) -> float:
         """Return about the time that `rebuild` takes, measured on a part of its cells."""
         candidates = self._candidates()
-        part = candidates[:: len(candidates) // CELLS_BETWEEN_TIMES + 1]
+        part = candidates[:: len(candidates) // self._cells_between_times + 1]
         if len(part) == 0:
             return 0.0
         start = time.monotonic()
         self._peaks(log_density, part, step).cpu()  # a GPU has computed them then
         return (time.monotonic() - start) * len(candidates) / len(part)
+
+    @property
+    def _cells_between_times(self) -> int:
+        return CELLS_BETWEEN_TIMES[processor(self.box.device.type)]
 
     def _candidates(self) -> Tensor:
         """Return the flat cells (N,), ascending, that are occupied or have occupied neighbours."""
@@ -232,10 +253,11 @@ class OccupancyGrid(nn.Module):
         peak = torch.zeros(len(cells), device=cells.device)
         sobol = torch.quasirandom.SobolEngine(3, scramble=True, seed=0)
         below = torch.arange(len(cells), device=cells.device)
-        for offset in sobol.draw(self.space.probes_per_cell).to(cells.device):
+        for offset in upload(sobol.draw(self.space.probes_per_cell), cells.device):
             # A cell that is occupied already needs no further sample.
             below = below[peak[below] <= MAX_THRESHOLD]
-            points = self.points_in_cells(cells[below], offset.expand(len(below), 3))
-            thickness = self._thickness(log_density, points, step)
-            peak[below] = torch.maximum(peak[below], thickness)
+            for part in below.split(CHUNK):
+                points = self.points_in_cells(cells[part], offset.expand(len(part), 3))
+                thickness = self._thickness(log_density, points, step)
+                peak[part] = torch.maximum(peak[part], thickness)
         return peak

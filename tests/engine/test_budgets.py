@@ -144,7 +144,7 @@ def test_settling_that_is_cut_short_loses_no_cell_that_holds_density(part):
     expected, before = full.settled(), full.before
     deadline = part * full.points
     got = cut.settled(deadline)
-    assert cut.points <= max(deadline, 0) + 4 * CELLS_BETWEEN_TIMES
+    assert cut.points <= max(deadline, 0) + 4 * CELLS_BETWEEN_TIMES["cpu"]
     assert got[expected & before].all(), "no matter is lost"
     assert not got[~expected & ~before].any(), "and none is invented"
     if part < 0:

@@ -134,7 +134,7 @@ def test_select_keeps_chosen_samples_and_their_rays():
     samples = PackedSamples(
         torch.tensor([0, 0, 2, 2, 2]), torch.arange(5.0), torch.tensor([0, 2, 2, 5])
     )
-    kept = select(samples, torch.tensor([False, True, True, False, True]))
+    kept = select(samples, torch.tensor([1, 2, 4]))
     assert kept.ray_index.tolist() == [0, 2, 2]
     assert kept.t.tolist() == [1, 2, 4]
     assert kept.offsets.tolist() == [0, 1, 1, 3]

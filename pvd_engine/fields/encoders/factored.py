@@ -47,11 +47,12 @@ class FactoredEncoder(CoarseToFineEncoder):
         Corners, in the cube.
     size : (int, int, int)
         Vertices along x, y and z.
+    resolution : int
+        Vertices along each axis of a cube of as many vertices, now.
     """
 
     box: Tensor
-    grid: Tensor
-    reached: Tensor
+    size: Size
     stages = STAGES
     start_log_density = START_LOG_DENSITY
     projection = "fit"
@@ -60,22 +61,18 @@ class FactoredEncoder(CoarseToFineEncoder):
         super().__init__()
         self.width = width
         self.target_resolution = resolution
-        coarse = max(round(resolution / COARSEST), 2)
-        # On the CPU from the start, because sizes of tables follow from them.
+        self.resolution = coarse = max(round(resolution / COARSEST), 2)
+        self.size = (coarse, coarse, coarse)
         self.register_buffer("box", torch.tensor([[-1.0] * 3, [1.0] * 3], device="cpu"))
-        self.register_buffer("grid", torch.tensor([coarse] * 3, device="cpu"))
-        self.register_buffer("reached", torch.tensor(coarse, device="cpu"))
 
-    @property
-    def resolution(self) -> int:
-        """Vertices along each axis of a cube of as many vertices, now."""
-        return int(self.reached)
+    def stored_sizes(self) -> dict[str, int | list[int]]:
+        """Return the vertices along x, y and z, and along each axis of a cube of as many."""
+        return {"grid": list(self.size), "reached": self.resolution}
 
-    @property
-    def size(self) -> Size:
-        """Vertices along x, y and z."""
-        x, y, z = self.grid.tolist()
-        return x, y, z
+    def take_sizes(self, sizes: Mapping[str, Any]) -> None:
+        """Take what `stored_sizes` returned."""
+        x, y, z = sizes["grid"]
+        self.size, self.resolution = (x, y, z), sizes["reached"]
 
     def tables(self) -> dict[str, nn.Parameter]:
         """Return the tables of factors by name."""
@@ -129,11 +126,10 @@ class FactoredEncoder(CoarseToFineEncoder):
         box = occupied_box(occupied, self.box)
         extent = box[1] - box[0]
         spacing = float(extent.prod() / resolution**3) ** (1 / 3)
-        size = [max(round(float(e) / spacing), 2) for e in extent]
+        x, y, z = (max(round(e / spacing), 2) for e in extent.tolist())
         along = []
-        for axis in range(3):
-            old = int(self.grid[axis])
-            positions = torch.linspace(0, 1, size[axis], device=box.device) * extent[axis]
+        for axis, (old, new) in enumerate(zip(self.size, (x, y, z), strict=True)):
+            positions = torch.linspace(0, 1, new, device=box.device) * extent[axis]
             fractions = (positions + box[0, axis] - self.box[0, axis]) / (
                 self.box[1, axis] - self.box[0, axis]
             )
@@ -142,11 +138,10 @@ class FactoredEncoder(CoarseToFineEncoder):
         for name, values in tables.items():
             setattr(self, name, nn.Parameter(values.contiguous()))
         self.box.copy_(box)
-        self.grid.copy_(torch.tensor(size))
-        self.reached.fill_(resolution)
+        self.size, self.resolution = (x, y, z), resolution
 
     def _load_from_state_dict(
-        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
         """Take the stored tables whatever their resolution.
 
@@ -155,18 +150,17 @@ class FactoredEncoder(CoarseToFineEncoder):
         ValueError
             The tables have other sizes than the stored grid, or its box is not in the cube.
         """
-        if prefix + "grid" in state_dict:
-            x, y, z = state_dict[prefix + "grid"].tolist()
-            low, high = state_dict[prefix + "box"]
-            beyond = torch.stack((low, high)).abs().amax() > 1 + 1e-3
-            if beyond or not (low < high).all():
-                raise ValueError("the box of the factors is not in the cube")
-            for name, own in self.tables().items():
-                stored = state_dict[prefix + name]
-                rows = sum(plane_rows((x, y, z))) if name.endswith("planes") else x + y + z
-                if stored.shape != (rows, own.shape[1]):
-                    raise ValueError(f"{name} has another size than its grid")
-                setattr(self, name, nn.Parameter(torch.empty_like(stored)))
+        x, y, z = state_dict[prefix + "grid"].tolist()
+        low, high = state_dict[prefix + "box"]
+        beyond = torch.stack((low, high)).abs().amax() > 1 + 1e-3
+        if beyond or not (low < high).all():
+            raise ValueError("the box of the factors is not in the cube")
+        for name, own in self.tables().items():
+            stored = state_dict[prefix + name]
+            rows = sum(plane_rows((x, y, z))) if name.endswith("planes") else x + y + z
+            if stored.shape != (rows, own.shape[1]):
+                raise ValueError(f"{name} has another size than its grid")
+            setattr(self, name, nn.Parameter(torch.empty_like(stored, device=own.device)))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 

@@ -48,7 +48,6 @@ class SparseTensorEncoder(CoarseToFineEncoder):
         Row of each vertex in `values`, or -1.
     """
 
-    size: Tensor
     vertices: Tensor
     links: Tensor
     empty: Tensor
@@ -59,8 +58,7 @@ class SparseTensorEncoder(CoarseToFineEncoder):
         super().__init__()
         self.width = width
         self.target_resolution = resolution
-        coarse = max(resolution // COARSEST, 2)
-        self.register_buffer("size", torch.tensor(coarse, device="cpu"))
+        self.resolution = coarse = max(resolution // COARSEST, 2)
         self.register_buffer("vertices", torch.arange(coarse**3))
         self.values = random_parameter(coarse**3, width, 0.02)
         empty = torch.zeros(width, device="cpu")
@@ -69,10 +67,13 @@ class SparseTensorEncoder(CoarseToFineEncoder):
         self.register_buffer("links", torch.empty(0, dtype=torch.int32), persistent=False)
         self._link()
 
-    @property
-    def resolution(self) -> int:
-        """Vertices along each axis now."""
-        return int(self.size)
+    def stored_sizes(self) -> dict[str, int | list[int]]:
+        """Return the vertices along each axis."""
+        return {"size": self.resolution}
+
+    def take_sizes(self, sizes: Mapping[str, Any]) -> None:
+        """Take what `stored_sizes` returned."""
+        self.resolution = sizes["size"]
 
     def _link(self) -> None:
         links = torch.full(
@@ -118,7 +119,7 @@ class SparseTensorEncoder(CoarseToFineEncoder):
         points = self._points(vertices, resolution)
         self.values = nn.Parameter(torch.cat([self(part) for part in points.split(1 << 17)]))
         self.vertices = vertices
-        self.size.fill_(resolution)
+        self.resolution = resolution
         self._link()
 
     @torch.no_grad()
@@ -158,13 +159,14 @@ class SparseTensorEncoder(CoarseToFineEncoder):
             for offset in (0.5, *corners.tolist()):
                 position = index + torch.as_tensor(offset, device=device)
                 inside |= occupied(2 * position / (resolution - 1) - 1)
+            found = index[inside]
             for corner in corners:
-                x, y, z = (index[inside] + corner).unbind(-1)
+                x, y, z = (found + corner).unbind(-1)
                 used[x, y, z] = True
         return used.view(-1).nonzero().view(-1)
 
     def _load_from_state_dict(
-        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
         """Take the stored grid whatever its resolution and number of values.
 
@@ -173,18 +175,17 @@ class SparseTensorEncoder(CoarseToFineEncoder):
         ValueError
             It is finer than the encoder allows, or its vertices are not in it, in growing order.
         """
-        if prefix + "values" in state_dict:
-            vertices, values = state_dict[prefix + "vertices"], state_dict[prefix + "values"]
-            size = int(state_dict[prefix + "size"])
-            if not 2 <= size <= max(self.target_resolution, 2):
-                raise ValueError("the grid is finer than its header says")
-            ends = vertices[:1], size**3 - 1 - vertices[-1:]
-            if (vertices.diff() < 1).any() or any((end < 0).any() for end in ends):
-                raise ValueError("the vertices of the grid are not in it, in growing order")
-            if vertices.ndim != 1 or values.shape != (len(vertices), self.width):
-                raise ValueError("the grid has other values than vertices")
-            self.vertices = torch.empty_like(vertices)
-            self.values = nn.Parameter(torch.empty_like(values))
+        vertices, values = state_dict[prefix + "vertices"], state_dict[prefix + "values"]
+        size = int(state_dict[prefix + "size"])
+        if not 2 <= size <= max(self.target_resolution, 2):
+            raise ValueError("the grid is finer than its header says")
+        ends = vertices[:1], size**3 - 1 - vertices[-1:]
+        if (vertices.diff() < 1).any() or any((end < 0).any() for end in ends):
+            raise ValueError("the vertices of the grid are not in it, in growing order")
+        if vertices.ndim != 1 or values.shape != (len(vertices), self.width):
+            raise ValueError("the grid has other values than vertices")
+        self.vertices = torch.empty_like(vertices, device=self.vertices.device)
+        self.values = nn.Parameter(torch.empty_like(values, device=self.values.device))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         self._link()
 
