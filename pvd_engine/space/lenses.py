@@ -3,9 +3,13 @@
 `pvd_engine.data.geometry.lens_models` has the formulas. Where an inverse has no closed form,
 Newton's method solves the same formula, so a ray passes exactly through the pixel to which its
 points project. Image-plane coordinates are in focal lengths from the principal point.
+
+How many steps the method takes is found out once for a lens, by `newton_steps`, and not in each
+batch, where a device would be waited for after every step.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -30,7 +34,7 @@ NEWTON_STEPS = 12
 corners of strong lenses need more."""
 
 TOLERANCE = 1e-10
-"""Distance to the goal, in focal lengths, at which the method stops: a millionth of a pixel for the
+"""Distance to the goal, in focal lengths, that is near enough: a millionth of a pixel for the
 longest lens."""
 
 MAX_FISHEYE_ANGLE = torch.pi
@@ -43,8 +47,13 @@ than the quarter turn that lies at infinity."""
 Lens = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """A function (points of the image plane, coefficients) -> directions, y up in both."""
 
+Bend = Callable[..., Bent]
+"""A lens that bends points (x, y, coefficients), y down."""
 
-def lens_directions(model: int, plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
+
+def lens_directions(
+    model: int, plane: torch.Tensor, coefficients: torch.Tensor, steps: int = NEWTON_STEPS
+) -> torch.Tensor:
     """Return directions for points of the image plane of cameras of one lens model.
 
     Parameters
@@ -55,6 +64,8 @@ def lens_directions(model: int, plane: torch.Tensor, coefficients: torch.Tensor)
         x right, y up, in focal lengths.
     coefficients : (N, K) float64 tensor
         In the order of `COEFFICIENTS`; columns beyond the model's own are ignored.
+    steps : int
+        Steps of Newton's method, where the model's inverse has no closed form.
 
     Returns
     -------
@@ -62,7 +73,28 @@ def lens_directions(model: int, plane: torch.Tensor, coefficients: torch.Tensor)
         OpenGL camera axes (looking down -z), of any length.
     """
     name = _NAMES[model]
-    return _DIRECTIONS[name](plane, coefficients[:, : len(COEFFICIENTS[name])])
+    coefficients = coefficients[:, : len(COEFFICIENTS[name])]
+    if name in _BENDS:
+        bend, ahead = _BENDS[name]
+        return ahead(_unbent(bend, plane, coefficients, steps), coefficients)
+    return _DIRECTIONS[name](plane, coefficients)
+
+
+def newton_steps(model: int, plane: torch.Tensor, coefficients: torch.Tensor) -> int:
+    """Return the steps after which points of the image plane are found to `TOLERANCE`.
+
+    Parameters are those of `lens_directions`. It is `NEWTON_STEPS` where some are not found, and 0
+    for a model whose inverse has a closed form.
+    """
+    name = _NAMES[model]
+    if name not in _BENDS or len(plane) == 0:
+        return 0
+    bend, _ = _BENDS[name]
+    turns = _newton(bend, plane, coefficients[:, : len(COEFFICIENTS[name])])
+    for step, (_, residual) in enumerate(itertools.islice(turns, NEWTON_STEPS)):
+        if float(residual.abs().max()) < TOLERANCE:
+            return step
+    return NEWTON_STEPS
 
 
 def coefficient_rows(models: list[str], distortions: list[dict[str, float]]) -> list[list[float]]:
@@ -76,12 +108,20 @@ def coefficient_rows(models: list[str], distortions: list[dict[str, float]]) -> 
 
 
 def _unbent(
-    bend: Callable[..., Bent], distorted: torch.Tensor, coefficients: torch.Tensor
+    bend: Bend, distorted: torch.Tensor, coefficients: torch.Tensor, steps: int
 ) -> torch.Tensor:
-    """Return the points (N, 2), y up, that a lens bends to `distorted`, by damped Newton steps.
+    """Return the points (N, 2), y up, that a lens bends to `distorted`."""
+    points, _ = next(itertools.islice(_newton(bend, distorted, coefficients), steps, None))
+    return _flipped(points)
 
-    A point moves only when that reduces its error, so points beyond what the lens can show stay
-    finite.
+
+def _newton(
+    bend: Bend, distorted: torch.Tensor, coefficients: torch.Tensor
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield points (N, 2), y down, that a lens bends to `distorted`, y up, and their errors (N, 2).
+
+    Each is one damped Newton step from the last; the first is `distorted` itself. A point moves
+    only when that reduces its error, so points beyond what the lens can show stay finite.
     """
     goal = _flipped(distorted)
     columns = coefficients.unbind(dim=1)
@@ -93,9 +133,8 @@ def _unbent(
     points = goal.clone()
     residual, jacobian = residual_at(points)
     damping = torch.ones_like(points[:, :1])
-    for _ in range(NEWTON_STEPS):
-        if points.numel() == 0 or float(residual.abs().max()) < TOLERANCE:
-            break
+    while True:
+        yield points, residual
         moved = points - damping * _solve_2x2(jacobian, residual)
         new_residual, new_jacobian = residual_at(moved)
         better = (new_residual.square().sum(1) < residual.square().sum(1))[:, None]
@@ -103,7 +142,6 @@ def _unbent(
         residual = torch.where(better, new_residual, residual)
         jacobian = torch.where(better, new_jacobian, jacobian)
         damping = torch.where(better, 1.0, 0.25 * damping)
-    return _flipped(points)
 
 
 def _pinhole(plane: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
@@ -161,29 +199,14 @@ def _equirectangular(plane: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
     )
 
 
-def _perspective(bend: Callable[..., Bent]) -> Lens:
-    """Return a lens that bends the plane at depth 1."""
-
-    def directions(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
-        return _pinhole(_unbent(bend, plane, coefficients), coefficients)
-
-    return directions
-
-
-def _equidistant(bend: Callable[..., Bent]) -> Lens:
-    """Return a lens that bends the image of an equidistant fisheye."""
-
-    def directions(plane: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
-        ideal = _unbent(bend, plane, coefficients)
-        radius = torch.linalg.vector_norm(ideal, dim=1)
-        return _off_axis(ideal, radius, radius.clamp(max=MAX_FISHEYE_ANGLE))
-
-    return directions
+def _equidistant(plane: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+    radius = torch.linalg.vector_norm(plane, dim=1)
+    return _off_axis(plane, radius, radius.clamp(max=MAX_FISHEYE_ANGLE))
 
 
 def _flipped(plane: torch.Tensor) -> torch.Tensor:
     """Return points with y up for points with y down, and the inverse."""
-    return plane * plane.new_tensor([1.0, -1.0])
+    return torch.stack([plane[:, 0], -plane[:, 1]], dim=1)
 
 
 def _off_axis(plane: torch.Tensor, radius: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
@@ -205,15 +228,19 @@ def _solve_2x2(matrix: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
 _NAMES = tuple(MODELS)
 _DIRECTIONS: dict[str, Lens] = {
     "none": _pinhole,
-    "opencv": _perspective(bend_opencv),
     "opencv_fisheye": _fisheye,
-    "full_opencv": _perspective(bend_full_opencv),
     "fov": _fov,
-    "thin_prism_fisheye": _equidistant(bend_thin_prism),
-    "rad_tan_thin_prism_fisheye": _equidistant(bend_rad_tan_thin_prism),
     "division": _division,
     "eucm": _eucm,
     "ftheta": _ftheta,
     "equirectangular": _equirectangular,
 }
-"""Directions (N, 3) for points (N, 2), y up in both, of each lens model."""
+"""Directions (N, 3) for points (N, 2), y up in both, of each lens model with a closed inverse."""
+
+_BENDS: dict[str, tuple[Bend, Lens]] = {
+    "opencv": (bend_opencv, _pinhole),
+    "full_opencv": (bend_full_opencv, _pinhole),
+    "thin_prism_fisheye": (bend_thin_prism, _equidistant),
+    "rad_tan_thin_prism_fisheye": (bend_rad_tan_thin_prism, _equidistant),
+}
+"""How each other model bends the image of another lens: of a pinhole, or an equidistant fisheye."""

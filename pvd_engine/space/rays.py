@@ -15,7 +15,10 @@ from ..data.capture import Camera
 from ..kernels.marching import PackedSamples
 from ..kernels.transfer import upload
 from ..kernels.widest import widest, widest_dtype
-from .lenses import MODELS, NONE, coefficient_rows, lens_directions
+from .lenses import MODELS, NONE, coefficient_rows, lens_directions, newton_steps
+
+LENS_GRID = 9
+"""Positions along each side of an image at which the steps of Newton's method are counted."""
 
 
 class Rays(NamedTuple):
@@ -56,6 +59,8 @@ class CameraBatch:
         zeros.
     present : frozenset of int
         The models that occur, known without reading from the device.
+    newton_steps : int
+        Steps of Newton's method that find the directions of all positions in the images.
     """
 
     rotations: torch.Tensor
@@ -65,6 +70,7 @@ class CameraBatch:
     models: torch.Tensor
     distortion: torch.Tensor
     present: frozenset[int]
+    newton_steps: int
 
     @classmethod
     def from_cameras(
@@ -111,6 +117,7 @@ class CameraBatch:
             models=upload(torch.tensor(models), device),
             distortion=upload(torch.tensor(distortion, dtype=dtype), device),
             present=frozenset(models),
+            newton_steps=_newton_steps(cameras),
         )
 
     def __len__(self) -> int:
@@ -195,10 +202,29 @@ def _in_camera(
     coefficients = cameras.distortion[camera_index]
     if len(cameras.present) == 1:
         (model,) = cameras.present
-        return lens_directions(model, plane, coefficients)
+        return lens_directions(model, plane, coefficients, cameras.newton_steps)
     models = cameras.models[camera_index]
-    directions = plane.new_empty((len(plane), 3))
+    directions = plane.new_zeros((len(plane), 3))
+    # Each model is evaluated for all rays: to pick its own, a device would be waited for.
     for model in sorted(cameras.present):
-        chosen = models == model
-        directions[chosen] = lens_directions(model, plane[chosen], coefficients[chosen])
+        found = lens_directions(model, plane, coefficients, cameras.newton_steps)
+        directions = torch.where((models == model)[:, None], found, directions)
     return directions
+
+
+def _newton_steps(cameras: Sequence[Camera]) -> int:
+    """Return the most steps of Newton's method that a grid of positions in the images needs."""
+    lenses: dict[str, set[tuple[float, ...]]] = {}
+    for camera in cameras:
+        (coefficients,) = coefficient_rows([camera.distortion_model], [camera.distortion])
+        view = (camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height)
+        lenses.setdefault(camera.distortion_model, set()).add((*view, *coefficients))
+    across = torch.linspace(0, 1, LENS_GRID, dtype=torch.float64)
+    grid = torch.cartesian_prod(across, across)
+    steps = []
+    for name, rows in lenses.items():
+        lens = torch.tensor(sorted(rows), dtype=torch.float64).repeat_interleave(len(grid), dim=0)
+        plane = (grid.repeat(len(rows), 1) * lens[:, 4:6] - lens[:, 2:4]) / lens[:, :2]
+        plane[:, 1].neg_()
+        steps.append(newton_steps(MODELS[name], plane, lens[:, 6:]))
+    return max(steps)
