@@ -8,6 +8,7 @@ dtype that is fast on the processor, and took 17 ms.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -27,46 +28,50 @@ STEP_SIZE = 0.2
 """Root mean square of an update's entries at learning rate 1, as in Adam."""
 
 
-def orthogonalised(matrix: Tensor, iterations: int) -> Tensor:
-    """Return a matrix with its singular values near 1 and its singular vectors unchanged.
+def orthogonalised(matrices: Tensor, iterations: int) -> Tensor:
+    """Return matrices with singular values near 1 and their singular vectors unchanged.
 
     Parameters
     ----------
-    matrix : (M, N) float32
+    matrices : (B, M, N) float32
     iterations : int
 
     Returns
     -------
-    (M, N) float32
+    (B, M, N) float32
     """
     a, b, c = QUINTIC
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = (x / x.norm().clamp(min=1e-7)).to(matmul_dtype(matrix.device))
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    norms = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)
+    x = (x / norms.clamp(min=1e-7)).to(matmul_dtype(matrices.device))
     for _ in range(iterations):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return (x.T if tall else x).to(matrix.dtype)
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x.mT if tall else x).to(matrices.dtype)
 
 
 def muon_step(
-    parameter: Tensor,
-    gradient: Tensor,
-    mean: Tensor,
+    parameters: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    means: Sequence[Tensor],
     learning_rate: float,
     iterations: int = ITERATIONS,
 ) -> None:
-    """Take one step of Muon with Nesterov momentum, in place, on a matrix.
+    """Take one step of Muon with Nesterov momentum, in place, on matrices of one shape.
+
+    They go through every product together, since each alone is too small for a GPU.
 
     Parameters
     ----------
-    parameter, gradient, mean : (M, N) float32
-        Values, their gradient, and its running mean, zero before the first step.
+    parameters, gradients, means : sequences of (M, N) float32
+        Values, their gradients, and the running means of these, zero before the first step.
     learning_rate : float
     iterations : int
         Iterations of Newton-Schulz.
     """
-    mean.lerp_(gradient, 1 - MOMENTUM)
-    update = orthogonalised(gradient.lerp(mean, MOMENTUM), iterations)
-    size = STEP_SIZE * math.sqrt(max(parameter.shape))
-    parameter.add_(update, alpha=-learning_rate * size)
+    torch._foreach_lerp_(means, gradients, 1 - MOMENTUM)
+    updates = torch._foreach_lerp(gradients, means, MOMENTUM)
+    updates = orthogonalised(torch.stack(updates), iterations)
+    size = STEP_SIZE * math.sqrt(max(updates.shape[1:]))
+    torch._foreach_add_(parameters, updates.unbind(), alpha=-learning_rate * size)

@@ -108,9 +108,10 @@ class FieldOptimizer:
 
 
 def _adam(moved: Sequence[Moved], rate: float) -> None:
-    """Move all parameters by Adam."""
+    """Move all parameters by Adam, in one pass over all of them."""
     for entry in moved:
         _begin(entry)
+    on_cpu = all(entry.parameter.device.type == "cpu" for entry in moved)
     adam(
         [entry.parameter for entry in moved],
         [entry.gradient for entry in moved],
@@ -118,7 +119,8 @@ def _adam(moved: Sequence[Moved], rate: float) -> None:
         [entry.known["exp_avg_sq"] for entry in moved],
         [],
         [entry.known["step"] for entry in moved],
-        fused=all(entry.parameter.device.type == "cpu" for entry in moved),
+        fused=on_cpu,
+        foreach=not on_cpu,
         amsgrad=False,
         beta1=ADAM_BETAS[0],
         beta2=ADAM_BETAS[1],
@@ -156,11 +158,19 @@ def _begin(entry: Moved) -> None:
 
 
 def _muon(moved: Sequence[Moved], rate: float) -> None:
-    """Move matrices by Muon."""
-    for parameter, gradient, known, _ in moved:
-        if not known:
-            known["momentum"] = torch.zeros_like(parameter)
-        muon_step(parameter, gradient, known["momentum"], rate)
+    """Move matrices by Muon, those of one shape together."""
+    alike: dict[torch.Size, list[Moved]] = {}
+    for entry in moved:
+        if not entry.known:
+            entry.known["momentum"] = torch.zeros_like(entry.parameter)
+        alike.setdefault(entry.parameter.shape, []).append(entry)
+    for entries in alike.values():
+        muon_step(
+            [entry.parameter for entry in entries],
+            [entry.gradient for entry in entries],
+            [entry.known["momentum"] for entry in entries],
+            rate,
+        )
 
 
 RULES: dict[str, Callable[[Sequence[Moved], float], None]] = {
