@@ -29,6 +29,9 @@ OPERATIONS = (ERASE, KEEP, SCALE_DENSITY, TINT, *PLACING)
 ROUNDING = 2.0**-20
 """Enlargement of the boxes around regions, as a fraction of their coordinates."""
 
+FEW_BOXES = 8
+"""Edits whose effect a GPU computes everywhere."""
+
 CUT_OUT = "cut_out"
 """Effect of a move or a duplicate on its copy: as *keep*, for a grid also outside its box."""
 
@@ -100,9 +103,12 @@ class EditList(nn.Module):
     ----------
     bounds : (E, 2, 3) float32
         A box around each edit's region and soft edge.
+    tints : (E, 3) float32
+        Factor of each edit's colour.
     """
 
     bounds: Tensor
+    tints: Tensor
 
     def __init__(self, edits: Sequence[Edit]) -> None:
         super().__init__()
@@ -113,6 +119,8 @@ class EditList(nn.Module):
         margin = bounds.abs().amax(dim=(1, 2))[:, None] * ROUNDING
         bounds = torch.stack((bounds[:, 0] - margin, bounds[:, 1] + margin), dim=1)
         self.register_buffer("bounds", bounds, persistent=False)
+        tints = torch.tensor([edit.color or (1.0, 1.0, 1.0) for edit in edits])
+        self.register_buffer("tints", tints.to(bounds.device), persistent=False)
 
     def pairs(self) -> list[tuple[Edit, SoftRegion]]:
         """Return each edit with its region."""
@@ -143,7 +151,7 @@ class EditList(nn.Module):
         factor, close = None, near(self.bounds, points, points)
         for index, (edit, region) in enumerate(self.pairs()):
             if edit.color is not None and index in close:
-                tint = torch.tensor(edit.color, dtype=points.dtype, device=points.device)
+                tint = self.tints[index].to(points.dtype)
                 part = 1 + (tint - 1) * region.weight(points)[:, None]
                 factor = part if factor is None else factor * part
         return factor
@@ -193,6 +201,8 @@ class EditList(nn.Module):
 def near(bounds: Tensor, low: Tensor, high: Tensor) -> set[int]:
     """Return the indices of the boxes (E, 2, 3) that may meet any cell, or point (low is high).
 
+    Of few boxes on a GPU all do: to find out would take longer than what it saves.
+
     Parameters
     ----------
     bounds : (E, 2, 3) float32
@@ -201,6 +211,8 @@ def near(bounds: Tensor, low: Tensor, high: Tensor) -> set[int]:
     """
     if len(low) == 0:
         return set()
+    if len(bounds) <= FEW_BOXES and bounds.device.type != "cpu":
+        return set(range(len(bounds)))
     first, last = low.amin(dim=0), high.amax(dim=0)
     apart = ((bounds[:, 0] > last) | (bounds[:, 1] < first)).any(dim=-1)
-    return set((~apart).nonzero().view(-1).tolist())
+    return {index for index, away in enumerate(apart.tolist()) if not away}

@@ -292,6 +292,7 @@ class GridRegion(Region):
     filled: Tensor
     box: Tensor
     table: Tensor
+    size: Tensor
 
     def __init__(self, filled: np.ndarray, box: np.ndarray, source: str) -> None:
         super().__init__()
@@ -308,6 +309,7 @@ class GridRegion(Region):
         self.register_buffer("filled", torch.from_numpy(np.ascontiguousarray(filled, np.bool_)))
         self.register_buffer("box", torch.tensor(box, dtype=torch.float32))
         self.register_buffer("table", summed_volume(self.filled))
+        self.register_buffer("size", torch.tensor(self.filled.shape))
 
     @property
     def bounds(self) -> Tensor:  # type: ignore[override]
@@ -316,17 +318,12 @@ class GridRegion(Region):
 
     def cells(self, points: Tensor) -> Tensor:
         """Return the cell (N, 3) int64 of each point (N, 3), not limited to the grid."""
-        size = torch.tensor(self.filled.shape, device=points.device)
-        return ((points - self.box[0]) / (self.box[1] - self.box[0]) * size).floor().long()
+        return ((points - self.box[0]) / (self.box[1] - self.box[0]) * self.size).floor().long()
 
     def contains(self, points: Tensor) -> Tensor:
         """Return whether points (N, 3) are in filled cells; outside the grid's box none is."""
-        inside = self.decides(points)
-        size = torch.tensor(self.filled.shape, device=points.device)
-        index = self.cells(points[inside]).clamp(min=0).minimum(size - 1)
-        found = torch.zeros_like(inside)
-        found[inside] = self.filled[index[:, 0], index[:, 1], index[:, 2]]
-        return found
+        x, y, z = self.cells(points).clamp(min=0).minimum(self.size - 1).unbind(dim=1)
+        return self.decides(points) & self.filled[x, y, z]
 
     def decides(self, points: Tensor) -> Tensor:
         """Return whether points (N, 3) are within the grid's box."""
@@ -338,10 +335,8 @@ class GridRegion(Region):
 
     def classify(self, low: Tensor, high: Tensor) -> Tensor:
         """Classify cells by the filled cells that each touches; exact up to rounding."""
-        size = torch.tensor(self.filled.shape, device=low.device)
-        limit = torch.zeros_like(size)
-        first = self.cells(low).maximum(limit).minimum(size)
-        last = (self.cells(high) + 1).maximum(limit).minimum(size)
+        first = self.cells(low).clamp(min=0).minimum(self.size)
+        last = (self.cells(high) + 1).clamp(min=0).minimum(self.size)
         count = count_in_blocks(self.table, first, last)
         full = count == (last - first).clamp(min=0).prod(dim=-1)
         inside = full & (count > 0) & self.decides_cells(low, high)

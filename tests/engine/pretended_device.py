@@ -67,6 +67,11 @@ class Traffic:
         if self.counting and count:
             getattr(self, kind)[_engine_function()] += count
 
+    @property
+    def waits(self) -> Counter[str]:
+        """Times that the processor waited for the device, in one way or another."""
+        return self.syncs + self.pageable + self.reads
+
     def taken(self) -> "Traffic":
         """Return what was counted so far, and start again."""
         counters = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "counting"}

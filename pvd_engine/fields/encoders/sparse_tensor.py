@@ -153,12 +153,12 @@ class SparseTensorEncoder(CoarseToFineEncoder):
         used = torch.zeros((resolution,) * 3, dtype=torch.bool, device=device)
         voxels = torch.arange((resolution - 1) ** 3, device=device)
         corners = _corner_offsets(device)
+        probes = torch.cat((torch.full((1, 3), 0.5, device=device), corners))
         for part in voxels.split(1 << 18):
             index = self._coordinates(part, resolution - 1)
             inside = torch.zeros(len(part), dtype=torch.bool, device=device)
-            for offset in (0.5, *corners.tolist()):
-                position = index + torch.as_tensor(offset, device=device)
-                inside |= occupied(2 * position / (resolution - 1) - 1)
+            for offset in probes:
+                inside |= occupied(2 * (index + offset) / (resolution - 1) - 1)
             found = index[inside]
             for corner in corners:
                 x, y, z = (found + corner).unbind(-1)
