@@ -55,13 +55,15 @@ class Readings:
 
     def __init__(self, device: torch.device) -> None:
         self.every = READ_EVERY[processor(device.type)]
-        self._steps: list[tuple[int, float, Metrics]] = []
-        self._losses: list[Tensor] = []
+        self._steps: list[tuple[int, float, dict[str, float | None]]] = []
+        self._numbers: list[Tensor] = []  # of each step its loss, then its errors
 
     def add(self, step: int, seconds: float, loss: Tensor, metrics: Metrics) -> None:
         """Add one step, without waiting for its loss () and its errors."""
-        self._steps.append((step, seconds, metrics))
-        self._losses.append(loss.detach())
+        errors = [value.detach() for value in metrics.values() if isinstance(value, Tensor)]
+        self._numbers += [loss.detach(), *errors]
+        shown = {k: None if isinstance(v, Tensor) else v for k, v in metrics.items()}
+        self._steps.append((step, seconds, shown))
 
     @property
     def due(self) -> bool:
@@ -72,25 +74,20 @@ class Readings:
         """Read all steps that wait, in one copy from the device."""
         if not self._steps:
             return []
-        errors = [
-            value.detach()
-            for _, _, metrics in self._steps
-            for value in metrics.values()
-            if isinstance(value, Tensor)
-        ]
-        numbers = torch.stack([*self._losses, *errors]).tolist()
-        losses, known = numbers[: len(self._losses)], iter(numbers[len(self._losses) :])
+        numbers = iter(torch.stack(self._numbers).tolist())
         readings = [
-            Reading(step, seconds, loss, {name: _figure(v, known) for name, v in metrics.items()})
-            for (step, seconds, metrics), loss in zip(self._steps, losses, strict=True)
+            Reading(
+                step, seconds, next(numbers), {k: _figure(v, numbers) for k, v in shown.items()}
+            )
+            for step, seconds, shown in self._steps
         ]
-        self._steps, self._losses = [], []
+        self._steps, self._numbers = [], []
         return readings
 
 
-def _figure(value: float | Tensor, errors: Iterator[float]) -> float:
-    """Return a metric; for an error, the PSNR of the next that was read."""
-    return decibels(next(errors)) if isinstance(value, Tensor) else value
+def _figure(value: float | None, numbers: Iterator[float]) -> float:
+    """Return a metric; for None, the PSNR of the error that was read next."""
+    return decibels(next(numbers)) if value is None else value
 
 
 def decibels(error: float) -> float:

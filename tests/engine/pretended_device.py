@@ -8,6 +8,7 @@ Kernels run as their references, and count as the Warp kernels do: see `KERNEL_S
 
 import contextlib
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -34,8 +35,11 @@ MEMORY = 1 << 30
 """Bytes of its memory."""
 
 KERNEL_SYNCS = {"march_rays": 1, "march_contracted": 1}
-"""Times that a Warp kernel's own code waits for the device; 0 for kernels that are not here. A test
-compares them with what the Warp kernels do on the CPU."""
+"""Times that the code around a Warp kernel waits for the device; 0 for kernels that are not here. A
+test compares them with what that code does on the CPU."""
+
+MADE_OF_NUMBERS = (torch.tensor, torch.as_tensor, torch.asarray)
+"""Functions that make a tensor of Python's numbers, and copy it to a device."""
 
 ENGINE = Path(pvd_engine.__file__).parent
 ATEN = torch.ops.aten
@@ -175,7 +179,7 @@ class _Functions(TorchFunctionMode):
             wanted = on_device or isinstance(target, DeviceTensor)
             if wanted != isinstance(generator, DeviceGenerator):
                 raise RuntimeError(f"the generator is on {generator.device} and the result is not")
-        if func in (torch.tensor, torch.as_tensor, torch.asarray) and on_device:
+        if func in MADE_OF_NUMBERS and on_device:
             if isinstance(args[0], DeviceTensor):
                 return args[0]
             del kwargs["device"]
@@ -290,16 +294,37 @@ def waits_for(func, args, kwargs) -> int:
     return 0
 
 
-class Waits(TorchDispatchMode):
-    """Counts how often operations on the CPU would make it wait if they ran on a GPU."""
+class _Watched(TorchDispatchMode):
+    """Counts operations on the CPU as if they ran on a GPU."""
 
-    def __init__(self) -> None:
+    def __init__(self, traffic: Traffic) -> None:
         super().__init__()
-        self.count = 0
+        self.traffic = traffic
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += waits_for(func, args, kwargs or {})
+        self.traffic.add("syncs", waits_for(func, args, kwargs or {}))
         return func(*args, **kwargs or {})
+
+
+class _WatchedFunctions(TorchFunctionMode):
+    """Counts the tensors that are made of numbers for a device."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        super().__init__()
+        self.traffic = traffic
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        placed = func in MADE_OF_NUMBERS and (kwargs or {}).get("device") is not None
+        self.traffic.add("pageable", placed or func is torch.Tensor.new_tensor)
+        return func(*args, **kwargs or {})
+
+
+@contextlib.contextmanager
+def as_on_a_device() -> Iterator[Traffic]:
+    """Within, work on the CPU is counted as if the CPU were a device."""
+    traffic = Traffic()
+    with _WatchedFunctions(traffic), _Watched(traffic):
+        yield traffic
 
 
 def kernel_references() -> dict[str, object]:
@@ -308,8 +333,9 @@ def kernel_references() -> dict[str, object]:
     for entry in iter_modules(kernels.__path__):
         module = import_module(f"{kernels.__name__}.{entry.name}")
         for name in vars(module):
-            if name.endswith("_reference") and vars(module)[name].__module__ == module.__name__:
-                found[name.removesuffix("_reference")] = module
+            kernel = name.removesuffix("_reference")
+            if name != kernel and f"{kernel}_warp" in vars(module):
+                found[kernel] = module
     return found
 
 
@@ -329,6 +355,9 @@ def pretended() -> Iterator[Traffic]:
     """Within, the engine finds the pretended device; return what crosses to it and from it."""
     traffic = Traffic()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        # Torch does not know that this device, of all "meta" devices, holds values.
+        warnings.filterwarnings("ignore", message=".*is a no-op")
         stack.enter_context(patch.object(torch, "Generator", AnyGenerator))
         stack.enter_context(patch.object(pixels, "device_memory", lambda device: MEMORY))
         available = ["cpu", DEVICE.type]

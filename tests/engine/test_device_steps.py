@@ -9,17 +9,19 @@ import json
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
+from edit_shapes import cube
 from pretended_device import (
     DEVICE,
     KERNEL_SYNCS,
     DeviceTensor,
     Traffic,
-    Waits,
+    as_on_a_device,
     kernel_references,
     pretended,
 )
@@ -32,22 +34,27 @@ from pvd_engine.data.geometry.poses import look_at
 from pvd_engine.distill import light_objective
 from pvd_engine.distill.light_objective import LightObjective
 from pvd_engine.distill.objective import DistillObjective
-from pvd_engine.edit.edit_list import ERASE, KEEP, MOVE, Edit
+from pvd_engine.edit.edit_list import ERASE, KEEP, MOVE, TINT, Edit
 from pvd_engine.edit.edited_field import EditedField
 from pvd_engine.edit.merged_field import MergedField
+from pvd_engine.edit.mesh_region import MeshRegion
 from pvd_engine.edit.placement import Placement
-from pvd_engine.edit.regions import SphereRegion
+from pvd_engine.edit.regions import GridRegion, SphereRegion
 from pvd_engine.errors import UserError
+from pvd_engine.fields import precision
 from pvd_engine.fields.architectures import architecture, make_field
+from pvd_engine.fields.encoders import factored
 from pvd_engine.fields.radiance_field import RadianceField
 from pvd_engine.fields.storage import load_field
 from pvd_engine.jobs.job import Job
+from pvd_engine.kernels import launch
+from pvd_engine.kernels.launch import warp_available
 from pvd_engine.render.render import render_image
 from pvd_engine.render.serve import serve
 from pvd_engine.space.lenses import NEWTON_STEPS
 from pvd_engine.space.maps import make_map
 from pvd_engine.space.occupancy import DECAY, OccupancyGrid
-from pvd_engine.space.rays import CameraBatch, generate_rays, random_rays
+from pvd_engine.space.rays import CameraBatch, generate_rays
 from pvd_engine.space.space_map import BoxMap
 from pvd_engine.train import loop
 from pvd_engine.train.batch_size import BatchSize
@@ -76,6 +83,7 @@ def steps(monkeypatch):
     monkeypatch.setattr(BatchSize, "at", lambda self, fraction: SAMPLES)
     monkeypatch.setitem(light_objective.BATCH, "gpu", RAYS)
     monkeypatch.setattr(loop, "PREVIEWS", 1)
+    monkeypatch.setattr(factored, "LATTICE", 32)
 
     def run(verb):
         found = []
@@ -140,7 +148,7 @@ TRAINING = {
     "hash": Stated(2, 3),
     "mlp": Stated(2, 3),
     "vm": Stated(2, 3, refining=6),
-    "sparse_tensor": Stated(2, 3, refining=40),
+    "sparse_tensor": Stated(2, 3, refining=4),
     "hash+vm": Stated(2, 3, refining=6),
 }
 """Waits of training: for the samples after the march, for the visible ones; the losses."""
@@ -156,6 +164,19 @@ def test_a_step_of_training_in_contracted_space_waits_no_more(steps, shared, tmp
     ball = share_ball(shared, wall=True)
     found = steps(lambda: train(ball, tmp_path / "field.safetensors", "hash"))
     check(found, TRAINING["hash"])
+
+
+def test_a_device_learns_what_the_cpu_learns(steps, shared, tmp_path, monkeypatch):
+    monkeypatch.setenv(launch.REFERENCE_VARIABLE, "reference")
+    monkeypatch.setattr(precision, "has_bf16", lambda device: False)
+    there, here = tmp_path / "there.safetensors", tmp_path / "here.safetensors"
+    steps(lambda: train(share_ball(shared), there, "hash"))
+    run_train(share_ball(shared), here, arch="hash", steps=STEPS, preset="small")
+    pictures = [
+        render_image(load_field(path, torch.device("cpu")), camera()) for path in (there, here)
+    ]
+    np.testing.assert_allclose(pictures[0].color, pictures[1].color, atol=0.01)
+    assert pictures[1].color.max() > 0.2
 
 
 def train(capture, out, arch):
@@ -183,7 +204,7 @@ def test_a_step_of_conversion_in_contracted_space_waits_no_more(steps, shared, t
     check(steps(lambda: converted(source, ball, tmp_path, "mlp")), CONVERSION["mlp"])
 
 
-LIGHT_STEP, LIGHT_READING, LIGHT_REFILL, LIGHT_IMAGES = 0, 1, 60, 1
+LIGHT_STEP, LIGHT_READING, LIGHT_REFILL, LIGHT_IMAGES = 0, 1, 38, 1
 """Waits of a light field's steps: of most, of those that read the losses, of those that render more
 rays of the teacher, and of those on images, for the number of rays that meet something."""
 
@@ -233,14 +254,16 @@ MAPS = {
         "near": 2.0,
     },
 }
-PICTURE = 14
+PICTURE = 10
 """Waits for a picture: for the samples of its rays, once in each round of them, for the colours."""
 
 
 @pytest.mark.parametrize("kind", MAPS)
 def test_a_picture_waits_once_for_each_round_of_samples(kind):
     with tiny_fields():
-        field = make_field(architecture("hash", "small"), make_map({"kind": kind} | MAPS[kind], BOX))
+        field = make_field(
+            architecture("hash", "small"), make_map({"kind": kind} | MAPS[kind], BOX)
+        )
     expected = render_image(field, camera())
     with pretended() as traffic:
         field.to(DEVICE)
@@ -272,8 +295,27 @@ def merged(field):
     return MergedField([field, field], [Placement.identity(), Placement(aside)])
 
 
-LAYERS = {"kept": (kept, 14), "edited": (edited, 40), "merged": (merged, 40)}
-"""Waits for a picture of a field over others; each query asks which points lie in its parts."""
+def cut(field):
+    """A field without what is in a mesh."""
+    vertices, faces = cube()
+    return EditedField(field, [Edit(ERASE, MeshRegion(vertices * 0.3, faces))])
+
+
+def gridded(field):
+    """A field with what is in some cells in another colour."""
+    cells = np.arange(64).reshape(4, 4, 4) % 3 == 0
+    region = GridRegion(cells, np.array([[-0.5] * 3, [0.7] * 3]), "cells.npz")
+    return EditedField(field, [Edit(TINT, region, color=(0.5, 1.0, 0.2))])
+
+
+LAYERS = {
+    "kept": (kept, PICTURE),
+    "gridded": (gridded, PICTURE),
+    "cut": (cut, PICTURE + 24),
+    "edited": (edited, PICTURE + 14),
+    "merged": (merged, PICTURE + 14),
+}
+"""Waits for a picture of a field over others; queries ask which points are in a mesh, or a part."""
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -284,6 +326,7 @@ def test_a_picture_of_fields_over_fields_waits_as_stated(name):
     expected = render_image(over(field), camera())
     with pretended() as traffic:
         layer = over(field.to(DEVICE))
+        render_image(layer, camera())  # what is made for the first picture is kept
         traffic.taken()
         picture = render_image(layer, camera())
         counted = traffic.taken()
@@ -316,3 +359,172 @@ def test_a_served_picture_waits_as_any_other(shared, tmp_path):
     assert again.waits.total() <= PICTURE, again.waits
     expected = render_image(load_field(field, torch.device("cpu")), camera())
     np.testing.assert_allclose(np.load(tmp_path / "2.npy")[..., :3], expected.color, atol=5e-3)
+
+
+def test_lenses_are_inverted_without_waiting():
+    opencv = {"k1": -0.2, "k2": 0.05, "p1": 0.001, "p2": -0.001}
+    cameras = [
+        camera(),
+        camera(distortion_model="opencv", distortion=opencv),
+        camera(distortion_model="opencv_fisheye", distortion={"k1": 0.05}),
+    ]
+    pixels, index = torch.rand(500, 2) * torch.tensor([16.0, 12.0]), torch.arange(500) % 3
+    expected = generate_rays(CameraBatch.from_cameras(cameras), index, pixels).directions
+    with pretended() as traffic:
+        batch = CameraBatch.from_cameras(cameras, DEVICE)
+        assert 0 < batch.newton_steps < NEWTON_STEPS
+        placed = index.to(DEVICE), pixels.to(DEVICE)
+        traffic.taken()
+        rays = generate_rays(batch, *placed)
+        counted = traffic.taken()
+        torch.testing.assert_close(rays.directions.cpu(), expected)
+    assert not counted.waits
+
+
+@pytest.fixture
+def grid():
+    """An occupancy grid that knows a ball, and cells that no camera sees."""
+    occupancy = OccupancyGrid(BoxMap(BOX), 24)
+    occupancy.values.fill_(0.005)
+    occupancy.values[:4] = -1
+    occupancy.rebuild(ball_density, 0.05)
+    return occupancy
+
+
+def ball_density(points):
+    return 8 - 40 * (points.norm(dim=-1) - 0.6).clamp(min=0)
+
+
+def test_the_occupancy_is_updated_without_waiting(grid):
+    before = grid.binary.clone()
+    assert 0.1 < before.float().mean() < 0.4
+    with pretended() as traffic:
+        grid.to(DEVICE)
+        generator = torch.Generator(DEVICE).manual_seed(0)
+        traffic.taken()
+        cells = grid.cells_to_update(4000, generator)
+        grid.update(ball_density, 0.05, cells, generator)
+        grid.update_everywhere(ball_density, 0.05, generator)
+        counted = traffic.taken()
+        chosen = float(before.view(-1)[cells.cpu()].float().mean())
+        after, unseen = grid.binary.cpu(), grid.values.cpu()[:4]
+    assert not counted.waits
+    anywhere = float(before.float().mean())
+    assert chosen == pytest.approx((1 + anywhere) / 2, abs=0.05), "half are occupied ones"
+    assert (after & before).sum() > 0.95 * before.sum()
+    assert (unseen == -1).all() and after[:4].sum() == 0
+
+
+def test_a_cell_that_is_updated_twice_keeps_its_larger_sample():
+    occupancy = OccupancyGrid(BoxMap(BOX), 2)
+    occupancy.values.fill_(0.1)
+    samples = torch.tensor([0.3, 0.5, 0.2, 0.01]).log()
+    cells = torch.tensor([5, 5, 5, 2])
+    occupancy.update(lambda points: samples, 1.0, cells, torch.Generator().manual_seed(0))
+    values = occupancy.values.view(-1)
+    assert values[5] == pytest.approx(0.5) and values[2] == pytest.approx(0.1 * DECAY)
+    assert values[[0, 1, 3, 4, 6, 7]].tolist() == pytest.approx([0.1] * 6)
+
+
+def test_the_occupancy_settles_in_a_few_waits(grid):
+    expected = grid.binary.clone()
+    with pretended() as traffic:
+        grid.to(DEVICE)
+        grid.binary.fill_(1)
+        traffic.taken()
+        grid.rebuild(ball_density, 0.05)
+        counted = traffic.taken()
+        assert torch.equal(grid.binary.cpu(), expected)
+    assert counted.waits.total() <= 1 + BoxMap.probes_per_cell, counted.waits
+
+
+@pytest.mark.parametrize("arch", ["vm", "sparse_tensor"])
+def test_a_resumed_training_is_on_its_device(tmp_path, arch):
+    job = Job(tmp_path / "job")
+    with tiny_fields(), pretended():
+        first_field, second_field = (
+            make_field(architecture(arch, "small"), BoxMap(BOX)).to(DEVICE) for _ in range(2)
+        )
+        first_field.refine(0.9)
+        training = Training.start(first_field, seed=1)
+        torch.rand(5, generator=training.generator, device=DEVICE)
+        training.save(job)
+        resumed = Training.start(second_field, seed=1)
+        assert resumed.resume(job)
+        points = torch.rand(50, 3, generator=training.generator, device=DEVICE)
+        again = torch.rand(50, 3, generator=resumed.generator, device=DEVICE)
+        assert torch.equal(points, again)
+        assert torch.equal(first_field.features(points), second_field.features(points))
+        state = second_field.state_dict()
+        assert all(isinstance(value, DeviceTensor) for value in second_field.parameters())
+        assert state.keys() == first_field.state_dict().keys()
+
+
+def test_a_training_resumed_on_another_device_draws_other_numbers(tmp_path):
+    job = Job(tmp_path / "job")
+    with tiny_fields():
+        field = make_field(architecture("hash", "small"), BoxMap(BOX))
+        training = Training.start(field, seed=1)
+        training.step = 7
+        training.save(job)
+        with pretended():
+            moved = make_field(architecture("hash", "small"), BoxMap(BOX)).to(DEVICE)
+            resumed = Training.start(moved, seed=1)
+            assert resumed.resume(job)
+            drawn = torch.rand(3, generator=resumed.generator, device=DEVICE).cpu()
+            assert resumed.step == 7
+            assert torch.equal(moved.encoder.table.cpu(), field.encoder.table)
+    assert torch.equal(drawn, torch.rand(3, generator=torch.Generator().manual_seed(1 + 7)))
+
+
+def test_a_loss_that_is_no_number_ends_the_training_when_it_is_read(steps, shared, tmp_path):
+    ball, count = share_ball(shared), 0
+
+    def broken(*given):
+        nonlocal count
+        count += 1
+        return picture_error(*given) * (float("nan") if count == 13 else 1.0)
+
+    with (
+        patch("pvd_engine.train.from_images.picture_error", broken),
+        pytest.raises(UserError, match="diverged in step 13: its loss is not a finite number"),
+    ):
+        steps(lambda: train(ball, tmp_path / "field.safetensors", "hash"))
+    assert count == 16
+
+
+def counting(module, name, calls):
+    call = vars(module)[f"{name}_warp"]
+
+    def called(*given):
+        calls[name] += 1
+        return call(*given)
+
+    return called
+
+
+@pytest.mark.skipif(not warp_available(), reason="Warp is not installed")
+@pytest.mark.parametrize(
+    ("arch", "wall"), [("hash", False), ("hash", True), ("vm+cp", False), ("sparse_tensor", False)]
+)
+def test_code_around_warp_kernels_waits_as_often_as_stated(shared, tmp_path, arch, wall):
+    calls = Counter()
+    with as_on_a_device() as traffic, pytest.MonkeyPatch.context() as watch:
+        for name, module in kernel_references().items():
+            watch.setattr(module, f"{name}_warp", counting(module, name, calls))
+        ball, out = share_ball(shared, wall=wall), tmp_path / "field.safetensors"
+        run_train(ball, out, arch=arch, steps=4, preset="small")
+    found = {
+        f"{Path(module.__file__).name}: {name}_warp": KERNEL_SYNCS.get(name, 0) * calls[name]
+        for name, module in kernel_references().items()
+    }
+    assert sum(calls.values()) > 20
+    files = {Path(module.__file__).name for module in kernel_references().values()}
+    in_kernels = Counter(
+        {place: count for place, count in traffic.syncs.items() if place.split(":")[0] in files}
+    )
+    assert in_kernels == +Counter(found)
+    # The levels of a hash grid are copied once.
+    files.remove("hash_grid.py")
+    copies = {place for place in traffic.pageable if place.split(":")[0] in files}
+    assert not copies
