@@ -83,12 +83,10 @@ def lens_directions(
 def newton_steps(model: int, plane: torch.Tensor, coefficients: torch.Tensor) -> int:
     """Return the steps after which points of the image plane are found to `TOLERANCE`.
 
-    Parameters are those of `lens_directions`. It is `NEWTON_STEPS` where some are not found, and 0
-    for a model whose inverse has a closed form.
+    Parameters are those of `lens_directions`, at least one point, for one of `ITERATED`. It is
+    `NEWTON_STEPS` where some points are not found.
     """
     name = _NAMES[model]
-    if name not in _BENDS or len(plane) == 0:
-        return 0
     bend, _ = _BENDS[name]
     turns = _newton(bend, plane, coefficients[:, : len(COEFFICIENTS[name])])
     for step, (_, residual) in enumerate(itertools.islice(turns, NEWTON_STEPS)):
@@ -244,3 +242,6 @@ _BENDS: dict[str, tuple[Bend, Lens]] = {
     "rad_tan_thin_prism_fisheye": (bend_rad_tan_thin_prism, _equidistant),
 }
 """How each other model bends the image of another lens: of a pinhole, or an equidistant fisheye."""
+
+ITERATED = frozenset(_BENDS)
+"""The models that are inverted by Newton's method."""

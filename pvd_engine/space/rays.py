@@ -15,7 +15,7 @@ from ..data.capture import Camera
 from ..kernels.marching import PackedSamples
 from ..kernels.transfer import upload
 from ..kernels.widest import widest, widest_dtype
-from .lenses import MODELS, NONE, coefficient_rows, lens_directions, newton_steps
+from .lenses import ITERATED, MODELS, NONE, coefficient_rows, lens_directions, newton_steps
 
 LENS_GRID = 9
 """Positions along each side of an image at which the steps of Newton's method are counted."""
@@ -216,9 +216,13 @@ def _newton_steps(cameras: Sequence[Camera]) -> int:
     """Return the most steps of Newton's method that a grid of positions in the images needs."""
     lenses: dict[str, set[tuple[float, ...]]] = {}
     for camera in cameras:
+        if camera.distortion_model not in ITERATED:
+            continue
         (coefficients,) = coefficient_rows([camera.distortion_model], [camera.distortion])
         view = (camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height)
         lenses.setdefault(camera.distortion_model, set()).add((*view, *coefficients))
+    if not lenses:
+        return 0
     across = torch.linspace(0, 1, LENS_GRID, dtype=torch.float64)
     grid = torch.cartesian_prod(across, across)
     steps = []

@@ -8,10 +8,12 @@ dtype that is fast on the processor, and took 17 ms.
 """
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch import _foreach_add_ as add_each_  # type: ignore[attr-defined]
+from torch import _foreach_lerp as lerp_each  # type: ignore[attr-defined]
+from torch import _foreach_lerp_ as lerp_each_  # type: ignore[attr-defined]
 
 from ..fields.precision import matmul_dtype
 
@@ -52,9 +54,9 @@ def orthogonalised(matrices: Tensor, iterations: int) -> Tensor:
 
 
 def muon_step(
-    parameters: Sequence[Tensor],
-    gradients: Sequence[Tensor],
-    means: Sequence[Tensor],
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    means: list[Tensor],
     learning_rate: float,
     iterations: int = ITERATIONS,
 ) -> None:
@@ -64,14 +66,14 @@ def muon_step(
 
     Parameters
     ----------
-    parameters, gradients, means : sequences of (M, N) float32
+    parameters, gradients, means : lists of (M, N) float32
         Values, their gradients, and the running means of these, zero before the first step.
     learning_rate : float
     iterations : int
         Iterations of Newton-Schulz.
     """
-    torch._foreach_lerp_(means, gradients, 1 - MOMENTUM)
-    updates = torch._foreach_lerp(gradients, means, MOMENTUM)
+    lerp_each_(means, gradients, 1 - MOMENTUM)
+    updates = lerp_each(gradients, means, MOMENTUM)
     updates = orthogonalised(torch.stack(updates), iterations)
     size = STEP_SIZE * math.sqrt(max(updates.shape[1:]))
-    torch._foreach_add_(parameters, updates.unbind(), alpha=-learning_rate * size)
+    add_each_(parameters, list(updates.unbind()), alpha=-learning_rate * size)

@@ -62,7 +62,7 @@ class Readings:
         """Add one step, without waiting for its loss () and its errors."""
         errors = [value.detach() for value in metrics.values() if isinstance(value, Tensor)]
         self._numbers += [loss.detach(), *errors]
-        shown = {k: None if isinstance(v, Tensor) else v for k, v in metrics.items()}
+        shown = {k: None if isinstance(v, Tensor) else float(v) for k, v in metrics.items()}
         self._steps.append((step, seconds, shown))
 
     @property

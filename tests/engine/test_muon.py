@@ -55,7 +55,7 @@ def test_matrices_that_step_together_go_where_each_goes_alone(shape):
     matrices, gradients, means = torch.randn(3, 4, *shape).unbind()
     gradients *= torch.tensor([1e-3, 1.0, 0.0, 1e3])[:, None, None]
     alone = [(matrix.clone(), mean.clone()) for matrix, mean in zip(matrices, means, strict=True)]
-    muon_step(matrices.unbind(), gradients.unbind(), means.unbind(), 0.1)
+    muon_step(*(list(table.unbind()) for table in (matrices, gradients, means)), 0.1)
     for (matrix, mean), gradient in zip(alone, gradients, strict=True):
         muon_step([matrix], [gradient], [mean], 0.1)
     torch.testing.assert_close(matrices, torch.stack([matrix for matrix, _ in alone]))
