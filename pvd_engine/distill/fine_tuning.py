@@ -15,14 +15,15 @@ from ..kernels.compositing import composite
 from ..space.rays import sample_positions
 from ..train.batch_size import BatchSize
 from ..train.loop import Training
-from ..train.picture_error import decibels, picture_error
+from ..train.picture_error import picture_error
 from ..train.pixels import READING_FRACTION, PixelTable
+from ..train.readings import Metrics
 from .lesson import Lesson
 
 REAL = 5
 """Number of this stage in reports, after PVD's three and that of a light field."""
 
-Objective = Callable[[int, float], tuple[Tensor, dict[str, float]]]
+Objective = Callable[[int, float], tuple[Tensor, Metrics]]
 """As `pvd_engine.train.loop.optimise` takes it."""
 
 
@@ -75,11 +76,11 @@ class FieldOnImages:
         self.pixels = pixels
         self.batch = batch
 
-    def __call__(self, step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
-        """Return the loss of one batch of rays, and its PSNR."""
+    def __call__(self, step: int, fraction: float) -> tuple[Tensor, Metrics]:
+        """Return the loss of one batch of rays, and its error."""
         student, generator = self.training.field, self.training.generator
         rays, rgba = self.pixels.draw(int(self.training.rays), generator)
-        jitter = torch.rand(len(rgba), generator=generator).to(rgba.device)
+        jitter = torch.rand(len(rgba), generator=generator, device=rgba.device)
         samples, _ = self.teacher.visible_samples(rays, jitter)
         self.training.aim(len(samples.t), self.batch.at(fraction))
         points, directions = sample_positions(rays, samples)
@@ -87,13 +88,13 @@ class FieldOnImages:
         seen = composite(density, color, samples, self.teacher.step)
         wanted = rgba[:, :3] * rgba[:, 3:]
         error = picture_error(seen.color, seen.alpha, wanted, rgba[:, 3]).mean()
-        return error, {"psnr_to_images": decibels(error.item())}
+        return error, {"psnr_to_images": error}
 
 
 def at_last(taught: Objective, on_images: Objective, fine_tune: float) -> Objective:
     """Return an objective that is another one in the last part, `fine_tune`, of the budget."""
 
-    def objective(step: int, fraction: float) -> tuple[Tensor, dict[str, float]]:
+    def objective(step: int, fraction: float) -> tuple[Tensor, Metrics]:
         if fraction < 1 - fine_tune:
             return taught(step, fraction)
         loss, metrics = on_images(step, fraction)

@@ -4,7 +4,6 @@ To read a number, the processor waits until the device has done all work, and th
 for new work.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,12 +11,10 @@ import torch
 from torch import Tensor
 
 from ..jobs.device import processor
+from .picture_error import decibels
 
 READ_EVERY = {"cpu": 1, "gpu": 16}
 """Steps that are read at a time, by device."""
-
-SMALLEST_ERROR = 1e-10
-"""Mean squared error that counts as none: 100 dB."""
 
 Metrics = dict[str, float | Tensor]
 """Metrics of a step by name; a tensor () is a mean squared error, which is shown as its PSNR."""
@@ -88,8 +85,3 @@ class Readings:
 def _figure(value: float | None, numbers: Iterator[float]) -> float:
     """Return a metric; for None, the PSNR of the error that was read next."""
     return decibels(next(numbers)) if value is None else value
-
-
-def decibels(error: float) -> float:
-    """Return the PSNR of a mean squared error of colours in [0, 1]."""
-    return -10 * math.log10(max(error, SMALLEST_ERROR))

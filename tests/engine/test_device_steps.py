@@ -32,7 +32,8 @@ from pvd_engine.data.capture import Camera
 from pvd_engine.data.formats.cameras_json import camera_to_dict
 from pvd_engine.data.geometry.poses import look_at
 from pvd_engine.distill import light_objective
-from pvd_engine.distill.light_objective import LightObjective
+from pvd_engine.distill.fine_tuning import FieldOnImages
+from pvd_engine.distill.light_objective import LightObjective, LightOnImages
 from pvd_engine.distill.objective import DistillObjective
 from pvd_engine.edit.edit_list import ERASE, KEEP, MOVE, TINT, Edit
 from pvd_engine.edit.edited_field import EditedField
@@ -66,6 +67,8 @@ from pvd_engine.verbs.convert import ConvertArguments
 
 STEPS = 20
 SAMPLES, RAYS = 512, 64
+OBJECTIVES = (ImageObjective, DistillObjective, FieldOnImages, LightObjective, LightOnImages)
+
 BOX = torch.tensor([[-1.0] * 3, [1.0] * 3])
 
 
@@ -88,7 +91,7 @@ def steps(monkeypatch):
     def run(verb):
         found = []
         with pretended() as traffic, monkeypatch.context() as watch:
-            for objective in (ImageObjective, DistillObjective, LightObjective):
+            for objective in OBJECTIVES:
 
                 def begun(self, *given, call=objective.__call__):
                     if found:

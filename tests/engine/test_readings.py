@@ -1,13 +1,12 @@
 """Losses and metrics are read from an accelerator many steps at a time, and keep their order."""
 
-import math
 import weakref
 
 import pytest
 import torch
 from pretended_device import DEVICE, pretended
 
-from pvd_engine.train.readings import Readings, decibels
+from pvd_engine.train.readings import Readings
 
 CPU = torch.device("cpu")
 
@@ -70,9 +69,3 @@ def test_waiting_steps_keep_no_graph_alive():
     del loss
     assert kept() is None
     assert readings.take()[0].loss == 3.0
-
-
-def test_errors_are_shown_in_decibels():
-    assert decibels(0.01) == pytest.approx(20)
-    assert decibels(0.0) == pytest.approx(100)
-    assert math.isnan(decibels(math.nan))
