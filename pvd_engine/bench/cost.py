@@ -321,9 +321,9 @@ class Step:
 
     def samples(self, scene: Scene) -> int:
         """Return the number of its samples."""
-        generator = torch.Generator().manual_seed(scene.seed)
+        generator = torch.Generator(scene.device).manual_seed(scene.seed)
         rays, _ = scene.pixels.draw(self.rays, generator)
-        jitter = torch.rand(self.rays, generator=generator).to(scene.device)
+        jitter = torch.rand(self.rays, generator=generator, device=scene.device)
         return len(self.training.field.visible_samples(rays, jitter).samples.t)
 
 

@@ -115,7 +115,7 @@ class PlainNerf:
         def uniform(samples: int, even: Tensor) -> Tensor:
             if generator is None:
                 return even.expand(count, samples).to(device)
-            return torch.rand((count, samples), generator=generator).to(device)
+            return torch.rand((count, samples), generator=generator, device=device)
 
         middle = torch.full((1,), 0.5)
         t = stratified(self.near, self.far, uniform(COARSE, middle))
@@ -235,7 +235,7 @@ def train(
         The job was cancelled; nothing is kept.
     """
     nerf = PlainNerf.start(capture, seed, device)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(seed)
     parameters = [*nerf.coarse.parameters(), *nerf.fine.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=RATE, eps=1e-7)
     report = count_reporter(job, "Reading images")

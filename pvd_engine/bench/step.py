@@ -20,6 +20,7 @@ from ..train.batch_size import batch_size
 from ..train.from_images import ImageObjective, train_from_images
 from ..train.loop import Training, learning_rate_scale
 from ..train.pixels import PixelTable
+from ..train.readings import Readings
 from . import ceilings
 from .plan import Plan
 
@@ -183,11 +184,15 @@ def format_table(result: dict[str, Any]) -> str:
 
 def _steps(training: Training[RadianceField], objective: ImageObjective) -> None:
     """Take steps as the loop takes them, at the end of a budget."""
+    readings = Readings(training.field.device)
     for _ in range(STEPS):
-        loss, _ = objective(training.step, 1.0)
+        loss, metrics = objective(training.step, 1.0)
         training.optimizer.step(loss, learning_rate_scale(training.step, 1.0))
         training.step += 1
-        loss.item()
+        readings.add(training.step, 0.0, loss, metrics)
+        if readings.due:
+            readings.take()
+    readings.take()
 
 
 def _label(event: Any) -> tuple[str, dict[str, int]] | None:

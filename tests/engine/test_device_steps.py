@@ -314,7 +314,7 @@ def gridded(field):
 LAYERS = {
     "kept": (kept, PICTURE),
     "gridded": (gridded, PICTURE),
-    "cut": (cut, PICTURE + 24),
+    "cut": (cut, PICTURE + 6),
     "edited": (edited, PICTURE + 14),
     "merged": (merged, PICTURE + 14),
 }

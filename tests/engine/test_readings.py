@@ -6,6 +6,7 @@ import pytest
 import torch
 from pretended_device import DEVICE, pretended
 
+from pvd_engine.train.picture_error import decibels
 from pvd_engine.train.readings import Readings
 
 CPU = torch.device("cpu")
@@ -40,7 +41,7 @@ def test_sixteen_steps_are_read_at_once_elsewhere():
     assert [reading.step for reading in taken] == list(range(16))
     assert [reading.loss for reading in taken] == [float(step) for step in range(16)]
     shown = [reading.metrics["psnr_to_source"] for reading in taken]
-    assert shown == pytest.approx([10.0 * min(step, 10) for step in range(16)])
+    assert shown == pytest.approx([decibels(10.0**-step) for step in range(16)], abs=1e-3)
 
 
 def test_a_step_without_an_error_shows_none():
