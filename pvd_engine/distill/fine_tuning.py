@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,6 +23,12 @@ from .lesson import Lesson
 
 REAL = 5
 """Number of this stage in reports, after PVD's three and that of a light field."""
+
+CHECK_EVERY = 32
+"""Steps between two looks whether a student is ready for the images."""
+
+CHECKED_RAYS = 1 << 12
+"""Rays of such a look."""
 
 Objective = Callable[[int, float], tuple[Tensor, Metrics]]
 """As `pvd_engine.train.loop.optimise` takes it."""
@@ -90,12 +97,64 @@ class FieldOnImages:
         error = picture_error(seen.color, seen.alpha, wanted, rgba[:, 3]).mean()
         return error, {"psnr_to_images": error}
 
+    def is_due(self, step: int) -> bool:
+        """Return whether the student is nearer to its teacher than the teacher is to the images.
 
-def at_last(taught: Objective, on_images: Objective, fine_tune: float) -> Objective:
-    """Return an objective that is another one in the last part, `fine_tune`, of the budget."""
+        Until then the teacher's points teach it more than pixels. It is found out on pixels at
+        random, in every `CHECK_EVERY`-th step.
+        """
+        if step % CHECK_EVERY > 0:
+            return False
+        device = self.training.field.device
+        generator = torch.Generator(device).manual_seed(self.training.seed + step)
+        rays, rgba = self.pixels.draw(CHECKED_RAYS, generator)
+        shown, wanted = (field.render(rays) for field in (self.training.field, self.teacher))
+        to_teacher = picture_error(shown.color, shown.alpha, wanted.color, wanted.alpha)
+        color, alpha = rgba[:, :3] * rgba[:, 3:], rgba[:, 3]
+        to_images = picture_error(wanted.color, wanted.alpha, color, alpha)
+        return bool(to_teacher.mean() < to_images.mean())
+
+
+@dataclass
+class Turn:
+    """Whether a student has turned from its teacher to the images; a checkpoint keeps it."""
+
+    taken: bool = False
+
+    def state(self) -> dict[str, Tensor]:
+        """Return `taken` as a tensor."""
+        return {"taken": torch.tensor(self.taken)}
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Take what `state` returned."""
+        self.taken = bool(tensors["taken"])
+
+
+def at_last(
+    taught: Objective,
+    on_images: Objective,
+    fine_tune: float,
+    turn: Turn,
+    is_due: Callable[[int], bool] = lambda step: True,
+) -> Objective:
+    """Return an objective that becomes another one in the last part of the budget.
+
+    Parameters
+    ----------
+    taught, on_images : callable
+        The first, and the last.
+    fine_tune : float
+        The fraction of the budget, at its end, in which it may become the other.
+    turn : Turn
+        Whether it has; changed in place.
+    is_due : callable
+        Takes the number of a step in this part; returns whether the other may begin in it.
+    """
 
     def objective(step: int, fraction: float) -> tuple[Tensor, Metrics]:
-        if fraction < 1 - fine_tune:
+        if not turn.taken and fraction >= 1 - fine_tune:
+            turn.taken = is_due(step)
+        if not turn.taken:
             return taught(step, fraction)
         loss, metrics = on_images(step, fraction)
         return loss, {"stage": float(REAL), **metrics}

@@ -11,8 +11,8 @@ from ..fields.base import Renderable
 from ..fields.light_field import LightField, Reach, bordered_occupancy
 from ..jobs.budget import Budget
 from ..jobs.job import Job
-from ..train.loop import Training
-from .fine_tuning import at_last, pixels_to_learn
+from ..train.loop import Part, Training
+from .fine_tuning import Turn, at_last, pixels_to_learn
 from .lesson import Lesson, follow
 from .light_objective import LightObjective, LightOnImages, LightRecipe, hard_rays
 from .ray_source import RaySource
@@ -55,7 +55,11 @@ def teach_light_field(
     field = LightField(spec, bordered_occupancy(teacher.occupancy), reach(teacher, lesson.poses))
     field = field.to(teacher.device)
     hard = hard_rays(field.device) if recipe.hard_rays else None
-    training = Training.start(field, seed, parts={} if hard is None else {"hard_rays": hard})
+    turn = Turn()
+    parts: dict[str, Part] = {"turn": turn}
+    if hard is not None:
+        parts["hard_rays"] = hard
+    training = Training.start(field, seed, parts=parts)
     training.started = started
     training.resume(job)
     source = RaySource(lesson.local_poses, lesson.cameras(), field.device, seed)
@@ -64,12 +68,12 @@ def teach_light_field(
         steps = objective
         if pixels is not None and lesson.capture is not None:
             on_images = LightOnImages(training, pixels, lesson.capture.has_alpha)
-            steps = at_last(objective, on_images, lesson.fine_tune)
+            steps = at_last(objective, on_images, lesson.fine_tune, turn)
         figures = follow(training, steps, lesson, budget, job, until_psnr)
     return training, {
         "figures": figures,
         "rays": training.step * objective.batch,
-        "fine_tuned": pixels is not None,
+        "fine_tuned": turn.taken,
         "flops": field.flops(),
     }
 

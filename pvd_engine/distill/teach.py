@@ -10,7 +10,7 @@ from ..jobs.job import Job
 from ..train.batch_size import batch_size
 from ..train.loop import Training
 from .feature_match import match_features
-from .fine_tuning import FieldOnImages, at_last, pixels_to_learn
+from .fine_tuning import FieldOnImages, Turn, at_last, pixels_to_learn
 from .lesson import Lesson, follow
 from .objective import DistillObjective
 from .probe import visible_points
@@ -75,8 +75,8 @@ def teach(
         recipe.hard_poses,
         recipe.hard_rays,
     )
-    start = Start()
-    parts = {"start": start, **source.parts()}
+    start, turn = Start(), Turn()
+    parts = {"start": start, "turn": turn, **source.parts()}
     training = Training.start(student, seed, checkpoint, companion=features, parts=parts)
     training.started = started
     if not training.resume(job) and recipe.projection:
@@ -88,13 +88,13 @@ def teach(
         steps = objective
         if pixels is not None:
             on_images = FieldOnImages(training, teacher, pixels, batch)
-            steps = at_last(objective, on_images, lesson.fine_tune)
+            steps = at_last(objective, on_images, lesson.fine_tune, turn, on_images.is_due)
         figures = follow(training, steps, lesson, budget, job, until_psnr)
     return training, {
         "projected": start.projected,
         "figures": figures,
         "stages": [int(stage) for stage in objective.recipe.stages],
-        "fine_tuned": pixels is not None,
+        "fine_tuned": turn.taken,
     }
 
 

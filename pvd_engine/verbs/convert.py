@@ -159,9 +159,10 @@ class ConvertArguments(MakingArguments):
     ray_pool: Annotated[int, Between(1 << 10, 1 << 31)] = 1 << 20
     """Rays of the teacher that are kept at a time, 32 bytes each."""
 
-    fine_tune: Annotated[float, Between(0, 1), Shown("Fine-Tune")] = 0.15
-    """Fraction of the work, at its end, in which the field learns from the capture's images.
-    Not used where the source field is edited or merged; needs --capture."""
+    fine_tune: Annotated[float, Between(0, 1), Shown("Fine-Tune")] = 0.3
+    """Fraction of the work, at its end, in which the field may learn from the capture's images. It
+    begins when the field is nearer to the source field than that is to the images; light fields
+    begin at once. Not used where the source field is edited or merged; needs --capture."""
 
     report: Annotated[bool, Shown("Write Report")] = True
     """Measure the student when it is done, and write figures, pictures and curves next to its file.

@@ -218,7 +218,7 @@ def test_a_step_of_a_light_field_waits_for_nothing(steps, shared, tmp_path):
     found = steps(lambda: converted(source, ball, tmp_path, "light_field"))
     waits = [step.traffic.waits for step in found]
     assert all(not step.traffic.pageable for step in found)
-    images = range(int(STEPS * 0.85), STEPS - 1)
+    images = range(round(STEPS * (1 - ConvertArguments.fine_tune)), STEPS - 1)
     for number, counted in enumerate(waits[1:], start=1):
         limit = LIGHT_STEP
         if number in images:

@@ -3,10 +3,17 @@
 import json
 
 import pytest
+import torch
 from short_teachers import make_teachers, run_convert
 
-from pvd_engine.distill.fine_tuning import REAL
+from pvd_engine.data.readers import open_capture
+from pvd_engine.distill.fine_tuning import REAL, FieldOnImages
+from pvd_engine.fields.architectures import make_field
+from pvd_engine.fields.storage import load_field
 from pvd_engine.jobs.job import Job
+from pvd_engine.train.batch_size import BatchSize
+from pvd_engine.train.loop import Training
+from pvd_engine.train.pixels import PixelTable
 from pvd_engine.verbs import edit as apply
 from pvd_engine.verbs import eval as evaluate
 from pvd_engine.verbs.edit import EditArguments
@@ -53,7 +60,26 @@ def test_a_student_passes_its_teacher_by_the_images(folder, tmp_path):
     assert figures[0.5] > taught
 
 
-def test_the_last_part_of_the_work_is_on_images(folder, tmp_path):
+def test_a_student_that_is_far_from_its_teacher_goes_on_with_it(folder, tmp_path):
+    result = run_convert(folder, tmp_path, to="mlp", steps=20, fine_tune=0.5)
+    assert not result["fine_tuned"]
+
+
+def test_the_turn_comes_when_the_student_is_nearer_than_the_images(folder):
+    """The teacher itself, as its own student, is due; noise is not."""
+    device = torch.device("cpu")
+    teacher = load_field(folder / "hash.safetensors", device)
+    noise = make_field(teacher.header["architecture"], teacher.space)
+    with PixelTable.open(open_capture(folder / "ball").split("train"), device) as pixels:
+        for student, due in ((teacher, True), (noise, False)):
+            training = Training.start(student, seed=0)
+            on_images = FieldOnImages(training, teacher, pixels, BatchSize(1 << 10))
+            assert on_images.is_due(0) == due
+            assert not on_images.is_due(1), "it is looked at in some steps only"
+
+
+def test_the_last_part_of_the_work_is_on_images(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(FieldOnImages, "is_due", lambda self, step: True)
     run_convert(folder, tmp_path, to="hash", steps=40, fine_tune=0.25, report=True)
     report = json.loads((tmp_path / "student.report.json").read_text(encoding="utf-8"))
     stages = report["curves"]["stage"]
@@ -82,6 +108,13 @@ def test_without_a_capture_there_is_nothing_to_learn_from(folder, tmp_path):
     assert not result["fine_tuned"]
 
 
-def test_the_bridge_of_an_edit_is_not_fine_tuned_and_its_student_is(folder, tmp_path):
+def test_the_bridge_of_an_edit_is_not_fine_tuned_and_its_student_is(folder, tmp_path, monkeypatch):
+    taught = []
+
+    def is_due(self, step):
+        taught.append(type(self.training.field.encoder).__name__)
+        return True
+
+    monkeypatch.setattr(FieldOnImages, "is_due", is_due)
     result = run_convert(folder, tmp_path, steps=30, through="sparse_tensor", fine_tune=0.3)
-    assert result["fine_tuned"]
+    assert result["fine_tuned"] and taught == ["HashEncoder"]
