@@ -37,12 +37,12 @@ GUI_OUT ?= gui_output
 FUZZ_OUT ?= fuzz_output
 KILLS_OUT ?= kills_output
 
-# The capture that `make results` measures on, such as lego of NeRF-Synthetic at 200 x 200.
+# The capture that `make results` and `make test-gpu` measure on, such as lego of NeRF-Synthetic at 200 x 200.
 CAPTURE ?= lego
 RESULTS_OUT ?= results_output
 BENCH := $(ENGINE_PYTHON) -m pvd_engine bench
 
-.PHONY: demo test test-all test-engine test-blender test-blenders slow-tests test-gui fuzz kills results lint addon options setup clean
+.PHONY: demo test test-all test-engine test-blender test-blenders slow-tests test-gui test-gpu fuzz kills results lint addon options setup clean
 
 demo: setup  ## Make a capture, train, edit and convert it inside Blender; leaves a folder
 	PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) $(BLENDER_PYTHON) examples/demo.py --out $(OUT)
@@ -91,6 +91,16 @@ test-gui: setup addon
 	GUI_BLENDER="$(GUI_BLENDER)" GUI_RUN="$(GUI_RUN)" GUI_OUT="$(GUI_OUT)" \
 	ADD_ON_ZIP="$$(ls dist/*.zip)" PVD_ENGINE_PYTHON=$(ENGINE_PYTHON) \
 	  $(ENGINE_PYTHON) -m pytest -s tests/gui
+
+# On a machine with an NVIDIA GPU: kernels against their references, the engine's tests on CUDA, and
+# what the GPU reaches.
+test-gpu: $(ENGINE)/.ready
+	@$(ENGINE_PYTHON) -c "import sys, torch; torch.cuda.is_available() or sys.exit( \
+	  'make test-gpu needs an NVIDIA GPU, and a build of torch for CUDA (see TORCH_OPTIONS).')"
+	$(ENGINE_PYTHON) -m pvd_engine compile
+	$(ENGINE_PYTHON) -m pytest tests/engine/test_kernels_on_cuda.py
+	PVD_TEST_DEVICE=cuda $(ENGINE_PYTHON) -m pytest -n 4 --dist worksteal tests/engine $(QUICK)
+	$(BENCH) gpu $(CAPTURE) --budget 60s --out $(RESULTS_OUT)/gpu
 
 # Broken files for every reader, in processes that may not take much; ten minutes on two cores.
 fuzz: setup

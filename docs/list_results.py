@@ -72,7 +72,6 @@ def matrix(result: Result) -> str:
     teachers = result["teachers"]
 
     def row(start: str, to: str, record: Result, others: list[float]) -> list[str]:
-        peak = record["peak_memory"]
         numbers = [f"{value:.2f}" for value in others] or [""] * 3
         return [
             start,
@@ -82,7 +81,7 @@ def matrix(result: Result) -> str:
             *numbers,
             f"{record['steps']:,}",
             f"{record['size'] / 1e6:.2f}",
-            "" if peak is None else f"{peak / 1e6:.0f}",
+            _megabytes(record["peak_memory"]),
         ]
 
     rows = [row("images", f"`{name}`", record, []) for name, record in teachers.items()]
@@ -209,6 +208,27 @@ def step(result: Result) -> str:
     return whole + table("part|ms|% of the clock|of what the machine can do", rows)
 
 
+def gpu(result: Result) -> str:
+    """Return the tables of what a device reaches: of fields, and of kernels."""
+    rows = []
+    for row in result["fields"]:
+        test, rays = row["test"], row["rays_per_second"]
+        rows.append(
+            [
+                f"`{row['name']}`",
+                f"{row['budget']:g}",
+                f"{test['psnr']:.2f}",
+                f"{test['psnr_to_source']:.2f}" if "psnr_to_source" in test else "",
+                f"{row['steps']:,}",
+                "" if rays is None else f"{rays / 1e6:.2f}",
+                f"{1 / row['frame_seconds']:.2f}",
+                *(_megabytes(row[key]) for key in ("device_memory", "frame_memory")),
+            ]
+        )
+    head = "field|budget, s|PSNR|to teacher|steps|M rays/s|frames/s|memory, MB|of a frame"
+    return f"{table(head, rows)}\n{kernels(result)}"
+
+
 def cost(result: Result) -> str:
     """Return the table of the axes, each with its ends and exponents."""
     rows = []
@@ -276,7 +296,19 @@ def merge(distances: dict[str, Result]) -> str:
 
 FORMATS: dict[str, Callable[[Result], str]] = {
     form.__name__: form
-    for form in (matrix, budgets, speed, ablation, head_start, frames, kernels, step, cost, metrics)
+    for form in (
+        matrix,
+        budgets,
+        speed,
+        ablation,
+        head_start,
+        frames,
+        kernels,
+        step,
+        cost,
+        gpu,
+        metrics,
+    )
 }
 """Functions that make the table, by the name of the JSON file: that of the benchmark."""
 
@@ -327,6 +359,11 @@ def copy_pictures(folder: Path) -> None:
     for name, (file, shown, _) in PICTURES.items():
         if (folder / name / file).is_file():
             shutil.copyfile(folder / name / file, IMAGES / shown)
+
+
+def _megabytes(count: int | None) -> str:
+    """Return bytes as megabytes; nothing where they are unknown."""
+    return "" if count is None else f"{count / 1e6:.0f}"
 
 
 def _part(fraction: float) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -107,17 +107,20 @@ def run(
 
 def format_table(result: dict[str, Any]) -> str:
     """Return the result of `run` as lines of text: millions of units per second, and the ratio."""
-    lines = [
-        f"{result['name']}, {result['threads']} threads, {result['points']} points",
-        f"{'kernel':<34}{'fast':>9}{'other':>9}{'ratio':>8}  unit, other",
-    ]
-    for row in result["kernels"]:
+    head = f"{result['name']}, {result['threads']} threads, {result['points']} points"
+    return "\n".join([head, *format_rows(result["kernels"])])
+
+
+def format_rows(contests: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the contests of `run` as lines of text."""
+    lines = [f"{'kernel':<34}{'fast':>9}{'other':>9}{'ratio':>8}  unit, other"]
+    for row in contests:
         fast, other = row["fast_per_second"] / 1e6, row["other_per_second"] / 1e6
         lines.append(
             f"{row['name']:<34}{fast:>9.3f}{other:>9.3f}{row['ratio']:>7.1f}x"
             f"  M {row['unit']}/s, {row['rival']}"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def _measure(contest: Contest, device: torch.device) -> dict[str, Any]:

@@ -139,8 +139,9 @@ def make_and_measure(
     Returns
     -------
     dict
-        ``steps`` and ``seconds`` of the optimisation, ``process_seconds`` and ``peak_memory``
-        (bytes, or None) of the whole process, ``size`` of the file in bytes, and for each split
+        ``steps`` and ``seconds`` of the optimisation, ``device_memory``, the most bytes that it
+        held on a GPU (or None), ``process_seconds`` and ``peak_memory`` (bytes, or None) of the
+        whole process, ``size`` of the file in bytes, and for each split
         what `measure` gives; a student is compared with its teacher on the test split.
 
     Raises
@@ -175,6 +176,7 @@ def _made(arguments: TrainArguments | ConvertArguments, job: Job) -> dict[str, A
     return {
         "steps": provenance["steps"],
         "seconds": provenance["seconds"],
+        "device_memory": provenance["device_memory"],
         "size": arguments.out.stat().st_size,
         **json.loads(kept.read_text(encoding="utf-8")),
     }

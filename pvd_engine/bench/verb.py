@@ -36,15 +36,18 @@ class BenchArguments(ComputingArguments):
     itself at half the size. ablation: a conversion with one part of the method changed at a time.
     speed: how soon a student is as good as training from scratch. head_start: how much sooner
     grids and factors arrive that start from a direct projection. frames: seconds for one picture
-    of 800 x 800 of a plain NeRF, of every architecture and of light fields. All but the first need
-    CAPTURE and --out; fields that are in the output folder already are not made again. The result
-    is the JSON file there that is called as the benchmark.
+    of 800 x 800 of a plain NeRF, of every architecture and of light fields. gpu: what a device
+    reaches in kernels, training, conversions, a light field, pictures and memory, in less than 8
+    minutes with a budget of 60s. All but the first need CAPTURE and --out; fields that are in the
+    output folder already are not made again. The result is the JSON file there that is called as
+    the benchmark.
 
     Example: pvd bench kernels
     Example: pvd bench step lego --budget 30s --out step
     Example: pvd bench cost lego --out cost
     Example: pvd bench budgets lego --budget 120s --out budgets
     Example: pvd bench matrix lego --budget 60s --out bench
+    Example: pvd bench gpu lego --budget 60s --out gpu
     Example: pvd bench ablation lego --budget 30s --seeds 3 --out ablation
     """
 
@@ -59,6 +62,7 @@ class BenchArguments(ComputingArguments):
             "speed",
             "head_start",
             "frames",
+            "gpu",
         ]
     ]
     """The benchmark to run."""
@@ -147,7 +151,7 @@ def command(arguments: BenchArguments) -> str:
 def _measures(arguments: BenchArguments, job: Job) -> dict[str, Any]:
     """Return the result of a benchmark of its own kind."""
     from ..fields.registry import RADIANCE_FIELDS
-    from . import ablation, budgets, cost, frames, head_start, matrix, speed, step
+    from . import ablation, budgets, cost, frames, gpu, head_start, matrix, speed, step
 
     what = arguments.what
     if what == "kernels":
@@ -160,6 +164,8 @@ def _measures(arguments: BenchArguments, job: Job) -> dict[str, Any]:
         work = partial(matrix.run, plan, sources, targets)
     elif what == "frames":
         work = partial(frames.run, plan)
+    elif what == "gpu":
+        work = partial(gpu.run, plan)
     elif what == "cost":
         work = partial(cost.run, plan)
     elif what == "budgets":

@@ -71,6 +71,23 @@ def _processor_name() -> str:
     return found[1] if found else platform.processor() or platform.machine()
 
 
+def forget_peak_memory(device: "torch.device") -> None:
+    """Let `peak_memory` count from now on."""
+    import torch
+
+    forget = getattr(getattr(torch, device.type, None), "reset_peak_memory_stats", None)
+    if forget is not None:
+        forget(device)
+
+
+def peak_memory(device: "torch.device") -> int | None:
+    """Return the most bytes that this process held on an accelerator; None where it is unknown."""
+    import torch
+
+    most = getattr(getattr(torch, device.type, None), "max_memory_allocated", None)
+    return None if most is None else most(device)
+
+
 def device_memory(device: "torch.device") -> int | None:
     """Return the bytes of a device's memory, or None where the system does not say."""
     import torch

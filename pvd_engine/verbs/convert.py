@@ -222,7 +222,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     from ..fields.header import read_header
     from ..fields.registry import LIGHT_FIELD
     from ..fields.storage import content_hash, load_field, save_field
-    from ..jobs.device import choose_device
+    from ..jobs.device import choose_device, peak_memory
     from ..measure.report import alteration
 
     device = choose_device(arguments.device)
@@ -266,6 +266,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
         "steps": training.step,
         "seconds": round(training.elapsed, 1),
         "device": str(device),
+        "device_memory": peak_memory(device),
         "viewpoints": lesson.poses.to_json(),
         **({} if capture is None else {"downscale": capture.downscale, **linear_light(capture)}),
         **report,

@@ -107,7 +107,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     from ..data.readers import require_trainable
     from ..fields.architectures import architecture, default_preset, make_field
     from ..fields.storage import save_field
-    from ..jobs.device import choose_device
+    from ..jobs.device import choose_device, peak_memory
     from ..space.maps import map_around
     from ..train.from_images import train_from_images
     from ..train.loop import Training
@@ -139,6 +139,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
         "steps": training.step,
         "seconds": round(training.elapsed, 1),
         "device": str(device),
+        "device_memory": peak_memory(device),
         "figures": figures,
         "viewpoints": PoseDistribution.from_cameras(
             [view.camera for view in capture.split("train")]

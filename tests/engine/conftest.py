@@ -21,6 +21,11 @@ import torch  # noqa: E402, after the settings that must be made before it is lo
 from tiny_fields import tiny_fields  # noqa: E402
 
 from pvd_engine.cli import main  # noqa: E402
+from pvd_engine.jobs import device  # noqa: E402
+from pvd_engine.jobs.device import choose_device  # noqa: E402
+
+DEVICE_VARIABLE = "PVD_TEST_DEVICE"
+"""Environment variable: the device, such as cuda, that verbs compute on in tests for the CPU."""
 
 BEFORE = pytest.StashKey[dict[str, object]]()
 
@@ -38,6 +43,19 @@ def shared(tmp_path_factory):
     """The folder of what is made once for all processes that run tests."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session", autouse=True)
+def on_the_chosen_device():
+    """Let verbs compute on the device of `DEVICE_VARIABLE`, whatever device a test names."""
+    name = os.environ.get(DEVICE_VARIABLE)
+    if name is None:
+        yield
+        return
+    chosen = choose_device(name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "choose_device", lambda asked: chosen)
+        yield
 
 
 @pytest.fixture

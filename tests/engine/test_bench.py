@@ -14,7 +14,7 @@ from stopping_job import StoppingJob
 from tiny_fields import tiny_fields
 
 from docs import list_results
-from pvd_engine.bench import ablation, budgets, frames, plain_nerf, plan, speed
+from pvd_engine.bench import ablation, budgets, frames, gpu, plain_nerf, plan, speed
 from pvd_engine.bench import verb as bench
 from pvd_engine.bench.child import ChildRun, peak_memory, run_child
 from pvd_engine.bench.matrix import format_table
@@ -268,6 +268,29 @@ def test_frames_times_every_architecture(capture, tmp_path, monkeypatch):
     assert result["ratios"][frames.PLAIN] == 1.0
     page = list_results.made(tmp_path / "out")
     assert page.count("\n| ") == 2 + len(result["seconds"])
+
+
+@pytest.mark.usefixtures("no_processes")
+def test_gpu_measures_kernels_fields_and_frames(capture, tmp_path, monkeypatch):
+    monkeypatch.setattr(frames, "SIDE", 20)
+    monkeypatch.setattr(gpu, "SIDE", 20)
+    monkeypatch.setattr(gpu, "POINTS", {"cpu": 64})
+    monkeypatch.setattr(gpu, "TURNS", 2)
+    arguments = BenchArguments(
+        what="gpu", capture=capture, out=tmp_path / "out", budget="1.2s", device="cpu"
+    )
+    result = bench.run(arguments, Job(tmp_path / "job"))
+    rows = {row["name"]: row for row in result["fields"]}
+    assert list(rows) == ["hash-12", "hash-6", "hash-2", *gpu.STUDENTS, "light_field small"]
+    assert [rows[name]["budget"] for name in ("hash-12", "hash-6", "vm")] == [0.1, 0.2, 1.2]
+    light = rows["light_field small"]
+    assert light["rays_per_second"] == pytest.approx(light["steps"] * 512 / light["seconds"])
+    assert all(row["frame_seconds"] > 0 and row["test"]["psnr"] > 5 for row in rows.values())
+    assert all(row["device_memory"] is None for row in rows.values()), "a CPU has no such memory"
+    assert {"products", "reads", "additions", "copies"} <= set(result["ceilings"])
+    assert len(result["kernels"]) > 5
+    page = list_results.made(tmp_path / "out")
+    assert page.count("\n| ") == 2 + len(rows) + 2 + len(result["kernels"])
 
 
 @pytest.mark.usefixtures("no_processes")
