@@ -16,6 +16,7 @@ from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from types import ModuleType
 from unittest.mock import patch
 
 import torch
@@ -327,7 +328,7 @@ def as_on_a_device() -> Iterator[Traffic]:
         yield traffic
 
 
-def kernel_references() -> dict[str, object]:
+def kernel_references() -> dict[str, ModuleType]:
     """Return the module of each kernel's reference in plain torch, by the kernel's name."""
     found = {}
     for entry in iter_modules(kernels.__path__):

@@ -31,7 +31,7 @@ from tiny_fields import tiny_fields
 from pvd_engine.data.capture import Camera
 from pvd_engine.data.formats.cameras_json import camera_to_dict
 from pvd_engine.data.geometry.poses import look_at
-from pvd_engine.distill import light_objective
+from pvd_engine.distill import light_objective, projection
 from pvd_engine.distill.fine_tuning import FieldOnImages
 from pvd_engine.distill.light_objective import LightObjective, LightOnImages
 from pvd_engine.distill.objective import DistillObjective
@@ -152,7 +152,7 @@ TRAINING = {
     "mlp": Stated(2, 3),
     "vm": Stated(2, 3, refining=6),
     "sparse_tensor": Stated(2, 3, refining=4),
-    "hash+vm": Stated(2, 3, refining=6),
+    "hash+cp": Stated(2, 3, refining=6),
 }
 """Waits of training: for the samples after the march, for the visible ones; the losses."""
 
@@ -239,7 +239,8 @@ def converted(source, ball, tmp_path, to):
         preset="small",
         report=False,
     )
-    with tiny_fields():
+    few = {"STEPS": 4, "DECODER_STEPS": 4}
+    with tiny_fields(), patch.multiple(projection, **few):
         return convert.run(arguments, Job(tmp_path / "job"))
 
 
