@@ -37,6 +37,8 @@ class Plan:
     seed : int
         Seed, the first where there are several.
     device : str
+    memory : float, optional
+        Bound of the memory of each process, GB.
     """
 
     what: str
@@ -45,6 +47,7 @@ class Plan:
     budget: str
     seed: int
     device: str
+    memory: float | None = None
 
     def claim_folder(self) -> None:
         """Make the folder this plan's own.
@@ -102,23 +105,30 @@ class Plan:
 
     def training(self, arch: str, name: str, **options: Any) -> TrainArguments:
         """Return the training of a field from the images; options replace the plan's own."""
-        options = {"budget": self.budget, "seed": self.seed} | options
         return TrainArguments(
-            capture=self.capture, arch=arch, out=self.field(name), device=self.device, **options
+            capture=self.capture, arch=arch, out=self.field(name), **self._common | options
         )
 
     def conversion(self, teacher: str, to: str, name: str, **options: Any) -> ConvertArguments:
         """Return the conversion of a field that was made before; options replace the plan's own."""
-        options = {"budget": self.budget, "seed": self.seed} | options
         return ConvertArguments(
             field=self.field(teacher),
             to=to,
             out=self.field(name),
             capture=self.capture,
             report=False,
-            device=self.device,
-            **options,
+            **self._common | options,
         )
+
+    @property
+    def _common(self) -> dict[str, Any]:
+        """Options of all fields."""
+        return {
+            "budget": self.budget,
+            "seed": self.seed,
+            "device": self.device,
+            "memory": self.memory,
+        }
 
 
 def make_and_measure(

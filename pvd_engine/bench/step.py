@@ -99,7 +99,7 @@ def run(plan: Plan, arch: str, trace: bool, job: Job) -> dict[str, Any]:
     training = Training.start(make_field(spec, space).to(device), plan.seed)
     budget = Budget.parse(plan.budget, None)
     train_from_images(training, capture, budget, job)
-    batch = batch_size(device, budget, training.field.cpu_samples)
+    batch = batch_size(training.field, budget, training.field.cpu_samples)
     with PixelTable.open(capture.split("train"), device, seed=plan.seed) as pixels:
         objective = ImageObjective(training, pixels, batch)
         _steps(training, objective)  # the first are slower

@@ -219,6 +219,7 @@ def _plan(arguments: BenchArguments) -> "Plan":
         budget=arguments.budget,
         seed=arguments.seed,
         device=choose_device(arguments.device).type,
+        memory=arguments.memory,
     )
 
 

@@ -1,11 +1,9 @@
 """The lesson of a student: its teacher, the cameras that render it, and the recipe."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from ..data.capture import Camera, Capture, View
 from ..data.geometry.poses import PoseDistribution
@@ -20,9 +18,8 @@ from ..render.render import render_image
 from ..space.rays import CameraBatch
 from ..train.ending import Ending
 from ..train.goal import Goal
-from ..train.loop import Training, optimise
+from ..train.loop import Objective, Training, optimise
 from ..train.preview import Preview, preview_views
-from ..train.readings import Metrics
 from .recipe import Recipe
 
 
@@ -89,7 +86,7 @@ def require_density(teacher: Field) -> None:
 
 def follow(
     training: Training,
-    objective: Callable[[int, float], tuple[Tensor, Metrics]],
+    objective: Objective,
     lesson: Lesson,
     budget: Budget,
     job: Job,

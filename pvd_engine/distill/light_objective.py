@@ -10,6 +10,7 @@ from ..errors import UserError
 from ..fields.base import Renderable
 from ..fields.light_field import LightField
 from ..jobs.device import processor
+from ..kernels.workload import STEP_SAMPLES, learning_bytes, workload
 from ..space.rays import Rays
 from ..train.loop import Training
 from ..train.pixels import PixelTable
@@ -109,8 +110,15 @@ class LightObjective:
         self.recipe = recipe
         self.hard = hard
         self.pool = RayPool(recipe.pool, training.field.device)
-        self.batch = BATCH[processor(training.field.device.type)]
+        self.load = workload(training.field.device)
+        fitting = self.load.most(STEP_SAMPLES, learning_bytes(training.field))
+        self.most = min(BATCH[processor(training.field.device.type)], fitting)
         self.since = time.monotonic()
+
+    @property
+    def batch(self) -> int:
+        """Rays of a step without the hard ones; fewer after memory ran out."""
+        return max(int(self.most * self.load.scale), 1)
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, Metrics]:
         """Return the loss of one batch of rays, and its error, the stage and rays per second."""

@@ -17,6 +17,7 @@ from ..fields.decoders import spherical_harmonics
 from ..fields.encoders.base import ParameterGroup
 from ..fields.radiance_field import RadianceField
 from ..kernels.widest import widest
+from ..kernels.workload import POINTS, concatenated
 from ..train.loop import FINAL_RATE
 from ..train.optimizer import FieldOptimizer
 from .probe import visible_points
@@ -49,8 +50,8 @@ BARE_DEGREE = 1
 LOGIT_LIMIT = 6.0
 """Largest absolute logit of a colour; colours nearer to 0 or 1 are limited to it."""
 
-AT_ONCE = 1 << 16
-"""Points whose features are evaluated at a time; bounds the memory."""
+POINT_WEIGHT = 2
+"""What a point counts for in a portion: its least squares take memory, too."""
 
 
 @dataclass
@@ -237,7 +238,11 @@ class ProjectedFeatures:
     @torch.no_grad()
     def __call__(self, points: Tensor) -> Tensor:
         """Return features (N, width) at points (N, 3), dataset frame."""
-        return torch.cat([self._portion(part) for part in points.split(AT_ONCE)])
+
+        def part(of: slice) -> Tensor:
+            return self._portion(points[of])
+
+        return concatenated(points.device, POINTS, len(points), part, POINT_WEIGHT)
 
     def _portion(self, points: Tensor) -> Tensor:
         rest = self._readable(points, self.teacher.features(points))

@@ -82,7 +82,7 @@ def teach(
     if not training.resume(job) and recipe.projection:
         start.projected = begin_projected(training, lesson, budget)
     teacher.requires_grad_(False)
-    batch = batch_size(student.device, budget, CPU_SAMPLES)
+    batch = batch_size(student, budget, CPU_SAMPLES)
     objective = DistillObjective(training, teacher, source, recipe, features, batch)
     with pixels_to_learn(lesson, training, budget, job) as pixels:
         steps = objective

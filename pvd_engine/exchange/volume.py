@@ -22,6 +22,7 @@ from ..errors import UserError
 from ..fields.base import Field
 from ..files.npz import write_npz
 from ..kernels.widest import widest, widest_dtype
+from ..kernels.workload import POINTS, concatenated, in_portions
 
 DROPPED_OPACITY = 0.01
 """Largest opacity that a ray along an axis may lose when thin cells become exactly empty."""
@@ -38,8 +39,8 @@ HIDDEN_WEIGHT = 1e-4
 OPAQUE = 20.0
 """Largest optical thickness; it hides all behind it, and more would cost precision in sums."""
 
-POINTS_AT_ONCE = 1 << 17
-"""Points that are evaluated at a time; bounds the memory."""
+COLOR_WEIGHT = 4
+"""Points that a cell counts for in a portion where its colours from all sides are evaluated."""
 
 LINEAR_TO_SRGB_CUT = 0.0031308
 """Linear value below which the sRGB transfer function is a straight line."""
@@ -199,16 +200,16 @@ def occupied_cells(field: Field, layout: Layout) -> Tensor:
     limit = occupancy.resolution
     device = occupancy.box.device
     low_corner = torch.tensor(layout.low, dtype=widest_dtype(device), device=device)
-    found = []
-    total = math.prod(layout.shape)
-    for start in range(0, total, POINTS_AT_ONCE):
-        part = torch.arange(start, min(start + POINTS_AT_ONCE, total), device=device)
+
+    def meeting(cells: slice) -> Tensor:
+        part = torch.arange(cells.start, cells.stop, device=device)
         corner = low_corner + layout.index(part) * layout.cell
         low, high = occupancy.space.grid_bounds(corner, corner + layout.cell)
         first = (low * limit - 1e-3).floor().long().clamp(0, limit)
         last = (high * limit + 1e-3).ceil().long().clamp(0, limit)
-        found.append(part[count_in_blocks(table, first, last) > 0])
-    return torch.cat(found)
+        return part[count_in_blocks(table, first, last) > 0]
+
+    return concatenated(device, POINTS, math.prod(layout.shape), meeting)
 
 
 def sample_density(
@@ -238,10 +239,9 @@ def sample_density(
     offsets = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(-1, 3)
     density = torch.zeros(len(cells), device=cells.device)
     peak = torch.full((len(cells), 3), 0.5, device=cells.device)
-    rows = max(1, POINTS_AT_ONCE // len(offsets))
-    for start in range(0, len(cells), rows):
-        report(start / len(cells))
-        part = slice(start, start + rows)
+
+    def sample(part: slice) -> None:
+        report(part.start / len(cells))
         points = layout.points(cells[part], offsets[None]).view(-1, 3)
         values = torch.zeros(len(points), device=cells.device)
         occupied = field.occupancy.contains(points).nonzero().view(-1)
@@ -251,6 +251,9 @@ def sample_density(
         values = values.view(-1, len(offsets))
         density[part] = values.mean(dim=1)
         peak[part] = offsets[values.argmax(dim=1)]
+
+    for _ in in_portions(cells.device, POINTS, len(cells), sample, weight=len(offsets)):
+        pass
     return density, peak
 
 
@@ -266,15 +269,19 @@ def sample_color(
     weights = visibility(density, layout.cell, cells) + HIDDEN_WEIGHT
     weights = weights / weights.sum(dim=1, keepdim=True)
     color = torch.zeros((len(cells), 3), device=cells.device)
-    rows = POINTS_AT_ONCE // 4
-    for start in range(0, len(cells), rows):
-        report(start / len(cells))
-        part = slice(start, start + rows)
+
+    def sample(part: slice) -> None:
+        report(part.start / len(cells))
         points = layout.points(cells[part], peak[part, None]).view(-1, 3)
         features = field.features(points)
+        total = torch.zeros((len(points), 3), device=points.device)
         for view, direction in enumerate(axis_directions(points.device)):
             seen = field.decode(points, direction.expand_as(points), features)[1]
-            color[part] += weights[part, view, None] * seen
+            total += weights[part, view, None] * seen
+        color[part] = total
+
+    for _ in in_portions(cells.device, POINTS, len(cells), sample, COLOR_WEIGHT):
+        pass
     color = color.clamp(0, 1)
     return linear_to_srgb(color) if field.header.get("color_space") == "linear" else color
 

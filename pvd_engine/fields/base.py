@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..kernels.compositing import Composited, composite, transmittance
 from ..kernels.marching import PackedSamples, select
+from ..kernels.workload import MARCHED, POINTS, workload
 from ..space.occupancy import OccupancyGrid
 from ..space.rays import Rays, sample_positions
 from ..space.space_map import SpaceMap
@@ -25,12 +26,6 @@ HIDDEN = 1e-6
 
 TRAINING_HIDDEN = 1e-2
 """Transmittance below which a sample counts as hidden in training, where weak samples cost time."""
-
-SAMPLES_AT_ONCE = 1 << 24
-"""Samples of rays that are marched at a time, if each took as many as fit in the cube."""
-
-POINTS_AT_ONCE = 1 << 17
-"""Points that a field evaluates at a time without gradients; bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +217,7 @@ class Field(Renderable):
     def render(self, rays: Rays) -> RayColors:
         """March through occupied cells and composite from front to back."""
         steps = 2 * math.sqrt(3) * self.space.half_side / self.step
-        portion = max(int(SAMPLES_AT_ONCE / steps), 1)
+        portion = max(int(workload(self.device).at_once(MARCHED) / steps), 1)
         parts = [
             self._rendered(Rays(origins, directions))
             for origins, directions in zip(*(part.split(portion) for part in rays), strict=True)
@@ -271,7 +266,8 @@ class Field(Renderable):
         if len(samples.t) == 0:
             return Visible(samples, None)
         points, _ = sample_positions(rays, samples)
-        glances = [self.glance(part) for part in points.split(POINTS_AT_ONCE)]
+        at_once = workload(self.device).at_once(POINTS)
+        glances = [self.glance(part) for part in points.split(at_once)]
         density = torch.cat([density for density, _ in glances])
         visible = (transmittance(density, samples, self.step) > hidden).nonzero().view(-1)
         parts = [known for _, known in glances if known is not None]
@@ -282,7 +278,8 @@ class Field(Renderable):
 
     def _shaded(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """Return what `forward` returns, evaluated in portions."""
-        portions = zip(points.split(POINTS_AT_ONCE), directions.split(POINTS_AT_ONCE), strict=True)
+        at_once = workload(self.device).at_once(POINTS)
+        portions = zip(points.split(at_once), directions.split(at_once), strict=True)
         density, color = zip(*(self(*portion) for portion in portions), strict=True)
         return torch.cat(density), torch.cat(color)
 

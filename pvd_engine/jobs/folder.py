@@ -12,6 +12,9 @@ from .arguments_json import from_json, to_json, with_absolute_paths
 from .job import CHECKPOINTS, EVENTS, INPUTS, LOG, PREVIEWS, REQUEST, RESULT, read_object
 from .verb import Verb, Verbs
 
+MAY_DIFFER = ("device", "memory")
+"""Arguments that may be others when a job resumes: what it computes with, not what."""
+
 _REQUEST_KEYS = {"verb", "arguments", "protocol", "engine"}
 
 
@@ -72,8 +75,8 @@ def start_or_resume(folder: Path, request: Request, restart: bool) -> bool:
     """Prepare a folder for a request from the command line; return True when it resumes a job.
 
     An unfinished job (it has checkpoints and no result, or was cancelled or failed) resumes when
-    the request is the same; the device may differ. In all other cases the job starts again, and
-    the folder's content is replaced.
+    the request is the same; device and memory may differ. In all other cases the job starts again,
+    and the folder's content is replaced.
 
     Raises
     ------
@@ -135,6 +138,6 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
     before = old.get("arguments")
     before = before if isinstance(before, dict) else {}
     for name, value in new["arguments"].items():
-        if name != "device" and before.get(name) != value:
+        if name not in MAY_DIFFER and before.get(name) != value:
             return f"'{name}' ({before.get(name)} there, {value} now)"
     return None

@@ -9,7 +9,9 @@ from typing import Any
 
 from ..errors import Cancelled, UserError
 from ..files.atomic import is_disk_full, require_writable, write_json
+from ..kernels.out_of_memory import OUT_OF_MEMORY, is_out_of_memory
 from .cancel import EXIT_CANCELLED, Cancellation
+from .device import choose_device
 from .events import Listener
 from .folder import Request, begin, drop_checkpoints
 from .hello import hello
@@ -93,7 +95,8 @@ def run_request(
         try:
             job.emit("hello", **hello(getattr(request.arguments, "device", None)))
             _check_output(request)
-            outputs = request.verb.run(request.arguments, job)
+            with _bounded(request):
+                outputs = request.verb.run(request.arguments, job)
             outcome = Outcome("done", outputs, job.metrics)
         except (Cancelled, KeyboardInterrupt):
             outcome = Outcome("cancelled", metrics=job.metrics)
@@ -168,6 +171,16 @@ def _finish(job: Job, outcome: Outcome) -> None:
         write_json(job.folder / RESULT, outcome.to_json())
 
 
+def _bounded(request: Request) -> contextlib.AbstractContextManager[object]:
+    """Return a context in which a verb's portions fit the memory of the device that it names."""
+    name = getattr(request.arguments, "device", None)
+    if name is None:
+        return contextlib.nullcontext()
+    from ..kernels.workload import bounded
+
+    return bounded(choose_device(name), getattr(request.arguments, "memory", None))
+
+
 def _check_output(request: Request) -> None:
     """Raise UserError before the work when its output cannot be written."""
     out = getattr(request.arguments, "out", None)
@@ -203,8 +216,8 @@ def _sentence(error: Exception) -> str | None:
         return str(error)
     if is_disk_full(error):
         return "The disk is full; free some space and run the same command again."
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "There is not enough memory; choose --preset small, or close other programs."
+    if is_out_of_memory(error):
+        return OUT_OF_MEMORY
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("pvd_engine"):
         return f"The library '{error.name}' is missing; install the engine's environment again."
     if isinstance(error, OSError) and error.filename is not None:

@@ -77,6 +77,11 @@ class BufferPool:
             excess -= block.memory.nbytes
             self._blocks.remove(block)
 
+    def release(self) -> None:
+        """Forget all memory that is not in use."""
+        with self._lock:
+            self._blocks = [block for block in self._blocks if block.lent() is not None]
+
     @property
     def held(self) -> int:
         """Number of bytes of all blocks, used and unused."""

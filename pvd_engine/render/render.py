@@ -8,10 +8,8 @@ import torch
 
 from ..data.capture import Camera
 from ..fields.base import Renderable
+from ..kernels.workload import PICTURE_RAYS, in_portions
 from ..space.rays import CameraBatch, generate_rays, image_pixels
-
-RAYS_AT_ONCE = 1 << 14
-"""Rays of an image that are rendered at a time; bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +68,18 @@ def render_image(
     """
     cameras = CameraBatch.from_cameras([camera], field.device, field.space.origin)
     pixels = image_pixels(camera.width, camera.height, field.device)
-    parts = []
-    for start in range(0, len(pixels), RAYS_AT_ONCE):
-        part = pixels[start : start + RAYS_AT_ONCE]
-        index = torch.zeros(len(part), dtype=torch.int64, device=field.device)
-        rays = generate_rays(cameras, index, part)
-        seen = field.render(rays)
-        parts.append(torch.cat((seen.color, seen.alpha[:, None], seen.depth[:, None]), dim=1))
+
+    def rendered(part: slice) -> torch.Tensor:
+        index = torch.zeros(len(pixels[part]), dtype=torch.int64, device=field.device)
+        seen = field.render(generate_rays(cameras, index, pixels[part]))
+        return torch.cat((seen.color, seen.alpha[:, None], seen.depth[:, None]), dim=1)
+
+    parts, done = [], 0
+    for part in in_portions(field.device, PICTURE_RAYS, len(pixels), rendered):
+        parts.append(part)
+        done += len(part)
         if progress is not None:
-            progress((start + len(part)) / len(pixels))
+            progress(done / len(pixels))
     image = torch.cat(parts).view(camera.height, camera.width, 5).cpu().numpy()
     alpha = image[..., 3]
     return RenderedImage(image[..., :3], alpha, image[..., 4] / np.maximum(alpha, 1e-6))

@@ -32,6 +32,7 @@ from ..errors import Cancelled, UserError
 from ..fields.base import Renderable
 from ..fields.storage import load_any_field
 from ..files.atomic import write_atomic
+from ..kernels.out_of_memory import OUT_OF_MEMORY, is_out_of_memory
 from .region import outside_warnings, views_outside
 from .render import render_image
 
@@ -157,6 +158,8 @@ def _reply(request: Any, inbox: Inbox, shelf: Shelf) -> Reply:
     except UserError as error:
         return {"type": "failed", "id": number, "message": str(error)}
     except Exception as error:
+        if is_out_of_memory(error):
+            return {"type": "failed", "id": number, "message": OUT_OF_MEMORY}
         log.exception("request %s", number)
         return {
             "type": "failed",

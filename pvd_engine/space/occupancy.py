@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..jobs.device import processor
 from ..kernels.transfer import upload
 from ..kernels.widest import widest
+from ..kernels.workload import POINTS, concatenated, in_portions, workload
 from .space_map import SpaceMap
 
 DECAY = 0.95
@@ -22,11 +23,10 @@ DECAY = 0.95
 MAX_THRESHOLD = 0.01
 """Largest optical thickness of one step that still counts as empty."""
 
-CHUNK = 1 << 16
-"""Points of one query of density, upper bound."""
+CELL_WEIGHT, TIMED_CELL_WEIGHT = 2, {"cpu": 16, "gpu": 4}
+"""Points that a cell counts for in a portion: it brings its number and its offsets; where the time
+is limited, portions are smaller, since it is checked between them, by device."""
 
-CELLS_BETWEEN_TIMES = {"cpu": 1 << 13, "gpu": 1 << 19}
-"""Cells that are sampled between two checks of the time, where it is limited, by device."""
 
 
 class OccupancyGrid(nn.Module):
@@ -135,9 +135,11 @@ class OccupancyGrid(nn.Module):
         values = self.values.view(-1)
         offsets = torch.rand((len(cells), 3), generator=generator, device=self.box.device)
         points = self.points_in_cells(cells, offsets)
-        thickness = torch.cat(
-            [self._thickness(log_density, part, step) for part in points.split(CHUNK)]
-        )
+
+        def sampled(part: slice) -> Tensor:
+            return self._thickness(log_density, points[part], step)
+
+        thickness = concatenated(points.device, POINTS, len(points), sampled, CELL_WEIGHT)
         old = values[cells]
         unseen = old < 0
         values[cells] = torch.where(unseen, old, old * DECAY)
@@ -211,19 +213,22 @@ class OccupancyGrid(nn.Module):
         deadline : float
             Value of the monotonic clock at which to stop.
         """
-        on_cpu = self.box.device.type == "cpu"
-        candidates = self._candidates()
-        at_once = CHUNK if on_cpu else max(len(candidates), 1)
+        candidates, weight = self._candidates(), CELL_WEIGHT
         kept = (self.binary.bool() & (self.values >= 0)).view(-1)
         if deadline < math.inf:
             candidates = torch.cat((candidates[kept[candidates]], candidates[~kept[candidates]]))
-            at_once = self._cells_between_times
+            weight = self._timed_weight
         peak = torch.zeros(self.resolution**3, device=self.box.device)
-        for cells in candidates.split(at_once):
+
+        def sample(part: slice) -> bool:
             if time.monotonic() > deadline:
-                break
+                return False
+            cells = candidates[part]
             peak[cells] = self._peaks(log_density, cells, step)
             kept[cells] = False
+            return True
+
+        all(in_portions(peak.device, POINTS, len(candidates), sample, weight))
         self.values.copy_(torch.where(self.values < 0, self.values, peak.view_as(self.values)))
         self.refresh()
         self.binary.view(-1)[kept] = 1
@@ -232,7 +237,8 @@ class OccupancyGrid(nn.Module):
     def rebuild_seconds(self, log_density: Callable[[Tensor], Tensor], step: float) -> float:
         """Return about the time that `rebuild` takes, measured on a part of its cells."""
         candidates = self._candidates()
-        part = candidates[:: len(candidates) // self._cells_between_times + 1]
+        measured = workload(self.box.device).at_once(POINTS) // self._timed_weight
+        part = candidates[:: len(candidates) // max(measured, 1) + 1]
         if len(part) == 0:
             return 0.0
         start = time.monotonic()
@@ -240,8 +246,8 @@ class OccupancyGrid(nn.Module):
         return (time.monotonic() - start) * len(candidates) / len(part)
 
     @property
-    def _cells_between_times(self) -> int:
-        return CELLS_BETWEEN_TIMES[processor(self.box.device.type)]
+    def _timed_weight(self) -> int:
+        return TIMED_CELL_WEIGHT[processor(self.box.device.type)]
 
     def _candidates(self) -> Tensor:
         """Return the flat cells (N,), ascending, that are occupied or have occupied neighbours."""
@@ -253,10 +259,11 @@ class OccupancyGrid(nn.Module):
         peak = torch.zeros(len(cells), device=cells.device)
         sobol = torch.quasirandom.SobolEngine(3, scramble=True, seed=0)
         below = torch.arange(len(cells), device=cells.device)
+        at_once = max(workload(cells.device).at_once(POINTS) // CELL_WEIGHT, 1)
         for offset in upload(sobol.draw(self.space.probes_per_cell), cells.device):
             # A cell that is occupied already needs no further sample.
             below = below[peak[below] <= MAX_THRESHOLD]
-            for part in below.split(CHUNK):
+            for part in below.split(at_once):
                 points = self.points_in_cells(cells[part], offset.expand(len(part), 3))
                 thickness = self._thickness(log_density, points, step)
                 peak[part] = torch.maximum(peak[part], thickness)

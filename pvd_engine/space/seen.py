@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from ..kernels.workload import PICTURE_RAYS, in_portions
 from .occupancy import OccupancyGrid
 from .rays import CameraBatch, Rays, random_rays, sample_positions
 
@@ -12,8 +13,8 @@ RAYS = 1 << 15
 CELLS_A_STEP = 2.0
 """Length of a ray's steps in cells; cells two apart cover with their neighbours what is between."""
 
-RAYS_AT_ONCE = 1 << 12
-"""Rays that are marched together, upper bound."""
+WEIGHT = 4
+"""Rays of a picture that one of these counts for, whose samples are all kept."""
 
 
 @torch.no_grad()
@@ -36,11 +37,15 @@ def exclude_unseen(occupancy: OccupancyGrid, cameras: CameraBatch, seed: int) ->
     rays, _ = random_rays(cameras, RAYS, generator)
     seen = torch.zeros(occupancy.resolution**3, device=box.device)
     everything = torch.ones_like(occupancy.binary)
-    for origins, directions in zip(*(part.split(RAYS_AT_ONCE) for part in rays), strict=True):
-        some = Rays(origins, directions)
-        jitter = torch.full((len(origins),), 0.5, device=origins.device)
+
+    def see(part: slice) -> None:
+        some = Rays(*(values[part] for values in rays))
+        jitter = torch.full((len(some.origins),), 0.5, device=box.device)
         points, _ = sample_positions(some, occupancy.space.march(some, everything, step, jitter))
         seen[occupancy.cells_of(points)] = 1
+
+    for _ in in_portions(box.device, PICTURE_RAYS, RAYS, see, WEIGHT):
+        pass
     # Neighbours count as seen too, because the rays may miss a cell.
     shape = (1, 1, *occupancy.binary.shape)
     near = nn.functional.max_pool3d(seen.view(shape), 3, stride=1, padding=1)[0, 0]

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
-import torch
-
+from ..fields.base import Learner
 from ..jobs.budget import Budget
+from ..kernels.workload import STEP_SAMPLES, learning_bytes, workload
 
-CUDA_SAMPLES = 1 << 18
-"""Visible samples that a step on a GPU aims at; the number of rays follows."""
+GPU_FACTOR = 1 << 6
+"""Samples of a step on a GPU for each of a step on a CPU, where its memory suffices."""
+
+GPU_FIRST_SAMPLES = 1 << 18
+"""Visible samples with which a budget of time starts on a GPU: smaller steps take hardly less time
+there."""
 
 FIRST_SAMPLES = 1 / 4
 """Fraction of a step's samples with which a budget of time starts on a CPU. Early steps need only a
@@ -34,19 +38,23 @@ class BatchSize:
         return self.most * self.first ** (1 - fraction)
 
 
-def batch_size(device: torch.device, budget: Budget, cpu_samples: int) -> BatchSize:
-    """Return the samples of steps on a device.
+def batch_size(learner: Learner, budget: Budget, cpu_samples: int) -> BatchSize:
+    """Return the samples of steps on a learner's device, as far as its memory suffices.
 
-    They grow on a CPU where time is counted. Where steps are counted, each is as good as it can be,
-    and on a GPU small steps take hardly less time than large ones.
+    They grow where time is counted. Where steps are counted, each is as good as it can be.
 
     Parameters
     ----------
-    device : torch.device
+    learner : Learner
+        The field that learns from them.
     budget : Budget
     cpu_samples : int
         Samples of the last steps on a CPU.
     """
-    if device.type != "cpu":
-        return BatchSize(CUDA_SAMPLES)
-    return BatchSize(cpu_samples, 1.0 if budget.seconds is None else FIRST_SAMPLES)
+    fitting = workload(learner.device).most(STEP_SAMPLES, learning_bytes(learner))
+    if learner.device.type == "cpu":
+        most, first = min(cpu_samples, fitting), FIRST_SAMPLES
+    else:
+        most = min(cpu_samples * GPU_FACTOR, fitting)
+        first = min(GPU_FIRST_SAMPLES / most, 1.0)
+    return BatchSize(most, 1.0 if budget.seconds is None else first)

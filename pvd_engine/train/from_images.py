@@ -122,7 +122,7 @@ def train_from_images(
     job.warn(pixels.notes())
     if training.step == 0:
         exclude_unseen(field.occupancy, pixels.cameras, training.seed)
-    batch = batch_size(field.device, budget, field.cpu_samples)
+    batch = batch_size(field, budget, field.cpu_samples)
     objective = ImageObjective(training, pixels, batch)
     preview = Preview(preview_views(capture), field, job, budget)
     goal = None

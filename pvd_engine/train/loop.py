@@ -16,10 +16,11 @@ from ..fields.encoders.base import ParameterGroup
 from ..jobs.budget import Budget
 from ..jobs.checkpoint import load_checkpoint, save_checkpoint
 from ..jobs.job import Job
+from ..kernels.workload import STEP_RAYS, retried, workload
 from .ending import Ending
 from .goal import Goal
 from .history import History
-from .optimizer import FieldOptimizer
+from .optimizer import FieldOptimizer, Moved
 from .readings import Metrics, Readings
 
 CHECKPOINT_SECONDS = 30.0
@@ -34,8 +35,8 @@ GOAL_STEPS = 50
 PREVIEWS = 4
 """Pictures of a validation view over the whole budget, the one at its end included."""
 
-MIN_RAYS, MAX_RAYS = 64, 1 << 16
-"""Rays per step, lower and upper bound."""
+MIN_RAYS = 64
+"""Rays per step, lower bound."""
 
 WARM_UP_STEPS = 20
 """Steps in which the learning rate rises to its start."""
@@ -48,6 +49,11 @@ CHECKPOINT_LAYOUT = 4
 
 FADING = 0.9
 """Factor of what earlier steps count at each step, in means of metrics and in the longest step."""
+
+LESS_AT_A_TIME = "The device ran out of memory; steps take half of their samples now."
+
+Objective = Callable[[int, float], tuple[Tensor, Metrics]]
+"""(step, fraction of the steps' part of the budget that is spent) -> (loss, metrics)."""
 
 SomeLearner = TypeVar("SomeLearner", bound=Learner)
 
@@ -240,9 +246,12 @@ class Training(Generic[SomeLearner]):
         samples : int
             Visible samples of this step's rays.
         wanted : float
+            Less is aimed at after memory ran out.
         """
-        rays = int(self.rays) * wanted / max(samples, 1)
-        self.rays = min(max(rays, self.rays / 2, MIN_RAYS), self.rays * 2, MAX_RAYS)
+        load = workload(self.field.device)
+        rays = int(self.rays) * wanted * load.scale / max(samples, 1)
+        most = load.at_once(STEP_RAYS)
+        self.rays = min(max(rays, self.rays / 2, MIN_RAYS), self.rays * 2, most)
 
 
 def _groups(field: Learner, companion: nn.Module | None) -> list[ParameterGroup]:
@@ -256,9 +265,48 @@ def learning_rate_scale(step: int, fraction: float) -> float:
     return min(1.0, (step + 1) / WARM_UP_STEPS) * FINAL_RATE ** min(fraction, 1.0)
 
 
+def take_step(
+    training: Training, objective: Objective, fraction: float, job: Job
+) -> tuple[Tensor, Metrics]:
+    """Take one step; where memory runs out, take it again from its start with half of its rays.
+
+    The field and its optimiser change only when all that takes memory is computed.
+
+    Parameters
+    ----------
+    training : Training
+        Changed in place.
+    objective : callable
+    fraction : float
+        Fraction of the steps' part of the budget that is spent.
+    job : Job
+        Is told of it.
+
+    Returns
+    -------
+    loss : scalar Tensor
+    metrics : Metrics
+    """
+    rays = training.rays
+
+    def computed() -> tuple[Tensor, Metrics, list[list[Moved]]]:
+        loss, metrics = objective(training.step, fraction)
+        return loss, metrics, training.optimizer.gradients(loss)
+
+    def take_less() -> None:
+        nonlocal rays
+        rays = training.rays = max(rays / 2, MIN_RAYS)
+        job.warn([LESS_AT_A_TIME])
+
+    loss, metrics, moved = retried(training.field.device, computed, take_less)
+    training.optimizer.move(moved, learning_rate_scale(training.step, fraction))
+    training.step += 1
+    return loss, metrics
+
+
 def optimise(
     training: Training,
-    objective: Callable[[int, float], tuple[Tensor, Metrics]],
+    objective: Objective,
     budget: Budget,
     job: Job,
     ending: Ending,
@@ -271,7 +319,6 @@ def optimise(
     training : Training
         Changed in place.
     objective : callable
-        (step, fraction of the steps' part of the budget that is spent) -> (loss, metrics).
     budget : Budget
         Of the whole training: what came before the first step and what follows the last counts.
     job : Job
@@ -305,9 +352,7 @@ def optimise(
         fraction = limit.fraction(training.step, training.optimised)
         if training.field.refine(fraction):
             training.renew_optimizer()
-        loss, metrics = objective(training.step, fraction)
-        training.optimizer.step(loss, learning_rate_scale(training.step, fraction))
-        training.step += 1
+        loss, metrics = take_step(training, objective, fraction, job)
         training.count_time()
         readings.add(training.step, training.elapsed, loss, metrics)
         now = time.monotonic()

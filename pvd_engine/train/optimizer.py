@@ -28,7 +28,7 @@ Moments = dict[str, Tensor]
 
 
 class Moved(NamedTuple):
-    """A parameter that a rule moves.
+    """A parameter that a rule is to move.
 
     Attributes
     ----------
@@ -65,6 +65,13 @@ class FieldOptimizer:
 
     def step(self, loss: Tensor, scale: float) -> None:
         """Differentiate `loss` and update the parameters, with learning rates times `scale`."""
+        self.move(self.gradients(loss), scale)
+
+    def gradients(self, loss: Tensor) -> list[list[Moved]]:
+        """Differentiate `loss` and return what is to be moved, by group.
+
+        It takes memory, and changes neither parameters nor moments.
+        """
         for group in self.groups:
             for parameter in group.parameters:
                 parameter.grad = None
@@ -72,18 +79,30 @@ class FieldOptimizer:
             rows.clear()
         with collected(self._rows.items()):
             loss.backward()
+        moved = []
         with torch.no_grad():
             for group, moments in zip(self.groups, self._moments, strict=True):
                 pairs = zip(group.parameters, moments, strict=True)
-                moved = [self._moved(parameter, known) for parameter, known in pairs]
-                present = [entry for entry in moved if entry is not None]
-                RULES[group.rule](present, group.learning_rate * scale)
+                entries = (self._moved(parameter, known, group.rule) for parameter, known in pairs)
+                moved.append([entry for entry in entries if entry is not None])
+        return moved
 
-    def _moved(self, parameter: Tensor, known: Moments) -> Moved | None:
+    def move(self, moved: Sequence[Sequence[Moved]], scale: float) -> None:
+        """Update the parameters by what `gradients` returned, learning rates times `scale`."""
+        with torch.no_grad():
+            for group, entries in zip(self.groups, moved, strict=True):
+                RULES[group.rule].move(entries, group.learning_rate * scale)
+
+    def _moved(self, parameter: Tensor, known: Moments, rule: str) -> Moved | None:
         """Return a parameter with the gradient that a backward pass gave it; None without one."""
         gradient, rows = parameter.grad, self._rows.get(parameter)
-        if rows is None or not rows.used:
-            return None if gradient is None else Moved(parameter, gradient, known)
+        dense = rows is None or not rows.used
+        if dense and gradient is None:
+            return None
+        if not known:
+            known.update({name: _new_moment(name, parameter) for name in RULES[rule].moments})
+        if dense:
+            return Moved(parameter, gradient, known)
         if gradient is not None:
             rows.add(gradient)
         return Moved(parameter, rows.values, known, rows)
@@ -109,8 +128,6 @@ class FieldOptimizer:
 
 def _adam(moved: Sequence[Moved], rate: float) -> None:
     """Move all parameters by Adam, in one pass over all of them."""
-    for entry in moved:
-        _begin(entry)
     on_cpu = all(entry.parameter.device.type == "cpu" for entry in moved)
     adam(
         [entry.parameter for entry in moved],
@@ -133,9 +150,7 @@ def _adam(moved: Sequence[Moved], rate: float) -> None:
 
 def _adam_rows(moved: Sequence[Moved], rate: float) -> None:
     """Move by Adam the rows that have a gradient; for tables of features."""
-    for entry in moved:
-        _begin(entry)
-        parameter, gradient, known, rows = entry
+    for parameter, gradient, known, rows in moved:
         known["step"] += 1
         adam_step_sparse(
             parameter,
@@ -149,20 +164,10 @@ def _adam_rows(moved: Sequence[Moved], rate: float) -> None:
         )
 
 
-def _begin(entry: Moved) -> None:
-    """Make Adam's moments before the first step; the counter stays on the CPU."""
-    if not entry.known:
-        entry.known["step"] = torch.tensor(0.0)
-        entry.known["exp_avg"] = torch.zeros_like(entry.parameter)
-        entry.known["exp_avg_sq"] = torch.zeros_like(entry.parameter)
-
-
 def _muon(moved: Sequence[Moved], rate: float) -> None:
     """Move matrices by Muon, those of one shape together."""
     alike: dict[torch.Size, list[Moved]] = {}
     for entry in moved:
-        if not entry.known:
-            entry.known["momentum"] = torch.zeros_like(entry.parameter)
         alike.setdefault(entry.parameter.shape, []).append(entry)
     for entries in alike.values():
         muon_step(
@@ -173,8 +178,28 @@ def _muon(moved: Sequence[Moved], rate: float) -> None:
         )
 
 
-RULES: dict[str, Callable[[Sequence[Moved], float], None]] = {
-    "adam": _adam,
-    "adam_rows": _adam_rows,
-    "muon": _muon,
+def _new_moment(name: str, parameter: Tensor) -> Tensor:
+    """Return a moment before the first step; the counter stays on the CPU."""
+    return torch.tensor(0.0) if name == "step" else torch.zeros_like(parameter)
+
+
+class Rule(NamedTuple):
+    """A rule by which parameters move.
+
+    Attributes
+    ----------
+    move : callable
+        Takes what is moved, and the learning rate.
+    moments : tuple of str
+        What it remembers of each parameter.
+    """
+
+    move: Callable[[Sequence[Moved], float], None]
+    moments: tuple[str, ...]
+
+
+RULES = {
+    "adam": Rule(_adam, ("step", "exp_avg", "exp_avg_sq")),
+    "adam_rows": Rule(_adam_rows, ("step", "exp_avg", "exp_avg_sq")),
+    "muon": Rule(_muon, ("momentum",)),
 }

@@ -19,17 +19,10 @@ from ..data.images.masks import load_mask
 from ..data.notes import percentage
 from ..errors import UserError
 from ..files.images import read_header
-from ..jobs.device import device_memory
 from ..kernels.transfer import upload
+from ..kernels.workload import workload
 from ..space.rays import CameraBatch, Rays, generate_rays
 from .read_ahead import ReadAhead
-
-CPU_BYTES = 3 << 29
-"""Most bytes of the pixels in memory, 1.5 GiB. An image that is being decoded takes up to 16 bytes
-a pixel more, so that 2 GiB are enough for images of 12 megapixels; one of linear light 48."""
-
-GPU_FRACTION = 0.25
-"""Largest fraction of a GPU's memory that the pixels take."""
 
 COLOR_BYTES, POSITION_BYTES = 4, 4
 """Bytes of a pixel's colour of 8 bits, twice as many for 16 bits, and of its position, kept where
@@ -138,7 +131,7 @@ class PixelTable:
         seed : int
             Seed of the choice of pixels where not all fit.
         limit : int, optional
-            Most bytes of the table; by `CPU_BYTES` or `GPU_FRACTION` when not given.
+            Most bytes of the table; those of the device's `workload` when not given.
         wait : bool
             Wait for the next image where pixels are due for renewal, so that a seed gives the same
             draws each time.
@@ -157,7 +150,7 @@ class PixelTable:
             An image or mask cannot be read, or the masks leave nothing.
         """
         chosen = [view for view in views if view.image_path is not None]
-        limit = pixel_bytes(device) if limit is None else limit
+        limit = workload(device).pixel_bytes if limit is None else limit
         table = cls(chosen, device, seed, limit, wait, origin)
         first = len(chosen) if table.fraction == 1 else min(len(chosen), FIRST_VIEWS)
         try:
@@ -294,12 +287,6 @@ class _Part(NamedTuple):
     colors: np.ndarray
     positions: np.ndarray | None
     empty: bool
-
-
-def pixel_bytes(device: torch.device) -> int:
-    """Return the most bytes that the pixels of the training images take on a device."""
-    memory = None if device.type == "cpu" else device_memory(device)
-    return CPU_BYTES if memory is None else int(memory * GPU_FRACTION)
 
 
 def _read(

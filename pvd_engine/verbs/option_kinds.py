@@ -54,6 +54,7 @@ Corners = tuple[float, float, float, float, float, float]
 Downscale = Annotated[int, Between(1, MAX_DOWNSCALE)]
 Exposure = Annotated[float, Between(-MAX_STOPS, MAX_STOPS), Shown("Exposure")]
 Seed = Annotated[int, Between(0, 2**63 - 1)]
+Memory = Annotated[float, Between(0.1, 10_000), Shown("Memory")]
 Decibel = Annotated[float, Between(1, 60)]
 Resolution = Annotated[int, Between(1, 2048), Shown("Resolution")]
 
@@ -104,6 +105,11 @@ class ComputingArguments(CheckedArguments):
     device: Device = "auto"
     """Device to compute on: auto, cpu, cuda, mps (Apple), xpu (Intel) or another of torch's; auto
     takes CUDA where there is one, else the CPU. pvd info --device shows what there is."""
+
+    memory: Memory | None = None
+    """Memory in GB that the work may take on the device. Images, steps and pictures are worked on
+    in portions that fit; the program itself, about half a GB, comes on top on a CPU. When not
+    given, four fifths of what is free on a GPU, and the usual portions on a CPU."""
 
 
 @dataclass(frozen=True, kw_only=True)

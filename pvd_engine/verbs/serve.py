@@ -24,6 +24,7 @@ class ServeArguments(ComputingArguments):
 def run(arguments: ServeArguments) -> None:
     """Reply to requests until standard input ends, or none has come for some time."""
     from ..jobs.device import choose_device
+    from ..kernels.workload import bounded
     from ..render.serve import serve
 
     # A file object of its own: interpreter shutdown waits for the lock of sys.stdin's buffer,
@@ -31,4 +32,5 @@ def run(arguments: ServeArguments) -> None:
     requests = open(0, "rb", closefd=False)  # noqa: SIM115
     with prints_to_stderr() as terminal:
         device = choose_device(arguments.device)
-        serve(requests, lambda reply: terminal.print(json_text(reply)), device, arguments.idle)
+        with bounded(device, arguments.memory):
+            serve(requests, lambda reply: terminal.print(json_text(reply)), device, arguments.idle)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ...kernels.sparse_grid import sparse_sample
+from ...kernels.workload import POINTS, concatenated, workload
 from ..registry import EncoderArchitecture
 from .base import ParameterGroup, random_parameter
 from .coarse_to_fine import CoarseToFineEncoder
@@ -117,7 +118,8 @@ class SparseTensorEncoder(CoarseToFineEncoder):
         """
         vertices = self._vertices_of_occupied_voxels(resolution, occupied)
         points = self._points(vertices, resolution)
-        self.values = nn.Parameter(torch.cat([self(part) for part in points.split(1 << 17)]))
+        values = concatenated(points.device, POINTS, len(points), lambda part: self(points[part]))
+        self.values = nn.Parameter(values)
         self.vertices = vertices
         self.resolution = resolution
         self._link()
@@ -154,7 +156,7 @@ class SparseTensorEncoder(CoarseToFineEncoder):
         voxels = torch.arange((resolution - 1) ** 3, device=device)
         corners = _corner_offsets(device)
         probes = torch.cat((torch.full((1, 3), 0.5, device=device), corners))
-        for part in voxels.split(1 << 18):
+        for part in voxels.split(2 * workload(device).at_once(POINTS)):
             index = self._coordinates(part, resolution - 1)
             inside = torch.zeros(len(part), dtype=torch.bool, device=device)
             for offset in probes:
