@@ -17,7 +17,7 @@ allocator on the CPU, the system's, Warp's, cuBLAS's and C++'s."""
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error reports that memory has run out, whichever library raised it."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     message = str(error).lower()
     return isinstance(error, RuntimeError) and any(part in message for part in _MESSAGES)

@@ -18,7 +18,8 @@ from pvd_engine.fields.registry import LIGHT_FIELD, RADIANCE_FIELDS
 from pvd_engine.fields.storage import load_field
 from pvd_engine.jobs.budget import Budget
 from pvd_engine.jobs.job import Job
-from pvd_engine.space.occupancy import CELLS_BETWEEN_TIMES, OccupancyGrid
+from pvd_engine.kernels.workload import POINTS
+from pvd_engine.space.occupancy import TIMED_CELL_WEIGHT, OccupancyGrid
 from pvd_engine.space.space_map import BoxMap
 from pvd_engine.train import from_images
 from pvd_engine.train.from_images import ImageObjective
@@ -144,7 +145,7 @@ def test_settling_that_is_cut_short_loses_no_cell_that_holds_density(part):
     expected, before = full.settled(), full.before
     deadline = part * full.points
     got = cut.settled(deadline)
-    assert cut.points <= max(deadline, 0) + 4 * CELLS_BETWEEN_TIMES["cpu"]
+    assert cut.points <= max(deadline, 0) + 4 * POINTS.cpu / TIMED_CELL_WEIGHT["cpu"]
     assert got[expected & before].all(), "no matter is lost"
     assert not got[~expected & ~before].any(), "and none is invented"
     if part < 0:

@@ -8,6 +8,7 @@ import torch
 
 from pvd_engine.data.capture import Camera
 from pvd_engine.fields.base import Field
+from pvd_engine.kernels.workload import MARCHED, bounded, workload
 from pvd_engine.render.render import render_image
 from pvd_engine.space.occupancy import OccupancyGrid
 from pvd_engine.space.space_map import BoxMap
@@ -79,10 +80,11 @@ def test_a_camera_that_looks_away_sees_nothing():
     assert image.to_uint8().shape == (4, 4, 4)
 
 
-def test_portions_of_rays_give_the_same_picture(monkeypatch):
+def test_portions_of_rays_give_the_same_picture():
     field = Slab(3.0)
     whole = render_image(field, looking_down())
-    monkeypatch.setattr("pvd_engine.fields.base.SAMPLES_AT_ONCE", 5000)
-    parts = render_image(field, looking_down())
+    with bounded(field.device, gigabytes=0.0005):
+        assert workload(field.device).at_once(MARCHED) < 81 * 2 * math.sqrt(3) / field.step
+        parts = render_image(field, looking_down())
     np.testing.assert_array_equal(parts.color, whole.color)
     np.testing.assert_array_equal(parts.depth, whole.depth)
