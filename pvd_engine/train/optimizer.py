@@ -96,16 +96,17 @@ class FieldOptimizer:
     def _moved(self, parameter: Tensor, known: Moments, rule: str) -> Moved | None:
         """Return a parameter with the gradient that a backward pass gave it; None without one."""
         gradient, rows = parameter.grad, self._rows.get(parameter)
-        dense = rows is None or not rows.used
-        if dense and gradient is None:
+        if rows is not None and rows.used:
+            if gradient is not None:
+                rows.add(gradient)
+            gradient = rows.values
+        else:
+            rows = None
+        if gradient is None:
             return None
         if not known:
             known.update({name: _new_moment(name, parameter) for name in RULES[rule].moments})
-        if dense:
-            return Moved(parameter, gradient, known)
-        if gradient is not None:
-            rows.add(gradient)
-        return Moved(parameter, rows.values, known, rows)
+        return Moved(parameter, gradient, known, rows)
 
     def state(self) -> dict[str, Tensor]:
         """Return every moment and counter by name, for a checkpoint."""
