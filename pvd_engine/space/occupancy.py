@@ -28,7 +28,6 @@ CELL_WEIGHT, TIMED_CELL_WEIGHT = 2, {"cpu": 16, "gpu": 4}
 is limited, portions are smaller, since it is checked between them, by device."""
 
 
-
 class OccupancyGrid(nn.Module):
     """Cells over the grid of a map of space.
 

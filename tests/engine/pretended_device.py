@@ -27,7 +27,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 import pvd_engine
 from pvd_engine import kernels
 from pvd_engine.jobs import device as devices
-from pvd_engine.train import pixels
+from pvd_engine.kernels import workload
 
 DEVICE = torch.device("meta")
 """The pretended device. Torch knows its name and has no memory there."""
@@ -360,7 +360,7 @@ def pretended() -> Iterator[Traffic]:
         # Torch does not know that this device, of all "meta" devices, holds values.
         warnings.filterwarnings("ignore", message=".*is a no-op")
         stack.enter_context(patch.object(torch, "Generator", AnyGenerator))
-        stack.enter_context(patch.object(pixels, "device_memory", lambda device: MEMORY))
+        stack.enter_context(patch.object(workload, "free_memory", lambda device: MEMORY))
         available = ["cpu", DEVICE.type]
         stack.enter_context(patch.object(devices, "available_devices", lambda: available))
         for name, module in kernel_references().items():
