@@ -15,7 +15,7 @@ from ..jobs.job import Job
 from ..kernels.compositing import composite
 from ..space.rays import sample_positions
 from ..train.batch_size import BatchSize
-from ..train.loop import Training
+from ..train.loop import Objective, Training
 from ..train.picture_error import picture_error
 from ..train.pixels import READING_FRACTION, PixelTable
 from ..train.readings import Metrics
@@ -29,9 +29,6 @@ CHECK_EVERY = 32
 
 CHECKED_RAYS = 1 << 12
 """Rays of such a look."""
-
-Objective = Callable[[int, float], tuple[Tensor, Metrics]]
-"""As `pvd_engine.train.loop.optimise` takes it."""
 
 
 @contextmanager

@@ -110,15 +110,12 @@ class LightObjective:
         self.recipe = recipe
         self.hard = hard
         self.pool = RayPool(recipe.pool, training.field.device)
-        self.load = workload(training.field.device)
-        fitting = self.load.most(STEP_SAMPLES, learning_bytes(training.field))
-        self.most = min(BATCH[processor(training.field.device.type)], fitting)
         self.since = time.monotonic()
 
     @property
     def batch(self) -> int:
-        """Rays of a step without the hard ones; fewer after memory ran out."""
-        return max(int(self.most * self.load.scale), 1)
+        """Rays of a step without the hard ones."""
+        return rays_of_step(self.training.field)
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, Metrics]:
         """Return the loss of one batch of rays, and its error, the stage and rays per second."""
@@ -191,12 +188,11 @@ class LightOnImages:
         self.training = training
         self.pixels = pixels
         self.has_alpha = has_alpha
-        self.batch = BATCH[processor(training.field.device.type)]
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, Metrics]:
         """Return the loss of one batch of rays, and its error."""
         field = self.training.field
-        rays, rgba = self.pixels.draw(self.batch, self.training.generator)
+        rays, rgba = self.pixels.draw(rays_of_step(field), self.training.generator)
         target = torch.cat((rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]), dim=1)
         if field.skip_empty:
             met = field.meets(rays).nonzero().view(-1)
@@ -207,6 +203,13 @@ class LightOnImages:
             target = target[:, :3]
         loss = (colors - target).square().sum() / max(target.numel(), 1)
         return loss, {"psnr_to_images": loss}
+
+
+def rays_of_step(field: LightField) -> int:
+    """Return the rays of a light field's step: fewer where memory is short, or has run out."""
+    load = workload(field.device)
+    fitting = load.most(STEP_SAMPLES, learning_bytes(field))
+    return max(int(min(BATCH[processor(field.device.type)], fitting) * load.scale), 1)
 
 
 def colors_of(training: Training[LightField], rays: Rays) -> Tensor:
