@@ -27,7 +27,7 @@ REAL = 5
 CHECK_EVERY = 32
 """Steps between two looks whether a student is ready for the images."""
 
-CHECKED_RAYS = 1 << 12
+CHECKED_RAYS = 1 << 11
 """Rays of such a look."""
 
 

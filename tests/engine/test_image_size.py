@@ -74,7 +74,7 @@ def test_the_choice_is_reported_and_kept_for_students_and_measures(tmp_path):
     measuring = EvalArguments(field=out, capture=capture, device="cpu")
     measured = evaluate.run(measuring, Job(tmp_path / "eval"))
     assert (measured["downscale"], measured["warnings"]) == (2, told)
-    options = {"to": "vm", "capture": capture, "steps": 2}
+    options = {"to": "vm", "capture": capture, "steps": 2, "fine_tune": 0.0}
     assert run_convert(tmp_path, tmp_path, "field", **options)["warnings"] == told
     assert read_header(tmp_path / "student.safetensors")["provenance"]["downscale"] == 2
     rendering = RenderArguments(
