@@ -31,8 +31,8 @@ from sphere_cameras import sphere_cameras
 VIEWS = {"train": 50, "val": 4, "test": 8}
 RESOLUTION = 200
 SAMPLES = 24
-TEACHER_SECONDS = 90
-STUDENT_SECONDS = 120
+TEACHER_SECONDS = 75
+STUDENT_SECONDS = 80
 SEED = 0
 SHOWN_VIEW = "test/test_002"
 """The test view on the contact sheet."""
