@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pvd_engine.bench.matrix import NEAR_TEACHER
+from pvd_engine.bench.measure import to_source
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "results.md"
@@ -101,7 +102,6 @@ def budgets(result: Result) -> str:
     rows = []
     for row in result["rows"]:
         test = row["test"]
-        to_teacher = f"{test['psnr_to_source']:.2f}" if "psnr_to_source" in test else ""
         start = row["from"] if row["from"] == "images" else f"`{row['from']}`"
         rows.append(
             [
@@ -110,7 +110,7 @@ def budgets(result: Result) -> str:
                 f"{row['budget']:g}",
                 f"{test['psnr']:.2f}",
                 f"{test['ssim']:.3f}",
-                to_teacher,
+                to_source(test),
                 f"{row['steps']:,}",
                 f"{row['seconds']:.1f}",
                 f"{row['process_seconds']:.1f}",
@@ -218,7 +218,7 @@ def gpu(result: Result) -> str:
                 f"`{row['name']}`",
                 f"{row['budget']:g}",
                 f"{test['psnr']:.2f}",
-                f"{test['psnr_to_source']:.2f}" if "psnr_to_source" in test else "",
+                to_source(test),
                 f"{row['steps']:,}",
                 "" if rays is None else f"{rays / 1e6:.2f}",
                 f"{1 / row['frame_seconds']:.2f}",

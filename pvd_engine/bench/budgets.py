@@ -8,7 +8,7 @@ from typing import Any
 
 from ..jobs.budget import parse_seconds
 from ..jobs.job import Job
-from .measure import require_test_views
+from .measure import require_test_views, to_source
 from .plan import Plan, make_and_measure
 
 PARTS = (8, 4, 2, 1)
@@ -74,10 +74,9 @@ def format_table(result: dict[str, Any]) -> str:
     ]
     for row in result["rows"]:
         test = row["test"]
-        to_source = f"{test['psnr_to_source']:.2f}" if "psnr_to_source" in test else ""
         lines.append(
             f"{row['from'] + ' -> ' + row['to']:<28}{row['budget']:>10.1f}{test['psnr']:>8.2f}"
-            f"{test['ssim']:>7.3f}{to_source:>11}{row['steps']:>8,}{row['spent']:>8.2f}"
+            f"{test['ssim']:>7.3f}{to_source(test):>11}{row['steps']:>8,}{row['spent']:>8.2f}"
             f"{row['process_spent']:>8.2f}{row['size'] / 1e6:>8.2f}"
         )
     return "\n".join(lines)

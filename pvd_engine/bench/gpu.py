@@ -19,7 +19,7 @@ from ..jobs.job import Job
 from ..render.render import render_image
 from . import ceilings, kernels
 from .frames import SIDE, square, timed
-from .measure import require_test_views
+from .measure import require_test_views, to_source
 from .plan import Plan, make_and_measure
 
 TEACHER = "hash"
@@ -134,9 +134,8 @@ def format_table(result: dict[str, Any]) -> str:
     ]
     for row in result["fields"]:
         test, rays = row["test"], row["rays_per_second"]
-        to_source = f"{test['psnr_to_source']:.2f}" if "psnr_to_source" in test else ""
         lines.append(
-            f"{row['name']:<24}{row['budget']:>10.1f}{test['psnr']:>8.2f}{to_source:>11}"
+            f"{row['name']:<24}{row['budget']:>10.1f}{test['psnr']:>8.2f}{to_source(test):>11}"
             f"{row['steps']:>9,}{'' if rays is None else f'{rays / 1e6:.2f}':>10}"
             f"{1 / row['frame_seconds']:>10.2f}{_megabytes(row['device_memory']):>9}"
             f"{_megabytes(row['frame_memory']):>9}"

@@ -1,6 +1,6 @@
 """Quality of a field: its pictures against the images, and against its teacher's pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -57,6 +57,11 @@ def require_test_views(capture: Capture, most: int | None = None) -> tuple[View,
             "needs; use another capture."
         )
     return views
+
+
+def to_source(test: Mapping[str, float]) -> str:
+    """Return the PSNR to the source of what `measure` gave, as text; nothing for a teacher."""
+    return f"{test['psnr_to_source']:.2f}" if "psnr_to_source" in test else ""
 
 
 def compare(pictures: Sequence[np.ndarray], views: Sequence[View]) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,14 +9,15 @@ from torch import Tensor
 from ..fields.base import Field
 from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
-from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
 from ..kernels.compositing import composite
 from ..space.rays import sample_positions
 from ..train.batch_size import BatchSize
+from ..train.flag import Flag
+from ..train.from_images import training_pixels
 from ..train.loop import Objective, Training
 from ..train.picture_error import picture_error
-from ..train.pixels import READING_FRACTION, PixelTable
+from ..train.pixels import PixelTable
 from ..train.readings import Metrics
 from .lesson import Lesson
 
@@ -39,17 +39,7 @@ def pixels_to_learn(
     if lesson.capture is None or lesson.fine_tune == 0:
         yield None
         return
-    pixels = PixelTable.open(
-        lesson.capture.split("train"),
-        training.field.device,
-        seed=training.seed + training.step,  # a resumed conversion sees other images first
-        wait=budget.steps is not None,
-        deadline=budget.deadline(training.started, READING_FRACTION),
-        origin=training.field.space.origin,
-        report=count_reporter(job, "Reading images"),
-    )
-    job.warn(pixels.notes())
-    with pixels:
+    with training_pixels(lesson.capture, training, budget, job) as pixels:
         yield pixels
 
 
@@ -112,26 +102,11 @@ class FieldOnImages:
         return bool(to_teacher.mean() < to_images.mean())
 
 
-@dataclass
-class Turn:
-    """Whether a student has turned from its teacher to the images; a checkpoint keeps it."""
-
-    taken: bool = False
-
-    def state(self) -> dict[str, Tensor]:
-        """Return `taken` as a tensor."""
-        return {"taken": torch.tensor(self.taken)}
-
-    def load_state(self, tensors: dict[str, Tensor]) -> None:
-        """Take what `state` returned."""
-        self.taken = bool(tensors["taken"])
-
-
 def at_last(
     taught: Objective,
     on_images: Objective,
     fine_tune: float,
-    turn: Turn,
+    turned: Flag,
     is_due: Callable[[int], bool] = lambda step: True,
 ) -> Objective:
     """Return an objective that becomes another one in the last part of the budget.
@@ -142,16 +117,16 @@ def at_last(
         The first, and the last.
     fine_tune : float
         The fraction of the budget, at its end, in which it may become the other.
-    turn : Turn
+    turned : Flag
         Whether it has; changed in place.
     is_due : callable
         Takes the number of a step in this part; returns whether the other may begin in it.
     """
 
     def objective(step: int, fraction: float) -> tuple[Tensor, Metrics]:
-        if not turn.taken and fraction >= 1 - fine_tune:
-            turn.taken = is_due(step)
-        if not turn.taken:
+        if not turned.on and fraction >= 1 - fine_tune:
+            turned.on = is_due(step)
+        if not turned.on:
             return taught(step, fraction)
         loss, metrics = on_images(step, fraction)
         return loss, {"stage": float(REAL), **metrics}

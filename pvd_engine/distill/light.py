@@ -11,8 +11,9 @@ from ..fields.base import Renderable
 from ..fields.light_field import LightField, Reach, bordered_occupancy
 from ..jobs.budget import Budget
 from ..jobs.job import Job
+from ..train.flag import Flag
 from ..train.loop import Part, Training
-from .fine_tuning import Turn, at_last, pixels_to_learn
+from .fine_tuning import at_last, pixels_to_learn
 from .lesson import Lesson, follow
 from .light_objective import LightObjective, LightOnImages, LightRecipe, hard_rays
 from .ray_source import RaySource
@@ -55,8 +56,8 @@ def teach_light_field(
     field = LightField(spec, bordered_occupancy(teacher.occupancy), reach(teacher, lesson.poses))
     field = field.to(teacher.device)
     hard = hard_rays(field.device) if recipe.hard_rays else None
-    turn = Turn()
-    parts: dict[str, Part] = {"turn": turn}
+    turned = Flag()
+    parts: dict[str, Part] = {"turned": turned}
     if hard is not None:
         parts["hard_rays"] = hard
     training = Training.start(field, seed, parts=parts)
@@ -68,12 +69,12 @@ def teach_light_field(
         steps = objective
         if pixels is not None and lesson.capture is not None:
             on_images = LightOnImages(training, pixels, lesson.capture.has_alpha)
-            steps = at_last(objective, on_images, lesson.fine_tune, turn)
+            steps = at_last(objective, on_images, lesson.fine_tune, turned)
         figures = follow(training, steps, lesson, budget, job, until_psnr)
     return training, {
         "figures": figures,
         "rays": training.step * objective.batch,
-        "fine_tuned": turn.taken,
+        "fine_tuned": turned.on,
         "flops": field.flops(),
     }
 

@@ -119,25 +119,25 @@ class LightObjective:
 
     def __call__(self, step: int, fraction: float) -> tuple[Tensor, Metrics]:
         """Return the loss of one batch of rays, and its error, the stage and rays per second."""
-        generator = self.training.generator
+        generator, batch = self.training.generator, self.batch
         if self.pool.filled == 0:
             self._fill(step)
         elif step % REFILL_EVERY == 0:
-            self.refill(REFILL_EVERY * self.batch // USES, step)
-        rays, target = self.pool.draw(self.batch, generator)
+            self.refill(REFILL_EVERY * batch // USES, step)
+        rays, target = self.pool.draw(batch, generator)
         if self.hard is None:
             errors = self._errors(rays, target)
         else:
-            slots, again = self.hard.draw(self.batch, generator)
+            slots, again = self.hard.draw(batch, generator)
             rows = torch.cat((torch.cat((*rays, target), dim=1), again))
             errors = self._errors(Rays(rows[:, :3], rows[:, 3:6]), rows[:, 6:])
             self.hard.learn(slots, rows, errors.detach())
         now = time.monotonic()
-        rate = self.batch / max(now - self.since, 1e-9)
+        rate = batch / max(now - self.since, 1e-9)
         self.since = now
         return errors.mean(), {
             "stage": float(PSEUDO),
-            "psnr_to_source": errors[: self.batch].mean(),
+            "psnr_to_source": errors[:batch].mean(),
             "rays_per_second": rate,
         }
 
@@ -157,9 +157,9 @@ class LightObjective:
     @torch.no_grad()
     def refill(self, count: int, step: int) -> None:
         """Draw `count` rays, and add those to the pool that are worth learning from."""
-        field, generator = self.training.field, self.training.generator
-        for _ in range(-(-count // self.batch)):
-            rays = self.source.draw(self.batch, step, generator).rays
+        field, generator, batch = self.training.field, self.training.generator, self.batch
+        for _ in range(-(-count // batch)):
+            rays = self.source.draw(batch, step, generator).rays
             if field.skip_empty:
                 rays = rays.chosen(field.meets(rays).nonzero().view(-1))
             seen = self.teacher.render(rays)

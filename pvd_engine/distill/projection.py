@@ -5,7 +5,6 @@ and then its decoder, before a single ray is cast. A sparse grid copies them at 
 """
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -52,21 +51,6 @@ LOGIT_LIMIT = 6.0
 
 POINT_WEIGHT = 2
 """What a point counts for in a portion: its least squares take memory, too."""
-
-
-@dataclass
-class Start:
-    """The start of a student, from a projection or from noise; a checkpoint keeps it."""
-
-    projected: bool = False
-
-    def state(self) -> dict[str, Tensor]:
-        """Return `projected` as a tensor."""
-        return {"projected": torch.tensor(self.projected)}
-
-    def load_state(self, tensors: dict[str, Tensor]) -> None:
-        """Take what `state` returned."""
-        self.projected = bool(tensors["projected"])
 
 
 def project(

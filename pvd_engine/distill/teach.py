@@ -8,13 +8,14 @@ from ..fields.radiance_field import RadianceField
 from ..jobs.budget import Budget
 from ..jobs.job import Job
 from ..train.batch_size import batch_size
+from ..train.flag import Flag
 from ..train.loop import Training
 from .feature_match import match_features
-from .fine_tuning import FieldOnImages, Turn, at_last, pixels_to_learn
+from .fine_tuning import FieldOnImages, at_last, pixels_to_learn
 from .lesson import Lesson, follow
 from .objective import DistillObjective
 from .probe import visible_points
-from .projection import Start, project
+from .projection import project
 from .ray_source import RaySource
 
 PROJECTION_FRACTION = 0.2
@@ -75,12 +76,12 @@ def teach(
         recipe.hard_poses,
         recipe.hard_rays,
     )
-    start, turn = Start(), Turn()
-    parts = {"start": start, "turn": turn, **source.parts()}
+    projected, turned = Flag(), Flag()
+    parts = {"projected": projected, "turned": turned, **source.parts()}
     training = Training.start(student, seed, checkpoint, companion=features, parts=parts)
     training.started = started
     if not training.resume(job) and recipe.projection:
-        start.projected = begin_projected(training, lesson, budget)
+        projected.on = begin_projected(training, lesson, budget)
     teacher.requires_grad_(False)
     batch = batch_size(student, budget, CPU_SAMPLES)
     objective = DistillObjective(training, teacher, source, recipe, features, batch)
@@ -88,13 +89,13 @@ def teach(
         steps = objective
         if pixels is not None:
             on_images = FieldOnImages(training, teacher, pixels, batch)
-            steps = at_last(objective, on_images, lesson.fine_tune, turn, on_images.is_due)
+            steps = at_last(objective, on_images, lesson.fine_tune, turned, on_images.is_due)
         figures = follow(training, steps, lesson, budget, job, until_psnr)
     return training, {
-        "projected": start.projected,
+        "projected": projected.on,
         "figures": figures,
         "stages": [int(stage) for stage in objective.recipe.stages],
-        "fine_tuned": turn.taken,
+        "fine_tuned": turned.on,
     }
 
 

@@ -85,6 +85,21 @@ class ImageObjective:
             field.occupancy.update(field.log_density, field.step, cells, generator)
 
 
+def training_pixels(capture: Capture, training: Training, budget: Budget, job: Job) -> PixelTable:
+    """Return the pixels of a capture's training images, as far as the budget's time suffices."""
+    pixels = PixelTable.open(
+        capture.split("train"),
+        training.field.device,
+        seed=training.seed + training.step,  # a resumed training sees other images first
+        wait=budget.steps is not None,
+        deadline=budget.deadline(training.started, READING_FRACTION),
+        origin=training.field.space.origin,
+        report=count_reporter(job, "Reading images"),
+    )
+    job.warn(pixels.notes())
+    return pixels
+
+
 def train_from_images(
     training: Training[RadianceField],
     capture: Capture,
@@ -110,16 +125,7 @@ def train_from_images(
         The quick figures of the field, JSON as in `measure.figures`.
     """
     field = training.field
-    pixels = PixelTable.open(
-        capture.split("train"),
-        field.device,
-        seed=training.seed + training.step,  # a resumed training sees other images first
-        wait=budget.steps is not None,
-        deadline=budget.deadline(training.started, READING_FRACTION),
-        origin=field.space.origin,
-        report=count_reporter(job, "Reading images"),
-    )
-    job.warn(pixels.notes())
+    pixels = training_pixels(capture, training, budget, job)
     if training.step == 0:
         exclude_unseen(field.occupancy, pixels.cameras, training.seed)
     batch = batch_size(field, budget, field.cpu_samples)

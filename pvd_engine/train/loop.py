@@ -280,7 +280,7 @@ def take_step(
     fraction : float
         Fraction of the steps' part of the budget that is spent.
     job : Job
-        Is told of it.
+        Gets a warning then.
 
     Returns
     -------

@@ -23,6 +23,7 @@ from tiny_fields import tiny_fields  # noqa: E402
 from pvd_engine.cli import main  # noqa: E402
 from pvd_engine.jobs import device  # noqa: E402
 from pvd_engine.jobs.device import choose_device  # noqa: E402
+from pvd_engine.kernels import declare, launch  # noqa: E402
 
 DEVICE_VARIABLE = "PVD_TEST_DEVICE"
 """Environment variable: the device, such as cuda, that verbs compute on in tests for the CPU."""
@@ -56,6 +57,19 @@ def on_the_chosen_device():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(device, "choose_device", lambda asked: chosen)
         yield
+
+
+@pytest.fixture
+def prepared(monkeypatch):
+    """What launches ask for from now on: Warp's kernel, device and threads of a block."""
+    keys = set()
+
+    def record(*key):
+        keys.add(key)
+        return launch.prepared(*key)
+
+    monkeypatch.setattr(declare, "prepared", record)
+    return keys
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from ball_capture import write_ball_capture
 from tiny_fields import tiny_fields
 
 from pvd_engine.jobs.job import Job
-from pvd_engine.verbs import convert, train
+from pvd_engine.verbs import convert, edit, train
 from pvd_engine.verbs.convert import ConvertArguments
+from pvd_engine.verbs.edit import EditArguments
 from pvd_engine.verbs.train import TrainArguments
 from tests.made_once import once
 
@@ -49,6 +50,19 @@ def make_teachers(shared, folder, names):
         field = share_field(shared, capture, arch=name, steps=TEACHER_STEPS[name])
         shutil.copyfile(field, folder / f"{name}.safetensors")
     return folder
+
+
+def erase_half(folder):
+    """Erase half of the ball from the hash grid of `make_teachers`; return the new field's name."""
+    edits = [{"op": "erase", "region": {"box": {"min": [0, -1, -1], "max": [1, 1, 1]}}}]
+    (folder / "edits.json").write_text(json.dumps(edits))
+    arguments = EditArguments(
+        field=folder / "hash.safetensors",
+        edits=folder / "edits.json",
+        out=folder / "edited.safetensors",
+    )
+    edit.run(arguments, Job(folder / "edit"))
+    return "edited"
 
 
 def run_convert(folder, tmp_path, source="hash", job=None, **options):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from short_teachers import make_teachers, run_convert
+from short_teachers import erase_half, make_teachers, run_convert
 
 from pvd_engine.data.readers import open_capture
 from pvd_engine.distill.fine_tuning import REAL, FieldOnImages
@@ -14,9 +14,7 @@ from pvd_engine.jobs.job import Job
 from pvd_engine.train.batch_size import BatchSize
 from pvd_engine.train.loop import Training
 from pvd_engine.train.pixels import PixelTable
-from pvd_engine.verbs import edit as apply
 from pvd_engine.verbs import eval as evaluate
-from pvd_engine.verbs.edit import EditArguments
 from pvd_engine.verbs.eval import EvalArguments
 
 
@@ -29,17 +27,7 @@ def folder(shared, tmp_path_factory):
 @pytest.fixture(scope="module")
 def edited(folder):
     """The name of the teacher with half of the ball erased."""
-    edits = [{"op": "erase", "region": {"box": {"min": [0, -1, -1], "max": [1, 1, 1]}}}]
-    (folder / "edits.json").write_text(json.dumps(edits))
-    apply.run(
-        EditArguments(
-            field=folder / "hash.safetensors",
-            edits=folder / "edits.json",
-            out=folder / "edited.safetensors",
-        ),
-        Job(folder / "edit"),
-    )
-    return "edited"
+    return erase_half(folder)
 
 
 def measured(folder, path, job):

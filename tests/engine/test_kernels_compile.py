@@ -11,19 +11,6 @@ from pvd_engine.kernels import declare, launch
 pytestmark = pytest.mark.skipif(not launch.warp_available(), reason="Warp is not installed")
 
 
-@pytest.fixture
-def loaded(monkeypatch):
-    """The kernels that are compiled, or taken from the cache, from now on."""
-    keys = set()
-
-    def record(*key):
-        keys.add(key)
-        return launch.prepared(*key)
-
-    monkeypatch.setattr(declare, "prepared", record)
-    return keys
-
-
 @pytest.fixture(scope="module")
 def teacher(shared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("compiled")
@@ -34,12 +21,12 @@ def teacher(shared, tmp_path_factory):
     return folder
 
 
-def test_every_kernel_is_compiled_once_and_reported(loaded):
+def test_every_kernel_is_compiled_once_and_reported(prepared):
     told = []
     count = ahead.compile_kernels(lambda *numbers: told.append(numbers))
     kernels, gpus = ahead.declared_kernels(), len(ahead.kernel_devices()) - 1
     wanted = len(kernels) + gpus * sum(not kernel.cpu_only for kernel in kernels)
-    assert count == len(loaded) == wanted
+    assert count == len(prepared) == wanted
     assert told == [(number, count) for number in range(1, count + 1)]
 
 
@@ -81,18 +68,18 @@ def test_gpus_that_warp_compiles_nothing_for_are_left_out_and_use_the_references
         launch.gpu_problem.cache_clear()
 
 
-def test_a_training_then_compiles_nothing(loaded, teacher, tmp_path):
+def test_a_training_then_compiles_nothing(prepared, teacher, tmp_path):
     ahead.compile_kernels(lambda *_: None)
-    ready = loaded.copy()
-    loaded.clear()
+    ready = prepared.copy()
+    prepared.clear()
     run_train(teacher / "ball", tmp_path / "hash.safetensors", steps=20)
-    assert loaded and loaded <= ready
+    assert prepared and prepared <= ready
 
 
 @pytest.mark.parametrize("target", [*RADIANCE_FIELDS, *TARGETS_ONLY])
-def test_a_conversion_then_compiles_nothing(loaded, teacher, tmp_path, target):
+def test_a_conversion_then_compiles_nothing(prepared, teacher, tmp_path, target):
     ahead.compile_kernels(lambda *_: None)
-    ready = loaded.copy()
-    loaded.clear()
+    ready = prepared.copy()
+    prepared.clear()
     run_convert(teacher, tmp_path, to=target, steps=4)
-    assert loaded and loaded <= ready
+    assert prepared and prepared <= ready

@@ -10,7 +10,7 @@ from analytic_field import uniform_points
 from edit_shapes import torus
 
 from pvd_engine.edit.mesh_shape import closed_mesh
-from pvd_engine.kernels import compositing, contracted, declare, factors, launch, marching
+from pvd_engine.kernels import compositing, contracted, factors, launch, marching
 from pvd_engine.kernels.adam import adam_step_sparse, adam_step_sparse_reference
 from pvd_engine.kernels.compile import compile_kernels, declared_kernels
 from pvd_engine.kernels.hash_grid import HashGridLayout, hash_encode_reference, hash_encode_warp
@@ -228,19 +228,6 @@ CASES = [
     Case(("mesh_inside",), compare_mesh_inside),
     Case(("mesh_crossed",), compare_mesh_crossed),
 ]
-
-
-@pytest.fixture
-def prepared(monkeypatch):
-    """What launches ask for from now on: Warp's kernel, device and threads of a block."""
-    keys = set()
-
-    def record(*key):
-        keys.add(key)
-        return launch.prepared(*key)
-
-    monkeypatch.setattr(declare, "prepared", record)
-    return keys
 
 
 def test_every_kernel_that_cuda_runs_is_compared():

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from short_teachers import make_teachers, run_convert
+from short_teachers import erase_half, make_teachers, run_convert
 from stopping_job import StoppingJob
 
 from pvd_engine.data.images.downscale import view_on_white
@@ -18,12 +18,10 @@ from pvd_engine.jobs.job import Job
 from pvd_engine.measure.image_metrics import psnr
 from pvd_engine.render.region import views_outside
 from pvd_engine.render.render import render_image
-from pvd_engine.verbs import edit as apply
 from pvd_engine.verbs import eval as evaluate
 from pvd_engine.verbs import render as render_verb
 from pvd_engine.verbs import volume
 from pvd_engine.verbs.convert import ConvertArguments
-from pvd_engine.verbs.edit import EditArguments
 from pvd_engine.verbs.eval import EvalArguments
 from pvd_engine.verbs.render import RenderArguments
 from pvd_engine.verbs.volume import VolumeArguments
@@ -38,15 +36,7 @@ def folder(shared, tmp_path_factory):
 @pytest.fixture(scope="module")
 def edited(folder):
     """The teacher with half of the ball erased."""
-    edits = [{"op": "erase", "region": {"box": {"min": [0, -1, -1], "max": [1, 1, 1]}}}]
-    (folder / "edits.json").write_text(json.dumps(edits))
-    arguments = EditArguments(
-        field=folder / "hash.safetensors",
-        edits=folder / "edits.json",
-        out=folder / "edited.safetensors",
-    )
-    apply.run(arguments, Job(folder / "edit"))
-    return "edited"
+    return erase_half(folder)
 
 
 @pytest.fixture(scope="module")
