@@ -8,9 +8,10 @@ import torch
 
 from ..data.geometry.poses import PoseDistribution
 from ..fields.base import Renderable
-from ..fields.light_field import LightField, Reach, bordered_occupancy
+from ..fields.light_field import VISIBLE, LightField, Reach, bordered_occupancy
 from ..jobs.budget import Budget
 from ..jobs.job import Job
+from ..space.extinction import extinction_codes
 from ..train.flag import Flag
 from ..train.loop import Part, Training
 from .fine_tuning import at_last, pixels_to_learn
@@ -53,8 +54,10 @@ def teach_light_field(
     started = time.monotonic()
     teacher = lesson.teacher.requires_grad_(False)
     torch.manual_seed(seed)
-    field = LightField(spec, bordered_occupancy(teacher.occupancy), reach(teacher, lesson.poses))
-    field = field.to(teacher.device)
+    occupancy = bordered_occupancy(teacher.occupancy)
+    visible = spec["ray"]["interval"] == VISIBLE
+    codes = extinction_codes(teacher.log_density, occupancy) if visible else None
+    field = LightField(spec, occupancy, reach(teacher, lesson.poses), codes).to(teacher.device)
     hard = hard_rays(field.device) if recipe.hard_rays else None
     turned = Flag()
     parts: dict[str, Part] = {"turned": turned}

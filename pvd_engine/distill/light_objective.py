@@ -22,9 +22,6 @@ from .ray_source import RaySource
 BATCH = {"cpu": 1 << 13, "gpu": 20 << 12}
 """Rays per step without the hard ones, by device; as in R2L on a GPU."""
 
-USES = 2
-"""Times that a ray is drawn on average before it is replaced."""
-
 REFILL_EVERY = 8
 """Steps between two additions of rays to the pool."""
 
@@ -70,7 +67,7 @@ class LightRecipe:
     """
 
     pool: int = 1 << 20
-    hard_rays: bool = True
+    hard_rays: bool = False
     importance: bool = True
 
 
@@ -123,7 +120,7 @@ class LightObjective:
         if self.pool.filled == 0:
             self._fill(step)
         elif step % REFILL_EVERY == 0:
-            self.refill(REFILL_EVERY * batch // USES, step)
+            self.refill(REFILL_EVERY * batch, step)  # each ray is drawn once on average
         rays, target = self.pool.draw(batch, generator)
         if self.hard is None:
             errors = self._errors(rays, target)

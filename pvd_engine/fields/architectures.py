@@ -95,7 +95,7 @@ def light_field(
     points : int
         Number of points along each ray.
     interval : str
-        ``"box"``, ``"occupied"`` or ``"fixed"``.
+        ``"visible"``, ``"occupied"``, ``"box"`` or ``"fixed"``.
     skip_empty : bool
     encoding : str, optional
         One of `RAY_ENCODINGS` instead of the preset's own.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..data.geometry.poses import PoseDistribution
 from ..kernels.marching import through_box
+from ..space.extinction import extinctions
 from ..space.occupancy import OccupancyGrid
 from ..space.rays import Rays
 from .base import Learner, RayColors
@@ -36,8 +37,14 @@ OCCUPANCY_RESOLUTION = 128
 PROBES = 256
 """Positions along a ray at which that grid is probed: closer together than cells are wide."""
 
-INTERVALS = ("fixed", "box", "occupied")
+VISIBLE = "visible"
+"""Points lie where the teacher's density says that the light of a ray comes from."""
+
+INTERVALS = ("fixed", "box", "occupied", VISIBLE)
 """Parts of a ray in which its points may lie."""
+
+CODES = "extinction.codes"
+"""Name of the cells' extinctions in a field's file."""
 
 CHANNELS = 4
 """Numbers that the network gives for a ray: premultiplied colour and alpha."""
@@ -89,16 +96,27 @@ class LightField(Learner):
         ``{"name", "preset", "network": {"width", "depth"}, "ray": {"points", "encoding",
         "interval", "skip_empty"}}``. ``interval`` names the part of a ray that its points lie in:
         between ``"fixed"`` near and far planes (as published), in the ``"box"`` around everything
-        that is occupied, or in ``"occupied"`` cells alone. With ``skip_empty``, rays that meet no
-        occupied cell are background, and the network is not evaluated.
+        that is occupied, in ``"occupied"`` cells alone, or where what is ``"visible"`` lies. With
+        ``skip_empty``, rays that meet no occupied cell are background, and the network is not
+        evaluated.
     occupancy : OccupancyGrid
         From `bordered_occupancy`.
     reach : Reach
+    codes : (C,) uint8
+        From `extinction_codes`, for the occupied cells; needed for what is visible alone.
     """
 
     inner_box: Tensor
+    codes: Tensor
+    extinctions: Tensor
 
-    def __init__(self, spec: dict[str, Any], occupancy: OccupancyGrid, reach: Reach) -> None:
+    def __init__(
+        self,
+        spec: dict[str, Any],
+        occupancy: OccupancyGrid,
+        reach: Reach,
+        codes: Tensor | None = None,
+    ) -> None:
         super().__init__(occupancy, {"architecture": spec, "color_space": "srgb"})
         network, ray = spec["network"], spec["ray"]
         width, depth = network["width"], network["depth"]
@@ -112,6 +130,13 @@ class LightField(Learner):
             torch.tensor(reach.inner_box, device=occupancy.box.device),
             persistent=False,
         )
+        if (codes is not None) != (self.interval == VISIBLE):
+            raise ValueError("only what is visible is found by extinction")
+        if codes is not None:
+            cells = torch.zeros_like(occupancy.binary)
+            cells[occupancy.binary > 0] = codes.to(cells.device)
+            self.register_buffer("codes", cells, persistent=False)
+            self.register_buffer("extinctions", extinctions(cells.device), persistent=False)
         self.encoding = make_point_encoding(ray["encoding"])
         self.head = nn.Linear(self.points * self.encoding.width, width)
         self.body = nn.Sequential(*(ResidualBlock(width) for _ in range((depth - 2) // 2)))
@@ -162,22 +187,30 @@ class LightField(Learner):
             N of them, dataset frame.
         jitter : (N, P) float32, optional
             Random position of each point in its part of the interval, [0, 1); without it the
-            points are evenly spaced and include both ends.
+            points are evenly spaced. They include both ends, but of what is visible lie in the
+            middle of their parts.
 
         Returns
         -------
         (N, P, 3) float32
         """
-        even = torch.linspace(0, 1, self.points, device=rays.origins.device)
+        low, even, high = self._parts(rays.origins.device)
         if jitter is None:
             fractions = even.expand(rays.origins.shape[0], -1)  # len() would fix it in an export
         else:
-            middle = (even[1:] + even[:-1]) / 2
-            low, high = torch.cat((even[:1], middle)), torch.cat((middle, even[-1:]))
             fractions = low + (high - low) * jitter
         distances = self._distances(rays, fractions)
         points = rays.origins[:, None] + rays.directions[:, None] * distances[..., None]
         return self.occupancy.space.to_cube(points)
+
+    def _parts(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the start, the usual position and the end (P,) of each point's part."""
+        if self.interval == VISIBLE:
+            ends = torch.linspace(0, 1, self.points + 1, device=device)
+            return ends[:-1], (ends[:-1] + ends[1:]) / 2, ends[1:]
+        even = torch.linspace(0, 1, self.points, device=device)
+        middle = (even[1:] + even[:-1]) / 2
+        return torch.cat((even[:1], middle)), even, torch.cat((middle, even[-1:]))
 
     def _distances(self, rays: Rays, fractions: Tensor) -> Tensor:
         """Return the distances (N, P) along rays at fractions of their interval."""
@@ -186,6 +219,10 @@ class LightField(Learner):
         if self.interval == "box":
             enter, leave = through_box(*rays, self.inner_box)
             return enter[:, None] + (leave - enter)[:, None] * fractions
+        if self.interval == VISIBLE:
+            return self.occupancy.space.visible_positions(
+                rays, self.codes, self.extinctions, PROBES, fractions
+            )
         return self._positions(rays, fractions)[0]
 
     def meets(self, rays: Rays) -> Tensor:
@@ -224,6 +261,8 @@ def light_field_state(field: LightField) -> tuple[dict[str, Tensor], dict[str, A
     """Return tensors and header of a light field, as its file holds them."""
     tensors = {name: tensor.detach().cpu() for name, tensor in field.named_parameters()}
     tensors["occupancy.bits"] = occupancy_bits(field.occupancy)
+    if field.interval == VISIBLE:
+        tensors[CODES] = field.codes[field.occupancy.binary > 0].cpu()
     header = {
         "kind": KIND.name,
         **map_header(field.occupancy.space),
@@ -234,11 +273,24 @@ def light_field_state(field: LightField) -> tuple[dict[str, Tensor], dict[str, A
 
 
 def light_field_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> LightField:
-    """Return a field; the inverse of `light_field_state`."""
+    """Return a field; the inverse of `light_field_state`.
+
+    Raises
+    ------
+    ValueError
+        The codes of extinction are not one byte above 0 for each occupied cell.
+    """
     occupancy = occupancy_from_state(tensors, header)
+    codes = tensors.get(CODES)
+    if codes is not None and (
+        codes.dtype != torch.uint8
+        or codes.shape != (int(occupancy.binary.sum(dtype=torch.int64)),)
+        or (codes == 0).any()
+    ):
+        raise ValueError("the cells' extinctions are not those of the occupied cells")
     with without_memory():
-        field = LightField(header["architecture"], occupancy, Reach(**header["reach"]))
-    restore(field, tensors, header)
+        field = LightField(header["architecture"], occupancy, Reach(**header["reach"]), codes)
+    restore(field, {name: own for name, own in tensors.items() if name != CODES}, header)
     return field
 
 

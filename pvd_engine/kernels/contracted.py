@@ -15,6 +15,7 @@ from torch import Tensor
 from .launch import split, use_warp
 from .marching import CANDIDATES, PackedSamples
 from .ray_positions import spread
+from .visible_positions import spread_by_light
 
 FARTHEST = 1e3
 """Distance at which a ray ends, in radii of that ray."""
@@ -105,16 +106,14 @@ def march_contracted(
     return PackedSamples(ray, t, offsets, stretch)
 
 
-def _occupied(
-    origins: Tensor, directions: Tensor, t: Tensor, ray: Tensor, occupancy: Tensor
-) -> Tensor:
-    """Return whether the positions at distances t along rays are in occupied cells."""
+def _cells(origins: Tensor, directions: Tensor, t: Tensor, ray: Tensor, grid: Tensor) -> Tensor:
+    """Return what a grid holds at the positions at distances t along rays."""
     contracted = contract(origins[ray] + t[..., None] * directions[ray])
-    limit = torch.tensor(occupancy.shape, device=t.device)
+    limit = torch.tensor(grid.shape, device=t.device)
     cell = ((contracted + 2) * (limit / 4)).long().clamp(min=0).minimum(limit - 1)
     x, y, z = cell.unbind(-1)
-    index = (x * occupancy.shape[1] + y) * occupancy.shape[2] + z
-    return occupancy.reshape(-1)[index] != 0
+    index = (x * grid.shape[1] + y) * grid.shape[2] + z
+    return grid.reshape(-1)[index]
 
 
 def march_contracted_reference(
@@ -138,7 +137,7 @@ def march_contracted_reference(
         ray, column = (coordinate < rays.end[part, None]).nonzero(as_tuple=True)
         coordinate, ray = coordinate[ray, column], ray + start
         t = rays.distances(coordinate, ray)
-        kept = _occupied(origins, directions, t, ray, occupancy)
+        kept = _cells(origins, directions, t, ray, occupancy) != 0
         found.append((ray[kept], coordinate[kept]))
     ray_index = torch.cat([ray for ray, _ in found])
     counts = torch.bincount(ray_index, minlength=len(origins))
@@ -197,11 +196,52 @@ def positions_contracted(
     Parameters and results are those of `ray_positions.ray_positions`, in the frame in which the
     cube has half side 1. The parts are equal in the ray's coordinate.
     """
+    rays, length, along = _parts(origins, directions, occupancy, probes)
+    within, met = spread(along != 0, fractions)
+    return rays.distances(rays.start[:, None] + length * within, _rows(within)), met
+
+
+@torch.no_grad()
+def visible_positions_contracted(
+    origins: Tensor,
+    directions: Tensor,
+    codes: Tensor,
+    extinctions: Tensor,
+    probes: int,
+    fractions: Tensor,
+) -> Tensor:
+    """Return positions at fractions of the light that each ray gets on its way through all space.
+
+    Parameters and results are those of `visible_positions.visible_positions`, in the frame in which
+    the cube has half side 1; extinctions are per unit of contracted length.
+    """
+    rays, length, along = _parts(origins, directions, codes, probes)
+    within = spread_by_light(extinctions[along.long()] * (length / probes), fractions)
+    return rays.distances(rays.start[:, None] + length * within, _rows(within))
+
+
+def _parts(
+    origins: Tensor, directions: Tensor, grid: Tensor, probes: int
+) -> tuple[RayCoordinate, Tensor, Tensor]:
+    """Cut the ways of rays through all of space into parts, equal in the rays' coordinate.
+
+    Returns
+    -------
+    rays : RayCoordinate
+    length : (N, 1) float32
+        Of the whole way of each ray.
+    along : (N, L) uint8
+        What the grid holds in the middle of each part.
+    """
     rays = RayCoordinate.of(origins, directions)
-    index = torch.arange(origins.shape[0], device=origins.device)[:, None]
     length = (rays.end - rays.start)[:, None]
     parts = torch.arange(probes, device=origins.device)
-    t = rays.distances(rays.start[:, None] + length * ((parts + 0.5) / probes), index)
-    occupied = _occupied(origins, directions, t, index, occupancy)
-    within, met = spread(occupied, fractions)
-    return rays.distances(rays.start[:, None] + length * within, index), met
+    middles = rays.start[:, None] + length * ((parts + 0.5) / probes)
+    ray = _rows(middles)
+    along = _cells(origins, directions, rays.distances(middles, ray), ray, grid)
+    return rays, length, along
+
+
+def _rows(values: Tensor) -> Tensor:
+    """Return the number (N, 1) of each row of values (N, ...)."""
+    return torch.arange(values.shape[0], device=values.device)[:, None]

@@ -64,17 +64,46 @@ def ray_positions_reference(
     fractions: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Compute `ray_positions` in plain torch operations, from the distances at the box."""
+    along = cells_along(origins, directions, enter, leave, occupancy, box, probes)
+    within, met = spread(along != 0, fractions)
+    return enter[:, None] + (leave - enter)[:, None] * within, met
+
+
+def cells_along(
+    origins: Tensor,
+    directions: Tensor,
+    enter: Tensor,
+    leave: Tensor,
+    grid: Tensor,
+    box: Tensor,
+    probes: int,
+) -> Tensor:
+    """Return what a grid holds in the middle of each part of rays' ways through its box.
+
+    Parameters
+    ----------
+    origins, directions : (N, 3) float32
+    enter, leave : (N,) float32
+        Distances at the box, from `through_box`.
+    grid : (X, Y, Z) uint8
+    box : (2, 3) float32
+    probes : int
+        Number L of parts.
+
+    Returns
+    -------
+    (N, L) uint8
+        Zeros where a ray passes by the box.
+    """
     length = leave - enter
     parts = torch.arange(probes, device=enter.device)
     middles = enter[:, None] + length[:, None] * ((parts + 0.5) / probes)
     points = origins[:, None] + directions[:, None] * middles[..., None]
-    limit = torch.tensor(occupancy.shape, device=enter.device)
+    limit = torch.tensor(grid.shape, device=enter.device)
     cells = ((points - box[0]) / (box[1] - box[0]) * limit).long().clamp(min=0)
     x, y, z = cells.minimum(limit - 1).unbind(-1)
-    index = (x * occupancy.shape[1] + y) * occupancy.shape[2] + z
-    occupied = (occupancy.reshape(-1)[index] != 0) & (length > 0)[:, None]
-    within, met = spread(occupied, fractions)
-    return enter[:, None] + length[:, None] * within, met
+    index = (x * grid.shape[1] + y) * grid.shape[2] + z
+    return grid.reshape(-1)[index] * (length > 0)[:, None]
 
 
 def spread(occupied: Tensor, fractions: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,13 @@ cube, stays where it is inside the cube, and moves to (2 - 1/|x|) x/|x| outside.
 import torch
 from torch import Tensor
 
-from ..kernels.contracted import contract, expand, march_contracted, positions_contracted
+from ..kernels.contracted import (
+    contract,
+    expand,
+    march_contracted,
+    positions_contracted,
+    visible_positions_contracted,
+)
 from ..kernels.marching import PackedSamples
 from ..kernels.widest import widest
 from .rays import Rays
@@ -81,6 +87,16 @@ class ContractedMap(SpaceMap):
             self._to_unit(rays.origins), rays.directions, occupancy, probes, fractions
         )
         return distances * self.half_side, met
+
+    def visible_positions(
+        self, rays: Rays, codes: Tensor, extinctions: Tensor, probes: int, fractions: Tensor
+    ) -> Tensor:
+        """Return positions at fractions of the light along each ray's own contraction."""
+        origins = self._to_unit(rays.origins)
+        found = visible_positions_contracted(
+            origins, rays.directions, codes, extinctions, probes, fractions
+        )
+        return found * self.half_side
 
 
 def _largest(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:

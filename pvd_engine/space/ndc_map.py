@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..kernels.marching import PackedSamples, march_rays
 from ..kernels.ray_positions import ray_positions
+from ..kernels.visible_positions import visible_positions
 from ..kernels.widest import widest
 from .rays import Rays
 from .space_map import SpaceMap
@@ -143,8 +144,17 @@ class NdcMap(SpaceMap):
         along, met = ray_positions(
             line.origins, line.directions, occupancy, self.cube, probes, fractions
         )
-        ray = torch.arange(along.shape[0], device=along.device)[:, None].expand(along.shape)
-        return line.distances(along, ray), met
+        return line.all_distances(along), met
+
+    def visible_positions(
+        self, rays: Rays, codes: Tensor, extinctions: Tensor, probes: int, fractions: Tensor
+    ) -> Tensor:
+        """Return positions at fractions of the light along the line of each ray in the cube."""
+        line = _Line(self, rays)
+        along = visible_positions(
+            line.origins, line.directions, codes, extinctions, self.cube, probes, fractions
+        )
+        return line.all_distances(along)
 
     def to_json(self) -> dict[str, Any]:
         """Return the kind, the reference camera, its tangents and its near plane."""
@@ -190,6 +200,11 @@ class _Line:
         left = speed - along * depth * self.growth[ray]
         # Where the line reaches depth 1, the ray is infinitely far away.
         return self.start[ray] + along * depth.square() / left.maximum(speed / FARTHEST)
+
+    def all_distances(self, along: Tensor) -> Tensor:
+        """Return distances (R, P) from the rays' origins for lengths (R, P), a row for each ray."""
+        ray = torch.arange(along.shape[0], device=along.device)[:, None].expand(along.shape)
+        return self.distances(along, ray)
 
 
 def _turned(low: Tensor, high: Tensor, rotation: Tensor, motion: Any) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..kernels.marching import PackedSamples, march_rays
 from ..kernels.ray_positions import ray_positions
+from ..kernels.visible_positions import visible_positions
 from ..kernels.widest import widest
 from .rays import Rays
 
@@ -125,6 +126,26 @@ class SpaceMap(nn.Module):
         """Return positions at fractions of the occupied parts of each ray, as `ray_positions`."""
         raise NotImplementedError
 
+    def visible_positions(
+        self, rays: Rays, codes: Tensor, extinctions: Tensor, probes: int, fractions: Tensor
+    ) -> Tensor:
+        """Return positions at fractions of the light of each ray, as the kernel of that name.
+
+        Parameters
+        ----------
+        rays : Rays
+            R rays, dataset frame.
+        codes : (X, Y, Z) uint8
+            Code of each cell's extinction.
+        extinctions : (256,) float32
+            Extinction of each code, per unit of length of the cube.
+        probes : int
+            Number of parts of a ray's way.
+        fractions : (R, P) float32
+            Ascending along each ray, [0, 1].
+        """
+        raise NotImplementedError
+
     def to_json(self) -> dict[str, Any]:
         """Return the kind and, besides the box, the parameters, for a field's header."""
         return {"kind": self.kind} | ({"origin": self.origin.tolist()} if self.origin.any() else {})
@@ -185,3 +206,10 @@ class BoxMap(SpaceMap):
     ) -> tuple[Tensor, Tensor]:
         """Return positions at fractions of the way from where rays enter the box to its exit."""
         return ray_positions(*rays, occupancy, self.box, probes, fractions)
+
+    def visible_positions(
+        self, rays: Rays, codes: Tensor, extinctions: Tensor, probes: int, fractions: Tensor
+    ) -> Tensor:
+        """Return positions at fractions of the light that each ray gets on its way."""
+        per_unit = extinctions / self.half_side
+        return visible_positions(*rays, codes, per_unit, self.box, probes, fractions)

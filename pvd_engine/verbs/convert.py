@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 
 LightPreset = Literal["small", "full", "W256D88", "W181D88", "W256D44", "W363D22"]
 Interval = Annotated[
-    Literal["occupied", "box", "fixed"],
+    Literal["visible", "occupied", "box", "fixed"],
     Shown(
         "Within",
         (
+            ("visible", "What Is Visible", "Where the source's density says that light comes from"),
             ("occupied", "Occupied Cells", "Where the ray may meet something, and nowhere else"),
             ("box", "Box", "The ray's way through the box around all that is occupied"),
             ("fixed", "Near and Far", "Between fixed planes, as published"),
@@ -143,15 +144,16 @@ class ConvertArguments(MakingArguments):
     """Encoding of these points for the network. Frequencies are as published, a hash grid learns
     many times faster; that of the preset when not given: hash for small."""
 
-    ray_interval: Interval = "occupied"
-    """Part of a ray that these points lie in. Its occupied cells alone, its way through the box
-    around all that is occupied, or between fixed near and far planes, as published."""
+    ray_interval: Interval = "visible"
+    """Part of a ray that these points lie in. Where the source's density says that its light comes
+    from, its occupied cells alone, its way through the box around all that is occupied, or between
+    fixed near and far planes, as published."""
 
     ray_skip_empty: Annotated[bool, Shown("Skip Empty")] = True
     """Render rays without occupied cells as background, without the network."""
 
-    ray_hard: Annotated[bool, Shown("Repeat Hard")] = True
-    """Draw again the rays with the network's largest errors."""
+    ray_hard: Annotated[bool, Shown("Repeat Hard")] = False
+    """Draw again the rays with the network's largest errors, as published."""
 
     ray_importance: Annotated[bool, Shown("By Importance")] = True
     """Learn from only a few of the rays that show nothing."""

@@ -17,6 +17,8 @@ from pvd_engine.kernels.hash_grid import HashGridLayout, hash_encode_reference, 
 from pvd_engine.kernels.marching import PackedSamples
 from pvd_engine.kernels.mesh_inside import ReferenceMeshQuery, WarpMeshQuery
 from pvd_engine.kernels.ray_positions import ray_positions_reference, ray_positions_warp
+from pvd_engine.kernels.visible_positions import visible_positions_reference, visible_positions_warp
+from pvd_engine.space.extinction import extinctions
 from pvd_engine.kernels.row_gradient import RowGradient
 from pvd_engine.kernels.sparse_grid import sparse_sample_reference, sparse_sample_warp
 
@@ -160,6 +162,19 @@ def compare_ray_positions(count):
     assert torch.equal(fast[1], reference[1])
 
 
+def compare_visible_positions(count):
+    box = torch.tensor([[-1.0, -0.7, 0.2], [1.3, 0.9, 2.0]], device=DEVICE)
+    origins, directions, _ = random_rays(count)
+    enter, leave = marching.through_box(origins, directions, box)
+    codes = random_cells() * torch.randint(100, 180, (1,), dtype=torch.uint8, device=DEVICE)
+    fractions = (torch.rand(count, 12, device=DEVICE) * 0.98 + 0.01).sort(dim=1).values
+    table = extinctions(torch.device(DEVICE))
+    given = (origins, directions, enter, leave, codes, table, box, 40, fractions)
+    fast, reference = visible_positions_warp(*given), visible_positions_reference(*given)
+    # A position at the border of two parts with others between them may fall on either side.
+    assert count == 0 or ((fast - reference).abs() < 1e-4).float().mean() > 0.99
+
+
 def random_samples(count):
     """Samples of rays, some of which have none."""
     counts = torch.randint(0, 40, (count,), device=DEVICE)
@@ -223,6 +238,7 @@ CASES = [
     Case(("march_rays",), compare_march),
     Case(("march_contracted",), compare_march_contracted),
     Case(("ray_positions",), compare_ray_positions),
+    Case(("visible_positions",), compare_visible_positions),
     Case(("composite_forward", "composite_backward"), compare_composite),
     Case(("transmittance",), compare_transmittance),
     Case(("mesh_inside",), compare_mesh_inside),

@@ -3,6 +3,8 @@
 import pytest
 import torch
 from analytic_field import AnalyticField, block
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from pvd_engine.bench.plain_nerf import COARSE, FINE, NerfNetwork
 from pvd_engine.data.geometry.poses import PoseDistribution
@@ -12,11 +14,13 @@ from pvd_engine.fields.architectures import light_field
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
 from pvd_engine.fields.storage import load_any_field, load_field, save_field
+from pvd_engine.space.extinction import extinction_codes
 from pvd_engine.space.occupancy import OccupancyGrid
 from pvd_engine.space.rays import Rays
 from pvd_engine.space.space_map import BoxMap
 
-INTERVALS = ("box", "occupied", "fixed")
+WHOLE = ("box", "occupied", "fixed")
+INTERVALS = (*WHOLE, "visible")
 POSES = PoseDistribution(
     [0.0, 0.0, 0.0],
     0.1,
@@ -40,7 +44,9 @@ def scattered():
 def some_light_field(teacher, interval="occupied", skip_empty=True, encoding="hash"):
     torch.manual_seed(0)
     spec = light_field("small", 8, interval, skip_empty, encoding)
-    return LightField(spec, bordered_occupancy(teacher.occupancy), reach(teacher, POSES)).eval()
+    occupancy = bordered_occupancy(teacher.occupancy)
+    codes = extinction_codes(teacher.log_density, occupancy) if interval == "visible" else None
+    return LightField(spec, occupancy, reach(teacher, POSES), codes).eval()
 
 
 def some_rays(count=600, seed=1):
@@ -84,7 +90,7 @@ def test_w256d88_has_the_published_parameters():
     assert sum(p.numel() for p in field.parameters()) - alpha == 5_917_187
 
 
-@pytest.mark.parametrize("interval", INTERVALS)
+@pytest.mark.parametrize("interval", WHOLE)
 def test_everything_occupied_lies_between_a_rays_first_and_last_point(interval):
     teacher = scattered()
     field, rays = some_light_field(teacher, interval), some_rays()
@@ -110,17 +116,18 @@ def test_a_ray_that_meets_an_occupied_cell_is_never_called_empty():
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
-def test_random_points_stay_in_order_and_between_the_ends(interval):
+def test_each_random_point_lies_in_its_own_part_of_the_way(interval):
     field, rays = some_light_field(scattered(), interval), some_rays(50)
-    even = field.ray_points(rays)
     jitter = torch.rand((50, 8), generator=torch.Generator().manual_seed(0))
-    random = field.ray_points(rays, jitter)
-    direction = rays.directions[:, None]
-    assert ((random.diff(dim=1) * direction).sum(-1) >= -1e-5).all()
-    for end, sign in ((0, 1), (-1, -1)):
-        beyond = ((random[:, end] - even[:, end]) * rays.directions).sum(-1) * sign
-        assert (beyond >= -1e-5).all()
+    low, random, even, high = (
+        (field.ray_points(rays, at) * rays.directions[:, None]).sum(dim=-1)
+        for at in (torch.zeros((50, 8)), jitter, None, torch.ones((50, 8)))
+    )
+    for within in (random, even):
+        assert (within >= low - 1e-5).all() and (within <= high + 1e-5).all()
     assert not torch.allclose(random, even, atol=1e-3)
+    if interval != "visible":  # there, a part may end at one wall and the next begin at another
+        assert torch.allclose(high[:, :-1], low[:, 1:], atol=1e-5)
 
 
 @pytest.mark.parametrize("skip_empty", [True, False])
@@ -137,8 +144,41 @@ def test_rendering_gives_what_the_network_gives(skip_empty):
     assert (exact[~empty] > 0).all()
 
 
-def test_a_saved_light_field_gives_the_same_values_as_before_and_names_its_region(tmp_path):
-    field, rays = some_light_field(scattered(), "occupied"), some_rays(100)
+def test_points_lie_where_the_light_comes_from_and_not_behind_it():
+    wall = block(300.0, (-0.9, -0.9, 0.2), (0.9, 0.9, 0.4))
+    fog = block(0.6, (-0.9, -0.9, -0.9), (0.9, 0.9, 0.9))
+    teacher = AnalyticField(lambda p: torch.maximum(wall(p), fog(p)), resolution=64)
+    field = some_light_field(teacher, "visible")
+    down = torch.tensor([[0.0, 0.0, -1.0]]).expand(50, 3)
+    sideways = torch.rand((50, 2), generator=torch.Generator().manual_seed(2)) - 0.5
+    points = field.ray_points(Rays(torch.cat((sideways, torch.full((50, 1), 3.0)), dim=1), down))
+    height = points[..., 2]
+    assert ((height - 0.4).abs() < 0.05).float().mean() > 0.7, "at the wall's upper side"
+    assert (height > 0.15).all(), "and none below it"
+    assert (height.amax(dim=1) > 0.5).all(), "but some in the fog before it"
+
+
+def test_extinctions_that_do_not_fit_the_cells_are_refused(tmp_path):
+    path = tmp_path / "light.safetensors"
+    save_field(path, some_light_field(scattered(), "visible"))
+    with safe_open(path, "pt") as opened:
+        header, tensors = opened.metadata(), {k: opened.get_tensor(k) for k in opened.keys()}  # noqa: SIM118
+    codes = tensors.pop("extinction.codes")
+    zero = codes.clone()
+    zero[3] = 0
+    for wrong in ({}, *({"extinction.codes": c} for c in (codes[1:], codes.int(), zero))):
+        save_file(tensors | wrong, path, header)
+        with pytest.raises(UserError, match="damaged"):
+            load_any_field(path)
+    save_file(tensors | {"extinction.codes": codes}, path, header)
+    load_any_field(path)
+
+
+@pytest.mark.parametrize("interval", ["occupied", "visible"])
+def test_a_saved_light_field_gives_the_same_values_as_before_and_names_its_region(
+    interval, tmp_path
+):
+    field, rays = some_light_field(scattered(), interval), some_rays(100)
     field.header["provenance"] = {"seed": 7}
     path = tmp_path / "light.safetensors"
     save_field(path, field)

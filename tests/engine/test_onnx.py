@@ -19,7 +19,7 @@ from pvd_engine.verbs.export import ExportArguments
 
 
 @pytest.mark.parametrize(
-    ("interval", "encoding"), [*((i, "frequencies") for i in INTERVALS), ("occupied", "hash")]
+    ("interval", "encoding"), [*((i, "frequencies") for i in INTERVALS), ("visible", "hash")]
 )
 def test_onnx_gives_what_torch_gives(tmp_path, interval, encoding):
     with tiny_fields():

@@ -17,6 +17,7 @@ from pvd_engine.fields.registry import RADIANCE_FIELDS
 from pvd_engine.fields.storage import load_field, save_field
 from pvd_engine.render.render import render_image
 from pvd_engine.space.contracted_map import ContractedMap
+from pvd_engine.space.extinction import extinctions
 from pvd_engine.space.maps import make_map
 from pvd_engine.space.ndc_map import NdcMap
 from pvd_engine.space.occupancy import OccupancyGrid
@@ -216,15 +217,36 @@ def test_every_architecture_is_saved_and_read_in_every_map_of_space(kind, name, 
 
 
 @EVERY
-def test_a_light_field_is_exported_in_every_map_of_space(kind, tmp_path):
+def test_visible_positions_stop_at_the_first_opaque_cells(kind):
+    space = MAPS[kind]()
+    codes = torch.zeros((64, 64, 64), dtype=torch.uint8)
+    codes[20:40, 24:44, 22:42] = 255
+    rays = rays_about(400)
+    table = extinctions(torch.device("cpu"))
+    fractions = torch.linspace(0.02, 0.98, 9).expand(400, -1)
+    visible = space.visible_positions(rays, codes, table, 256, fractions)
+    ends, met = space.positions(rays, codes.clamp(max=1), 256, torch.tensor([[0.0, 1.0]] * 400))
+    first, last = ends[met].unbind(dim=1)
+    into = (visible[met] - first[:, None]) / (last - first)[:, None]
+    long = (last - first) > (last - first).median()
+    assert met.sum() > 10
+    assert (into > -1e-3).all() and (into[long] < 0.4).all()
+    assert (visible[:, 1:] >= visible[:, :-1]).all()
+
+
+@EVERY
+@pytest.mark.parametrize("interval", ["occupied", "visible"])
+def test_a_light_field_is_exported_in_every_map_of_space(kind, interval, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     grid = OccupancyGrid(MAPS[kind](), 32)
     grid.binary.zero_()
     grid.binary[8:24, 8:24, 8:24] = 1
     with tiny_fields():
-        spec = light_field("small", 16, "occupied", skip_empty=True, encoding="frequencies")
+        spec = light_field("small", 16, interval, skip_empty=True, encoding="frequencies")
     reach = Reach(0.1, 5.0, [[-1.0] * 3, [1.0] * 3], {})
-    field = LightField(spec, bordered_occupancy(grid), reach).eval()
+    bordered = bordered_occupancy(grid)
+    thin = torch.full((int(bordered.binary.sum()),), 110, dtype=torch.uint8)
+    field = LightField(spec, bordered, reach, thin if interval == "visible" else None).eval()
     write_onnx(field, tmp_path / "field.onnx")
     rays = rays_about(100)
     given = {"origins": rays.origins.numpy(), "directions": rays.directions.numpy()}

@@ -239,7 +239,7 @@ def _light_field() -> LightField:
     ray = {
         "points": 4,
         "encoding": {"type": "hash", **TINY["hash"]},
-        "interval": "occupied",
+        "interval": "visible",
         "skip_empty": True,
     }
     network = {"width": 8, "depth": 4}
@@ -248,7 +248,8 @@ def _light_field() -> LightField:
     ranges = [[1.0, 2.0], [0.0, 1.0], [0.0, 1.0]]
     region = PoseDistribution([0.0] * 3, 0.1, *ranges, [0.0, 0.0, 1.0], camera)
     reach = Reach(0.1, 5.0, BOX.tolist(), region.to_json())
-    return LightField(spec, OccupancyGrid(BoxMap(BOX), 8), reach)
+    codes = torch.full((8**3,), 120, dtype=torch.uint8)
+    return LightField(spec, OccupancyGrid(BoxMap(BOX), 8), reach, codes)
 
 
 FIELDS: dict[str, Callable[[], Renderable]] = {

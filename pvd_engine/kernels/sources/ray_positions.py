@@ -19,6 +19,28 @@ from ..launch import RAY_BLOCK
 
 
 @wp.func
+def cell_of_part(
+    part: int,
+    probes: int,
+    enter: float,
+    length: float,
+    origin: wp.vec3,
+    direction: wp.vec3,
+    cells: wp.vec3i,
+    low: wp.vec3,
+    size: wp.vec3,
+) -> int:
+    """Return the flat cell in the middle of a part of a ray's way."""
+    t = enter + length * ((float(part) + 0.5) / float(probes))
+    index = int(0)
+    for axis in range(3):
+        along = (origin[axis] + direction[axis] * t - low[axis]) / size[axis]
+        cell = int(along * float(cells[axis]))
+        index = index * cells[axis] + wp.clamp(cell, 0, cells[axis] - 1)
+    return index
+
+
+@wp.func
 def occupied_part(
     part: int,
     probes: int,
@@ -32,13 +54,8 @@ def occupied_part(
     size: wp.vec3,
 ) -> bool:
     """Return whether the cell in the middle of a part of a ray's way is occupied."""
-    t = enter + length * ((float(part) + 0.5) / float(probes))
-    index = int(0)
-    for axis in range(3):
-        along = (origin[axis] + direction[axis] * t - low[axis]) / size[axis]
-        cell = int(along * float(cells[axis]))
-        index = index * cells[axis] + wp.clamp(cell, 0, cells[axis] - 1)
-    return occupancy[index] != wp.uint8(0)
+    cell = cell_of_part(part, probes, enter, length, origin, direction, cells, low, size)
+    return occupancy[cell] != wp.uint8(0)
 
 
 @kernel(fused=False, block=RAY_BLOCK)
