@@ -12,7 +12,7 @@ from ..fields.light_field import LightField, Reach, bordered_occupancy
 from ..jobs.budget import Budget
 from ..jobs.job import Job
 from ..train.flag import Flag
-from ..train.loop import Part, Training
+from ..train.training import Part, Training
 from .fine_tuning import at_last, pixels_to_learn
 from .lesson import Lesson, follow
 from .light_objective import LightObjective, LightOnImages, LightRecipe, hard_rays
