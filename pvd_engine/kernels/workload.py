@@ -201,6 +201,16 @@ def free_memory(device: torch.device) -> int | None:
     return None if info is None else info(device)[0]
 
 
+HELD_NUMBERS = 4
+"""Numbers that are held for each parameter that learns: itself, its gradient and two moments."""
+
+
+def held_bytes(learner: nn.Module) -> int:
+    """Return about the bytes that a module which learns holds, however small its steps are."""
+    sizes = (parameter.numel() * parameter.element_size() for parameter in learner.parameters())
+    return HELD_NUMBERS * sum(sizes)
+
+
 def learning_bytes(learner: nn.Module) -> int:
     """Return about the bytes that a step takes for each sample that a module learns from."""
     layers = (module for module in learner.modules() if isinstance(module, nn.Linear))

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..errors import Cancelled, UserError
 from ..jobs.budget import Budget
 from ..jobs.job import Job
-from ..kernels.workload import retried
+from ..kernels.workload import held_bytes, retried, workload
 from .ending import Ending
 from .goal import Goal
 from .history import History
@@ -119,6 +119,7 @@ def optimise(
     UserError
         The loss is no longer a finite number.
     """
+    _warn_of_memory(training, job)
     training.count_time()
     if training.step == 0:
         training.prepared = training.elapsed
@@ -175,6 +176,18 @@ def optimise(
     _learn(readings, training.history, shown)
     if training.step > first_step:  # what follows may be stopped, too
         training.save(job)
+
+
+def _warn_of_memory(training: Training, job: Job) -> None:
+    """Warn where the field alone takes more than the memory that is given."""
+    given, held = workload(training.field.device).memory, held_bytes(training.field)
+    if given is not None and held > given:
+        job.warn(
+            [
+                f"The field and its optimiser alone take {held / 1e9:.1f} GB, more than the "
+                f"{given / 1e9:.1f} GB that are given; choose a smaller size."
+            ]
+        )
 
 
 def _learn(readings: Readings, history: History, shown: dict[str, float]) -> None:

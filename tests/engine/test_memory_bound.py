@@ -76,7 +76,14 @@ def rendering(shared, teacher):
     return "render", teacher, "--capture", share_ball(shared, size=200), "--split", "val"
 
 
-@pytest.mark.parametrize("verb", ["train", "convert", "render"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        pytest.param("train", marks=pytest.mark.slow),
+        pytest.param("convert", marks=pytest.mark.slow),
+        "render",
+    ],
+)
 def test_a_process_keeps_within_the_bound_and_takes_more_without_it(
     verb, idle, teacher, shared, tmp_path
 ):
