@@ -12,9 +12,9 @@ from ..fields.light_field import LightField
 from ..jobs.device import processor
 from ..kernels.workload import STEP_SAMPLES, learning_bytes, workload
 from ..space.rays import Rays
-from ..train.loop import Training
 from ..train.pixels import PixelTable
 from ..train.readings import Metrics
+from ..train.training import Training
 from .hard_rays import HardRays
 from .ray_pool import RayPool
 from .ray_source import RaySource

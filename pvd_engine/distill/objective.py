@@ -16,9 +16,9 @@ from ..kernels.compositing import Composited, composite
 from ..kernels.marching import PackedSamples
 from ..space.rays import sample_positions
 from ..train.batch_size import BatchSize
-from ..train.loop import Training
 from ..train.picture_error import picture_error
 from ..train.readings import Metrics
+from ..train.training import Training
 from .feature_match import FeatureMatch
 from .ray_source import RaySource
 from .recipe import Recipe

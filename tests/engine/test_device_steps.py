@@ -60,8 +60,8 @@ from pvd_engine.space.space_map import BoxMap
 from pvd_engine.train import loop
 from pvd_engine.train.batch_size import BatchSize
 from pvd_engine.train.from_images import ImageObjective
-from pvd_engine.train.loop import Training
 from pvd_engine.train.picture_error import picture_error
+from pvd_engine.train.training import Training
 from pvd_engine.verbs import convert
 from pvd_engine.verbs.convert import ConvertArguments
 

@@ -20,7 +20,8 @@ from pvd_engine.kernels.out_of_memory import is_out_of_memory
 from pvd_engine.kernels.workload import bounded
 from pvd_engine.space.rays import Rays
 from pvd_engine.space.space_map import BoxMap
-from pvd_engine.train.loop import LESS_AT_A_TIME, MIN_RAYS, Training, take_step
+from pvd_engine.train.loop import LESS_AT_A_TIME, take_step
+from pvd_engine.train.training import MIN_RAYS, Training
 
 RAYS = 2 * MIN_RAYS
 
