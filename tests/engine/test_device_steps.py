@@ -207,7 +207,7 @@ def test_a_step_of_conversion_in_contracted_space_waits_no_more(steps, shared, t
     check(steps(lambda: converted(source, ball, tmp_path, "mlp")), CONVERSION["mlp"])
 
 
-LIGHT_STEP, LIGHT_READING, LIGHT_REFILL, LIGHT_IMAGES = 0, 1, 38, 1
+LIGHT_STEP, LIGHT_READING, LIGHT_REFILL, LIGHT_IMAGES = 0, 1, 10, 1
 """Waits of a light field's steps: of most, of those that read the losses, of those that render more
 rays of the teacher, and of those on images, for the number of rays that meet something."""
 
