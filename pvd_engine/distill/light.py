@@ -19,6 +19,9 @@ from .lesson import Lesson, follow
 from .light_objective import LightObjective, LightOnImages, LightRecipe, hard_rays
 from .ray_source import RaySource
 
+EXTINCTION_FRACTION = 0.1
+"""Fraction of the budget's time that sampling the teacher's extinction may take, at most."""
+
 
 def teach_light_field(
     spec: dict[str, Any],
@@ -54,9 +57,10 @@ def teach_light_field(
     started = time.monotonic()
     teacher = lesson.teacher.requires_grad_(False)
     torch.manual_seed(seed)
-    occupancy = bordered_occupancy(teacher.occupancy)
-    visible = spec["ray"]["interval"] == VISIBLE
-    codes = extinction_codes(teacher.log_density, occupancy) if visible else None
+    occupancy, codes = bordered_occupancy(teacher.occupancy), None
+    if spec["ray"]["interval"] == VISIBLE:
+        deadline = budget.deadline(started, EXTINCTION_FRACTION)
+        codes = extinction_codes(teacher.log_density, occupancy, deadline)
     field = LightField(spec, occupancy, reach(teacher, lesson.poses), codes).to(teacher.device)
     hard = hard_rays(field.device) if recipe.hard_rays else None
     turned = Flag()

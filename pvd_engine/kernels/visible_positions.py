@@ -14,11 +14,9 @@ from .launch import use_warp
 from .marching import through_box
 from .ray_positions import cells_along
 
-EVERYWHERE = 0.05
-"""Weight that all occupied parts of a ray share, against 1 for all of its light."""
-
-DARK = 9.0
-"""Optical thickness behind which nothing is visible."""
+EVERYWHERE = 1.0
+"""Weight that all occupied parts of a ray share, against 1 for all of its light: points that are
+spread out tell a network the ray's direction, and find what a cell's extinction hides."""
 
 
 @torch.no_grad()
@@ -97,7 +95,7 @@ def spread_by_light(thickness: Tensor, fractions: Tensor) -> Tensor:
     """
     probes = thickness.shape[1]
     passed = thickness.cumsum(dim=1) - thickness
-    occupied = (thickness > 0) & (passed < DARK)
+    occupied = thickness > 0
     light = torch.where(occupied, torch.exp(-passed) * (1 - torch.exp(-thickness)), 0)
     largest = torch.nn.functional.max_pool1d(light[:, None], 3, stride=1, padding=1)[:, 0]
     count = occupied.sum(dim=1, keepdim=True)
@@ -141,7 +139,6 @@ def visible_positions_warp(
         extinctions=extinctions.contiguous(),
         box=box.contiguous(),
         everywhere=EVERYWHERE,
-        dark=DARK,
         fractions=fractions,
         light=light,
         distances=distances,

@@ -5,19 +5,27 @@ for an empty cell.
 """
 
 import math
+import time
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from ..jobs.device import processor
 from ..kernels.transfer import upload
-from ..kernels.workload import POINTS, concatenated
-from .occupancy import OccupancyGrid
+from ..kernels.workload import POINTS, in_portions
+from .occupancy import TIMED_CELL_WEIGHT, OccupancyGrid
 
 PER_DOUBLING, UNIT_CODE, CODES = 8, 128, 256
 
-SAMPLES = 4
-"""Points of a cell whose extinctions are averaged."""
+LOG_MOST = (CODES - UNIT_CODE) / PER_DOUBLING * math.log(2)
+"""Logarithm of an extinction above all codes."""
+
+LEAST = 1e-30
+"""Share of light that counts as none."""
+
+SAMPLES = 8
+"""Points of a cell at which its extinction is found."""
 
 
 def extinctions(device: torch.device) -> Tensor:
@@ -34,14 +42,24 @@ def codes_of(values: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def extinction_codes(log_density: Callable[[Tensor], Tensor], occupancy: OccupancyGrid) -> Tensor:
-    """Return the code of the mean extinction in each occupied cell.
+def extinction_codes(
+    log_density: Callable[[Tensor], Tensor],
+    occupancy: OccupancyGrid,
+    deadline: float = math.inf,
+) -> Tensor:
+    """Return the code of the extinction that takes as much light as each occupied cell does.
+
+    That is the light that is left on a way as long as a cell is wide, averaged over points in it:
+    a cell of which a part is opaque lets the rays pass that miss this part.
 
     Parameters
     ----------
     log_density : callable
         A function (N, 3) points, dataset frame -> (N,) log extinction per dataset unit.
     occupancy : OccupancyGrid
+    deadline : float
+        Value of the monotonic clock at which to stop. Cells, in a random order, that the time does
+        not suffice for have the mean of the others.
 
     Returns
     -------
@@ -49,16 +67,28 @@ def extinction_codes(log_density: Callable[[Tensor], Tensor], occupancy: Occupan
         For the occupied cells, in their order; none is 0.
     """
     cells = occupancy.occupied_cells()
+    device, count = cells.device, len(cells)
+    generator = torch.Generator().manual_seed(0)
+    order = upload(torch.randperm(count, generator=generator), device)
+    left = torch.zeros(count, device=device)
+    samples = torch.zeros(count, device=device)
     sobol = torch.quasirandom.SobolEngine(3, scramble=True, seed=0)
-    offsets = upload(sobol.draw(SAMPLES), cells.device)
-    highest = (CODES - UNIT_CODE) / PER_DOUBLING * math.log(2)
+    width = 2 / occupancy.resolution
+    weight = 1 if deadline == math.inf else TIMED_CELL_WEIGHT[processor(device.type)]
+    for offset in upload(sobol.draw(SAMPLES), device):
 
-    def mean(part: slice) -> Tensor:
-        total = torch.zeros(len(cells[part]), device=cells.device)
-        for offset in offsets:
-            points = occupancy.points_in_cells(cells[part], offset.expand(len(total), 3))
+        def sample(part: slice, offset: Tensor = offset) -> bool:
+            if time.monotonic() > deadline:
+                return False
+            some = order[part]
+            points = occupancy.points_in_cells(cells[some], offset.expand(len(some), 3))
             log_extinction = log_density(points) + occupancy.space.log_unit(points)
-            total += log_extinction.clamp(max=highest).exp()
-        return total / SAMPLES
+            left[some] += torch.exp(-width * log_extinction.clamp(max=LOG_MOST).exp())
+            samples[some] += 1
+            return True
 
-    return codes_of(concatenated(cells.device, POINTS, len(cells), mean))
+        if not all(in_portions(device, POINTS, count, sample, weight)):
+            break
+    mean = left.sum() / samples.sum().clamp(min=1)
+    share = torch.where(samples > 0, left / samples.clamp(min=1), mean)
+    return codes_of(-share.clamp(min=LEAST).log() / width)

@@ -1,6 +1,7 @@
 """Positions along rays by the light that reaches them: where they lie, and that kernels agree."""
 
 import math
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -13,7 +14,10 @@ from pvd_engine.kernels.visible_positions import (
     visible_positions_reference,
     visible_positions_warp,
 )
-from pvd_engine.space.extinction import codes_of, extinctions
+from pvd_engine.kernels.workload import bounded
+from pvd_engine.space.extinction import SAMPLES, codes_of, extinction_codes, extinctions
+from pvd_engine.space.occupancy import OccupancyGrid
+from pvd_engine.space.space_map import BoxMap
 
 BOTH = pytest.mark.parametrize("find", [visible_positions_warp, visible_positions_reference])
 TABLE = extinctions(torch.device("cpu"))
@@ -65,12 +69,15 @@ def test_positions_follow_the_light_that_reaches_the_rays_start(find):
 
 
 @BOTH
-def test_nothing_lies_behind_an_opaque_wall_and_the_part_before_it_counts(find):
-    fractions = torch.linspace(0.01, 0.99, 99)[None]
+def test_behind_an_opaque_wall_lie_the_shares_of_the_parts_alone(find):
+    fractions = torch.linspace(0.005, 0.995, 199)[None]
     ray = along_x({2: 0.01, 3: 1e4, 4: 0.01, 7: 1e4})
     found = positions(find, *ray, 8, fractions)[0] - 1
-    assert (found <= 4 / 8 + 1e-5).all(), "behind the wall"
-    assert ((found > 2 / 8) & (found < 3 / 8)).float().mean() == pytest.approx(0.5, abs=0.02)
+    share = EVERYWHERE / 4
+    total = 3 + EVERYWHERE  # the wall's light counts in its neighbours, too
+    for slab, weight in {2: 1, 3: 1, 4: 1, 7: 0}.items():
+        inside = (found >= slab / 8) & (found < (slab + 1) / 8)
+        assert float(inside.float().mean()) == pytest.approx((weight + share) / total, abs=0.01)
 
 
 @BOTH
@@ -105,3 +112,28 @@ def test_a_code_is_within_five_percent_of_the_extinction_and_never_empty():
     assert ((again / values - 1).abs() < 0.05).all()
     assert (codes_of(torch.tensor([0.0, 1e-30, 1e30])) == torch.tensor([1, 1, 255])).all()
     assert TABLE[0] == 0
+
+
+def test_cells_that_the_time_does_not_suffice_for_have_the_mean_of_the_others():
+    space = BoxMap(torch.tensor([[-2.0] * 3, [2.0] * 3]))
+    grid, asked = OccupancyGrid(space, 32), 0
+
+    def log_density(points):
+        nonlocal asked
+        asked += len(points)
+        return torch.where(points[:, 0] > 0, 3.0, 1.0).log()
+
+    whole = extinction_codes(log_density, grid)
+    per_unit = TABLE[whole.long()].view(32, 32, 32) / 2  # the cube's unit of length is 2
+    assert torch.allclose(per_unit[16:], torch.tensor(3.0), rtol=0.05)
+    assert torch.allclose(per_unit[:16], torch.tensor(1.0), rtol=0.05)
+    assert asked == SAMPLES * 32**3
+    with bounded(torch.device("cpu"), 0.01):  # portions of a few cells
+        clock = iter(range(100_000))
+        with patch("time.monotonic", lambda: next(clock)):
+            some = extinction_codes(log_density, grid, deadline=4)
+            none = extinction_codes(log_density, grid, deadline=0)
+    known = some == whole
+    assert 0.001 < known.float().mean() < 0.5, "some portions were sampled"
+    assert torch.allclose(TABLE[some[~known].long()] / 2, torch.tensor(2.0), rtol=0.1)
+    assert len(none.unique()) == 1

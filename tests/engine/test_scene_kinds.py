@@ -172,7 +172,7 @@ def test_an_unbounded_teacher_teaches_its_surroundings_too(folder, tmp_path):
 
 
 def test_a_light_field_learns_the_surroundings_too(folder, tmp_path):
-    result = run_convert(folder, tmp_path, "auto", to="light_field", steps=60)
+    result = run_convert(folder, tmp_path, "auto", to="light_field", steps=150)
     assert result["figures"]["psnr_to_source"]["psnr"] > 15
 
 

@@ -48,7 +48,6 @@ def visible_positions(
     extinctions: float32(256),
     box: float32(2, 3),
     everywhere: float,
-    dark: float,
     positions: Size,
     fractions: float32("rays", "positions"),
     probes: Size,
@@ -74,7 +73,7 @@ def visible_positions(
         last = int(0)
         for part in range(probes):
             own = float(-1.0)
-            if length > 0.0 and passed < dark:
+            if length > 0.0:
                 cell = cell_of_part(
                     part, probes, enter, length, origin, direction, cells, low, size
                 )
