@@ -11,7 +11,18 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..kernels import adam, compositing, factors, hash_grid, launch, marching, sparse_grid
+from ..kernels import (
+    adam,
+    compositing,
+    factors,
+    hash_grid,
+    launch,
+    marching,
+    sparse_grid,
+    splat_reference,
+    splat_rules,
+    splats,
+)
 from . import nerfstudio_hash
 from .machine import machine
 from .timing import seconds
@@ -56,7 +67,7 @@ def run(
     Parameters
     ----------
     points : int
-        Points of the encodings; rays are a sixteenth of them.
+        Points of the encodings; rays are a sixteenth of them, and splats a sixth.
     seed : int
         Seed of the input.
     progress : callable, optional
@@ -92,6 +103,7 @@ def run(
         _march,
         _composite,
         _adam,
+        _splats,
     )
     for make in contests:
         measured.append(_measure(make(points, generator, device), device))
@@ -356,4 +368,30 @@ def _adam(points: int, generator: torch.Generator, device: torch.device) -> Cont
         len(gradient),
         partial(adam.adam_step_sparse_warp, *tensors, *settings),
         partial(adam.adam_step_sparse_reference, *tensors, *settings),
+    )
+
+
+def _splats(points: int, generator: torch.Generator, device: torch.device) -> Contest:
+    """Return the contest of a picture of 200 x 200 px, of splats on a ball in its middle."""
+    count, size = points // 6, 200
+    turns = torch.randn((count, 4), generator=generator).to(device)
+    around = torch.nn.functional.normalize(torch.randn((count, 3), generator=generator), dim=-1)
+    sizes = 0.014 * torch.exp(0.4 * torch.randn((count, 3), generator=generator)).to(device)
+    opacities = 0.2 + 0.75 * _random((count,), generator, device)
+    cloud = [around.to(device), sizes, turns, opacities, _random((count, 3), generator, device)]
+    cloud = [values.requires_grad_() for values in cloud]
+    away = torch.cat((torch.eye(3), torch.tensor([[0.0], [0.0], [4.0]])), dim=1)
+    camera = splat_rules.SplatCamera(away, 1.4 * size, 1.4 * size, size / 2, size / 2, size, size)
+    back = _random((size, size, splat_rules.CHANNELS), generator, device)
+
+    def call(draw: Callable[..., Tensor]) -> Callable[[], Any]:
+        return lambda: torch.autograd.grad(draw(*cloud, camera, splat_rules.INRIA), cloud, back)
+
+    return Contest(
+        "picture of splats, forward + backward",
+        "our torch reference",
+        "splats",
+        count,
+        call(splats.splat_warp),
+        call(splat_reference.splat_reference),
     )

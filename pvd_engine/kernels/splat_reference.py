@@ -177,8 +177,6 @@ def _tile(
     use: SplatUse | None,
 ) -> Tensor:
     """Return the channels (16, 16, 5) of a tile, given its splats from near to far."""
-    if len(members) == 0:
-        return colors.new_zeros(TILE, TILE, CHANNELS)
     step = torch.arange(TILE, device=colors.device, dtype=colors.dtype) + 0.5
     at_x = (TILE * x + step).repeat(TILE)
     at_y = (camera.first_row + TILE * y + step).repeat_interleave(TILE)

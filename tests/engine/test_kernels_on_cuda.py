@@ -1,7 +1,7 @@
 """Every kernel on CUDA gives what its reference in torch gives, values and gradients."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
@@ -21,6 +21,9 @@ from pvd_engine.kernels.visible_positions import visible_positions_reference, vi
 from pvd_engine.space.extinction import extinctions
 from pvd_engine.kernels.row_gradient import RowGradient
 from pvd_engine.kernels.sparse_grid import sparse_sample_reference, sparse_sample_warp
+from pvd_engine.kernels.splat_reference import splat_reference
+from pvd_engine.kernels.splat_rules import FAINTEST, GSPLAT, INRIA, SplatCamera
+from pvd_engine.kernels.splats import splat_warp
 
 DEVICE = torch.device("cuda", 0)
 COUNTS = (0, 1, 257, 20_000)
@@ -226,6 +229,31 @@ def compare_mesh_crossed(count):
     assert torch.equal(fast, reference)
 
 
+def compare_splats(count):
+    """Compare pictures; at its rim a splat may be drawn by one side and not by the other."""
+    ahead = torch.cat((torch.eye(3), torch.tensor([[0.0], [0.0], [4.0]])), dim=1)
+    camera = SplatCamera(ahead, 90.0, 95.0, 47.0, 31.0, 90, 70)
+    cloud = [
+        points_around(count) * 2 - 1,
+        torch.rand(count, 3, device=DEVICE) * 0.2,
+        random(count, 4),
+        0.1 + 0.9 * torch.rand(count, device=DEVICE),
+        torch.rand(count, 3, device=DEVICE),
+    ]
+    cloud, back = [values.requires_grad_() for values in cloud], random(70, 90, 5)
+    for rules in (INRIA, replace(GSPLAT, antialiased=True)):
+        fast, reference = (
+            with_gradients(draw, (*cloud, camera, rules), cloud, back)
+            for draw in (splat_warp, splat_reference)
+        )
+        for a, b in zip(fast, reference, strict=True):
+            assert a.shape == b.shape and a.device == b.device
+            if b.numel():
+                off = (a - b).abs() / b.abs().max().clamp(min=1e-3)
+                assert (off > 1e-5).float().mean() <= 1e-3
+                assert off.max() <= 2 * FAINTEST
+
+
 CASES = [
     *[
         Case((f"hash_grid_forward_{n}", f"hash_grid_backward_{n}"), partial(compare_hash_grid, n))
@@ -243,6 +271,16 @@ CASES = [
     Case(("transmittance",), compare_transmittance),
     Case(("mesh_inside",), compare_mesh_inside),
     Case(("mesh_crossed",), compare_mesh_crossed),
+    Case(
+        (
+            "splat_project",
+            "splat_list",
+            "splat_tiles_forward",
+            "splat_tiles_backward",
+            "splat_project_backward",
+        ),
+        compare_splats,
+    ),
 ]
 
 
