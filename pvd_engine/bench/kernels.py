@@ -15,6 +15,7 @@ from ..kernels import (
     adam,
     compositing,
     factors,
+    harmonics,
     hash_grid,
     launch,
     marching,
@@ -104,6 +105,7 @@ def run(
         _composite,
         _adam,
         _splats,
+        _sh_colors,
     )
     for make in contests:
         measured.append(_measure(make(points, generator, device), device))
@@ -394,4 +396,25 @@ def _splats(points: int, generator: torch.Generator, device: torch.device) -> Co
         count,
         call(splats.splat_warp),
         call(splat_reference.splat_reference),
+    )
+
+
+def _sh_colors(points: int, generator: torch.Generator, device: torch.device) -> Contest:
+    """Return the contest of the colours of splats by 16 harmonics."""
+    count = points // 6
+    coefficients = torch.randn((count, 16, 3), generator=generator).to(device).requires_grad_()
+    centers = torch.randn((count, 3), generator=generator).to(device).requires_grad_()
+    eye, back = torch.zeros(3, device=device), _random((count, 3), generator, device)
+    given = (coefficients, centers)
+
+    def call(colors: Callable[..., Tensor]) -> Callable[[], Any]:
+        return lambda: torch.autograd.grad(colors(*given, eye), given, back)
+
+    return Contest(
+        "colours of splats, forward + backward",
+        "our torch reference",
+        "splats",
+        count,
+        call(harmonics.sh_colors_warp),
+        call(harmonics.sh_colors_reference),
     )

@@ -13,6 +13,7 @@ from pvd_engine.edit.mesh_shape import closed_mesh
 from pvd_engine.kernels import compositing, contracted, factors, launch, marching
 from pvd_engine.kernels.adam import adam_step_sparse, adam_step_sparse_reference
 from pvd_engine.kernels.compile import compile_kernels, declared_kernels
+from pvd_engine.kernels.harmonics import sh_colors_reference, sh_colors_warp
 from pvd_engine.kernels.hash_grid import HashGridLayout, hash_encode_reference, hash_encode_warp
 from pvd_engine.kernels.marching import PackedSamples
 from pvd_engine.kernels.mesh_inside import ReferenceMeshQuery, WarpMeshQuery
@@ -229,6 +230,17 @@ def compare_mesh_crossed(count):
     assert torch.equal(fast, reference)
 
 
+def compare_sh_colors(count):
+    for rows in (4, 9, 16, 25):
+        coefficients, centers = random(count, rows, 3, grad=True), random(count, 3, grad=True)
+        given, back = (coefficients, centers, random(3)), random(count, 3)
+        close(
+            with_gradients(sh_colors_warp, given, given[:2], back),
+            with_gradients(sh_colors_reference, given, given[:2], back),
+            tolerance=3e-5,
+        )
+
+
 def compare_splats(count):
     """Compare pictures; at its rim a splat may be drawn by one side and not by the other."""
     ahead = torch.cat((torch.eye(3), torch.tensor([[0.0], [0.0], [4.0]])), dim=1)
@@ -271,6 +283,7 @@ CASES = [
     Case(("transmittance",), compare_transmittance),
     Case(("mesh_inside",), compare_mesh_inside),
     Case(("mesh_crossed",), compare_mesh_crossed),
+    Case(("sh_colors_forward", "sh_colors_backward"), compare_sh_colors),
     Case(
         (
             "splat_project",

@@ -11,7 +11,7 @@ import splat_formulas
 import torch
 from safetensors.torch import load_file
 
-from pvd_engine.fields.decoders import spherical_harmonics
+from pvd_engine.kernels.harmonics import sh_colors
 from pvd_engine.kernels.splat_reference import splat_reference
 from pvd_engine.kernels.splat_rules import GSPLAT, INRIA, SplatCamera, SplatUse
 from pvd_engine.kernels.splats import draw_splats, splat_warp
@@ -85,7 +85,7 @@ def test_the_picture_of_gsplat_on_cuda(draw):
     eye = torch.tensor([0.123, 0.456, -8.0])
     matrix = torch.cat((torch.eye(3), -eye[:, None]), dim=1)
     camera = SplatCamera(matrix, width / 2, width / 2, width / 2, height / 2, width, height)
-    colors = seen_from(eye, case["means"], case["coeffs"])
+    colors = sh_colors(case["coeffs"], case["means"], eye)
     opacities = torch.sigmoid(case["opacities"])
     splats = (case["means"], case["scales"].exp(), case["quats"], opacities, colors)
     channels = draw(*splats, camera, GSPLAT)
@@ -106,19 +106,12 @@ def test_pictures_of_a_trained_cloud_by_the_rules_of_inria(draw, number):
         *(view["w"], view["h"]),
     )
     centers, scales, rotations, opacities, coefficients = trained_cloud()
-    colors = seen_from(torch.from_numpy(pose[:3, 3]).float(), centers, coefficients)
+    colors = sh_colors(coefficients, centers, torch.from_numpy(pose[:3, 3]).float())
     channels = draw(centers, scales, rotations, opacities, colors, camera, INRIA)
     expected = np.load(VIEWS / view["floats"])
     on_white = channels[..., :3] + 1 - channels[..., 3:4]
     assert abs(on_white.numpy() - expected["rgb"]).max() <= 1e-5
     assert abs(channels[..., 3].numpy() - expected["alpha"]).max() <= 1e-5
-
-
-def seen_from(eye, centers, coefficients):
-    """Colours by the harmonics of degree 3."""
-    directions = torch.nn.functional.normalize(centers - eye, dim=-1)
-    basis = spherical_harmonics(directions, 3)
-    return (torch.einsum("nk,nkc->nc", basis, coefficients) + 0.5).clamp(min=0)
 
 
 def trained_cloud():
