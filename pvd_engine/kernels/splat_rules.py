@@ -115,6 +115,11 @@ class SplatCamera:
         return -(-self.width // TILE), -(-self.rows // TILE)
 
     @property
+    def eye(self) -> Tensor:
+        """Position of the camera in the world, (3,) float32."""
+        return -self.world_to_camera[:, :3].T @ self.world_to_camera[:, 3]
+
+    @property
     def slopes(self) -> tuple[float, float, float, float]:
         """Bounds of x / z, and of y / z, at which `CLAMP` lets splats be projected."""
         more_x = CLAMP * self.width / 2 / self.fx

@@ -60,11 +60,20 @@ def draw_splats(
     SplatPicture
         Of the camera's rows; without a background.
     """
-    if rotations.shape != (len(centers), 4):
-        raise ValueError("rotations must be (N, 4), as many as there are centres")
+    count = len(centers)
+    _check("centers", centers, (count, 3))
+    _check("scales", scales, (count, 3))
+    _check("rotations", rotations, (count, 4))
+    _check("opacities", opacities, (count,))
+    _check("colors", colors, (count, 3))
     run = splat_warp if use_warp(centers.device) else splat_reference
     channels = run(centers, scales, rotations, opacities, colors, camera, rules, use)
     return SplatPicture.of(channels)
+
+
+def _check(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    if tensor.shape != shape:
+        raise ValueError(f"{name} must be {shape}, not {tuple(tensor.shape)}")
 
 
 def splat_warp(

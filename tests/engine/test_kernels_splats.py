@@ -11,6 +11,7 @@ import splat_formulas
 import torch
 from safetensors.torch import load_file
 
+from pvd_engine.kernels.declare import Kernel
 from pvd_engine.kernels.harmonics import sh_colors
 from pvd_engine.kernels.splat_reference import splat_reference
 from pvd_engine.kernels.splat_rules import GSPLAT, INRIA, SplatCamera, SplatUse
@@ -82,10 +83,9 @@ def test_the_picture_of_gsplat_on_cuda(draw):
         pytest.skip("the picture of gsplat lies in ../shared")
     case = load_file(path)
     height, width, _ = case["out_img"].shape
-    eye = torch.tensor([0.123, 0.456, -8.0])
-    matrix = torch.cat((torch.eye(3), -eye[:, None]), dim=1)
+    matrix = torch.cat((torch.eye(3), torch.tensor([[-0.123], [-0.456], [8.0]])), dim=1)
     camera = SplatCamera(matrix, width / 2, width / 2, width / 2, height / 2, width, height)
-    colors = sh_colors(case["coeffs"], case["means"], eye)
+    colors = sh_colors(case["coeffs"], case["means"], camera.eye)
     opacities = torch.sigmoid(case["opacities"])
     splats = (case["means"], case["scales"].exp(), case["quats"], opacities, colors)
     channels = draw(*splats, camera, GSPLAT)
@@ -106,7 +106,7 @@ def test_pictures_of_a_trained_cloud_by_the_rules_of_inria(draw, number):
         *(view["w"], view["h"]),
     )
     centers, scales, rotations, opacities, coefficients = trained_cloud()
-    colors = sh_colors(coefficients, centers, torch.from_numpy(pose[:3, 3]).float())
+    colors = sh_colors(coefficients, centers, camera.eye)
     channels = draw(centers, scales, rotations, opacities, colors, camera, INRIA)
     expected = np.load(VIEWS / view["floats"])
     on_white = channels[..., :3] + 1 - channels[..., 3:4]
@@ -184,6 +184,18 @@ def test_every_run_gives_the_same_with_any_number_of_threads(request):
         results.append((channels, use.weight, use.screen_gradient, *gradients))
     for first, second in itertools.pairwise(results):
         assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_one_pixel_a_thread_gives_the_same_as_rows_of_pixels(monkeypatch):
+    cloud, back = random_cloud(300), torch.randn(50, 70, 5)
+    rows = drawn_with_gradients(splat_warp, cloud, CAMERA, INRIA, back)
+    # As on CUDA, but one thread after the other.
+    monkeypatch.setattr(Kernel, "lanes", lambda kernel, _: kernel._lanes)
+    pixels = drawn_with_gradients(splat_warp, cloud, CAMERA, INRIA, back)
+    assert (pixels[0] - rows[0]).abs().max() <= 1e-6 * rows[0].abs().max()
+    assert (pixels[1].weight - rows[1].weight).abs().max() <= 1e-6
+    for a, b in zip(pixels[2], rows[2], strict=True):
+        assert (a - b).abs().max() <= 1e-5 * b.abs().max()
 
 
 @BOTH
@@ -302,6 +314,6 @@ def test_rows_outside_the_picture_and_other_shapes_are_refused():
             replace(CAMERA, first_row=rows[0], last_row=rows[1])
     cloud = random_cloud(5)
     with pytest.raises(ValueError, match="rotations"):
-        draw_splats(cloud[0], cloud[1], cloud[1], *cloud[3:], CAMERA)
+        draw_splats(*cloud[:2], cloud[1], *cloud[3:], CAMERA)
     with pytest.raises(ValueError, match="colors"):
         draw_splats(*cloud[:4], cloud[4][:1], CAMERA)

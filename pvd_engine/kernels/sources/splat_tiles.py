@@ -14,25 +14,34 @@ from .splat_projection import ENTRY, RECORD
 PREAMBLE = (
     """
     constexpr int TILE = VALUE_OF_TILE;
-#if defined(__CUDA_ARCH__)
-    // A thread's own row, and its own column.
-    constexpr int ROWS = 1, COLUMNS = 1, WARP = 32;
+#if LANES > 1
+    // A thread has a pixel: its own row and column.
+    constexpr int ROWS = 1, COLUMNS = 1;
     const int own_row = lane / TILE, own_column = lane % TILE;
     typedef float Lanes;
     typedef int Counts;
     auto get = [](auto& lanes, int) -> auto& { return lanes; };
-    auto exponential = [](Lanes x) { return expf(x); };
+    auto exponential = [](Lanes x) { return wp::exp(x); };
     auto anywhere = [](Counts mask) { return mask != 0; };
+#if defined(__CUDA_ARCH__)
+    constexpr int WARP = 32;
+#else
+    constexpr int WARP = 1;
+#endif
     auto sum = [](Lanes lanes) {
+#if defined(__CUDA_ARCH__)
         for (int offset = WARP / 2; offset > 0; offset /= 2)
             lanes += __shfl_down_sync(0xffffffffu, lanes, offset);
+#endif
         return lanes;
     };
     auto largest = [](auto lanes) {
+#if defined(__CUDA_ARCH__)
         for (int offset = WARP / 2; offset > 0; offset /= 2) {
             const auto other = __shfl_xor_sync(0xffffffffu, lanes, offset);
             lanes = lanes > other ? lanes : other;
         }
+#endif
         return lanes;
     };
 #else
