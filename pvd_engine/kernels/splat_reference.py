@@ -56,7 +56,7 @@ def splat_reference(
     rules: SplatRules,
     use: SplatUse | None = None,
 ) -> Tensor:
-    """Compute `splats.splat_channels`, in the dtype of its arguments."""
+    """Compute the channels (H, W, 5) of `splats.draw_splats`, in the dtype of its arguments."""
     seen = _on_screen(centers, scales, rotations, opacities, camera, rules)
     if use is not None:
         use.weight = torch.zeros_like(opacities)
@@ -72,9 +72,8 @@ def splat_reference(
         for x in range(across):
             members = order[in_row & (first_x <= x) & (x <= last_x)]
             tiles.append(_tile(seen, colors, members, x, y, camera, rules, use))
-        rows.append(torch.cat(tiles, dim=1) if tiles else colors.new_zeros(TILE, 0, CHANNELS))
-    picture = torch.cat(rows) if rows else colors.new_zeros(0, TILE * across, CHANNELS)
-    return picture[: camera.rows, : camera.width]
+        rows.append(torch.cat(tiles, dim=1))
+    return torch.cat(rows)[: camera.rows, : camera.width]
 
 
 def _on_screen(

@@ -96,7 +96,9 @@ class SplatCamera:
     def __post_init__(self) -> None:
         if self.world_to_camera.shape != (3, 4):
             raise ValueError("world_to_camera must be (3, 4)")
-        if self.first_row % TILE or not 0 <= self.first_row <= self.stop <= self.height:
+        if min(self.width, self.height, self.fx, self.fy) <= 0:
+            raise ValueError("the size of the picture and the focal lengths must be positive")
+        if self.first_row % TILE or not 0 <= self.first_row < self.stop <= self.height:
             raise ValueError(f"rows must lie in the picture, the first at a multiple of {TILE}")
 
     @property

@@ -127,36 +127,14 @@ class _DrawSplats(torch.autograd.Function):
         rules: SplatRules,
         use: SplatUse | None,
     ) -> Tensor:
-        from .sources.splat_projection import RECORD, splat_project
         from .sources.splat_tiles import splat_tiles_forward
 
-        device, count = centers.device, len(centers)
+        device = centers.device
         given = (centers, scales, rotations, opacities, colors)
-        given = tuple(tensor.detach().contiguous() for tensor in given)
-        shape = dict(zip(("centers", "scales", "rotations", "opacities"), given, strict=False))
+        *shape, colors = (tensor.detach().contiguous() for tensor in given)
         lens = _lens(camera, rules, device)
+        records, lists = _listed(shape, colors, camera, rules, lens)
         across, down = camera.tiles
-        first_tile = camera.first_row // TILE
-        records = POOL.empty((count, RECORD), device)
-        tiles = torch.empty((count, 4), dtype=torch.int32, device=device)
-        counts = torch.empty(count, dtype=torch.int32, device=device)
-        splat_project.launch(
-            count,
-            **shape,
-            colors=given[-1],
-            **lens,
-            cx=camera.cx,
-            cy=camera.cy,
-            near=rules.near,
-            square=int(rules.square),
-            tiles_x=across,
-            tiles_y=down,
-            first_tile=first_tile,
-            records=records,
-            tiles=tiles,
-            counts=counts,
-        )
-        lists = _listed(records, tiles, counts, camera)
         picture = torch.zeros((camera.rows, camera.width, CHANNELS), device=device)
         lights = torch.empty((across * down, TILE * TILE), device=device)
         reached = torch.empty_like(lights, dtype=torch.int32)
@@ -167,7 +145,7 @@ class _DrawSplats(torch.autograd.Function):
             lights=lights,
             reached=reached,
         )
-        ctx.save_for_backward(*given[:-1], records, lights, reached)
+        ctx.save_for_backward(*shape, records, lights, reached)
         ctx.lists, ctx.lens, ctx.camera, ctx.rules, ctx.use = lists, lens, camera, rules, use
         return picture
 
@@ -177,8 +155,8 @@ class _DrawSplats(torch.autograd.Function):
         from .sources.splat_projection import ENTRY, splat_project_backward
         from .sources.splat_tiles import splat_tiles_backward
 
-        *given, records, lights, reached = ctx.saved_tensors
-        shape = dict(zip(("centers", "scales", "rotations", "opacities"), given, strict=True))
+        *shape, records, lights, reached = ctx.saved_tensors
+        shape = _named(shape)
         camera, lists = ctx.camera, ctx.lists
         of_entries = POOL.empty((len(lists.slots), ENTRY), records.device).zero_()
         splat_tiles_backward.launch(
@@ -212,11 +190,38 @@ class _DrawSplats(torch.autograd.Function):
         return *of_shape.values(), of_colors, None, None, None
 
 
-def _listed(records: Tensor, tiles: Tensor, counts: Tensor, camera: SplatCamera) -> _Lists:
-    """Sort the splats that are seen by depth, and what each tile shows of them by tile."""
-    from .sources.splat_projection import splat_list
+def _listed(
+    shape: list[Tensor],
+    colors: Tensor,
+    camera: SplatCamera,
+    rules: SplatRules,
+    lens: dict[str, Any],
+) -> tuple[Tensor, _Lists]:
+    """Project splats; return their records, and what each tile shows of them."""
+    from .sources.splat_projection import RECORD, splat_list, splat_project
 
+    count, device = len(colors), colors.device
     across, down = camera.tiles
+    first_tile = camera.first_row // TILE
+    records = POOL.empty((count, RECORD), device)
+    tiles = torch.empty((count, 4), dtype=torch.int32, device=device)
+    counts = torch.empty(count, dtype=torch.int32, device=device)
+    splat_project.launch(
+        count,
+        **_named(shape),
+        colors=colors,
+        **lens,
+        cx=camera.cx,
+        cy=camera.cy,
+        near=rules.near,
+        square=int(rules.square),
+        tiles_x=across,
+        tiles_y=down,
+        first_tile=first_tile,
+        records=records,
+        tiles=tiles,
+        counts=counts,
+    )
     seen = counts.nonzero().view(-1)
     # Positive numbers and their bits have one order, and whole numbers are sorted faster.
     depths = records[:, 9].index_select(0, seen).view(torch.int32)
@@ -224,7 +229,7 @@ def _listed(records: Tensor, tiles: Tensor, counts: Tensor, camera: SplatCamera)
     offsets = torch.nn.functional.pad(counts.index_select(0, order).cumsum(0), (1, 0))
     entries = int(offsets[-1])
     order = order.to(torch.int32)
-    entry_splats = torch.empty(entries, dtype=torch.int32, device=records.device)
+    entry_splats = torch.empty(entries, dtype=torch.int32, device=device)
     entry_tiles = torch.empty_like(entry_splats)
     splat_list.launch(
         len(order),
@@ -233,15 +238,20 @@ def _listed(records: Tensor, tiles: Tensor, counts: Tensor, camera: SplatCamera)
         records=records,
         tiles=tiles,
         tiles_x=across,
-        first_tile=camera.first_row // TILE,
+        first_tile=first_tile,
         entry_splats=entry_splats,
         entry_tiles=entry_tiles,
     )
     # Stable, so that the splats of a tile stay in the order of depth.
     entry_tiles, slots = entry_tiles.sort(stable=True)
-    bounds = torch.arange(across * down + 1, dtype=torch.int32, device=records.device)
+    bounds = torch.arange(across * down + 1, dtype=torch.int32, device=device)
     ranges = torch.searchsorted(entry_tiles, bounds)
-    return _Lists(order, offsets, ranges, slots, entry_splats[slots])
+    return records, _Lists(order, offsets, ranges, slots, entry_splats[slots])
+
+
+def _named(shape: list[Tensor]) -> dict[str, Any]:
+    """Return the kernels' arguments of what projects to the screen."""
+    return dict(zip(("centers", "scales", "rotations", "opacities"), shape, strict=True))
 
 
 def _lens(camera: SplatCamera, rules: SplatRules, device: torch.device) -> dict[str, Any]:
