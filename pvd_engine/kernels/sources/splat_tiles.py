@@ -161,7 +161,7 @@ FORWARD = (
                 lights.data[in_tile] = get(light[row], i);
                 reached.data[in_tile] = get(applied[row], i);
                 if (top + y < height && left + x < width)
-            for (int channel = 0; channel < CHANNELS; ++channel)
+                    for (int channel = 0; channel < CHANNELS; ++channel)
                         picture.data[CHANNELS * ((size_t)(top + y) * width + left + x) + channel]
                             = get(sums[channel][row], i);
             }
@@ -186,7 +186,7 @@ BACKWARD = (
                 const bool inside = top + y < height && left + x < width;
                 get(light[row], i) = lights.data[in_tile];
                 get(applied[row], i) = reached.data[in_tile];
-            for (int channel = 0; channel < CHANNELS; ++channel)
+                for (int channel = 0; channel < CHANNELS; ++channel)
                     get(of[channel][row], i) = inside ? of_picture.data[
                         CHANNELS * ((size_t)(top + y) * width + left + x) + channel] : 0.0f;
             }
