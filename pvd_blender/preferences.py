@@ -1,4 +1,4 @@
-"""The add-on's preferences: the engine's environment, its device, the work folder.
+"""The add-on's preferences: the engine's environment, its device and memory, the work folder.
 
 The package's name is the add-on's identity, so these stand at its root. The interface draws them:
 ``ui/panels/preferences.py`` has the class that Blender registers.
@@ -7,7 +7,7 @@ The package's name is the add-on's identity, so these stand at its root. The int
 from pathlib import Path
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from .engine.environment import (
     EngineSettings,
@@ -17,6 +17,7 @@ from .engine.environment import (
     python_in,
 )
 from .errors import ConvertFieldError
+from .state.engine_options import option_property, option_value
 
 ADD_ON = __package__
 """Name under which Blender knows the add-on."""
@@ -37,7 +38,7 @@ def default_work_folder() -> Path:
 
 
 class EnginePreferences:
-    """The engine's Python, its device, and the folder for its work."""
+    """The engine's Python, its device and memory, and the folder for its work."""
 
     bl_idname = ADD_ON
 
@@ -51,6 +52,12 @@ class EnginePreferences:
         description="Device that trains and renders fields",
         items=DEVICES,
     )
+    limit_memory: BoolProperty(
+        name="Limit Memory",
+        description="Limit the memory that jobs and renders take on the device; when off, they "
+        "take what is free on a GPU, and a usual amount on a CPU",
+    )
+    memory: option_property("train", "memory", default=4.0, step=50, precision=1)
     work_folder: StringProperty(
         name="Work Folder",
         description="Folder for jobs, fields and volumes; when empty, 'convert_field' in your "
@@ -130,6 +137,7 @@ def engine_settings() -> EngineSettings:
         python=_absolute(values.engine_python),
         device=values.device,
         work_folder=Path(work) if work else default_work_folder(),
+        memory=option_value("train", "memory", values.memory) if values.limit_memory else None,
     )
 
 

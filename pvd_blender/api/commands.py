@@ -21,7 +21,7 @@ def run_command(arguments: Sequence[str]) -> int:
     """Run one command line; return 0, or 1 after an error message on standard error."""
     values = _parser().parse_args(list(arguments))
     try:
-        api.configure(values.engine_python, values.device, values.work_folder)
+        api.configure(values.engine_python, values.device, values.work_folder, values.memory)
         values.action(values)
     except api.ConvertFieldError as error:
         say(error, as_error=True)
@@ -74,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         "--device", choices=[key for key, _, _ in DEVICES], help="device that trains and renders"
     )
     common.add_argument("--work-folder", help="folder for jobs, fields and volumes")
+    common.add_argument(
+        "--memory", type=float, help="GB that the work may take on the device; 0 for no limit"
+    )
     verbs = parser.add_subparsers(required=True, metavar="ACTION")
 
     check = verbs.add_parser(

@@ -6,7 +6,7 @@ from bpy.types import Object
 
 from ..jobs import tasks
 from ..jobs.tasks import FieldSettings
-from .shared import chosen, chosen_device, do, owner, source
+from .shared import chosen, chosen_computing, do, owner, source
 
 
 def convert(
@@ -56,6 +56,6 @@ def convert(
     named = {"preset": preset, "steps": steps, "seed": seed, "until_psnr": until_psnr}
     settings = FieldSettings(to, budget, chosen(named) | options)
     task = tasks.converting(
-        owner(frame), source(frame, field), settings, chosen_device(), volume_resolution
+        owner(frame), source(frame, field), settings, chosen_computing(), volume_resolution
     )
     return do(task, wait)

@@ -17,7 +17,7 @@ from ..scene.placement import field_placement
 from ..state.properties import find_field, source_field
 from ..volume.field_nodes import add_erase_modifier, nodes_can_edit
 from ..volume.volume_edit import has_edit
-from .shared import chosen_device, do, owner
+from .shared import chosen_computing, do, owner
 
 
 def add_shape(
@@ -155,7 +155,7 @@ def find_floaters(
         The shape, which replaces an earlier one; None if nothing floats.
     """
     source = Path(field) if field else source_field(owner(frame), for_edits=True)
-    return do(tasks.finding_floaters(owner(frame), source, below, chosen_device()), wait)
+    return do(tasks.finding_floaters(owner(frame), source, below, chosen_computing()), wait)
 
 
 def apply_edits(
@@ -186,7 +186,7 @@ def apply_edits(
         The edited field's file.
     """
     source = Path(field) if field else source_field(owner(frame), for_edits=True)
-    task = tasks.editing(owner(frame), source, edits, chosen_device(), volume_resolution)
+    task = tasks.editing(owner(frame), source, edits, chosen_computing(), volume_resolution)
     return do(task, wait)
 
 
@@ -225,7 +225,7 @@ def merge(
             replaces.append(item.name)
         else:
             parts.append((Path(item[0]), item[1]))
-    task = tasks.merging(owner(frame), parts, chosen_device(), volume_resolution, replaces)
+    task = tasks.merging(owner(frame), parts, chosen_computing(), volume_resolution, replaces)
     return do(task, wait)
 
 

@@ -22,6 +22,7 @@ def configure(
     engine_python: str | Path | None = None,
     device: str | None = None,
     work_folder: str | Path | None = None,
+    memory: float | None = None,
 ) -> None:
     """Set the preferences; None leaves a value as it is.
 
@@ -33,6 +34,8 @@ def configure(
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
     work_folder : path, optional
         Folder for jobs, fields and volumes.
+    memory : float, optional
+        Memory in GB that jobs and renders may take on the device, at least 0.1; 0 for no limit.
     """
     values = preferences()
     if engine_python is not None:
@@ -41,6 +44,10 @@ def configure(
         values.device = device
     if work_folder is not None:
         values.work_folder = str(work_folder)
+    if memory is not None:
+        values.limit_memory = memory > 0
+        if memory > 0:
+            values.memory = memory
 
 
 def set_up_engine(

@@ -11,7 +11,7 @@ from ..state.field_file import field_facts
 from ..state.figures import store
 from ..state.properties import NO_MEASURE, active_field, find_field, list_field
 from ..texts import FIGURES
-from .shared import chosen_device, do, owner, source
+from .shared import chosen_computing, do, owner, source
 
 
 def add_field(frame: Object, path: str | Path) -> Path:
@@ -79,5 +79,5 @@ def extract_volume(
     Object or None
         The Volume object; extracting again updates an existing one.
     """
-    task = tasks.extracting(owner(frame), source(frame, field), resolution, chosen_device())
+    task = tasks.extracting(owner(frame), source(frame, field), resolution, chosen_computing())
     return do(task, wait)

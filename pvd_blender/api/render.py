@@ -13,7 +13,7 @@ from ..render import compositing
 from ..scene import cameras, view_transform
 from ..scene.frame import is_frame
 from ..state.properties import find_field
-from .shared import chosen_device, do, owner, source
+from .shared import chosen_computing, do, owner, source
 
 
 def render(
@@ -44,7 +44,7 @@ def render(
     """
     scene = scene or bpy.context.scene
     seen_by = _camera(camera, scene)
-    task = tasks.rendering(owner(frame), source(frame, field), scene, seen_by, chosen_device())
+    task = tasks.rendering(owner(frame), source(frame, field), scene, seen_by, chosen_computing())
     return do(task, wait)
 
 
@@ -87,7 +87,7 @@ def compare(
         )
     scene = bpy.context.scene
     seen_by = _camera(camera, scene)
-    task = tasks.comparing(owner(frame), first, Path(reference), scene, seen_by, chosen_device())
+    task = tasks.comparing(owner(frame), first, Path(reference), scene, seen_by, chosen_computing())
     return do(task, wait)
 
 

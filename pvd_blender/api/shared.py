@@ -1,4 +1,4 @@
-"""Common parts of the api: doing a task, finding its capture, its field and its device."""
+"""Common parts of the api: doing a task, finding its capture, its field and its settings."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,9 +31,9 @@ def chosen(options: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def chosen_device() -> str:
-    """Return the device that the preferences name."""
-    return engine_settings().device
+def chosen_computing() -> dict[str, object]:
+    """Return the device and the memory that the preferences name."""
+    return engine_settings().computing
 
 
 def owner(frame: Object | None) -> Object:

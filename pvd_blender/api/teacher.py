@@ -6,7 +6,7 @@ from bpy.types import Object
 
 from ..jobs import tasks
 from ..jobs.tasks import FieldSettings
-from .shared import chosen, chosen_device, do, owner
+from .shared import chosen, chosen_computing, do, owner
 
 
 def train(
@@ -53,4 +53,4 @@ def train(
     """
     named = {"preset": preset, "steps": steps, "seed": seed, "until_psnr": until_psnr}
     settings = FieldSettings(arch, budget, chosen(named) | options)
-    return do(tasks.training(owner(frame), settings, chosen_device(), volume_resolution), wait)
+    return do(tasks.training(owner(frame), settings, chosen_computing(), volume_resolution), wait)

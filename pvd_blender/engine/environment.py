@@ -39,11 +39,19 @@ class EngineSettings:
         ``"cpu"``, ``"cuda"``, or ``"auto"``, which leaves the choice to the engine.
     work_folder : Path
         Folder in which job folders are made.
+    memory : float or None
+        Memory in GB that the work may take on the device; None leaves it to the engine.
     """
 
     python: str
     device: str
     work_folder: Path
+    memory: float | None = None
+
+    @property
+    def computing(self) -> dict[str, object]:
+        """The arguments of every verb that computes: device and memory."""
+        return {"device": self.device, "memory": self.memory}
 
 
 def engine_sources() -> Path:
@@ -100,9 +108,15 @@ def engine_command(python: str, job_folder: Path) -> list[str]:
     return [python, "-m", PACKAGE, "run", str(job_folder)]
 
 
-def server_command(python: str, device: str) -> list[str]:
+def server_command(settings: EngineSettings) -> list[str]:
     """Return the command that renders one picture after another."""
-    return [python, "-m", PACKAGE, "serve", "--device", device]
+    options = [
+        word
+        for name, value in settings.computing.items()
+        if value is not None
+        for word in (f"--{name}", str(value))
+    ]
+    return [settings.python, "-m", PACKAGE, "serve", *options]
 
 
 def engine_variables(sources: Path) -> dict[str, str]:

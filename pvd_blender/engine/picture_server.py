@@ -146,7 +146,7 @@ class PictureServer:
                 f"The folder for temporary files cannot be written ({error}); free some space."
             ) from error
         folder = self._folder.path
-        command = server_command(settings.python, settings.device)
+        command = server_command(settings)
         self._process = start_engine(settings.python, command, folder, folder / LOG)
         self._settings = settings
 

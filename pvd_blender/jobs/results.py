@@ -351,9 +351,12 @@ def _volume_next(job: Ended, frame: Object) -> Task | None:
     resolution = job.client.whole("volume_resolution", 0, high=LARGEST_RESOLUTION)
     if not resolution:
         return None
-    device = job.arguments.text("device", "auto")
+    computing = {
+        "device": job.arguments.text("device", "auto"),
+        "memory": job.arguments.number("memory", None),
+    }
     replaces = job.client.texts("replaces", MOST_REPLACED)
-    return extracting(frame, job.out, resolution, device, replaces)
+    return extracting(frame, job.out, resolution, computing, replaces)
 
 
 def show_only(frame: Object, shown: FieldItem) -> None:

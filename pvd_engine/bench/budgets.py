@@ -18,18 +18,26 @@ IMAGES = "images"
 """Where a field comes from that is not converted."""
 
 
-def run(plan: Plan, sources: Sequence[str], targets: Sequence[str], job: Job) -> dict[str, Any]:
+def run(
+    plan: Plan,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    job: Job,
+    teacher_budget: str | None = None,
+) -> dict[str, Any]:
     """Make and measure fields from the images, or students where there are targets.
 
     Parameters
     ----------
     plan : Plan
     sources : sequence of str
-        Architectures that are trained from the images: with each part of the budget, or, where
-        there are targets, with all of it.
+        Architectures that are trained from the images with each part of the budget; where there are
+        targets, the first alone, with the teacher's budget.
     targets : sequence of str
         Architectures into which the first source is converted, with each part of the budget.
     job : Job
+    teacher_budget : str, optional
+        Time that teachers of students get; all of the budget when not given.
 
     Returns
     -------
@@ -42,13 +50,14 @@ def run(plan: Plan, sources: Sequence[str], targets: Sequence[str], job: Job) ->
     capture = plan.opened(job)
     views = {"test": require_test_views(capture)}
 
-    def row(start: str, to: str, part: int) -> dict[str, Any]:
-        seconds = parse_seconds(plan.budget) / part
-        budget, name = f"{seconds:.3f}s", f"{start}-to-{to}-part-{part}"
+    whole = parse_seconds(plan.budget)
+
+    def row(start: str, to: str, name: str, seconds: float) -> dict[str, Any]:
+        budget = f"{seconds:.3f}s"
         if start == IMAGES:
             request = plan.training(to, name, budget=budget)
         else:
-            request = plan.conversion(f"{IMAGES}-to-{start}-part-1", to, name, budget=budget)
+            request = plan.conversion(f"{start}-teacher", to, name, budget=budget)
         record = make_and_measure(request, views, job)
         return {
             "from": start,
@@ -59,8 +68,16 @@ def run(plan: Plan, sources: Sequence[str], targets: Sequence[str], job: Job) ->
             **record,
         }
 
-    rows = [row(IMAGES, to, part) for to in sources for part in (PARTS[-1:] if targets else PARTS)]
-    rows += [row(sources[0], to, part) for to in targets for part in PARTS]
+    def parts(start: str, to: str) -> list[dict[str, Any]]:
+        return [row(start, to, f"{start}-to-{to}-part-{n}", whole / n) for n in PARTS]
+
+    if targets:
+        teacher = sources[0]
+        seconds = whole if teacher_budget is None else parse_seconds(teacher_budget)
+        rows = [row(IMAGES, teacher, f"{teacher}-teacher", seconds)]
+        rows += [one for to in targets for one in parts(teacher, to)]
+    else:
+        rows = [one for to in sources for one in parts(IMAGES, to)]
     return {**plan.conditions(capture), "views": len(views["test"]), "rows": rows}
 
 

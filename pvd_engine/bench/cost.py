@@ -43,9 +43,9 @@ from ..space.seen import exclude_unseen
 from ..space.space_map import SpaceMap
 from ..train.batch_size import BatchSize
 from ..train.from_images import ImageObjective
-from ..train.loop import Training
 from ..train.optimizer import ADAM_BETAS, ADAM_EPSILON
 from ..train.pixels import PixelTable
+from ..train.training import Training
 from .cost_picture import axis_name, write_picture
 from .plan import Plan
 from .timing import Spent, spent

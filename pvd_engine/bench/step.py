@@ -18,9 +18,10 @@ from ..kernels.declare import LABEL
 from ..space.maps import map_around
 from ..train.batch_size import batch_size
 from ..train.from_images import ImageObjective, train_from_images
-from ..train.loop import Training, learning_rate_scale
+from ..train.loop import learning_rate_scale
 from ..train.pixels import PixelTable
 from ..train.readings import Readings
+from ..train.training import Training
 from . import ceilings
 from .plan import Plan
 

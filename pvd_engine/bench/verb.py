@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tyro.conf import Positional
 
 from ..errors import UserError
-from ..jobs.budget import Budget
+from ..jobs.budget import Budget, parse_seconds
 from ..jobs.job import Job
 from ..jobs.verb import Verb
 from ..verbs.option_kinds import CapturePath, ComputingArguments, Seed, option_name
@@ -85,6 +85,9 @@ class BenchArguments(ComputingArguments):
     light_field, too), mlp in speed, sparse_tensor and vm in head_start, none in budgets (which
     takes light_field, too)."""
 
+    teacher_budget: str | None = None
+    """In budgets with --targets, time to spend on the teacher; --budget when not given."""
+
     seeds: int = 3
     """Number of seeds, from --seed on, in ablation and speed."""
 
@@ -100,6 +103,8 @@ class BenchArguments(ComputingArguments):
     def __post_init__(self) -> None:
         super().__post_init__()
         Budget.parse(self.budget, None)
+        if self.teacher_budget is not None:
+            parse_seconds(self.teacher_budget, "--teacher-budget")
         if self.seeds < 1:
             raise UserError(f"--seeds must be at least 1, not {self.seeds}.")
 
@@ -169,7 +174,7 @@ def _measures(arguments: BenchArguments, job: Job) -> dict[str, Any]:
     elif what == "cost":
         work = partial(cost.run, plan)
     elif what == "budgets":
-        work = partial(budgets.run, plan, sources, targets)
+        work = partial(budgets.run, plan, sources, targets, teacher_budget=arguments.teacher_budget)
     else:
         source = _one("--sources", sources)
         if what == "step":

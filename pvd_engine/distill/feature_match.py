@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from ..fields.base import Field
 from ..fields.radiance_field import RadianceField
+from ..kernels.workload import POINTS, concatenated
 
 
 class FeatureMatch(nn.Module):
@@ -53,7 +54,9 @@ def match_features(teacher: Field, student: RadianceField, points: Tensor) -> Fe
     decoder, own = teacher.decoder_form, student.decoder_form
     if decoder is None or own is None or len(points) < 2:
         return None
-    features = teacher.features(points)
+    features = concatenated(
+        points.device, POINTS, len(points), lambda part: teacher.features(points[part])
+    )
     deviation = features[:, 1:].std(dim=0).clamp(min=1e-3)
     width = None if own == decoder else student.width - 1
     lasting = own == decoder or student.harmonics_degree is None

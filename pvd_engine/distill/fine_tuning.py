@@ -15,10 +15,11 @@ from ..space.rays import sample_positions
 from ..train.batch_size import BatchSize
 from ..train.flag import Flag
 from ..train.from_images import training_pixels
-from ..train.loop import Objective, Training
+from ..train.loop import Objective
 from ..train.picture_error import picture_error
 from ..train.pixels import PixelTable
 from ..train.readings import Metrics
+from ..train.training import Training
 from .lesson import Lesson
 
 REAL = 5

@@ -44,7 +44,7 @@ class HardRays:
         count = round(self.fraction * batch) if self.filled == len(self.table) else 0
         device = self.table.device
         slots = torch.randperm(len(self.table), generator=generator, device=device)[:count]
-        return slots, self.table[slots]
+        return slots, self.table.index_select(0, slots)
 
     def learn(self, slots: Tensor, rows: Tensor, errors: Tensor) -> None:
         """Keep the worst of a batch: in free rows, or in those of the rays drawn for it.

@@ -18,8 +18,9 @@ from ..render.render import render_image
 from ..space.rays import CameraBatch
 from ..train.ending import Ending
 from ..train.goal import Goal
-from ..train.loop import Objective, Training, optimise
+from ..train.loop import Objective, optimise
 from ..train.preview import Preview, preview_views
+from ..train.training import Training
 from .recipe import Recipe
 
 

@@ -13,7 +13,7 @@ from ..jobs.budget import Budget
 from ..jobs.job import Job
 from ..space.extinction import extinction_codes
 from ..train.flag import Flag
-from ..train.loop import Part, Training
+from ..train.training import Part, Training
 from .fine_tuning import at_last, pixels_to_learn
 from .lesson import Lesson, follow
 from .light_objective import LightObjective, LightOnImages, LightRecipe, hard_rays

@@ -10,11 +10,17 @@ from ..errors import UserError
 from ..fields.base import Renderable
 from ..fields.light_field import LightField
 from ..jobs.device import processor
-from ..kernels.workload import STEP_SAMPLES, learning_bytes, workload
+from ..kernels.workload import (
+    PICTURE_RAYS,
+    STEP_SAMPLES,
+    concatenated,
+    learning_bytes,
+    workload,
+)
 from ..space.rays import Rays
-from ..train.loop import Training
 from ..train.pixels import PixelTable
 from ..train.readings import Metrics
+from ..train.training import Training
 from .hard_rays import HardRays
 from .ray_pool import RayPool
 from .ray_source import RaySource
@@ -120,7 +126,7 @@ class LightObjective:
         if self.pool.filled == 0:
             self._fill(step)
         elif step % REFILL_EVERY == 0:
-            self.refill(REFILL_EVERY * batch, step)  # each ray is drawn once on average
+            self.refill(REFILL_EVERY * batch, step)  # as many as are drawn
         rays, target = self.pool.draw(batch, generator)
         if self.hard is None:
             errors = self._errors(rays, target)
@@ -154,18 +160,21 @@ class LightObjective:
     @torch.no_grad()
     def refill(self, count: int, step: int) -> None:
         """Draw `count` rays, and add those to the pool that are worth learning from."""
-        field, generator, batch = self.training.field, self.training.generator, self.batch
-        for _ in range(-(-count // batch)):
-            rays = self.source.draw(batch, step, generator).rays
-            if field.skip_empty:
-                rays = rays.chosen(field.meets(rays).nonzero().view(-1))
-            seen = self.teacher.render(rays)
-            colors = torch.cat((seen.color, seen.alpha[:, None]), dim=1)
-            if self.recipe.importance:
-                chance = torch.rand(len(colors), generator=generator, device=field.device)
-                kept = ((seen.alpha > EMPTY) | (chance < EMPTY_KEPT)).nonzero().view(-1)
-                rays, colors = rays.chosen(kept), colors[kept]
-            self.pool.add(rays, colors)
+        field, generator = self.training.field, self.training.generator
+        rays = self.source.draw(count, step, generator).rays
+        if field.skip_empty:
+            rays = rays.chosen(field.meets(rays).nonzero().view(-1))
+
+        def rendered(part: slice) -> Tensor:
+            seen = self.teacher.render(Rays(*(values[part] for values in rays)))
+            return torch.cat((seen.color, seen.alpha[:, None]), dim=1)
+
+        colors = concatenated(field.device, PICTURE_RAYS, len(rays.origins), rendered)
+        if self.recipe.importance:
+            chance = torch.rand(len(colors), generator=generator, device=field.device)
+            kept = ((colors[:, 3] > EMPTY) | (chance < EMPTY_KEPT)).nonzero().view(-1)
+            rays, colors = rays.chosen(kept), colors[kept]
+        self.pool.add(rays, colors)
 
 
 class LightOnImages:

@@ -6,6 +6,7 @@ colour at the same points, then the rendered colour of rays.
 """
 
 import functools
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,11 +17,11 @@ from ..kernels.compositing import Composited, composite
 from ..kernels.marching import PackedSamples
 from ..space.rays import sample_positions
 from ..train.batch_size import BatchSize
-from ..train.loop import Training
 from ..train.picture_error import picture_error
 from ..train.readings import Metrics
+from ..train.training import Training
 from .feature_match import FeatureMatch
-from .ray_source import RaySource
+from .ray_source import DrawnRays, RaySource
 from .recipe import Recipe
 
 HARD_POINTS = 0.3
@@ -28,6 +29,33 @@ HARD_POINTS = 0.3
 
 HARD_POINTS_ALPHA = 0.5
 """Smallest alpha of a ray whose points are compared (PVD-AL)."""
+
+
+class Answer(NamedTuple):
+    """What a teacher sees along the rays of a step.
+
+    Attributes
+    ----------
+    drawn : DrawnRays
+    samples : PackedSamples
+        S visible samples.
+    points, directions : (S, 3) float32
+        Their positions and directions, dataset frame.
+    features : (S, F) float32
+    density : (S,) float32
+        Log extinction per dataset unit.
+    color : (S, 3) float32
+    rendered : Composited
+    """
+
+    drawn: DrawnRays
+    samples: PackedSamples
+    points: Tensor
+    directions: Tensor
+    features: Tensor
+    density: Tensor
+    color: Tensor
+    rendered: Composited
 
 
 class DistillObjective:
@@ -65,16 +93,8 @@ class DistillObjective:
         """Return the loss of one batch of rays, and metrics to report."""
         student, teacher, recipe = self.training.field, self.teacher, self.recipe
         stage = recipe.stage(fraction)
-        drawn = self.source.draw(int(self.training.rays), step, self.training.generator)
-        count = len(drawn.pose)
-        jitter = torch.rand(count, generator=self.training.generator, device=student.device)
-        samples, seen = teacher.visible_samples(drawn.rays, jitter)
-        self.training.aim(len(samples.t), self.batch.at(fraction))
-        points, directions = sample_positions(drawn.rays, samples)
-        with torch.no_grad():
-            known = teacher.features(points, seen)
-            density, color = teacher.decode(points, directions, known)
-            target = composite(density, color, samples, teacher.step)
+        answer = self._answer(step, fraction)
+        drawn, samples, points, directions, known, density, color, target = answer
         unit = teacher.space.log_unit(points)
         features = student.features(points)
         report: Metrics = {"stage": float(stage)}
@@ -107,6 +127,20 @@ class DistillObjective:
             report["psnr_to_source"] = rendered
             losses.append(recipe.rendered * rendered)
         return functools.reduce(torch.add, losses), report
+
+    @torch.no_grad()
+    def _answer(self, step: int, fraction: float) -> Answer:
+        """Cast the rays of a step, and ask the teacher for what they see."""
+        generator, teacher = self.training.generator, self.teacher
+        drawn = self.source.draw(int(self.training.rays), step, generator)
+        jitter = torch.rand(len(drawn.pose), generator=generator, device=generator.device)
+        samples, seen = teacher.visible_samples(drawn.rays, jitter)
+        self.training.aim(len(samples.t), self.batch.at(fraction))
+        points, directions = sample_positions(drawn.rays, samples)
+        known = teacher.features(points, seen)
+        density, color = teacher.decode(points, directions, known)
+        target = composite(density, color, samples, teacher.step)
+        return Answer(drawn, samples, points, directions, known, density, color, target)
 
     def _feature_losses(
         self, stage: int, features: Tensor, known: Tensor, chosen: Tensor

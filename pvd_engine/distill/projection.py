@@ -16,7 +16,7 @@ from ..fields.encoders.base import ParameterGroup
 from ..fields.radiance_field import RadianceField
 from ..kernels.harmonics import spherical_harmonics
 from ..kernels.widest import widest
-from ..kernels.workload import POINTS, concatenated
+from ..kernels.workload import POINTS, STEP_SAMPLES, concatenated, learning_bytes, workload
 from ..train.loop import FINAL_RATE
 from ..train.optimizer import FieldOptimizer
 from .probe import visible_points
@@ -31,7 +31,7 @@ LOG_DENSITIES = (-5.0, 8.0)
 """Range of the projected log-density, per unit of the cube."""
 
 STEPS, BATCH = 300, 1 << 13
-"""Steps in which the encoder is fitted, and the points of each."""
+"""Steps in which the encoder is fitted, and the points of each, fewer where memory is short."""
 
 VIEWS = 24
 """Cameras from which each point's colour is evaluated."""
@@ -113,8 +113,9 @@ def fit_encoder(
     optimizer = FieldOptimizer(student.feature_groups())
     device = points.device
     generator = torch.Generator(device).manual_seed(seed)
+    batch = min(BATCH, workload(device).most(STEP_SAMPLES, learning_bytes(student)))
     for step in range(STEPS):
-        chosen = torch.randint(len(points), (BATCH,), generator=generator, device=device)
+        chosen = torch.randint(len(points), (batch,), generator=generator, device=device)
         errors = (student.features(points[chosen]) - wanted[chosen]) / scale
         optimizer.step(errors.square().mean(), FINAL_RATE ** (step / STEPS))
         if time.monotonic() > deadline:
@@ -145,11 +146,15 @@ def teach_decoder(
     device = points.device
     generator = torch.Generator(device).manual_seed(seed)
     with torch.no_grad():
-        features = student.features(points)
+        features = concatenated(
+            device, POINTS, len(points), lambda of: student.features(points[of])
+        )
         views = torch.randint(VIEWS, (len(points),), generator=generator, device=device)
         origins = target.origins[views]
         directions = torch.nn.functional.normalize(points - origins, dim=-1)
-        _, color = target.teacher(points, directions)
+        color = concatenated(
+            device, POINTS, len(points), lambda of: target.teacher(points[of], directions[of])[1]
+        )
     optimizer = FieldOptimizer([ParameterGroup(student.color_parameters(), DECODER_RATE)])
     for _ in range(DECODER_STEPS):
         chosen = torch.randint(len(points), (DECODER_BATCH,), generator=generator, device=device)
@@ -211,7 +216,10 @@ class ProjectedFeatures:
 
     @torch.no_grad()
     def _find_components(self, visible: Tensor, count: int) -> None:
-        features = self._readable(visible, self.teacher.features(visible))
+        def part(of: slice) -> Tensor:
+            return self._readable(visible[of], self.teacher.features(visible[of]))
+
+        features = concatenated(visible.device, POINTS, len(visible), part, POINT_WEIGHT)
         self.mean = features.mean(dim=0)
         if features.shape[1] <= count:
             self.components = torch.eye(count, device=features.device)[: features.shape[1]]

@@ -44,5 +44,6 @@ class RayPool:
         """Return `count` rays, drawn uniformly, and their colours (count, 4) float32."""
         device = self.rays.device
         index = torch.randint(self.filled, (count,), generator=generator, device=device)
-        chosen = self.rays[index]
-        return Rays(chosen[:, :3], chosen[:, 3:]), self.colors[index].to(torch.float32)
+        chosen = self.rays.index_select(0, index)
+        colors = self.colors.index_select(0, index).to(torch.float32)
+        return Rays(chosen[:, :3], chosen[:, 3:]), colors

@@ -9,7 +9,7 @@ from ..jobs.budget import Budget
 from ..jobs.job import Job
 from ..train.batch_size import batch_size
 from ..train.flag import Flag
-from ..train.loop import Training
+from ..train.training import Training
 from .feature_match import match_features
 from .fine_tuning import FieldOnImages, at_last, pixels_to_learn
 from .lesson import Lesson, follow

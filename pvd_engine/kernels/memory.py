@@ -8,7 +8,8 @@ no tensor uses it any more.
 import math
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,9 @@ from torch import Tensor
 
 SMALLEST = 1 << 20
 """Bytes of an array below which the allocator is as fast."""
+
+IDLE_BYTES = 1 << 29
+"""Bytes of unused memory that are kept at most where no bound is given."""
 
 
 @dataclass(eq=False)
@@ -39,7 +43,7 @@ class BufferPool:
         Bytes of unused memory that are kept at most.
     """
 
-    def __init__(self, idle_limit: int = 1 << 29) -> None:
+    def __init__(self, idle_limit: int = IDLE_BYTES) -> None:
         self.idle_limit = idle_limit
         self._blocks: list[_Block] = []
         self._lock = threading.Lock()
@@ -56,12 +60,16 @@ class BufferPool:
         return torch.from_numpy(view).view(tuple(shape))
 
     def _unused_block(self, count: int) -> _Block:
-        """Return the smallest fitting block that is not in use, or a new one."""
+        """Return the smallest fitting block that is not in use, or a new one.
+
+        The others that are not in use are then within the limit.
+        """
         idle = [block for block in self._blocks if block.lent() is None]
         fitting = [block for block in idle if count <= len(block.memory) <= 2 * count]
-        if fitting:
-            return min(fitting, key=lambda block: len(block.memory))
-        self._drop_oldest(idle)
+        chosen = min(fitting, key=lambda block: len(block.memory), default=None)
+        self._drop_oldest([block for block in idle if block is not chosen])
+        if chosen is not None:
+            return chosen
         # An eighth of headroom, since packed samples differ in number from step to step.
         memory = np.empty(count + count // 8, dtype=np.float32)
         block = _Block(memory, weakref.ref(memory))
@@ -76,6 +84,15 @@ class BufferPool:
                 break
             excess -= block.memory.nbytes
             self._blocks.remove(block)
+
+    @contextmanager
+    def limited(self, idle_limit: int) -> Iterator[None]:
+        """Keep at most so many bytes of unused memory within this block."""
+        before, self.idle_limit = self.idle_limit, idle_limit
+        try:
+            yield
+        finally:
+            self.idle_limit = before
 
     def release(self) -> None:
         """Forget all memory that is not in use."""

@@ -17,7 +17,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from .memory import POOL
+from .memory import IDLE_BYTES, POOL
 from .out_of_memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,9 @@ libraries need the rest."""
 
 PIXELS_FRACTION = 1 / 4
 """Fraction of the memory that the pixels of the training images take at most."""
+
+IDLE_FRACTION = 1 / 8
+"""Fraction of the memory that is kept at most in arrays that nothing uses, for later ones."""
 
 CPU_PIXELS = 3 << 29
 """Most bytes of these pixels on a CPU, 1.5 GiB. An image that is being decoded takes up to 16 bytes
@@ -128,6 +131,13 @@ class Workload:
         room = int(self.memory * PIXELS_FRACTION)
         return min(room, CPU_PIXELS) if self.device.type == "cpu" else room
 
+    @property
+    def idle_bytes(self) -> int:
+        """Most bytes of the processor's arrays that are kept while nothing uses them."""
+        if self.memory is None or self.device.type != "cpu":
+            return IDLE_BYTES
+        return min(int(self.memory * IDLE_FRACTION), IDLE_BYTES)
+
     def halve(self) -> bool:
         """Halve all portions; return False where they are as small as can be."""
         if self.scale <= SMALLEST_SCALE:
@@ -154,7 +164,10 @@ def bounded(device: torch.device, gigabytes: float | None = None) -> Iterator[Wo
     load = Workload.of(device, gigabytes)
     token = _CURRENT.set(load)
     try:
-        with nullcontext() if gigabytes is None else _limited(device, gigabytes):
+        with (
+            POOL.limited(load.idle_bytes),
+            nullcontext() if gigabytes is None else _limited(device, gigabytes),
+        ):
             yield load
     finally:
         _CURRENT.reset(token)
@@ -186,6 +199,16 @@ def free_memory(device: torch.device) -> int | None:
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     info = getattr(getattr(torch, device.type, None), "mem_get_info", None)
     return None if info is None else info(device)[0]
+
+
+HELD_NUMBERS = 4
+"""Numbers that are held for each parameter that learns: itself, its gradient and two moments."""
+
+
+def held_bytes(learner: nn.Module) -> int:
+    """Return about the bytes that a module which learns holds, however small its steps are."""
+    sizes = (parameter.numel() * parameter.element_size() for parameter in learner.parameters())
+    return HELD_NUMBERS * sum(sizes)
 
 
 def learning_bytes(learner: nn.Module) -> int:

@@ -142,7 +142,8 @@ def random_rays(
     device = cameras.positions.device
     index = torch.randint(len(cameras), (count,), generator=generator, device=device)
     position = torch.rand((count, 2), generator=generator, device=device)
-    return generate_rays(cameras, index, position * cameras.sizes[index]), index
+    pixels = position * cameras.sizes.index_select(0, index)
+    return generate_rays(cameras, index, pixels), index
 
 
 def generate_rays(cameras: CameraBatch, camera_index: torch.Tensor, pixels: torch.Tensor) -> Rays:
@@ -163,13 +164,16 @@ def generate_rays(cameras: CameraBatch, camera_index: torch.Tensor, pixels: torc
         float32; computed in float64 where the device has it, because a float32 pixel coordinate
         minus a principal point keeps too few digits for images of thousands of pixels.
     """
-    focal_center = cameras.intrinsics[camera_index]
+    # `index_select` copies rows at once; an index in brackets copies their elements one by one.
+    focal_center = cameras.intrinsics.index_select(0, camera_index)
     plane = (widest(pixels) - focal_center[:, 2:]) / focal_center[:, :2]
     plane[:, 1].neg_()
     in_camera = _in_camera(cameras, camera_index, plane)
-    directions = (cameras.rotations[camera_index] @ in_camera[:, :, None])[:, :, 0]
+    rotations = cameras.rotations.index_select(0, camera_index)
+    directions = (rotations @ in_camera[:, :, None])[:, :, 0]
     directions /= torch.linalg.vector_norm(directions, dim=1, keepdim=True)
-    return Rays(cameras.positions[camera_index], directions.to(torch.float32))
+    origins = cameras.positions.index_select(0, camera_index)
+    return Rays(origins, directions.to(torch.float32))
 
 
 def sample_positions(rays: Rays, samples: PackedSamples) -> tuple[torch.Tensor, torch.Tensor]:
@@ -199,7 +203,7 @@ def _in_camera(
     """Return directions in camera axes (OpenGL, any length) for points of the image plane."""
     if cameras.present == {NONE}:
         return lens_directions(NONE, plane, cameras.distortion)
-    coefficients = cameras.distortion[camera_index]
+    coefficients = cameras.distortion.index_select(0, camera_index)
     if len(cameras.present) == 1:
         (model,) = cameras.present
         return lens_directions(model, plane, coefficients, cameras.newton_steps)

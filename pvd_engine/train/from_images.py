@@ -17,11 +17,12 @@ from .batch_size import BatchSize, batch_size
 from .distortion import distortion
 from .ending import Ending
 from .goal import Goal
-from .loop import Training, optimise
+from .loop import optimise
 from .picture_error import picture_error
 from .pixels import READING_FRACTION, PixelTable
 from .preview import Preview, preview_views
 from .readings import Metrics
+from .training import Training
 
 OCCUPANCY_EVERY = 16
 """Steps between two updates of the occupancy grid."""

@@ -193,12 +193,12 @@ class PixelTable:
         index = torch.randint(self.filled, (count,), generator=generator, device=device)
         view = torch.searchsorted(self.starts, index, right=True) - 1
         if self.positions is None:
-            inside = index - self.starts[view]
+            inside = index - self.starts.index_select(0, view)
         else:
-            inside = self.positions[index].long()
-        width = self.widths[view]
+            inside = self.positions.index_select(0, index).long()
+        width = self.widths.index_select(0, view)
         pixels = torch.stack((inside % width, inside // width), dim=-1) + 0.5
-        rgba = self.colors[index].float()
+        rgba = self.colors.index_select(0, index).float()
         rgba = (rgba + 32768) / 65535 if self._deep else rgba / 255
         return generate_rays(self.cameras, view, pixels), rgba
 

@@ -27,7 +27,7 @@ from .option_kinds import (
 
 if TYPE_CHECKING:
     from ..distill.lesson import Lesson
-    from ..train.loop import Training
+    from ..train.training import Training
 
 LightPreset = Literal["small", "full", "W256D88", "W181D88", "W256D44", "W363D22"]
 Interval = Annotated[

@@ -110,7 +110,7 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     from ..jobs.device import choose_device, peak_memory
     from ..space.maps import map_around
     from ..train.from_images import train_from_images
-    from ..train.loop import Training
+    from ..train.training import Training
 
     device = choose_device(arguments.device)
     capture = open_at_size(

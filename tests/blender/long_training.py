@@ -12,7 +12,9 @@ def train_until_told(session, frame, steps_to_see=2):
     from pvd_blender.jobs import tasks
 
     options = {"preset": "small", "steps": STEPS}
-    session.start(tasks.training(frame, tasks.FieldSettings("hash", options=options), "cpu"))
+    session.start(
+        tasks.training(frame, tasks.FieldSettings("hash", options=options), {"device": "cpu"})
+    )
     while session.job.progress.step < steps_to_see:
         session.pump()
         time.sleep(0.02)

@@ -380,7 +380,7 @@ from pvd_blender.jobs import tasks
 from pvd_blender.jobs.session import session
 api.configure({python!r}, "cpu", {work!r})
 frame = api.import_capture({capture!r})
-session().start(tasks.training(frame, tasks.FieldSettings("hash", budget=600), "cpu"))
+session().start(tasks.training(frame, tasks.FieldSettings("hash", budget=600), {{"device": "cpu"}}))
 while session().job.progress.step == 0:
     session().pump()
     time.sleep(0.02)

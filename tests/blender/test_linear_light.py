@@ -35,9 +35,9 @@ def test_the_exposure_of_a_capture_goes_to_its_training(linear):
     assert state.linear_light and "linear light" in state.notes
     assert state.exposure == 0
     state.exposure = -1.5
-    task = tasks.training(linear, FieldSettings("hash", 5.0, {}), "cpu")
+    task = tasks.training(linear, FieldSettings("hash", 5.0, {}), {"device": "cpu"})
     assert task.arguments["exposure"] == -1.5
-    given = tasks.training(linear, FieldSettings("hash", 5.0, {"exposure": 2.0}), "cpu")
+    given = tasks.training(linear, FieldSettings("hash", 5.0, {"exposure": 2.0}), {"device": "cpu"})
     assert given.arguments["exposure"] == 2.0
 
 
@@ -48,4 +48,7 @@ def test_captures_of_display_colour_have_no_exposure(api, capture):
     frame = api.import_capture(capture)
     assert not frame.convert_field.linear_light
     frame.convert_field.exposure = 3.0
-    assert "exposure" not in tasks.training(frame, FieldSettings("hash", 5.0, {}), "cpu").arguments
+    assert (
+        "exposure"
+        not in tasks.training(frame, FieldSettings("hash", 5.0, {}), {"device": "cpu"}).arguments
+    )

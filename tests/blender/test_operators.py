@@ -168,7 +168,9 @@ def test_cancelling_goes_on_with_what_waits(api, capture, session):
 
     frame = api.import_capture(capture)
     session.start(
-        tasks.training(frame, tasks.FieldSettings("hash", options={"steps": 100000}), "cpu")
+        tasks.training(
+            frame, tasks.FieldSettings("hash", options={"steps": 100000}), {"device": "cpu"}
+        )
     )
     session.start(tasks.importing(capture))
     api.cancel()
@@ -462,7 +464,9 @@ def test_a_result_comes_to_its_capture_after_renaming_and_reopening(
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
     session.start(
         tasks.training(
-            frame, tasks.FieldSettings("hash", options={"preset": "small", "steps": 2}), "cpu"
+            frame,
+            tasks.FieldSettings("hash", options={"preset": "small", "steps": 2}),
+            {"device": "cpu"},
         )
     )
     bpy.ops.wm.open_mainfile(filepath=str(path))
@@ -478,7 +482,9 @@ def test_a_result_without_its_capture_says_where_it_is(api, capture, session):
     frame = api.import_capture(capture)
     session.start(
         tasks.training(
-            frame, tasks.FieldSettings("hash", options={"preset": "small", "steps": 2}), "cpu"
+            frame,
+            tasks.FieldSettings("hash", options={"preset": "small", "steps": 2}),
+            {"device": "cpu"},
         )
     )
     bpy.ops.wm.read_homefile(use_empty=True)

@@ -158,7 +158,7 @@ def test_a_training_does_not_hold_it_up(api, cameras, session):
     from pvd_blender.jobs import tasks
 
     settings = tasks.FieldSettings("hash", options={"steps": 100000})
-    session.start(tasks.training(cameras[0].parent, settings, "cpu"))
+    session.start(tasks.training(cameras[0].parent, settings, {"device": "cpu"}))
     api.look_through(cameras[0])
     assert backgrounds(cameras)[0] == 1 and session.busy
     session.close_job()

@@ -295,14 +295,15 @@ def test_gpu_measures_kernels_fields_and_frames(capture, tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("no_processes")
 @pytest.mark.parametrize(
-    ("targets", "made"),
+    ("targets", "teacher_budget", "made"),
     [
-        (None, [("images", "hash", 2), ("images", "hash", 1)]),
-        ("cp", [("images", "hash", 1), ("hash", "cp", 2), ("hash", "cp", 1)]),
+        (None, None, [("images", "hash", 2), ("images", "hash", 1)]),
+        ("cp", None, [("images", "hash", 1), ("hash", "cp", 2), ("hash", "cp", 1)]),
+        ("cp", "0.25s", [("images", "hash", 4), ("hash", "cp", 2), ("hash", "cp", 1)]),
     ],
 )
 def test_budgets_gives_growing_parts_to_teachers_or_to_students(
-    capture, tmp_path, monkeypatch, targets, made
+    capture, tmp_path, monkeypatch, targets, teacher_budget, made
 ):
     monkeypatch.setattr(budgets, "PARTS", (2, 1))
     arguments = BenchArguments(
@@ -311,6 +312,7 @@ def test_budgets_gives_growing_parts_to_teachers_or_to_students(
         out=tmp_path / "out",
         budget="1s",
         targets=targets,
+        teacher_budget=teacher_budget,
         device="cpu",
     )
     result = bench.run(arguments, Job(tmp_path / "job"))
@@ -319,7 +321,8 @@ def test_budgets_gives_growing_parts_to_teachers_or_to_students(
         assert row["spent"] == row["seconds"] / row["budget"]
         assert row["process_spent"] == 1.0 / row["budget"]  # as the process is made up
         assert ("psnr_to_source" in row["test"]) == (row["from"] == "hash")
-        name = f"{row['from']}-to-{row['to']}-part-{round(1 / row['budget'])}"
+        part = f"{row['from']}-to-{row['to']}-part-{round(1 / row['budget'])}"
+        name = "hash-teacher" if targets and row["from"] == "images" else part
         request = json.loads((tmp_path / "out" / f"{name}.job" / "request.json").read_text())
         assert request["arguments"]["budget"] == f"{row['budget']:.3f}s"
     assert len(result["table"].splitlines()) == 2 + len(made)

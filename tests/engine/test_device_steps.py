@@ -60,8 +60,8 @@ from pvd_engine.space.space_map import BoxMap
 from pvd_engine.train import loop
 from pvd_engine.train.batch_size import BatchSize
 from pvd_engine.train.from_images import ImageObjective
-from pvd_engine.train.loop import Training
 from pvd_engine.train.picture_error import picture_error
+from pvd_engine.train.training import Training
 from pvd_engine.verbs import convert
 from pvd_engine.verbs.convert import ConvertArguments
 
@@ -207,7 +207,7 @@ def test_a_step_of_conversion_in_contracted_space_waits_no_more(steps, shared, t
     check(steps(lambda: converted(source, ball, tmp_path, "mlp")), CONVERSION["mlp"])
 
 
-LIGHT_STEP, LIGHT_READING, LIGHT_REFILL, LIGHT_IMAGES = 0, 1, 38, 1
+LIGHT_STEP, LIGHT_READING, LIGHT_REFILL, LIGHT_IMAGES = 0, 1, 10, 1
 """Waits of a light field's steps: of most, of those that read the losses, of those that render more
 rays of the teacher, and of those on images, for the number of rays that meet something."""
 

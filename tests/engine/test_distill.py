@@ -25,7 +25,7 @@ from pvd_engine.fields.storage import load_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.render.render import render_image
 from pvd_engine.train.batch_size import BatchSize
-from pvd_engine.train.loop import Training
+from pvd_engine.train.training import Training
 from pvd_engine.verbs import edit as apply
 from pvd_engine.verbs.edit import EditArguments
 

@@ -12,8 +12,8 @@ from pvd_engine.fields.architectures import make_field
 from pvd_engine.fields.storage import load_field
 from pvd_engine.jobs.job import Job
 from pvd_engine.train.batch_size import BatchSize
-from pvd_engine.train.loop import Training
 from pvd_engine.train.pixels import PixelTable
+from pvd_engine.train.training import Training
 from pvd_engine.verbs import eval as evaluate
 from pvd_engine.verbs.eval import EvalArguments
 

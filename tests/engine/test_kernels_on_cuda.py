@@ -18,13 +18,13 @@ from pvd_engine.kernels.hash_grid import HashGridLayout, hash_encode_reference, 
 from pvd_engine.kernels.marching import PackedSamples
 from pvd_engine.kernels.mesh_inside import ReferenceMeshQuery, WarpMeshQuery
 from pvd_engine.kernels.ray_positions import ray_positions_reference, ray_positions_warp
-from pvd_engine.kernels.visible_positions import visible_positions_reference, visible_positions_warp
-from pvd_engine.space.extinction import extinctions
 from pvd_engine.kernels.row_gradient import RowGradient
 from pvd_engine.kernels.sparse_grid import sparse_sample_reference, sparse_sample_warp
 from pvd_engine.kernels.splat_reference import splat_reference
 from pvd_engine.kernels.splat_rules import FAINTEST, GSPLAT, INRIA, SplatCamera
 from pvd_engine.kernels.splats import splat_warp
+from pvd_engine.kernels.visible_positions import visible_positions_reference, visible_positions_warp
+from pvd_engine.space.extinction import extinctions
 
 DEVICE = torch.device("cuda", 0)
 COUNTS = (0, 1, 257, 20_000)

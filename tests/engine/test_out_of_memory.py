@@ -15,12 +15,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from pvd_engine.bench.measure import measure
 from pvd_engine.data.readers import open_capture
 from pvd_engine.fields.architectures import architecture, make_field
+from pvd_engine.jobs.budget import Budget
 from pvd_engine.jobs.job import Job
 from pvd_engine.kernels.out_of_memory import is_out_of_memory
 from pvd_engine.kernels.workload import bounded
 from pvd_engine.space.rays import Rays
 from pvd_engine.space.space_map import BoxMap
-from pvd_engine.train.loop import LESS_AT_A_TIME, MIN_RAYS, Training, take_step
+from pvd_engine.train.from_images import train_from_images
+from pvd_engine.train.loop import LESS_AT_A_TIME, take_step
+from pvd_engine.train.training import MIN_RAYS, Training
 
 RAYS = 2 * MIN_RAYS
 
@@ -108,6 +111,21 @@ def test_a_step_that_fails_anywhere_is_taken_from_its_start(arch, tmp_path):
         assert all(torch.equal(got[name], value) for name, value in expected.items())
         refused += STRIDE
     assert refused > 20
+
+
+@pytest.mark.parametrize("enough", [True, False])
+def test_a_field_that_is_larger_than_the_memory_it_may_take_is_named(enough, shared, tmp_path):
+    with tiny_fields():
+        field = make_field(
+            architecture("vm", "small"), BoxMap(torch.tensor([[-1.0] * 3, [1.0] * 3]))
+        )
+        floats = 4 * sum(parameter.numel() for parameter in field.parameters())
+        gigabytes = 4 * floats / 1e9 * (1.01 if enough else 0.99)
+        training, job = Training.start(field, seed=0), Job(tmp_path / "job")
+        with bounded(torch.device("cpu"), gigabytes):
+            train_from_images(training, open_capture(share_ball(shared)), Budget(None, 1), job)
+    named = [warning for warning in job.warnings if "optimiser alone take" in warning]
+    assert len(named) == (0 if enough else 1)
 
 
 def short_of_memory(shared, folder, megabytes):

@@ -15,7 +15,7 @@ from pvd_engine.errors import UserError
 from pvd_engine.exchange.volume import sample_volume
 from pvd_engine.jobs.runner import _failure
 from pvd_engine.kernels import workload as workloads
-from pvd_engine.kernels.memory import POOL
+from pvd_engine.kernels.memory import IDLE_BYTES, POOL
 from pvd_engine.kernels.out_of_memory import OUT_OF_MEMORY, is_out_of_memory
 from pvd_engine.kernels.workload import (
     CPU_PIXELS,
@@ -247,6 +247,26 @@ def test_memory_that_nothing_uses_is_given_back():
     del used
     release_memory(CPU)
     assert POOL.held < held
+
+
+@pytest.mark.parametrize("gigabytes", [0.1, 0.25, 1, 1000])
+def test_arrays_that_are_kept_for_later_follow_the_bound(gigabytes):
+    """Many of one size are used at once, as in a step, and then a single one."""
+    release_memory(CPU)
+    most = min(gigabytes * 1e9 / 8, IDLE_BYTES)
+    with bounded(CPU, gigabytes):
+        for _ in range(2):
+            used = [POOL.empty((1 << 20,), CPU) for _ in range(8)]
+            assert POOL.held > 8 << 22
+            del used
+            one = POOL.empty((1 << 20,), CPU)
+            idle = POOL.held - one.numel() * 4 * 9 // 8
+            assert idle <= most
+            assert idle > 6 << 22 or idle > most - (5 << 20), "and what fits is kept"
+            del one
+    assert POOL.idle_limit == IDLE_BYTES, "the bound ends with its block"
+    of_a_gpu = Workload.of(CUDA, gigabytes)
+    assert of_a_gpu.idle_bytes == IDLE_BYTES, "a bound of a GPU's memory is not the processor's"
 
 
 def test_a_bound_is_torchs_own_on_cuda(monkeypatch):

@@ -1,5 +1,6 @@
 """The task that converts a field into another architecture."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from bpy.types import Object
@@ -15,20 +16,19 @@ def converting(
     frame: Object,
     source: Path,
     settings: FieldSettings,
-    device: str,
+    computing: Mapping[str, object],
     volume_resolution: int | None = None,
 ) -> Task:
     """Return the task that converts a field into another architecture."""
     # A capture's cameras may not see the other parts of a merged field, whose own file names the
     # cameras that see all of it.
     capture = None if _has_merged(frame, source) else frame[CAPTURE]
-    arguments = settings.arguments("convert") | {
+    arguments = {**computing, **settings.arguments("convert")} | {
         "field": str(source),
         "to": settings.architecture,
         "capture": capture,
         "downscale": chosen_downscale(frame),
-        "device": device,
-    }  # fmt: skip
+    }
     if is_light(settings.architecture):
         volume_resolution = None
     return Task(

@@ -1,6 +1,6 @@
 """Tasks that change fields: applying edits, finding floaters, merging."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,12 @@ ADDED = "Modifiers add density in {} voxels where the field has none; that is le
 
 
 def editing(
-    frame: Object, source: Path, edits: Sequence[dict] | None = None, device: str = "auto",
+    frame: Object,
+    source: Path,
+    edits: Sequence[dict] | None,
+    computing: Mapping[str, object],
     volume_resolution: int | None = None,
-) -> Task:  # fmt: skip
+) -> Task:
     """Return the task that applies edits to a field.
 
     Without `edits`, these are the edit shapes in the scene and the changes by nodes, as far as the
@@ -41,7 +44,7 @@ def editing(
         "Apply Edits",
         frame[NAME],
         "edit",
-        {"field": str(source), "device": device},
+        {"field": str(source), **computing},
         outputs={"out": "edited.safetensors"},
         inputs={"edits": content},
         client=client_notes(frame, volume_resolution) | {"note": note},
@@ -58,13 +61,15 @@ def _node_edits(frame: Object, source: Path) -> VolumeEdits:
         return volume_edits(volume, depsgraph, folder)
 
 
-def finding_floaters(frame: Object, source: Path, below: float | None, device: str) -> Task:
+def finding_floaters(
+    frame: Object, source: Path, below: float | None, computing: Mapping[str, object]
+) -> Task:
     """Return the task that finds small parts of a field that float in the air."""
     return Task(
         "Find Floaters",
         frame[NAME],
         "floaters",
-        {"field": str(source), "below": below, "device": device},
+        {"field": str(source), "below": below, **computing},
         outputs={"out": "floaters.npz"},
         client=client_notes(frame),
     )
@@ -73,7 +78,7 @@ def finding_floaters(frame: Object, source: Path, below: float | None, device: s
 def merging(
     frame: Object,
     parts: Sequence[tuple[Path, np.ndarray]],
-    device: str,
+    computing: Mapping[str, object],
     volume_resolution: int | None = None,
     replaces: Sequence[str] = (),
 ) -> Task:
@@ -85,7 +90,8 @@ def merging(
         Frame that the merged field is in.
     parts : sequence of (Path, (4, 4) array)
         Field files, and the matrices from their dataset frames into that of `frame`.
-    device : str
+    computing : mapping
+        The engine's arguments for device and memory.
     volume_resolution : int, optional
     replaces : sequence of str
         Names of the Volume objects that are hidden once the merged field has a volume.
@@ -96,7 +102,7 @@ def merging(
         "Merge Fields",
         frame[NAME],
         "merge",
-        {"fields": [str(path) for path, _ in parts], "device": device},
+        {"fields": [str(path) for path, _ in parts], **computing},
         outputs={"out": "merged.safetensors"},
         inputs={"placements": [np.asarray(matrix).tolist() for _, matrix in parts]},
         client=client_notes(frame, volume_resolution) | {"replaces": list(replaces)},

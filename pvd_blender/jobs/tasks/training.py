@@ -1,5 +1,7 @@
 """The task that trains a teacher."""
 
+from collections.abc import Mapping
+
 from bpy.types import Object
 
 from ...scene.crop_box import changed_crop
@@ -11,23 +13,21 @@ from .task import Task, chosen_downscale, client_notes
 
 
 def training(
-    frame: Object, settings: FieldSettings, device: str, volume_resolution: int | None = None
+    frame: Object,
+    settings: FieldSettings,
+    computing: Mapping[str, object],
+    volume_resolution: int | None = None,
 ) -> Task:
     """Return the task that trains a teacher from the capture's images."""
     state = frame_state(frame)
     given = {"scene": state.scene} | ({"exposure": state.exposure} if state.linear_light else {})
     of_capture = changed_options("train", given)
-    arguments = (
-        of_capture
-        | settings.arguments("train")
-        | {
-            "capture": frame[CAPTURE],
-            "arch": settings.architecture,
-            "crop": changed_crop(frame),
-            "downscale": chosen_downscale(frame),
-            "device": device,
-        }
-    )
+    arguments = {**computing, **of_capture, **settings.arguments("train")} | {
+        "capture": frame[CAPTURE],
+        "arch": settings.architecture,
+        "crop": changed_crop(frame),
+        "downscale": chosen_downscale(frame),
+    }
     return Task(
         f"Train {architecture_label(settings.architecture)}",
         frame[NAME],

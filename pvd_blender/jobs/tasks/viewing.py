@@ -1,6 +1,6 @@
 """Tasks that show fields (as a volume, from a camera, next to another field) and images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bpy.types import Object, Scene
@@ -12,7 +12,11 @@ from .task import Task, client_notes
 
 
 def extracting(
-    frame: Object, source: Path, resolution: int | None, device: str, replaces: Sequence[str] = ()
+    frame: Object,
+    source: Path,
+    resolution: int | None,
+    computing: Mapping[str, object],
+    replaces: Sequence[str] = (),
 ) -> Task:
     """Return the task that samples a field's density and colour for a Volume object.
 
@@ -22,20 +26,22 @@ def extracting(
         "Extract Volume",
         frame[NAME],
         "volume",
-        {"field": str(source), "resolution": resolution, "device": device},
+        {"field": str(source), "resolution": resolution, **computing},
         outputs={"out": "volume.npz"},
         client=client_notes(frame) | {"replaces": list(replaces)},
     )
 
 
-def rendering(frame: Object, source: Path, scene: Scene, camera: Object, device: str) -> Task:
+def rendering(
+    frame: Object, source: Path, scene: Scene, camera: Object, computing: Mapping[str, object]
+) -> Task:
     """Return the task that renders a field from a camera of the scene."""
     entry = camera_to_dict(camera, scene, frame) | {"name": safe_name(camera.name)}
     return Task(
         f"Render from {camera.name}",
         frame[NAME],
         "render",
-        {"field": str(source), "device": device},
+        {"field": str(source), **computing},
         outputs={"out": "pictures"},
         inputs={"cameras": {"cameras": [entry]}},
         client=client_notes(frame) | {"picture": f"{entry['name']}.png", "camera": camera.name},
@@ -43,7 +49,12 @@ def rendering(frame: Object, source: Path, scene: Scene, camera: Object, device:
 
 
 def comparing(
-    frame: Object, source: Path, reference: Path, scene: Scene, camera: Object, device: str
+    frame: Object,
+    source: Path,
+    reference: Path,
+    scene: Scene,
+    camera: Object,
+    computing: Mapping[str, object],
 ) -> Task:
     """Return the task that renders two fields side by side from a camera of the scene."""
     entry = camera_to_dict(camera, scene, frame) | {"name": safe_name(camera.name)}
@@ -51,7 +62,7 @@ def comparing(
         f"Compare from {camera.name}",
         frame[NAME],
         "compare",
-        {"field": str(source), "reference": str(reference), "device": device},
+        {"field": str(source), "reference": str(reference), **computing},
         outputs={"out": "pictures"},
         inputs={"cameras": {"cameras": [entry]}},
         client=client_notes(frame) | {"picture": f"{entry['name']}.png", "camera": camera.name},

@@ -18,6 +18,7 @@ class ConvertFieldPreferences(EnginePreferences, AddonPreferences):
         layout.use_property_decorate = False
         layout.prop(self, "engine_python")
         layout.prop(self, "device")
+        _draw_memory(self, layout.row(heading="Limit Memory"))
         layout.prop(self, "work_folder", placeholder=str(default_work_folder()))
         layout.operator("convert_field.check_engine", icon="CHECKMARK")
         engine = session().engine
@@ -36,6 +37,14 @@ class ConvertFieldPreferences(EnginePreferences, AddonPreferences):
             _draw_alert(layout, str(engine.error))
         elif engine.report:
             layout.label(text=engine.report, icon="INFO")
+
+
+def _draw_memory(preferences: EnginePreferences, row: UILayout) -> None:
+    row.prop(preferences, "limit_memory", text="")
+    value = row.row()
+    value.active = preferences.limit_memory
+    value.prop(preferences, "memory", text="")
+    value.label(text="GB")
 
 
 def _draw_alert(layout: UILayout, text: str) -> None:
