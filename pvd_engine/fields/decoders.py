@@ -12,11 +12,14 @@ from torch import Tensor, nn
 from ..kernels.networks import fused, shaded_network
 from .precision import matmul_precision, pad_rows
 
+SH_0 = 0.28209479177387814
+"""Harmonic of degree 0, the same in all directions: 1 / (2 sqrt(pi))."""
+
 
 def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
-    """Return the real spherical harmonics of unit directions, up to `degree` (0 to 3).
+    """Return the real spherical harmonics of unit directions, up to `degree` (0 to 4).
 
-    The ordering and signs are those of Plenoxels and instant-ngp.
+    The ordering and signs are those of Plenoxels, instant-ngp and 3DGS.
 
     Parameters
     ----------
@@ -29,7 +32,7 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
     (N, (degree + 1)**2) float32
     """
     x, y, z = directions.unbind(-1)
-    basis = [torch.full_like(x, 0.28209479177387814)]
+    basis = [torch.full_like(x, SH_0)]
     if degree > 0:
         c = 0.4886025119029199
         basis += [-c * y, c * z, -c * x]
@@ -51,6 +54,18 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
             -0.4570457994644658 * x * (4 * zz - xx - yy),
             1.445305721320277 * z * (xx - yy),
             -0.5900435899266435 * x * (xx - 3 * yy),
+        ]
+    if degree > 3:
+        basis += [
+            2.5033429417967046 * xy * (xx - yy),
+            -1.7701307697799304 * yz * (3 * xx - yy),
+            0.9461746957575601 * xy * (6 * zz - xx - yy),
+            -0.6690465435572892 * yz * (4 * zz - 3 * xx - 3 * yy),
+            0.10578554691520431 * (8 * zz * (zz - 3 * (xx + yy)) + 3 * (xx + yy) ** 2),
+            -0.6690465435572892 * xz * (4 * zz - 3 * xx - 3 * yy),
+            0.47308734787878004 * (xx - yy) * (6 * zz - xx - yy),
+            -1.7701307697799304 * xz * (xx - 3 * yy),
+            0.6258357354491761 * (xx * (xx - 3 * yy) - yy * (3 * xx - yy)),
         ]
     return torch.stack(basis, dim=-1)
 
