@@ -5,7 +5,8 @@ A ``.ply`` of 3DGS has, in practice, x right, y down, z forward.
 
 import torch
 
-from ...fields.splats import Splats, transformed
+from ...fields.sh_rotation import turned_coefficients
+from ...fields.splats import Splats
 
 RIGHT_UP_BACK = (1.0, -1.0, -1.0)
 """Signs of x, y and z between a ``.ply`` and an ``.spz``; the same there and back."""
@@ -15,5 +16,15 @@ LEFT_UP_FORWARD = (-1.0, -1.0, 1.0)
 
 
 def turned(splats: Splats, signs: tuple[float, float, float]) -> Splats:
-    """Return splats after half a turn about one axis, exactly."""
-    return transformed(splats, torch.diag(torch.tensor([*signs, 1.0])))[0]
+    """Return splats after half a turn about an axis: nothing changes but signs, and twice, nothing.
+
+    A splat's own axes turn, too, which leaves it as it is: it is the same on both sides.
+    """
+    axes = splats.centers.new_tensor(signs)
+    return Splats(
+        splats.centers * axes,
+        splats.scales,
+        splats.rotations * splats.rotations.new_tensor([1.0, *signs]),
+        splats.opacities,
+        turned_coefficients(splats.sh, torch.diag(axes)),
+    )
