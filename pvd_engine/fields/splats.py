@@ -119,7 +119,8 @@ def transformed(splats: Splats, matrix: Tensor) -> tuple[Splats, list[str]]:
     Raises
     ------
     UserError
-        The matrix is not affine, holds a value that is not finite, or flattens space.
+        The matrix is not affine, holds a value that is not finite, flattens space, or leads beyond
+        float32.
     """
     matrix = matrix.double().to(splats.centers.device)
     last = matrix.new_tensor([0.0, 0.0, 0.0, 1.0])
@@ -140,13 +141,16 @@ def transformed(splats: Splats, matrix: Tensor) -> tuple[Splats, list[str]]:
         scales = splats.scales.double() * factors.mean()
     else:
         scales, turned = _stretched(splats, linear)
+    scales = scales.float()
+    if not (bool(centers.isfinite().all()) and bool(scales.isfinite().all())):
+        raise UserError("The transform of the splats is too large; give it smaller scales.")
     notes = []
     if not uniform and splats.degree > 0:
         notes.append(
             "The scale is not the same along all axes: the colours that depend on the direction of "
             "view were turned, but not stretched."
         )
-    moved = Splats(centers, scales.float(), turned.float(), splats.opacities, sh)
+    moved = Splats(centers, scales, turned.float(), splats.opacities, sh)
     return moved, notes
 
 

@@ -144,17 +144,15 @@ def test_what_a_format_cannot_hold_is_counted(tmp_path):
 def test_a_ply_is_read_by_the_names_of_its_properties(tmp_path):
     splats = cloud(30, 1)
     write_splats(splats, tmp_path / "a.ply")
-    head, body = (tmp_path / "a.ply").read_bytes().split(b"end_header\n", 1)
-    names = [line.split()[2] for line in head.decode().splitlines() if "property" in line]
+    stated, body = (tmp_path / "a.ply").read_bytes().split(b"end_header\n", 1)
+    names = [line.split()[2] for line in stated.decode().splitlines() if "property" in line]
     values = np.frombuffer(body, "<f4").reshape(30, len(names)).astype("<f8")
     order = np.random.default_rng(3).permutation(len(names))
     lines = [f"property double {names[i]}" for i in order]
-    new = "\r\n".join(
-        ["ply", "format binary_little_endian 1.0", "comment a b", "element vertex 30"]
-        + ["property uchar red", *lines, "element face 0", "property list uchar int v", ""]
-    )
+    head = ["ply", "format binary_little_endian 1.0", "comment a b", "element vertex 30"]
+    head += ["property uchar red", *lines, "element face 0", "property list uchar int v"]
     rows = b"".join(b"\7" + row.tobytes() for row in values[:, order])
-    (tmp_path / "b.ply").write_bytes(new.encode() + b"end_header\r\n" + rows)
+    (tmp_path / "b.ply").write_bytes("\r\n".join([*head, "end_header", ""]).encode() + rows)
     assert same_bits(*(read_splats(tmp_path / name).splats for name in ("a.ply", "b.ply")))
 
 
