@@ -17,7 +17,7 @@ from ...fields.decoders import SH_0
 from ...fields.splats import Splats
 from ...files.atomic import write_atomic
 from .contract import SplatOptions
-from .ply_layout import Element, columns, header, read_rows
+from .ply_layout import Element, columns, header, read_rows, rest_names
 from .smallest_three import LARGEST_SMALL, reduced, restored
 from .values import arrays_of, checked_splats, clamped, cut_to_degree, exponential, logarithm
 
@@ -61,7 +61,7 @@ def read_compressed(
     names = chunk.dtype.names or () if chunk else ()
     if chunk is None or chunk.count < chunks or not set(POSITION_RANGE + SCALE_RANGE) <= set(names):
         raise UserError(f"{path} has no ranges for all of its splats; get it again.")
-    rest_names = _rest_names(rest, vertex.count, path)
+    rest_count = _rest_count(rest, vertex.count, path)
     ranges, rows = read_rows(file, chunk), read_rows(file, vertex)
     of_splat = np.arange(vertex.count) // CHUNK
 
@@ -75,16 +75,16 @@ def read_compressed(
     rgba = _unpacked(rows["packed_color"], (8, 8, 8, 8))
     color = spread(rgba[:, :3], COLOR_RANGE) if set(COLOR_RANGE) <= set(names) else rgba[:, :3]
     sh = [((color - 0.5) / SH_0)[:, None]]
-    if rest is not None and rest_names:
-        stored = columns(read_rows(file, rest), rest_names).reshape(vertex.count, 3, -1)
-        sh.append(_coefficients(stored.swapaxes(1, 2)))
+    if rest is not None and rest_count:
+        stored = columns(read_rows(file, rest), rest_names(rest_count))
+        sh.append(_coefficients(stored).reshape(vertex.count, -1, 3))
     return checked_splats(
         path,
         spread(_unpacked(rows["packed_position"], VECTOR_BITS), POSITION_RANGE),
         exponential(spread(_unpacked(rows["packed_scale"], VECTOR_BITS), SCALE_RANGE)),
         restored(quaternion >> 30, (three - 0.5) * (2 * LARGEST_SMALL)),
         rgba[:, 3],
-        np.concatenate(sh, axis=1),
+        np.concatenate(sh, axis=1, dtype=np.float32),
     )
 
 
@@ -124,14 +124,14 @@ def write_compressed_ply(splats: Splats, path: Path, options: SplatOptions) -> l
     )
     stored = np.clip((rest / 8 + 0.5) * 256, 0, 255).astype(np.uint8)
     ranges = np.concatenate([position_range, scale_range, color_range], axis=1, dtype="<f4")
-    rest_names = [f"f_rest_{i}" for i in range(rest.shape[1])]
     range_names = [*POSITION_RANGE, *SCALE_RANGE, *COLOR_RANGE]
     stated = [
         ("chunk", len(ranges), [("float", name) for name in range_names]),
         ("vertex", len(sh), [("uint", name) for name in PACKED]),
     ]
-    if rest_names:
-        stated.append(("sh", len(sh), [("uchar", name) for name in rest_names]))
+    if rest.shape[1]:
+        names = [f"f_rest_{i}" for i in range(rest.shape[1])]
+        stated.append(("sh", len(sh), [("uchar", name) for name in names]))
     packed = np.stack([position, quaternion, scale, rgba], axis=1).astype("<u4")
 
     def write(temporary: Path) -> None:
@@ -150,23 +150,20 @@ def write_compressed_ply(splats: Splats, path: Path, options: SplatOptions) -> l
     ]
 
 
-def _rest_names(rest: Element | None, count: int, path: Path) -> list[str]:
+def _rest_count(rest: Element | None, count: int, path: Path) -> int:
+    """Return the number of coefficients of the higher bands that each splat has."""
     if rest is None:
-        return []
-    names = [f"f_rest_{i}" for i in range(len(rest.dtype.names or ()))]
-    if (
-        rest.count != count
-        or len(names) not in REST_COUNTS
-        or any(rest.dtype[name] != np.uint8 for name in names if name in (rest.dtype.names or ()))
-        or set(names) != set(rest.dtype.names or ())
-    ):
+        return 0
+    names = rest.dtype.names or ()
+    sound = len(names) in REST_COUNTS and set(names) == set(rest_names(len(names)))
+    if not sound or rest.count != count or any(rest.dtype[name] != np.uint8 for name in names):
         raise UserError(f"{path} has a damaged element sh; get the file again.")
-    return names
+    return len(names)
 
 
 def _coefficients(stored: np.ndarray) -> np.ndarray:
     """Return coefficients of bytes: the middle of each step, and both ends exactly."""
-    middles = (np.arange(256) + 0.5) / 32 - LARGEST_COEFFICIENT
+    middles = ((np.arange(256) + 0.5) / 32 - LARGEST_COEFFICIENT).astype(np.float32)
     middles[[0, 255]] = -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT
     return middles[stored]
 

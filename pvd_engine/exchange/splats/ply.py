@@ -15,7 +15,7 @@ from ...files.atomic import write_atomic
 from ...files.file_input import opened
 from .compressed_ply import is_compressed, read_compressed
 from .contract import ImportedSplats, SplatOptions
-from .ply_layout import Element, columns, header, read_layout, read_rows
+from .ply_layout import Element, columns, header, read_layout, read_rows, rest_names
 from .values import arrays_of, checked_splats, exponential, logarithm, logit, sigmoid
 
 FRAME = "A .ply does not say which way its axes point; its positions are used as they are."
@@ -24,6 +24,7 @@ POSITION = ["x", "y", "z"]
 DC = ["f_dc_0", "f_dc_1", "f_dc_2"]
 SCALE = ["scale_0", "scale_1", "scale_2"]
 ROTATION = ["rot_0", "rot_1", "rot_2", "rot_3"]
+REST = "f_rest_"
 REST_COUNTS = (0, 9, 24, 45, 72)
 """Numbers of coefficients of the higher bands, of degrees 0 to 4."""
 
@@ -41,20 +42,15 @@ def read_ply(path: Path, options: SplatOptions) -> ImportedSplats:
         if is_compressed(elements):
             splats, notes = read_compressed(file, elements, path)
             return ImportedSplats(splats, [FRAME, *notes])
-        vertex = elements.get("vertex")
-        rest = _rest_names(vertex, path)
-        assert vertex is not None
-        rows = read_rows(file, vertex)
-    channels = (
-        columns(rows, rest).reshape(len(rows), 3, -1) if rest else np.zeros((len(rows), 3, 0))
-    )
+        rows = read_rows(file, _checked(elements.get("vertex"), path))
+    rest = sum(name.startswith(REST) for name in rows.dtype.names or ())
     splats, notes = checked_splats(
         path,
         columns(rows, POSITION),
         exponential(columns(rows, SCALE)),
         columns(rows, ROTATION),
         sigmoid(rows["opacity"]),
-        np.concatenate([columns(rows, DC)[:, None], channels.swapaxes(1, 2)], axis=1),
+        columns(rows, [*DC, *rest_names(rest)]).reshape(len(rows), -1, 3),
     )
     return ImportedSplats(splats, [FRAME, *notes])
 
@@ -73,7 +69,7 @@ def write_ply(splats: Splats, path: Path, options: SplatOptions) -> list[str]:
         The splats are not finite, or the file cannot be written.
     """
     centers, scales, rotations, opacities, sh = arrays_of(splats)
-    rest = [f"f_rest_{i}" for i in range(3 * (sh.shape[1] - 1))]
+    rest = [f"{REST}{i}" for i in range(3 * (sh.shape[1] - 1))]
     normals = ["nx", "ny", "nz"]
     names = [*POSITION, *normals, *DC, *rest, "opacity", *SCALE, *ROTATION]
     values = np.concatenate(
@@ -102,24 +98,22 @@ def write_ply(splats: Splats, path: Path, options: SplatOptions) -> list[str]:
     return []
 
 
-def _rest_names(vertex: Element | None, path: Path) -> list[str]:
-    """Return the names of the coefficients of the higher bands, all other columns being there."""
+def _checked(vertex: Element | None, path: Path) -> Element:
+    """Return the element when it has all that splats need, and a whole degree of harmonics."""
     names = vertex.dtype.names or () if vertex else ()
     needed = [*POSITION, *DC, "opacity", *SCALE, *ROTATION]
     missing = [name for name in needed if name not in names]
-    if missing:
+    if vertex is None or missing:
         raise UserError(
             f"{path} has no {missing[0]} for its vertices, so it holds no splats; it may be a mesh "
             "or a point cloud."
         )
-    assert vertex is not None
     if vertex.count < 1:
         raise UserError(f"{path} holds no splats; check that it is the right file.")
-    count = sum(name.startswith("f_rest_") for name in names)
-    rest = [f"f_rest_{i}" for i in range(count)]
-    if count not in REST_COUNTS or not set(rest) <= set(names):
+    count = sum(name.startswith(REST) for name in names)
+    if count not in REST_COUNTS or not set(rest_names(count)) <= set(names):
         raise UserError(
             f"{path} has {count} coefficients f_rest, which is not a degree of spherical harmonics "
             "from 0 to 4; export it again."
         )
-    return rest
+    return vertex

@@ -95,6 +95,15 @@ def columns(rows: np.ndarray, names: list[str]) -> np.ndarray:
     return np.stack([rows[name] for name in names], axis=1)
 
 
+def rest_names(count: int) -> list[str]:
+    """Return the names of coefficients of the higher bands in the order of `Splats`.
+
+    A file numbers all of red, then all of green, then all of blue.
+    """
+    each = count // 3
+    return [f"f_rest_{channel * each + at}" for at in range(each) for channel in range(3)]
+
+
 def header(elements: list[tuple[str, int, list[tuple[str, str]]]]) -> bytes:
     """Return the header for elements: name, number of rows, and (type, name) of properties."""
     lines = ["ply", "format binary_little_endian 1.0"]

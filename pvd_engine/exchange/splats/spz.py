@@ -99,13 +99,9 @@ def read_spz(path: Path, options: SplatOptions) -> ImportedSplats:
     header, streams = _of_gzip(data, path) if data.startswith(GZIP) else _of_zstd(data, path)
     position, alpha, color, scale, rotation, rest = streams
     count = header.count
-    sh = np.concatenate(
-        [
-            (color.reshape(count, 1, 3) / 255.0 - 0.5) / COLOR_SCALE,
-            (rest.reshape(count, -1, 3) - 128.0) / 128.0,
-        ],
-        axis=1,
-    )
+    sh = np.empty((count, (header.degree + 1) ** 2, 3), np.float32)
+    sh[:, 0] = (color.reshape(count, 3) / 255.0 - 0.5) / COLOR_SCALE
+    sh[:, 1:] = rest.reshape(count, -1, 3) / np.float32(128) - 1
     splats, notes = checked_splats(
         path,
         _positions(position, header),
