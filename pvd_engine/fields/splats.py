@@ -20,7 +20,7 @@ UNIFORM = 1e-6
 """Relative difference of a matrix's three scales up to which they count as one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Splats:
     """A cloud of N Gaussian splats.
 
@@ -65,6 +65,11 @@ class Splats:
         """Degree of the spherical harmonics."""
         return math.isqrt(self.sh.shape[1]) - 1
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return sum(part.nbytes for part in self._parts())
+
     def covariances(self) -> Tensor:
         """Return the covariance matrices (N, 3, 3) float32, square dataset units."""
         axes = rotation_matrices(self.rotations) * self.scales[:, None, :]
@@ -98,7 +103,7 @@ def concatenated(clouds: Sequence[Splats]) -> Splats:
 
 
 def transformed(splats: Splats, matrix: Tensor) -> tuple[Splats, list[str]]:
-    """Move, turn, scale or mirror splats.
+    """Move, turn, scale or mirror splats, on the CPU, as not every device has float64.
 
     A rotation, a reflection, a translation and a uniform scale are exact. A scale that is not
     uniform, or a shear, is exact for the Gaussians, too, but not for their colours: directions of
@@ -113,6 +118,7 @@ def transformed(splats: Splats, matrix: Tensor) -> tuple[Splats, list[str]]:
     Returns
     -------
     splats : Splats
+        On the device of those given.
     notes : list of str
         What could not be held, a sentence each.
 
@@ -122,7 +128,7 @@ def transformed(splats: Splats, matrix: Tensor) -> tuple[Splats, list[str]]:
         The matrix is not affine, holds a value that is not finite, flattens space, or leads beyond
         float32.
     """
-    matrix = matrix.double().to(splats.centers.device)
+    device, splats, matrix = splats.centers.device, splats.to("cpu"), matrix.cpu().double()
     last = matrix.new_tensor([0.0, 0.0, 0.0, 1.0])
     if not bool(matrix.isfinite().all()) or not torch.equal(matrix[3], last):
         raise UserError("The transform of the splats is not one of move, turn, scale and shear.")
@@ -151,7 +157,7 @@ def transformed(splats: Splats, matrix: Tensor) -> tuple[Splats, list[str]]:
             "view were turned, but not stretched."
         )
     moved = Splats(centers, scales, turned.float(), splats.opacities, sh)
-    return moved, notes
+    return moved.to(device), notes
 
 
 def _stretched(splats: Splats, linear: Tensor) -> tuple[Tensor, Tensor]:

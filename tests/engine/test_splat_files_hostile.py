@@ -79,6 +79,12 @@ def accessor(key, value):
     return glb_with(lambda content: content["accessors"][2].__setitem__(key, value))
 
 
+def copies(path):
+    """Return a larger cloud, placed a hundred times."""
+    write_splats(cloud(60_000, 0), path)
+    return nodes([{"children": list(range(1, 101))}, *[{"mesh": 0}] * 100])(path.read_bytes(), path)
+
+
 def nodes(value):
     return glb_with(lambda content: content.__setitem__("nodes", value))
 
@@ -107,6 +113,7 @@ PLY = {
 }
 COMPRESSED = {
     "packed_count": replaced(b"vertex 300", b"vertex 999999999"),
+    "packed_type": replaced(b"uint packed_scale", b"float packed_scale"),
     "chunks": replaced(b"chunk 2\n", b"chunk 1\n"),
     "no_chunks": replaced(b"element chunk", b"element chunc"),
     "range": replaced(b"float min_x", b"float min_w"),
@@ -159,6 +166,7 @@ SOG = {
     "sog_short_table": lambda: sog({"sh0": {"codebook": [1.0], "files": ["c"]}}),
     "sog_table_of_texts": lambda: sog({"sh0": {"codebook": ["1"] * 256, "files": ["c"]}}),
     "sog_part": lambda: sog({"scales": 3}),
+    "sog_list_of_bands": lambda: sog({"shN": {"bands": [1], "count": 10}}),
     "sog_bands": lambda: sog({"shN": {"bands": 9, "count": 10}}),
     "sog_palette": lambda: sog({"shN": {"bands": 1, "count": 10**9}}),
     "sog_labels": lambda: sog(files={"n": webp(20, 16, 255, 200)}),
@@ -192,6 +200,8 @@ GLB = {
     "glb_stride": glb_with(lambda content: content["bufferViews"][2].update(byteStride=0)),
     "glb_view_end": glb_with(lambda content: content["bufferViews"][2].update(byteLength=2**50)),
     "glb_circle": nodes([{"mesh": 0, "children": [0]}]),
+    "glb_many_clouds": nodes([{"children": list(range(1, 900))}, *[{"mesh": 0}] * 900]),
+    "glb_many_copies": lambda data, path: copies(path),
     "glb_many_nodes": nodes([{"children": [1] * 5000}, {}]),
     "glb_no_node": nodes([]),
     "glb_matrix": nodes([{"mesh": 0, "matrix": ["a"] * 16}]),

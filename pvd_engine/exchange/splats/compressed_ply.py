@@ -40,7 +40,8 @@ LARGEST_COEFFICIENT = 4.0
 def is_compressed(elements: dict[str, Element]) -> bool:
     """Return whether a file's elements are those of a compressed ``.ply``."""
     vertex = elements.get("vertex")
-    return vertex is not None and set(PACKED) <= set(vertex.dtype.names or ())
+    types = (vertex.dtype.fields or {}) if vertex else {}
+    return all(name in types and types[name][0] == np.dtype("<u4") for name in PACKED)
 
 
 def read_compressed(

@@ -21,7 +21,7 @@ from ...files.checked_json import InvalidJsonError, checked_numbers
 from .axes import LEFT_UP_FORWARD, turned
 from .contract import ImportedSplats, SplatOptions
 from .glb_layout import FLOAT, MAX_BYTES, Glb, glb_bytes, read_glb
-from .values import arrays_of, checked_splats, cut_to_degree
+from .values import SMALLEST_FILE, arrays_of, checked_splats, cut_to_degree
 
 EXTENSION = "KHR_gaussian_splatting"
 POINTS = 0
@@ -32,6 +32,12 @@ COLOR_SPACE = "srgb_rec709_display"
 
 MAX_NODES = 1000
 """Most nodes that are walked."""
+
+MAX_CLOUDS = 200
+"""Most clouds of splats that its nodes place."""
+
+MOST_PLACED = 4
+"""Most bytes of placed splats for each byte of the file: the same cloud may stand several times."""
 
 ARRAY_BUFFER = 34962
 """glTF's code of a buffer view that holds vertices."""
@@ -48,12 +54,16 @@ def read_glb_splats(path: Path, options: SplatOptions) -> ImportedSplats:
     glb = read_glb(path)
     clouds: list[Splats] = []
     notes: list[str] = []
+    most = max(SMALLEST_FILE, MOST_PLACED * len(glb.binary))
     for mesh, matrix in _placed_meshes(glb):
         primitives = glb.item("meshes", mesh).get("primitives")
         for primitive in primitives if isinstance(primitives, list) else []:
             if not isinstance(primitive, dict) or EXTENSION not in _extensions(primitive):
                 continue
             splats, found = _splats(glb, primitive)
+            most -= splats.nbytes
+            if most < 0 or len(clouds) == MAX_CLOUDS:
+                raise glb.damaged("it places its splats too many times")
             if not torch.equal(matrix, torch.eye(4, dtype=torch.float64)):
                 splats, more = transformed(splats, matrix)
                 found += more

@@ -1,5 +1,6 @@
 """The layout of a binary ``.ply``: its elements and their properties, checked against its size."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -55,13 +56,11 @@ def read_layout(file: BinaryIO, path: Path) -> dict[str, Element]:
         The header is damaged, the file is of another kind, or shorter than its header states.
     """
     head = file.read(MAX_HEADER_BYTES)
-    end = head.find(b"end_header\n")
-    if not head.startswith(b"ply") or end < 0:
-        end = head.find(b"end_header\r\n")
-        if not head.startswith(b"ply") or end < 0:
-            raise UserError(f"{path} has no complete .ply header; it is damaged, so get it again.")
-    start = head.index(b"\n", end) + 1
-    lines = [line.split() for line in head[:end].decode("latin-1").splitlines()[1:]]
+    end = re.search(rb"\nend_header\r?\n", head)
+    if not head.startswith(b"ply") or end is None:
+        raise UserError(f"{path} has no complete .ply header; it is damaged, so get it again.")
+    start = end.end()
+    lines = [line.split() for line in head[: end.start()].decode("latin-1").splitlines()[1:]]
     lines = [words for words in lines if words and words[0] not in ("comment", "obj_info")]
     if not lines or lines[0] != ["format", "binary_little_endian", "1.0"]:
         raise UserError(

@@ -31,8 +31,8 @@ MAX_META_VALUES = 20_000
 MAX_MEMBERS = 100
 """Most files of the archive; it has eight."""
 
-BYTES_EACH = 18
-"""Bytes of a splat's pixels without higher bands, for the check of the count."""
+BYTES_EACH = {0: 56, 1: 92, 2: 152, 3: 236}
+"""Bytes of a splat in memory, by its bands of harmonics above 0, for the check of the count."""
 
 CENTROIDS_IN_A_ROW = 64
 """Entries of the palette that stand side by side."""
@@ -133,7 +133,10 @@ def _decoded(archive: _Archive, path: Path) -> ImportedSplats:
     count = meta.get("count")
     if isinstance(count, bool) or not isinstance(count, int):
         raise InvalidJsonError('"count" must be a whole number')
-    require_plausible(path, count, BYTES_EACH, archive.size)
+    bands = _part(meta, "shN").get("bands") if "shN" in meta else 0
+    if type(bands) is not int or bands not in BYTES_EACH:
+        raise InvalidJsonError('"shN" must state 1 to 3 bands')
+    require_plausible(path, count, BYTES_EACH[bands], archive.size)
 
     def pixels(part: dict[str, Any], at: int) -> np.ndarray:
         return archive.pixels(_file(part, at), None, count)[:count]
@@ -151,8 +154,8 @@ def _decoded(archive: _Archive, path: Path) -> ImportedSplats:
         raise InvalidJsonError("its rotations are not of version 2")
     color = pixels(sh0, 0)
     sh = [_table(sh0)[color[:, :3]][:, None]]
-    if "shN" in meta:
-        sh.append(_higher_bands(archive, _part(meta, "shN"), count))
+    if bands:
+        sh.append(_higher_bands(archive, meta["shN"], bands, count))
     splats, notes = checked_splats(
         path,
         centers,
@@ -164,12 +167,10 @@ def _decoded(archive: _Archive, path: Path) -> ImportedSplats:
     return ImportedSplats(splats, [FRAME, *notes])
 
 
-def _higher_bands(archive: _Archive, part: dict[str, Any], count: int) -> np.ndarray:
+def _higher_bands(archive: _Archive, part: dict[str, Any], bands: int, count: int) -> np.ndarray:
     """Return the coefficients (count, K, 3) of bands 1 and above."""
-    bands, entries = part.get("bands"), part.get("count")
-    if bands not in (1, 2, 3) or not isinstance(entries, int):
-        raise InvalidJsonError('"shN" must state 1 to 3 bands and a count')
-    if not 1 <= entries <= LARGEST_PALETTE:
+    entries = part.get("count")
+    if not isinstance(entries, int) or not 1 <= entries <= LARGEST_PALETTE:
         raise InvalidJsonError(f'"shN" must state 1 to {LARGEST_PALETTE} entries')
     coefficients = (bands + 1) ** 2 - 1
     rows = -(-entries // CENTROIDS_IN_A_ROW)
