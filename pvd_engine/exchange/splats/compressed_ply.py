@@ -40,8 +40,10 @@ LARGEST_COEFFICIENT = 4.0
 def is_compressed(elements: dict[str, Element]) -> bool:
     """Return whether a file's elements are those of a compressed ``.ply``."""
     vertex = elements.get("vertex")
-    types = (vertex.dtype.fields or {}) if vertex else {}
-    return all(name in types and types[name][0] == np.dtype("<u4") for name in PACKED)
+    names = vertex.dtype.names or () if vertex else ()
+    if vertex is None or not set(PACKED) <= set(names):
+        return False
+    return all(vertex.dtype[name] == np.dtype("<u4") for name in PACKED)
 
 
 def read_compressed(
