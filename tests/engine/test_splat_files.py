@@ -212,14 +212,15 @@ def test_a_format_that_is_not_written_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("suffix", [kind.suffix for kind in FORMATS if kind.write])
-def test_nothing_is_written_of_splats_that_are_not_finite(tmp_path, suffix):
-    splats = cloud(5, 1)
-    splats.sh[3, 1, 2] = float("nan")
-    if suffix == ".splat":  # which holds no higher bands
-        splats.sh[3, 0, 2] = float("nan")
-    for wrong in (splats, cloud(0, 0)):
-        with pytest.raises(UserError):
-            write_splats(wrong, tmp_path / f"a{suffix}")
+@pytest.mark.parametrize(
+    ("part", "value"), [("sh", float("nan")), ("scales", -1.0), ("opacities", 1.5), ("none", 0)]
+)
+def test_nothing_is_written_of_splats_that_cannot_be_drawn(tmp_path, suffix, part, value):
+    splats = cloud(0 if part == "none" else 5, 0)
+    if part != "none":
+        getattr(splats, part)[3] = value
+    with pytest.raises(UserError):
+        write_splats(splats, tmp_path / f"a{suffix}")
     assert list(tmp_path.iterdir()) == []
 
 

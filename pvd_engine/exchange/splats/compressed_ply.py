@@ -127,19 +127,11 @@ def write_compressed_ply(splats: Splats, path: Path, options: SplatOptions) -> l
     )
     stored = np.clip((rest / 8 + 0.5) * 256, 0, 255).astype(np.uint8)
     ranges = np.concatenate([position_range, scale_range, color_range], axis=1, dtype="<f4")
-    range_names = [*POSITION_RANGE, *SCALE_RANGE, *COLOR_RANGE]
-    stated = [
-        ("chunk", len(ranges), [("float", name) for name in range_names]),
-        ("vertex", len(sh), [("uint", name) for name in PACKED]),
-    ]
-    if rest.shape[1]:
-        names = [f"f_rest_{i}" for i in range(rest.shape[1])]
-        stated.append(("sh", len(sh), [("uchar", name) for name in names]))
     packed = np.stack([position, quaternion, scale, rgba], axis=1).astype("<u4")
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
-            file.write(header(stated))
+            file.write(_header(len(ranges), len(sh), rest.shape[1]))
             for part in (ranges, packed, stored):
                 part.tofile(file)
 
@@ -151,6 +143,18 @@ def write_compressed_ply(splats: Splats, path: Path, options: SplatOptions) -> l
         "A compressed .ply keeps 11 bits of positions and scales within chunks of 256 splats, 8 "
         "bits of colours and coefficients, and not the order of the splats.",
     ]
+
+
+def _header(chunks: int, count: int, coefficients: int) -> bytes:
+    """Return the header of a file; one without higher bands has no element for them."""
+    range_names = [*POSITION_RANGE, *SCALE_RANGE, *COLOR_RANGE]
+    stated = [
+        ("chunk", chunks, [("float", name) for name in range_names]),
+        ("vertex", count, [("uint", name) for name in PACKED]),
+    ]
+    if coefficients:
+        stated.append(("sh", count, [("uchar", f"f_rest_{i}") for i in range(coefficients)]))
+    return header(stated)
 
 
 def _rest_count(rest: Element | None, count: int, path: Path) -> int:

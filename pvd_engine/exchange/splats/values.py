@@ -111,13 +111,19 @@ def arrays_of(splats: Splats) -> tuple[np.ndarray, ...]:
     Raises
     ------
     UserError
-        There are no splats, or one holds a number that is not finite.
+        There are no splats, or one holds a number that is not finite, a scale below zero or an
+        opacity outside 0 to 1.
     """
     if len(splats) == 0:
         raise UserError("There are no splats to write.")
     parts = (splats.centers, splats.scales, splats.rotations, splats.opacities, splats.sh)
-    if not all(bool(part.isfinite().all()) for part in parts):
-        raise UserError("The splats hold numbers that are not finite, so they were not written.")
+    finite = all(bool(part.isfinite().all()) for part in parts)
+    opacities = splats.opacities
+    if not finite or splats.scales.min() < 0 or opacities.min() < 0 or opacities.max() > 1:
+        raise UserError(
+            "The splats were not written: they hold numbers that are not finite, scales below "
+            "zero, or opacities outside 0 to 1; remove those splats first."
+        )
     return tuple(part.detach().cpu().numpy() for part in parts)
 
 
