@@ -12,6 +12,9 @@ from .launch import use_warp
 HIGHEST_DEGREE = 4
 """Largest degree of the harmonics."""
 
+SH_0 = 0.28209479177387814
+"""Harmonic of degree 0, the same in all directions: 1 / (2 sqrt(pi))."""
+
 
 def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
     """Return the real spherical harmonics of unit directions, up to `degree` (0 to 4).
@@ -29,7 +32,7 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
     (N, (degree + 1)**2) float32
     """
     x, y, z = directions.unbind(-1)
-    basis = [torch.full_like(x, 0.28209479177387814)]
+    basis = [torch.full_like(x, SH_0)]
     if degree > 0:
         c = 0.4886025119029199
         basis += [-c * y, c * z, -c * x]

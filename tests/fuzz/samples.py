@@ -24,6 +24,7 @@ from format_files import (
     write_polycam,
     write_realitycapture,
 )
+from splat_samples import cloud, sog
 
 from pvd_engine import PROTOCOL_VERSION, __version__
 from pvd_engine.cli import VERBS
@@ -38,6 +39,8 @@ from pvd_engine.edit.mesh_region import MeshRegion
 from pvd_engine.edit.placement import Placement
 from pvd_engine.edit.regions import BoxRegion, GridRegion, SphereRegion
 from pvd_engine.errors import UserError
+from pvd_engine.exchange.splats.contract import SplatOptions
+from pvd_engine.exchange.splats.splat_files import read_splats, write_splats
 from pvd_engine.fields.architectures import make_field
 from pvd_engine.fields.base import Renderable
 from pvd_engine.fields.light_field import LightField, Reach
@@ -54,6 +57,8 @@ from tests.fuzz.checks import (
     check_json,
     check_points,
     check_refusal,
+    check_sentence,
+    check_splats,
     check_views,
 )
 
@@ -304,6 +309,25 @@ def _look_at_edits(folder: Path) -> None:
         assert edit.region.contains(points).dtype == torch.bool
 
 
+SPLATS = ("a.ply", "a.compressed.ply", "a.splat", "a.glb", "a.spz", "v4.spz", "a.sog")
+"""Splat files, by their name."""
+
+
+def _splats(folder: Path, name: str) -> None:
+    if name == "a.sog":
+        (folder / name).write_bytes(sog(count=20))
+        return
+    write_splats(cloud(20, 1), folder / name, SplatOptions(spz_version=4 if "v4" in name else 3))
+
+
+def _look_at_splats(folder: Path) -> None:
+    for path in folder.iterdir():
+        found = read_splats(path)
+        check_splats(found.splats)
+        for sentence in found.notes:
+            check_sentence(sentence)
+
+
 SAMPLES = {
     "transforms": Sample(_nerfstudio),
     "instant_ngp": Sample(_instant_ngp),
@@ -327,6 +351,10 @@ SAMPLES = {
             _look_at_field,
         )
         for name, make in FIELDS.items()
+    },
+    **{
+        f"splats_{name}": Sample(lambda folder, name=name: _splats(folder, name), _look_at_splats)
+        for name in SPLATS
     },
     "request": Sample(_request, _look_at_request),
     "edits": Sample(_edits, _look_at_edits),
