@@ -9,6 +9,7 @@ from torch.autograd.function import once_differentiable
 from .gaussian_records import REACH, RECORD, CellLists
 from .launch import split, use_warp
 
+
 def gaussian_mixture(
     points: Tensor,
     cells: Tensor,
