@@ -9,8 +9,11 @@ from pvd_engine.space.space_map import BoxMap
 BOX = torch.tensor([[-1.0] * 3, [1.0] * 3])
 
 
-def ball_of_splats(count=600, radius=0.6, size=0.08, flat=1.0, degree=2, seed=0):
-    """Splats on a ball, their third axis outwards and `flat` times as long as the others."""
+def ball_of_splats(count=600, radius=0.6, size=0.08, flat=1.0, degree=2, seed=0, smooth=False):
+    """Splats on a ball, their third axis outwards and `flat` times as long as the others.
+
+    Their colours are random, or where they are smooth, those of their place.
+    """
     generator = torch.Generator().manual_seed(seed)
     ways = torch.nn.functional.normalize(torch.randn(count, 3, generator=generator), dim=1)
     scales = size * (0.7 + 0.6 * torch.rand(count, 3, generator=generator))
@@ -19,6 +22,9 @@ def ball_of_splats(count=600, radius=0.6, size=0.08, flat=1.0, degree=2, seed=0)
     turns = torch.cat((1 + (up * ways).sum(1, keepdim=True), torch.linalg.cross(up, ways)), dim=1)
     opacities = 0.15 + 0.8 * torch.rand(count, generator=generator)
     sh = 0.3 * torch.randn(count, (degree + 1) ** 2, 3, generator=generator)
+    if smooth:
+        sh *= 0.1
+        sh[:, 0] = 1.4 * ways
     rotations = torch.nn.functional.normalize(turns, dim=1)
     return Splats(radius * ways, scales, rotations, opacities, sh)
 

@@ -97,8 +97,8 @@ def test_a_round_splat_is_as_thick_through_its_center_as_its_opacity_from_everyw
     field = one_splat((0.1, 0.1, 0.1), opacity)
     _, ways = around(50)
     seen = field.render(Rays(-2 * ways, ways))
-    # Beyond three deviations 0.27 % are left out.
-    assert np.allclose(seen.alpha, opacity, rtol=0.005)
+    # Beyond three deviations 0.27 % are left out, and more in cells that hold next to nothing.
+    assert np.allclose(seen.alpha, opacity, rtol=0.015)
     # What is opaque is seen where it begins.
     assert (seen.depth / seen.alpha < 2.001).all() and (seen.depth / seen.alpha > 1.7).all()
 

@@ -13,6 +13,8 @@ from pvd_engine.edit.mesh_shape import closed_mesh
 from pvd_engine.kernels import compositing, contracted, factors, launch, marching
 from pvd_engine.kernels.adam import adam_step_sparse, adam_step_sparse_reference
 from pvd_engine.kernels.compile import compile_kernels, declared_kernels
+from pvd_engine.kernels.gaussian_mixture import gaussian_mixture_reference, gaussian_mixture_warp
+from pvd_engine.kernels.gaussian_records import CellLists
 from pvd_engine.kernels.harmonics import sh_colors_reference, sh_colors_warp
 from pvd_engine.kernels.hash_grid import HashGridLayout, hash_encode_reference, hash_encode_warp
 from pvd_engine.kernels.marching import PackedSamples
@@ -266,6 +268,26 @@ def compare_splats(count):
                 assert off.max() <= 2 * FAINTEST
 
 
+def compare_gaussian_mixture(count):
+    splats, cells = 300, 50
+    matrices = torch.eye(3, device=DEVICE).view(1, 9) * 4 + random(splats, 9)
+    records = torch.cat((points_around(splats), matrices, random(splats, 1)), dim=1)
+    listed = torch.rand(cells, splats, device=DEVICE) < 0.3
+    offsets = torch.nn.functional.pad(listed.sum(1).cumsum(0), (1, 0)).int()
+    lists = CellLists(offsets, listed.nonzero()[:, 1].int())
+    at = torch.randint(-1, cells, (count,), device=DEVICE, dtype=torch.int32)
+    records.requires_grad_()
+    for rows in (0, 9, 25):
+        tables = records, random(splats, rows, 3, grad=True)
+        given = (points_around(count), at, random(count, rows), lists, *tables)
+        back = random(count, 4)
+        close(
+            with_gradients(gaussian_mixture_warp, given, tables, back),
+            with_gradients(gaussian_mixture_reference, given, tables, back),
+            tolerance=1e-4,
+        )
+
+
 CASES = [
     *[
         Case((f"hash_grid_forward_{n}", f"hash_grid_backward_{n}"), partial(compare_hash_grid, n))
@@ -294,6 +316,7 @@ CASES = [
         ),
         compare_splats,
     ),
+    Case(("gaussian_mixture_forward", "gaussian_mixture_backward"), compare_gaussian_mixture),
 ]
 
 

@@ -87,24 +87,24 @@ def test_small_portions_give_the_same_picture_in_more_parts(monkeypatch):
 @pytest.mark.parametrize("model", LENSES)
 @pytest.mark.parametrize("inside", [False, True])
 def test_every_lens_shows_what_a_pinhole_shows_in_each_direction(model, inside):
-    field = ball_field(count=1500, size=0.04, flat=0.3)
+    field = ball_field(count=4000, size=0.04, flat=0.3, smooth=True)
     pose = look_at(np.array([0.1, 0.1, 0.0]), np.array([1.0, 0.3, 0.2]), UP) if inside else OUTSIDE
     focal = {"equirectangular": 90 / 2 / np.pi}.get(model, 30.0 if inside else 90.0)
     view = camera(pose, focal=focal, model=model, **LENSES[model])
     shown, (volume, alpha, distance) = render_image(field, view), marched(field, view)
     solid = (alpha > 0.5) & (shown.alpha > 0.5)
-    assert solid.mean() > 0.05
-    # As near to the volume as pictures of a pinhole from there are.
-    assert psnr(shown.on_white(), volume) > 22
-    assert abs(shown.alpha.mean() - alpha.mean()) < 0.03
-    assert np.abs(shown.depth - distance / np.maximum(alpha, 1e-6))[solid].mean() < 0.08
+    assert solid.mean() > 0.002
+    # From within, more of what is seen is seen at its edges, where the two differ.
+    assert psnr(shown.on_white(), volume) > (26 if inside else 32)
+    assert abs(shown.alpha.mean() - alpha.mean()) < 0.02
+    assert np.abs(shown.depth - distance / np.maximum(alpha, 1e-6))[solid].mean() < 0.11
 
 
 def test_a_lens_that_bends_nothing_shows_the_picture_of_a_pinhole():
-    field = ball_field(count=1500, size=0.05)
+    field = ball_field(count=4000, size=0.05, smooth=True)
     straight, bent = (render_image(field, camera(model=name)) for name in ("none", "opencv"))
-    assert psnr(bent.on_white(), straight.on_white()) > 38
-    assert np.abs(bent.alpha - straight.alpha).mean() < 2e-3
+    assert psnr(bent.on_white(), straight.on_white()) > 45
+    assert np.abs(bent.alpha - straight.alpha).mean() < 3e-3
     held = straight.alpha > 0.5
     assert np.abs(bent.depth - straight.depth)[held].mean() < 5e-3
 
@@ -126,16 +126,14 @@ def test_a_panorama_sees_each_splat_where_it_is():
         assert abs(image.depth[row, column] - 0.8) < 0.02
 
 
-@pytest.mark.parametrize(
-    ("flat", "opacities", "least"), [(1.0, 1.0, 26), (0.3, 1.0, 25), (0.05, 1.0, 24)]
-)
-def test_the_drawn_picture_and_that_of_the_volume_are_near(flat, opacities, least):
-    splats = ball_of_splats(count=3000, size=0.04, flat=flat)
+@pytest.mark.parametrize(("flat", "least"), [(1.0, 40), (0.3, 30), (0.05, 24.5)])
+def test_the_drawn_picture_and_that_of_the_volume_are_near(flat, least):
+    splats = ball_of_splats(count=4000, size=0.04, flat=flat, smooth=True)
     field = splat_field(splats, BoxMap(BOX), "full")
     view = camera()
     image, (volume, alpha, _) = render_image(field, view), marched(field, view)
     assert psnr(image.on_white(), volume) > least
-    assert abs(image.alpha.mean() / alpha.mean() - 1) < 0.04
+    assert abs(image.alpha.mean() / alpha.mean() - 1) < 0.06
 
 
 def test_a_scene_far_from_its_origin_has_the_picture_of_one_near():
