@@ -118,10 +118,11 @@ class _GaussianMixture(torch.autograd.Function):
         points, cells, basis, records, coefficients = ctx.saved_tensors
         of_records, of_coefficients = torch.zeros_like(records), torch.zeros_like(coefficients)
         # On a CPU each thread goes through all points, for the Gaussians that are its own.
-        on_cuda, splats = points.device.type == "cuda", len(records)
+        by_point, splats = points.device.type == "cuda", len(records)
         gaussian_mixture_backward.launch(
-            len(points) if on_cuda else splats * bool(len(points)),
+            len(points) if by_point else splats * bool(len(points)),
             split(splats, grain=256, parts_per_thread=1),
+            by_point=int(by_point),
             **_arguments(points, cells, basis, ctx.lists, records, coefficients),
             of_sums=gradients[0].contiguous(),
             of_records=of_records,

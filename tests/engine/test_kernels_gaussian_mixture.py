@@ -12,6 +12,7 @@ from pvd_engine.kernels.gaussian_mixture import (
 )
 from pvd_engine.kernels.gaussian_records import CellLists
 from pvd_engine.kernels.harmonics import spherical_harmonics
+from pvd_engine.kernels.sources.gaussian_mixture import gaussian_mixture_backward
 
 BOTH = pytest.mark.parametrize("run", [gaussian_mixture_warp, gaussian_mixture_reference])
 SPLATS, POINTS, CELLS = 40, 500, 7
@@ -76,6 +77,29 @@ def test_gradients_are_those_of_the_reference_in_float64(run, degree):
     wanted = torch.autograd.grad(gaussian_mixture_reference(*exact), exact[4:], back.double())
     for a, b in zip(found, wanted, strict=True):
         assert a.numel() == 0 or (a - b).abs().max() < 1e-5 * b.abs().max()
+
+
+def test_threads_of_points_add_up_to_the_gradients_of_threads_of_gaussians():
+    points, cells, basis, lists, records, coefficients = mixture(2)
+    given = {"points": points, "cells": cells, "basis": basis.contiguous()}
+    given |= {"offsets": lists.offsets, "members": lists.members}
+    given |= {"records": records.detach(), "coefficients": coefficients.detach()}
+    back, found = torch.randn(POINTS, 4), []
+    for by_point in (0, 1):
+        gradients = torch.zeros_like(records), torch.zeros_like(coefficients)
+        items = POINTS if by_point else SPLATS
+        gaussian_mixture_backward.launch(
+            items,
+            [(0, items)],
+            by_point=by_point,
+            **given,
+            of_sums=back,
+            of_records=gradients[0].detach(),
+            of_coefficients=gradients[1].detach(),
+        )
+        found.append(gradients)
+    for a, b in zip(*found, strict=True):
+        assert (a != 0).any() and torch.allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
 def test_the_gradients_of_the_reference_are_finite_differences():

@@ -62,20 +62,9 @@ FORWARD = (
 
 BACKWARD = (
     """
-#ifdef __CUDA_ARCH__
-    const int point_begin = begin, point_end = end;
-    const int splat_begin = 0, splat_end = splats;
-#else
-    const int point_begin = 0, point_end = total;
-    const int splat_begin = begin, splat_end = end;
-#endif
-    auto add = [](float* at, float value) {
-#ifdef __CUDA_ARCH__
-        wp::atomic_add(at, value);
-#else
-        *at += value;
-#endif
-    };
+    // Items are points, whose threads add to all Gaussians, or Gaussians that only one adds to.
+    const int point_begin = by_point ? begin : 0, point_end = by_point ? end : total;
+    const int splat_begin = by_point ? 0 : begin, splat_end = by_point ? splats : end;
     for (int i = point_begin; i < point_end; ++i) {
         const float* point = points.data + 3 * (size_t)i;
         const float* harmonics = basis.data + count * (size_t)i;
@@ -110,24 +99,24 @@ BACKWARD = (
                 float* of_rows = of_coefficients.data + 3 * (size_t)count * splat;
                 for (int k = 0; k < count; ++k) {
                     const float factor = weight * harmonics[k];
-                    add(of_rows + 3 * k, factor * of_r);
-                    add(of_rows + 3 * k + 1, factor * of_g);
-                    add(of_rows + 3 * k + 2, factor * of_b);
+                    wp::atomic_add(of_rows + 3 * k, factor * of_r);
+                    wp::atomic_add(of_rows + 3 * k + 1, factor * of_g);
+                    wp::atomic_add(of_rows + 3 * k + 2, factor * of_b);
                 }
             }
             const float slope = weight * of_weight;
             const float of_u = -slope * u, of_v = -slope * v, of_w = -slope * w;
             float* of_record = of_records.data + RECORD * (size_t)splat;
             for (int axis = 0; axis < 3; ++axis)
-                add(of_record + axis, -(of_u * record[3 + axis] + of_v * record[6 + axis]
-                                        + of_w * record[9 + axis]));
+                wp::atomic_add(of_record + axis, -of_u * record[3 + axis] - of_v * record[6 + axis]
+                    - of_w * record[9 + axis]);
             const float offset[3] = {dx, dy, dz};
             for (int axis = 0; axis < 3; ++axis) {
-                add(of_record + 3 + axis, of_u * offset[axis]);
-                add(of_record + 6 + axis, of_v * offset[axis]);
-                add(of_record + 9 + axis, of_w * offset[axis]);
+                wp::atomic_add(of_record + 3 + axis, of_u * offset[axis]);
+                wp::atomic_add(of_record + 6 + axis, of_v * offset[axis]);
+                wp::atomic_add(of_record + 9 + axis, of_w * offset[axis]);
             }
-            add(of_record + 12, slope);
+            wp::atomic_add(of_record + 12, slope);
         }
     }
 """
@@ -158,6 +147,7 @@ def gaussian_mixture_backward(
     count: Size,
     total: Size,
     splats: Size,
+    by_point: int,
     points: float32("total", 3),
     cells: int32("total"),
     basis: float32("total", "count"),
@@ -169,4 +159,4 @@ def gaussian_mixture_backward(
     of_records: float32("splats", RECORD),
     of_coefficients: float32("splats", "count", 3),
 ):
-    """Add the gradients of the Gaussians; items are Gaussians on a CPU, points on CUDA."""
+    """Add the gradients of the Gaussians; items are points or Gaussians."""
