@@ -362,3 +362,15 @@ def test_every_command_for_fields_takes_splats(run_here, tmp_path):
             merged.log_density(points).clamp(min=-3), sums.clamp(min=-3), atol=1e-3
         )
     assert read_header(tmp_path / "both.safetensors")["kind"] == "merged_field"
+
+
+@pytest.mark.parametrize("to", ["hash", "sparse_tensor", "light_field"])
+def test_splats_teach_other_fields(run_here, tmp_path, to):
+    save_field(tmp_path / "ball.safetensors", ball_field(count=300, size=0.1, smooth=True))
+    capture = write_disc_capture(tmp_path / "capture")
+    words = ["--to", to, "--capture", capture, "--steps", "8", "--fine-tune", "0", "--no-report"]
+    done = run_here(
+        "convert", "ball.safetensors", *words, "--out", "student.safetensors", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert read_header(tmp_path / "student.safetensors")["architecture"]["name"] == to
