@@ -3,7 +3,6 @@
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,17 +14,15 @@ from ..kernels import (
     adam,
     compositing,
     factors,
-    harmonics,
     hash_grid,
     launch,
     marching,
     sparse_grid,
-    splat_reference,
-    splat_rules,
-    splats,
 )
 from . import nerfstudio_hash
+from .contest import Contest, random_values
 from .machine import machine
+from .splat_contests import colors_of_splats, mixture_of_splats, picture_of_splats
 from .timing import seconds
 
 ROUNDS = 3
@@ -36,30 +33,6 @@ FAST_RUNS = 5
 LEVELS, FEATURES, LOG2_ENTRIES, COARSEST, FINEST = 16, 2, 19, 16, 2048
 
 
-@dataclass(frozen=True)
-class Contest:
-    """One kernel and its rival, on the same input.
-
-    Attributes
-    ----------
-    name, rival : str
-        The kernel, and the other side.
-    unit : str
-        Unit of `count`.
-    count : int
-        Amount of work in one call.
-    fast, slow : callable
-        One call of either side.
-    """
-
-    name: str
-    rival: str
-    unit: str
-    count: int
-    fast: Callable[[], Any]
-    slow: Callable[[], Any]
-
-
 def run(
     points: int = 131072, seed: int = 0, progress: Callable[[float], None] | None = None
 ) -> dict[str, Any]:
@@ -68,7 +41,7 @@ def run(
     Parameters
     ----------
     points : int
-        Points of the encodings; rays are a sixteenth of them, and splats a sixth.
+        Points of the encodings; rays and points of splats are a sixteenth of them, splats a sixth.
     seed : int
         Seed of the input.
     progress : callable, optional
@@ -104,8 +77,9 @@ def run(
         _march,
         _composite,
         _adam,
-        _splats,
-        _sh_colors,
+        picture_of_splats,
+        colors_of_splats,
+        mixture_of_splats,
     )
     for make in contests:
         measured.append(_measure(make(points, generator, device), device))
@@ -157,10 +131,6 @@ def _measure(contest: Contest, device: torch.device) -> dict[str, Any]:
     }
 
 
-def _random(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:
-    return torch.rand(shape, generator=generator).to(device)
-
-
 def _gradient(encode: Callable[[], Tensor], parameter: Tensor, seed: Tensor) -> None:
     """One forward and backward pass; the gradient lives no longer than a step's would."""
     parameter.grad = None
@@ -178,9 +148,9 @@ def _hash_input(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return points, a table of this engine's layout, and the gradient of the encoding."""
     return (
-        _random((points, 3), generator, device),
-        _random((_layout().rows, FEATURES), generator, device).requires_grad_(),
-        _random((points, LEVELS * FEATURES), generator, device),
+        random_values((points, 3), generator, device),
+        random_values((_layout().rows, FEATURES), generator, device).requires_grad_(),
+        random_values((points, LEVELS * FEATURES), generator, device),
     )
 
 
@@ -188,7 +158,7 @@ def _nerfstudio_input(generator: torch.Generator, device: torch.device) -> tuple
     """Return table and scalings of nerfstudio's layout, in which all levels are full."""
     rows = LEVELS << LOG2_ENTRIES
     scales = nerfstudio_hash.scalings(LEVELS, COARSEST, FINEST).to(device)
-    return _random((rows, FEATURES), generator, device).requires_grad_(), scales
+    return random_values((rows, FEATURES), generator, device).requires_grad_(), scales
 
 
 def _hash_forward(points: int, generator: torch.Generator, device: torch.device) -> Contest:
@@ -238,10 +208,10 @@ def _sparse(points: int, generator: torch.Generator, device: torch.device) -> Co
     links = torch.full((size**3,), -1, dtype=torch.int32)
     links[used] = torch.arange(len(used), dtype=torch.int32)
     links = links.view(size, size, size).to(device)
-    values = _random((len(used), channels), generator, device).requires_grad_()
+    values = random_values((len(used), channels), generator, device).requires_grad_()
     empty = torch.zeros(channels, device=device)
-    at = _random((points, 3), generator, device) * 0.5
-    back = _random((points, channels), generator, device)
+    at = random_values((points, 3), generator, device) * 0.5
+    back = random_values((points, channels), generator, device)
 
     def call(sample: Callable[..., Tensor]) -> Callable[[], None]:
         return lambda: _gradient(lambda: sample(at, links, values, empty), values, back)
@@ -334,9 +304,9 @@ def _march(points: int, generator: torch.Generator, device: torch.device) -> Con
 def _composite(points: int, generator: torch.Generator, device: torch.device) -> Contest:
     samples = marching.march_rays_warp(*_rays(points, generator, device))
     count = len(samples)
-    log_density = (_random((count,), generator, device) * 4).requires_grad_()
-    color = _random((count, 3), generator, device).requires_grad_()
-    back = _random((samples.rays, 3), generator, device)
+    log_density = (random_values((count,), generator, device) * 4).requires_grad_()
+    color = random_values((count, 3), generator, device).requires_grad_()
+    back = random_values((samples.rays, 3), generator, device)
 
     def call(composite: Callable[..., compositing.Composited]) -> Callable[[], None]:
         def once() -> None:
@@ -370,51 +340,4 @@ def _adam(points: int, generator: torch.Generator, device: torch.device) -> Cont
         len(gradient),
         partial(adam.adam_step_sparse_warp, *tensors, *settings),
         partial(adam.adam_step_sparse_reference, *tensors, *settings),
-    )
-
-
-def _splats(points: int, generator: torch.Generator, device: torch.device) -> Contest:
-    """Return the contest of a picture of 200 x 200 px, of splats on a ball in its middle."""
-    count, size = points // 6, 200
-    turns = torch.randn((count, 4), generator=generator).to(device)
-    around = torch.nn.functional.normalize(torch.randn((count, 3), generator=generator), dim=-1)
-    sizes = 0.014 * torch.exp(0.4 * torch.randn((count, 3), generator=generator)).to(device)
-    opacities = 0.2 + 0.75 * _random((count,), generator, device)
-    cloud = [around.to(device), sizes, turns, opacities, _random((count, 3), generator, device)]
-    cloud = [values.requires_grad_() for values in cloud]
-    away = torch.cat((torch.eye(3), torch.tensor([[0.0], [0.0], [4.0]])), dim=1)
-    camera = splat_rules.SplatCamera(away, 1.4 * size, 1.4 * size, size / 2, size / 2, size, size)
-    back = _random((size, size, splat_rules.CHANNELS), generator, device)
-
-    def call(draw: Callable[..., Tensor]) -> Callable[[], Any]:
-        return lambda: torch.autograd.grad(draw(*cloud, camera, splat_rules.INRIA), cloud, back)
-
-    return Contest(
-        "picture of splats, forward + backward",
-        "our torch reference",
-        "splats",
-        count,
-        call(splats.splat_warp),
-        call(splat_reference.splat_reference),
-    )
-
-
-def _sh_colors(points: int, generator: torch.Generator, device: torch.device) -> Contest:
-    """Return the contest of the colours of splats by 16 harmonics."""
-    count = points // 6
-    coefficients = torch.randn((count, 16, 3), generator=generator).to(device).requires_grad_()
-    centers = torch.randn((count, 3), generator=generator).to(device).requires_grad_()
-    eye, back = torch.zeros(3, device=device), _random((count, 3), generator, device)
-    given = (coefficients, centers)
-
-    def call(colors: Callable[..., Tensor]) -> Callable[[], Any]:
-        return lambda: torch.autograd.grad(colors(*given, eye), given, back)
-
-    return Contest(
-        "colours of splats, forward + backward",
-        "our torch reference",
-        "splats",
-        count,
-        call(harmonics.sh_colors_warp),
-        call(harmonics.sh_colors_reference),
     )
