@@ -61,21 +61,29 @@ def splat_picture(
     rules : SplatRules
     origin : (3,) float64 array
     """
-    pose = world_to_camera(camera, origin)
     if camera.distortion_model == "none":
-        lens = (camera.fx, camera.fy, camera.cx, camera.cy)
-        parts = _drawn(splats, SplatCamera(pose, *lens, camera.width, camera.height), rules)
+        parts = _drawn(splats, pinhole(camera, origin), rules)
     else:
-        parts = _through_lens(splats, camera, pose, rules, origin)
+        parts = _through_lens(splats, camera, rules, origin)
     for part in parts:
         yield RayColors(part[:, :3], part[:, 3], part[:, 4])
 
 
-def world_to_camera(camera: Camera, origin: np.ndarray) -> Tensor:
-    """Return the pose (3, 4) float32, OpenCV's axes, for positions counted from an origin."""
+def pinhole(camera: Camera, origin: np.ndarray) -> SplatCamera:
+    """Return a camera as `draw_splats` takes it, whatever its lens bends.
+
+    Parameters
+    ----------
+    camera : Camera
+        Dataset frame.
+    origin : (3,) float64 array
+        Position from which the splats' centres are counted.
+    """
     turn = camera.camera_to_world[:3, :3].astype(np.float64) * (1, -1, -1)
     position = camera.camera_to_world[:3, 3] - origin
-    return torch.from_numpy(np.column_stack((turn.T, -turn.T @ position))).float()
+    pose = torch.from_numpy(np.column_stack((turn.T, -turn.T @ position))).float()
+    lens = (camera.fx, camera.fy, camera.cx, camera.cy)
+    return SplatCamera(pose, *lens, camera.width, camera.height)
 
 
 def _drawn(splats: Splats, camera: SplatCamera, rules: SplatRules) -> Iterator[Tensor]:
@@ -101,33 +109,44 @@ def _drawn(splats: Splats, camera: SplatCamera, rules: SplatRules) -> Iterator[T
 
 
 def _through_lens(
-    splats: Splats, camera: Camera, pose: Tensor, rules: SplatRules, origin: np.ndarray
+    splats: Splats, camera: Camera, rules: SplatRules, origin: np.ndarray
 ) -> Iterator[Tensor]:
     """Yield all pixels (N, 5) of the picture that a lens makes."""
     device = splats.centers.device
+    pose = pinhole(camera, origin).world_to_camera
     ways = _ways(camera, device, origin) @ pose[:, :3].to(device).T
     pixels = ways.new_zeros((len(ways), CHANNELS))
-    face_of_ways = _faces(ways)
+    shown_by = _faces(ways)
     for number, axes in enumerate(FACES):
-        chosen = (face_of_ways == number).nonzero().view(-1)
+        chosen = (shown_by == number).nonzero().view(-1)
         if len(chosen) == 0:
             continue
         face = torch.tensor(axes, dtype=torch.float32)
         local = ways[chosen] @ face.to(device).T
         slopes = local[:, :2] / local[:, 2:]
-        low, high = torch.stack((slopes.amin(dim=0), slopes.amax(dim=0))).tolist()
-        widest = max(b - a for a, b in zip(low, high, strict=True))
-        focal = FINER * max(camera.fx, camera.fy)
-        if widest * focal > LARGEST_FACE:
-            focal = LARGEST_FACE / widest
-        # A pixel more on each side, so that every way lies between pixels.
-        middle = [1 - focal * a for a in low]
-        size = [math.ceil(focal * (b - a)) + 2 for a, b in zip(low, high, strict=True)]
-        seen = SplatCamera(face @ pose, focal, focal, *middle, *size)
-        picture = torch.cat(list(_drawn(splats, seen, rules))).view(size[1], size[0], CHANNELS)
-        at = focal * slopes + slopes.new_tensor(middle)
-        pixels[chosen] = _read(picture, 2 * at / at.new_tensor(size) - 1)
+        seen = _face(face @ pose, slopes, FINER * max(camera.fx, camera.fy))
+        picture = torch.cat(list(_drawn(splats, seen, rules)))
+        size = slopes.new_tensor((seen.width, seen.height))
+        at = slopes * seen.fx + slopes.new_tensor((seen.cx, seen.cy))
+        picture = picture.view(seen.height, seen.width, CHANNELS)
+        pixels[chosen] = _read(picture, 2 * at / size - 1)
     yield pixels
+
+
+def _face(pose: Tensor, slopes: Tensor, focal: float) -> SplatCamera:
+    """Return the camera of a face that shows ways of given slopes (N, 2), x and y by ahead.
+
+    Its focal length in pixels is less than what is wanted where it would be larger than
+    `LARGEST_FACE`.
+    """
+    low, high = torch.stack((slopes.amin(dim=0), slopes.amax(dim=0))).tolist()
+    spans = [b - a for a, b in zip(low, high, strict=True)]
+    if max(spans) * focal > LARGEST_FACE:
+        focal = LARGEST_FACE / max(spans)
+    # A pixel more on each side, so that every way lies between pixels.
+    middle = [1 - focal * a for a in low]
+    size = [math.ceil(focal * span) + 2 for span in spans]
+    return SplatCamera(pose, focal, focal, *middle, *size)
 
 
 def _ways(camera: Camera, device: torch.device, origin: np.ndarray) -> Tensor:

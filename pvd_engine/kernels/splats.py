@@ -24,6 +24,7 @@ from .splat_rules import (
     SplatRules,
     SplatUse,
 )
+from .workload import SPLAT_ENTRIES, workload
 
 
 def draw_splats(
@@ -59,6 +60,11 @@ def draw_splats(
     -------
     SplatPicture
         Of the camera's rows; without a background.
+
+    Raises
+    ------
+    MemoryError
+        More splats lie in the tiles than memory suffices for; fewer rows have fewer.
     """
     count = len(centers)
     _check("centers", centers, (count, 3))
@@ -228,6 +234,8 @@ def _listed(
     order = seen[depths.sort(stable=True).indices]
     offsets = torch.nn.functional.pad(counts.index_select(0, order).cumsum(0), (1, 0))
     entries = int(offsets[-1])
+    if entries > workload(device).most(SPLAT_ENTRIES):
+        raise MemoryError("too many splats lie in the tiles; fewer rows of a picture have fewer")
     order = order.to(torch.int32)
     entry_splats = torch.empty(entries, dtype=torch.int32, device=device)
     entry_tiles = torch.empty_like(entry_splats)

@@ -84,6 +84,22 @@ def test_small_portions_give_the_same_picture_in_more_parts(monkeypatch):
         render_image(field, view, stop)
 
 
+def test_rows_in_which_too_many_splats_lie_are_drawn_in_fewer_at_a_time(monkeypatch):
+    field, view, told = ball_field(), camera(), []
+    whole = render_image(field, view)
+    pixels = view.width * 80
+    monkeypatch.setattr(
+        "pvd_engine.fields.splat_pictures.SPLAT_PIXELS", workload.Portion(pixels, pixels, 1)
+    )
+    monkeypatch.setattr("pvd_engine.kernels.splats.SPLAT_ENTRIES", workload.Portion(2000, 2000, 1))
+    bands = render_image(field, view, told.append)
+    assert len(told) > 1
+    assert np.array_equal(whole.color, bands.color) and np.array_equal(whole.depth, bands.depth)
+    monkeypatch.setattr("pvd_engine.kernels.splats.SPLAT_ENTRIES", workload.Portion(20, 20, 1))
+    with pytest.raises(MemoryError, match="fewer rows"):
+        render_image(field, view)
+
+
 @pytest.mark.parametrize("model", LENSES)
 @pytest.mark.parametrize("inside", [False, True])
 def test_every_lens_shows_what_a_pinhole_shows_in_each_direction(model, inside):
