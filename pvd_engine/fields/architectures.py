@@ -161,6 +161,11 @@ def splat_field(
         One of `RULES`: whose pictures the splats were made by.
     antialiased : bool
         Whether `SplatRules.antialiased` holds.
+
+    Raises
+    ------
+    UserError
+        For rules that do not exist.
     """
     if rules not in RULES:
         raise UserError(f"No rules are called '{rules}'; choose one of {', '.join(RULES)}.")

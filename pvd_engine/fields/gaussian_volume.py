@@ -13,6 +13,7 @@ are alike it is exact from everywhere; a flat splat has half of the thickness fa
 """
 
 import math
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -116,8 +117,14 @@ def listed(space: SpaceMap, records: Tensor) -> tuple[CellLists, int]:
 
 
 @torch.no_grad()
-def thickest(space: SpaceMap, records: Tensor, thickness: Tensor, resolution: int) -> Tensor:
-    """Return a bound of how thick splats are in each cell of a map's grid: (R, R, R) float32.
+def thickest(
+    space: SpaceMap,
+    records: Tensor,
+    thickness: Tensor,
+    resolution: int,
+    deadline: float = math.inf,
+) -> Tensor | None:
+    """Return a bound of how thick splats are in each cell of a map's grid.
 
     It is the sum of their optical thickness where each comes nearest to its centre in the cell.
 
@@ -129,14 +136,23 @@ def thickest(space: SpaceMap, records: Tensor, thickness: Tensor, resolution: in
         As of `splat_records`.
     resolution : int
         Cells along each axis.
+    deadline : float
+        Value of the monotonic clock at which to stop.
+
+    Returns
+    -------
+    (R, R, R) float32 or None
+        None where the time did not suffice.
     """
     total, scale = records.new_zeros((resolution,) * 3), 1
     while len(records):
         cells = _Cells(-(-resolution // scale), scale / resolution)
         small = _spans(space, records, cells)[2] <= CELLS_OF_A_SPLAT
-        bound = total.new_zeros(cells.count**3)
+        some, bound = thickness[small], total.new_zeros(cells.count**3)
         for splat, cell, nearest in _entries(space, records[small], cells):
-            bound.index_add_(0, cell, thickness[small][splat] * torch.exp(-nearest / 2))
+            if time.monotonic() > deadline:
+                return None
+            bound.index_add_(0, cell, some[splat] * torch.exp(-nearest / 2))
         bound = bound.view((cells.count,) * 3)
         for axis in range(3):
             bound = bound.repeat_interleave(scale, dim=axis).narrow(axis, 0, resolution)

@@ -23,7 +23,6 @@ from ..space.occupancy import OccupancyGrid
 from .base import Field, Learner, RayColors
 from .encoders.base import ParameterGroup
 from .gaussian_volume import listed, splat_records, thickest
-from .limits import LARGEST_COORDINATE
 from .splat_pictures import splat_picture
 from .splats import Splats
 from .state import (
@@ -50,9 +49,6 @@ EMPTY = 1e-20
 
 MOST_CERTAIN = 2.0**-24
 """Distance of an opacity from 0 and 1 that a logit in float32 keeps."""
-
-LARGEST_LOG = 60.0
-"""Largest logarithm of a deviation, and of its inverse, that a file may hold."""
 
 POSITION_RATE, SCALE_RATE, ROTATION_RATE, OPACITY_RATE = 1.6e-4, 5e-3, 1e-3, 5e-2
 """Learning rates of the original program; that of positions is in half sides of the box."""
@@ -131,10 +127,6 @@ class GaussianField(Field, Learner):
         self.sh_rest = _parameter(count, (self.degree + 1) ** 2 - 1, 3)
         self._volume: _Volume | None = None
 
-    def __len__(self) -> int:
-        """Return the number of splats."""
-        return len(self.centers)
-
     def splats(self) -> Splats:
         """Return the splats, differentiable; centres are counted from the map's origin."""
         return Splats(
@@ -212,7 +204,7 @@ class GaussianField(Field, Learner):
     def _records(self) -> Tensor:
         """Return the splats as densities, (N, 13); differentiable."""
         stretch = torch.as_tensor(self.space.log_stretch(self.centers.detach()))
-        step = (self.step * stretch.exp()).to(self.centers).expand(len(self))
+        step = (self.step * stretch.exp()).to(self.centers).expand(len(self.centers))
         shape = (self.centers, self.log_scales, self.rotations)
         return splat_records(*shape, self._thickness(), step)
 
@@ -252,9 +244,13 @@ class GaussianField(Field, Learner):
 
     @torch.no_grad()
     def settle(self, deadline: float = math.inf) -> None:
-        """Find the cells in which splats are thick enough to be drawn, whatever time is left."""
+        """Find the cells in which splats are thick enough to be drawn, if the time suffices."""
         occupancy = self.occupancy
-        thick = thickest(self.space, self._records(), self._thickness(), occupancy.resolution)
+        thick = thickest(
+            self.space, self._records(), self._thickness(), occupancy.resolution, deadline
+        )
+        if thick is None:
+            return
         occupancy.binary.copy_((thick >= FAINTEST) & (occupancy.values >= 0))
         occupancy.values.copy_(torch.where(occupancy.values < 0, occupancy.values, thick))
 
@@ -263,7 +259,7 @@ class GaussianField(Field, Learner):
         """Return about the time that `settle` takes, measured on a part of the splats."""
         records, thickness = self._records()[::TIMED], self._thickness()[::TIMED]
         start = time.monotonic()
-        thickest(self.space, records, thickness, self.occupancy.resolution).sum().item()
+        thickest(self.space, records, thickness, self.occupancy.resolution)
         return (time.monotonic() - start) * TIMED
 
     def _load_from_state_dict(
@@ -287,7 +283,7 @@ def gaussians_state(field: GaussianField) -> tuple[dict[str, Tensor], dict[str, 
         name: parameter.detach().cpu().contiguous() for name, parameter in field.named_parameters()
     }
     tensors["occupancy.bits"] = occupancy_bits(field.occupancy)
-    spec = {**field.header["architecture"], "splats": len(field)}
+    spec = {**field.header["architecture"], "splats": len(field.centers)}
     header = {**field.header, **common_header(field), "architecture": spec, "kind": KIND.name}
     return tensors, header
 
@@ -298,7 +294,7 @@ def gaussians_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> 
     Raises
     ------
     ValueError
-        There are other splats than the header says, or some that are too large to compute with.
+        The number of splats is not the header's.
     """
     spec = header["architecture"]
     if len(tensors["centers"]) != spec["splats"]:
@@ -307,10 +303,6 @@ def gaussians_from_state(tensors: dict[str, Tensor], header: dict[str, Any]) -> 
     with without_memory():
         field = GaussianField(spec, occupancy, header["step"])
     restore(field, tensors, header)
-    limits = {"centers": LARGEST_COORDINATE, "log_scales": LARGEST_LOG}
-    for name, limit in limits.items():
-        if (getattr(field, name).detach().abs() > limit).any():
-            raise ValueError(f"the {name} of splats are too large")
     return field
 
 

@@ -92,7 +92,7 @@ class FieldOptimizer:
         with torch.no_grad():
             for group, entries in zip(self.groups, moved, strict=True):
                 RULES[group.rule].move(entries, group.learning_rate * scale)
-                # Fused rules do not tell torch what they change, and fields notice by that.
+                # Fused rules change what torch does not count, by which fields notice a change.
                 for entry in entries:
                     torch.autograd.graph.increment_version(entry.parameter)
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from scipy.special import elliprg
 from splat_clouds import BOX, ball_field, ball_of_splats, one_splat
 from splat_formulas import rotation_matrix
 
+from pvd_engine.data.capture import Camera
+from pvd_engine.data.geometry.poses import look_at
 from pvd_engine.edit.edit_list import Edit
 from pvd_engine.edit.edited_field import EditedField
 from pvd_engine.edit.regions import SphereRegion
@@ -22,6 +25,7 @@ from pvd_engine.fields.gaussian_volume import listed, thickest
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_any_field, load_field, save_field
 from pvd_engine.kernels.harmonics import spherical_harmonics
+from pvd_engine.render.render import render_image
 from pvd_engine.space.contracted_map import ContractedMap
 from pvd_engine.space.ndc_map import NdcMap
 from pvd_engine.space.rays import Rays
@@ -267,7 +271,7 @@ def test_rates_are_those_of_the_original_program_in_half_sides_of_the_box():
 def test_a_checkpoint_may_hold_another_number_of_splats():
     field, other = ball_field(count=20), ball_field(count=33, seed=4)
     field.load_state_dict(other.state_dict())
-    assert len(field) == 33 and torch.equal(field.sh_rest, other.sh_rest)
+    assert len(field.centers) == 33 and torch.equal(field.sh_rest, other.sh_rest)
     points, _ = around(100)
     assert torch.equal(field.log_density(points), other.log_density(points))
 
@@ -312,6 +316,28 @@ def test_a_file_gives_back_the_field_bit_by_bit(tmp_path, kind):
     first, second = (load_file(tmp_path / f"{name}.safetensors") for name in "ab")
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_splats_of_absurd_values_are_harmless(tmp_path):
+    field, usual = ball_field(count=30), ball_field(count=30)
+    with torch.no_grad():
+        field.centers[0] = 1e30
+        field.log_scales[1], field.log_scales[2] = 1e30, -1e30
+        field.rotations[3] = 0
+        field.opacity_logits[4], field.opacity_logits[5] = 1e30, -1e30
+    save_field(tmp_path / "a.safetensors", field)
+    again = load_field(tmp_path / "a.safetensors")
+    again.settle()
+    points, ways = around(2000)
+    with torch.no_grad():
+        assert all(values.isfinite().all() for values in again(points, ways))
+        assert (again.log_density(points) > -40).sum() > 0.5 * (
+            usual.log_density(points) > -40
+        ).sum()
+    view = Camera(look_at(np.array([3.0, 0, 0]), np.zeros(3), np.eye(3)[2]), 40, 40, 50, 50, 20, 20)
+    for model in ("none", "opencv"):
+        image = render_image(again, replace(view, distortion_model=model))
+        assert np.isfinite(image.color).all() and 0.01 < image.alpha.mean() < 0.9
 
 
 def test_edits_over_splats_are_fields_with_files(tmp_path):

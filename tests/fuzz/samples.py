@@ -43,6 +43,7 @@ from pvd_engine.exchange.splats.contract import SplatOptions
 from pvd_engine.exchange.splats.splat_files import read_splats, write_splats
 from pvd_engine.fields.architectures import make_field
 from pvd_engine.fields.base import Renderable
+from pvd_engine.fields.gaussians import GaussianField
 from pvd_engine.fields.light_field import LightField, Reach
 from pvd_engine.fields.radiance_field import RadianceField
 from pvd_engine.fields.storage import load_any_field, save_field
@@ -257,11 +258,19 @@ def _light_field() -> LightField:
     return LightField(spec, OccupancyGrid(BoxMap(BOX), 8), reach, codes)
 
 
+def _gaussians() -> GaussianField:
+    spec = {"name": "gaussians", "splats": 0, "degree": 1, "rules": "inria", "antialiased": False}
+    field = GaussianField(spec, OccupancyGrid(BoxMap(BOX), 8), 0.01)
+    field.take(cloud(20, 1))
+    return field
+
+
 FIELDS: dict[str, Callable[[], Renderable]] = {
     **{name: lambda name=name: _radiance_field(name) for name in (*TINY, "hash+vm")},
     "edited": _edited_field,
     "merged": _merged_field,
     "light_field": _light_field,
+    "gaussians": _gaussians,
 }
 """Fields of every kind, by the name that their format has here."""
 
