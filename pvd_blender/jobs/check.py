@@ -26,7 +26,7 @@ MOST_LIBRARIES = 100
 PROBE = f"""
 import importlib.util, json, sys
 found = {{"type": "hello", "python": sys.version.split()[0]}}
-needed = ("torch", "numpy", "safetensors", "PIL", "imageio", "tyro", "tqdm", "skimage", "scipy")
+needed = "torch numpy safetensors PIL imageio tyro tqdm skimage scipy zstandard".split()
 found["missing"] = [name for name in needed if importlib.util.find_spec(name) is None]
 found["fast"] = importlib.util.find_spec("warp") is not None
 if sys.version_info >= (3, 11) and not found["missing"]:

@@ -3,7 +3,6 @@
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,9 +10,19 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..kernels import adam, compositing, factors, hash_grid, launch, marching, sparse_grid
+from ..kernels import (
+    adam,
+    compositing,
+    factors,
+    hash_grid,
+    launch,
+    marching,
+    sparse_grid,
+)
 from . import nerfstudio_hash
+from .contest import Contest, random_values
 from .machine import machine
+from .splat_contests import colors_of_splats, mixture_of_splats, picture_of_splats
 from .timing import seconds
 
 ROUNDS = 3
@@ -24,30 +33,6 @@ FAST_RUNS = 5
 LEVELS, FEATURES, LOG2_ENTRIES, COARSEST, FINEST = 16, 2, 19, 16, 2048
 
 
-@dataclass(frozen=True)
-class Contest:
-    """One kernel and its rival, on the same input.
-
-    Attributes
-    ----------
-    name, rival : str
-        The kernel, and the other side.
-    unit : str
-        Unit of `count`.
-    count : int
-        Amount of work in one call.
-    fast, slow : callable
-        One call of either side.
-    """
-
-    name: str
-    rival: str
-    unit: str
-    count: int
-    fast: Callable[[], Any]
-    slow: Callable[[], Any]
-
-
 def run(
     points: int = 131072, seed: int = 0, progress: Callable[[float], None] | None = None
 ) -> dict[str, Any]:
@@ -56,7 +41,7 @@ def run(
     Parameters
     ----------
     points : int
-        Points of the encodings; rays are a sixteenth of them.
+        Points of the encodings; rays and points of splats are a sixteenth of them, splats a sixth.
     seed : int
         Seed of the input.
     progress : callable, optional
@@ -92,6 +77,9 @@ def run(
         _march,
         _composite,
         _adam,
+        picture_of_splats,
+        colors_of_splats,
+        mixture_of_splats,
     )
     for make in contests:
         measured.append(_measure(make(points, generator, device), device))
@@ -143,10 +131,6 @@ def _measure(contest: Contest, device: torch.device) -> dict[str, Any]:
     }
 
 
-def _random(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:
-    return torch.rand(shape, generator=generator).to(device)
-
-
 def _gradient(encode: Callable[[], Tensor], parameter: Tensor, seed: Tensor) -> None:
     """One forward and backward pass; the gradient lives no longer than a step's would."""
     parameter.grad = None
@@ -164,9 +148,9 @@ def _hash_input(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return points, a table of this engine's layout, and the gradient of the encoding."""
     return (
-        _random((points, 3), generator, device),
-        _random((_layout().rows, FEATURES), generator, device).requires_grad_(),
-        _random((points, LEVELS * FEATURES), generator, device),
+        random_values((points, 3), generator, device),
+        random_values((_layout().rows, FEATURES), generator, device).requires_grad_(),
+        random_values((points, LEVELS * FEATURES), generator, device),
     )
 
 
@@ -174,7 +158,7 @@ def _nerfstudio_input(generator: torch.Generator, device: torch.device) -> tuple
     """Return table and scalings of nerfstudio's layout, in which all levels are full."""
     rows = LEVELS << LOG2_ENTRIES
     scales = nerfstudio_hash.scalings(LEVELS, COARSEST, FINEST).to(device)
-    return _random((rows, FEATURES), generator, device).requires_grad_(), scales
+    return random_values((rows, FEATURES), generator, device).requires_grad_(), scales
 
 
 def _hash_forward(points: int, generator: torch.Generator, device: torch.device) -> Contest:
@@ -224,10 +208,10 @@ def _sparse(points: int, generator: torch.Generator, device: torch.device) -> Co
     links = torch.full((size**3,), -1, dtype=torch.int32)
     links[used] = torch.arange(len(used), dtype=torch.int32)
     links = links.view(size, size, size).to(device)
-    values = _random((len(used), channels), generator, device).requires_grad_()
+    values = random_values((len(used), channels), generator, device).requires_grad_()
     empty = torch.zeros(channels, device=device)
-    at = _random((points, 3), generator, device) * 0.5
-    back = _random((points, channels), generator, device)
+    at = random_values((points, 3), generator, device) * 0.5
+    back = random_values((points, channels), generator, device)
 
     def call(sample: Callable[..., Tensor]) -> Callable[[], None]:
         return lambda: _gradient(lambda: sample(at, links, values, empty), values, back)
@@ -320,9 +304,9 @@ def _march(points: int, generator: torch.Generator, device: torch.device) -> Con
 def _composite(points: int, generator: torch.Generator, device: torch.device) -> Contest:
     samples = marching.march_rays_warp(*_rays(points, generator, device))
     count = len(samples)
-    log_density = (_random((count,), generator, device) * 4).requires_grad_()
-    color = _random((count, 3), generator, device).requires_grad_()
-    back = _random((samples.rays, 3), generator, device)
+    log_density = (random_values((count,), generator, device) * 4).requires_grad_()
+    color = random_values((count, 3), generator, device).requires_grad_()
+    back = random_values((samples.rays, 3), generator, device)
 
     def call(composite: Callable[..., compositing.Composited]) -> Callable[[], None]:
         def once() -> None:

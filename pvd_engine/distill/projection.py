@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ..data.geometry.poses import PoseDistribution
 from ..fields.base import Field
-from ..fields.decoders import spherical_harmonics
 from ..fields.encoders.base import ParameterGroup
 from ..fields.radiance_field import RadianceField
+from ..kernels.harmonics import spherical_harmonics
 from ..kernels.widest import widest
 from ..kernels.workload import POINTS, STEP_SAMPLES, concatenated, learning_bytes, workload
 from ..train.loop import FINAL_RATE

@@ -7,9 +7,11 @@ import torch
 from ..errors import UserError
 from ..space.occupancy import OccupancyGrid
 from ..space.space_map import SpaceMap
+from .gaussians import GAUSSIANS, RULES, GaussianField
 from .point_encodings import RAY_ENCODINGS
 from .radiance_field import RadianceField
 from .registry import LIGHT_FIELD, RADIANCE_FIELDS, TARGETS_ONLY
+from .splats import Splats
 
 DECODERS: dict[str, dict[str, Any]] = {
     "mlp": {"type": "mlp"},
@@ -130,5 +132,46 @@ def make_field(
     preset = spec["preset"]
     if occupancy is None:
         occupancy = OccupancyGrid(space, OCCUPANCY_RESOLUTION[preset])
-    step = 2 * 3**0.5 * space.half_side * space.coarseness / STEPS_ACROSS[preset]
-    return RadianceField(spec, occupancy, step)
+    return RadianceField(spec, occupancy, marching_step(space, preset))
+
+
+def marching_step(space: SpaceMap, preset: str) -> float:
+    """Return the ray-marching step of a new field, dataset units."""
+    return 2 * 3**0.5 * space.half_side * space.coarseness / STEPS_ACROSS[preset]
+
+
+def splat_field(
+    splats: Splats,
+    space: SpaceMap,
+    preset: str,
+    rules: str = "inria",
+    antialiased: bool = False,
+) -> GaussianField:
+    """Return a field of given splats.
+
+    Parameters
+    ----------
+    splats : Splats
+        Centres counted from the origin of the map of space.
+    space : SpaceMap
+        On the device where the field is to be.
+    preset : str
+        ``"small"`` or ``"full"``: how finely rays are marched through their volume.
+    rules : str
+        One of `RULES`: whose pictures the splats were made by.
+    antialiased : bool
+        Whether `SplatRules.antialiased` holds.
+
+    Raises
+    ------
+    UserError
+        For rules that do not exist.
+    """
+    if rules not in RULES:
+        raise UserError(f"No rules are called '{rules}'; choose one of {', '.join(RULES)}.")
+    sizes = {"splats": len(splats), "degree": splats.degree}
+    spec = {"name": GAUSSIANS, **sizes, "rules": rules, "antialiased": antialiased}
+    occupancy = OccupancyGrid(space, OCCUPANCY_RESOLUTION[preset])
+    field = GaussianField(spec, occupancy, marching_step(space, preset)).to(occupancy.box.device)
+    field.take(splats)
+    return field

@@ -5,6 +5,7 @@ can be optimised.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,11 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..data.capture import Camera
 from ..kernels.compositing import Composited, composite, transmittance
 from ..kernels.marching import PackedSamples, select
-from ..kernels.workload import MARCHED, POINTS, workload
+from ..kernels.workload import MARCHED, PICTURE_RAYS, POINTS, in_portions, workload
 from ..space.occupancy import OccupancyGrid
-from ..space.rays import Rays, sample_positions
+from ..space.rays import CameraBatch, Rays, generate_rays, image_pixels, sample_positions
 from ..space.space_map import SpaceMap
 from .encoders.base import ParameterGroup
 from .rounds import composite_in_rounds
@@ -80,8 +82,29 @@ class Renderable(nn.Module):
         return self.box.device
 
     def render(self, rays: Rays) -> RayColors:
-        """Return the colours of rays as a picture shows them; without gradient."""
+        """Return the colours of any rays; without gradient."""
         raise NotImplementedError
+
+    @torch.no_grad()
+    def picture(self, camera: Camera) -> Iterator[RayColors]:
+        """Yield the picture of a camera in parts: pixels row by row; without gradient.
+
+        It is what `render` returns for the rays of the pixels, unless a kind of field has a way of
+        its own to whole pictures.
+
+        Parameters
+        ----------
+        camera : Camera
+            Dataset frame.
+        """
+        cameras = CameraBatch.from_cameras([camera], self.device, self.space.origin)
+        pixels = image_pixels(camera.width, camera.height, self.device)
+
+        def rendered(part: slice) -> RayColors:
+            index = torch.zeros(len(pixels[part]), dtype=torch.int64, device=self.device)
+            return self.render(generate_rays(cameras, index, pixels[part]))
+
+        yield from in_portions(self.device, PICTURE_RAYS, len(pixels), rendered)
 
     def taught_from(self, positions: np.ndarray) -> np.ndarray:
         """Return whether a camera may stand at each position; elsewhere pictures are guesses.

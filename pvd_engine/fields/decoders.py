@@ -9,50 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..kernels.harmonics import spherical_harmonics
 from ..kernels.networks import fused, shaded_network
 from .precision import matmul_precision, pad_rows
-
-
-def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
-    """Return the real spherical harmonics of unit directions, up to `degree` (0 to 3).
-
-    The ordering and signs are those of Plenoxels and instant-ngp.
-
-    Parameters
-    ----------
-    directions : (N, 3) float32
-        Unit vectors.
-    degree : int
-
-    Returns
-    -------
-    (N, (degree + 1)**2) float32
-    """
-    x, y, z = directions.unbind(-1)
-    basis = [torch.full_like(x, 0.28209479177387814)]
-    if degree > 0:
-        c = 0.4886025119029199
-        basis += [-c * y, c * z, -c * x]
-    xx, yy, zz, xy, yz, xz = x * x, y * y, z * z, x * y, y * z, x * z
-    if degree > 1:
-        basis += [
-            1.0925484305920792 * xy,
-            -1.0925484305920792 * yz,
-            0.31539156525252005 * (2 * zz - xx - yy),
-            -1.0925484305920792 * xz,
-            0.5462742152960396 * (xx - yy),
-        ]
-    if degree > 2:
-        basis += [
-            -0.5900435899266435 * y * (3 * xx - yy),
-            2.890611442640554 * xy * z,
-            -0.4570457994644658 * y * (4 * zz - xx - yy),
-            0.3731763325901154 * z * (2 * zz - 3 * xx - 3 * yy),
-            -0.4570457994644658 * x * (4 * zz - xx - yy),
-            1.445305721320277 * z * (xx - yy),
-            -0.5900435899266435 * x * (xx - 3 * yy),
-        ]
-    return torch.stack(basis, dim=-1)
 
 
 class Decoder(nn.Module):

@@ -68,7 +68,8 @@ SIZES: dict[str, int] = {
     "layers": 256,
     "depth": 256,
     "frequencies": 32,
-    "degree": 3,
+    "degree": 4,
+    "splats": 1 << 25,
     "points": 1024,
 }
 """Largest value of the sizes of an architecture, by key."""

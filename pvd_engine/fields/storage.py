@@ -5,10 +5,10 @@ a byte). The JSON header stands in the safetensors metadata under ``pvd_field``:
 
 ====================  ====================================================================
 ``format``            ``"pvd-field"``, with ``version``
-``kind``              ``"radiance_field"``, ``"edited_field"``, ``"merged_field"`` or
-                      ``"light_field"``
-``architecture``      name, preset, encoder and decoder with their sizes; of a merged field the
-                      names of its parts
+``kind``              ``"radiance_field"``, ``"gaussians"``, ``"edited_field"``,
+                      ``"merged_field"`` or ``"light_field"``
+``architecture``      name, preset, encoder and decoder with their sizes; of splats their number,
+                      degree and rules; of a merged field the names of its parts
 ``box``               (2, 3) corners of the scene, dataset frame
 ``frame``             kind and values of the map of space, apart from the box; files of older
                       versions lack it and have the map of a bounded scene. Its ``origin``, of a
@@ -31,7 +31,7 @@ from safetensors.torch import save_file
 
 from ..errors import UserError
 from ..files.atomic import write_atomic
-from . import light_field, radiance_field
+from . import gaussians, light_field, radiance_field
 from .base import Field, Renderable
 from .header import encode_header, opened
 from .light_field import LightField
@@ -49,6 +49,7 @@ HEADER_BYTES = 4096
 
 register_kind(radiance_field.KIND)
 register_kind(light_field.KIND)
+register_kind(gaussians.KIND)
 
 
 def content_hash(path: Path) -> str:

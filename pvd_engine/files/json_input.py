@@ -54,10 +54,17 @@ def read_json(path: Path, max_bytes: int = MAX_BYTES, max_values: int | None = N
         As `read_text`, or the file is not JSON, holds more than `max_values` values, or is nested
         deeper than `MAX_DEPTH`.
     """
-    return _decoded(read_text(path, max_bytes), path, max_values)
+    return decoded_json(read_text(path, max_bytes), path, max_values)
 
 
-def _decoded(text: str, path: Path, max_values: int | None) -> Any:
+def decoded_json(text: str, path: Path | str, max_values: int | None) -> Any:
+    """Decode a JSON text; `path` names its file in messages.
+
+    Raises
+    ------
+    UserError
+        As `read_json`.
+    """
     if max_values is not None and sum(text.count(mark) for mark in ",[{") > max_values:
         raise UserError(
             f"{path} holds more than {max_values} values, too many to read; check that it is the "
@@ -123,12 +130,12 @@ def read_json_by_hand(path: Path) -> tuple[dict[str, Any], list[str]]:
     """
     text = read_text(path, MAX_BYTES)
     try:
-        return _object(_decoded(text, path, MAX_VALUES), path), []
+        return _object(decoded_json(text, path, MAX_VALUES), path), []
     except UserError:
         strict = text if len(text) > LONGEST_BY_HAND else _strict(text)
         if strict == text:
             raise
-    content = _object(_decoded(strict, path, MAX_VALUES), path)
+    content = _object(decoded_json(strict, path, MAX_VALUES), path)
     return content, [f"{path.name} has comments or commas that JSON has not; they were skipped."]
 
 

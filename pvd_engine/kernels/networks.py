@@ -67,7 +67,7 @@ def encoded_network(encoded: Tensor, weights: Sequence[Tensor]) -> Tensor:
 def shaded_network(directions: Tensor, features: Tensor, weights: Sequence[Tensor]) -> Tensor:
     """Run a network of two hidden layers on harmonics of directions and features of points.
 
-    Its inputs are the 16 spherical harmonics up to degree 3, as in `fields.decoders`, and all
+    Its inputs are the 16 spherical harmonics up to degree 3, as in `kernels.harmonics`, and all
     features but the first, the log-density. Differentiable in features and weights.
 
     Parameters

@@ -72,6 +72,12 @@ POINTS = Portion(1 << 17, 1 << 21, 1 << 12)
 PICTURE_RAYS = Portion(1 << 14, 1 << 20, 1 << 14)
 """Rays of a picture that are rendered at a time."""
 
+SPLAT_PIXELS = Portion(1 << 18, 1 << 23, 1 << 10)
+"""Pixels of a picture of splats that are drawn at a time; all splats are projected for each."""
+
+SPLAT_ENTRIES = Portion(1 << 25, 1 << 28, 1 << 6)
+"""Splats in the tiles of a picture that is drawn at a time, each counted in all of its tiles."""
+
 MARCHED = Portion(1 << 24, 1 << 31, 32)
 """Samples of rays that are marched at a time, if each took as many as fit in the cube."""
 

@@ -8,8 +8,6 @@ import torch
 
 from ..data.capture import Camera
 from ..fields.base import Renderable
-from ..kernels.workload import PICTURE_RAYS, in_portions
-from ..space.rays import CameraBatch, generate_rays, image_pixels
 
 
 @dataclass(frozen=True)
@@ -64,22 +62,14 @@ def render_image(
     camera : Camera
         Dataset frame.
     progress : callable, optional
-        Called with the fraction that is done after each portion of rays; may raise to stop.
+        Called with the fraction that is done after each part of the picture; may raise to stop.
     """
-    cameras = CameraBatch.from_cameras([camera], field.device, field.space.origin)
-    pixels = image_pixels(camera.width, camera.height, field.device)
-
-    def rendered(part: slice) -> torch.Tensor:
-        index = torch.zeros(len(pixels[part]), dtype=torch.int64, device=field.device)
-        seen = field.render(generate_rays(cameras, index, pixels[part]))
-        return torch.cat((seen.color, seen.alpha[:, None], seen.depth[:, None]), dim=1)
-
-    parts, done = [], 0
-    for part in in_portions(field.device, PICTURE_RAYS, len(pixels), rendered):
-        parts.append(part)
-        done += len(part)
+    total, parts, done = camera.width * camera.height, [], 0
+    for seen in field.picture(camera):
+        parts.append(torch.cat((seen.color, seen.alpha[:, None], seen.depth[:, None]), dim=1))
+        done += len(seen.alpha)
         if progress is not None:
-            progress(done / len(pixels))
+            progress(done / total)
     image = torch.cat(parts).view(camera.height, camera.width, 5).cpu().numpy()
     alpha = image[..., 3]
     return RenderedImage(image[..., :3], alpha, image[..., 4] / np.maximum(alpha, 1e-6))

@@ -92,6 +92,9 @@ class FieldOptimizer:
         with torch.no_grad():
             for group, entries in zip(self.groups, moved, strict=True):
                 RULES[group.rule].move(entries, group.learning_rate * scale)
+                # Fused rules change what torch does not count, by which fields notice a change.
+                for entry in entries:
+                    torch.autograd.graph.increment_version(entry.parameter)
 
     def _moved(self, parameter: Tensor, known: Moments, rule: str) -> Moved | None:
         """Return a parameter with the gradient that a backward pass gave it; None without one."""

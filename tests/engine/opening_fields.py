@@ -2,7 +2,8 @@
 
 For each path in its arguments it prints a line of JSON: ``path``, ``seconds`` of the processor,
 ``megabytes`` beyond what the program had before, and ``outcome``: "opened", the sentence of a
-UserError, or the traceback of anything else. A list of edits is read and applied to a field.
+UserError, or the traceback of anything else. A list of edits is read and applied to a field; what
+ends as a splat file is read as one.
 """
 
 import json
@@ -22,6 +23,7 @@ import torch  # noqa: E402
 from pvd_engine.edit.edited_field import EditedField  # noqa: E402
 from pvd_engine.edit.edits_json import read_edits  # noqa: E402
 from pvd_engine.errors import UserError  # noqa: E402
+from pvd_engine.exchange.splats.splat_files import FORMATS, read_splats  # noqa: E402
 from pvd_engine.fields.architectures import architecture, make_field  # noqa: E402
 from pvd_engine.fields.storage import load_any_field  # noqa: E402
 from pvd_engine.kernels.launch import warp_available  # noqa: E402
@@ -29,11 +31,14 @@ from pvd_engine.space.space_map import BoxMap  # noqa: E402
 
 FIELD = make_field(architecture("hash", "small"), BoxMap(torch.tensor([[-1.0] * 3, [1.0] * 3])))
 warp_available()  # starts it
+SPLATS = tuple(kind.suffix for kind in FORMATS)
 
 
 def use(path):
     if path.endswith(".json"):
         EditedField(FIELD, read_edits(Path(path)))
+    elif path.endswith(SPLATS):
+        read_splats(Path(path))
     else:
         load_any_field(Path(path))
 

@@ -9,7 +9,6 @@ from safetensors.torch import load_file, save_file
 
 from pvd_engine.errors import UserError
 from pvd_engine.fields.architectures import DECODERS, architecture, make_field
-from pvd_engine.fields.decoders import spherical_harmonics
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.registry import RADIANCE_FIELDS
 from pvd_engine.fields.storage import load_field, save_field
@@ -43,14 +42,6 @@ def test_mlp_full_has_pvds_parameter_count():
 def test_hash_full_has_pvds_parameter_count_within_rounding_of_its_levels():
     field = make_field(architecture("hash", "full"), BoxMap(BOX))
     assert abs(sum(p.numel() for p in field.parameters()) / 10.616e6 - 1) < 0.02
-
-
-def test_spherical_harmonics_are_orthonormal_on_the_sphere():
-    generator = torch.Generator().manual_seed(0)
-    directions = torch.randn((400_000, 3), generator=generator, dtype=torch.float64)
-    basis = spherical_harmonics(torch.nn.functional.normalize(directions, dim=1), 3)
-    gram = basis.T @ basis / len(basis) * 4 * torch.pi
-    assert torch.allclose(gram, torch.eye(16, dtype=torch.float64), atol=0.03)
 
 
 @pytest.mark.parametrize("name", ["mlp", "hash+mlp"])

@@ -11,6 +11,7 @@ from capture_files import write_json
 from engine_process import REPOSITORY, each_opened, write_disc_capture
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from splat_clouds import ball_field
 
 from pvd_engine.data.formats.cameras_json import write_cameras
 from pvd_engine.data.geometry.poses import PoseDistribution
@@ -66,6 +67,7 @@ MADE = {
     "edited": edited_field,
     "merged": merged_field,
     "light_field": taught_light_field,
+    "gaussians": lambda: ball_field(count=100, degree=3),
 }
 
 
@@ -157,6 +159,14 @@ LIES = {
     "part": ("merged", "parts.0.architecture.encoder.levels", 10**9),
     "placement": ("merged", "placements.0", [[1e-300] * 4] * 4),
     "placements": ("merged", "placements", [[[0] * 4] * 4] * 1000),
+    "splats": ("gaussians", "architecture.splats", 10**12),
+    "largest_allowed_cloud": ("gaussians", "architecture.splats", 1 << 25),
+    "text_for_splats": ("gaussians", "architecture.splats", "100"),
+    "splat_harmonics": ("gaussians", "architecture.degree", 5),
+    "other_splat_harmonics": ("gaussians", "architecture.degree", 4),
+    "splat_rules": ("gaussians", "architecture.rules", "none"),
+    "list_of_splat_rules": ("gaussians", "architecture.rules", []),
+    "splat_antialiasing": ("gaussians", "architecture.antialiased", "yes"),
     "depth": ("light_field", "architecture.network.depth", 10**8),
     "ray_points": ("light_field", "architecture.ray.points", 10**9),
     "ray_tables": ("light_field", "architecture.ray.encoding.levels", 10**9),
@@ -263,6 +273,10 @@ BROKEN_TENSORS = {
     "edited_base_missing": ("edited", left_out, "base.encoder.table"),
     "merged_part_missing": ("merged", left_out, "parts.0.encoder.table"),
     "light_field_cut": ("light_field", cut_short, "tail.weight"),
+    "splats_missing": ("gaussians", left_out, "rotations"),
+    "splats_cut": ("gaussians", cut_short, "centers"),
+    "splats_float": ("gaussians", other_type, "sh_rest"),
+    "splats_not_a_number": ("gaussians", not_finite, "sh_base"),
 }
 """Field, what is done, and the tensor that it is done to."""
 

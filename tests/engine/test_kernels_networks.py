@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from pvd_engine.fields.decoders import spherical_harmonics
 from pvd_engine.kernels import networks
+from pvd_engine.kernels.harmonics import spherical_harmonics
 from pvd_engine.kernels.launch import has_bf16
 
 TOLERANCE = {"float32": 2e-6, "bf16": 2e-2}

@@ -1,7 +1,7 @@
 """Every kernel on CUDA gives what its reference in torch gives, values and gradients."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
@@ -13,12 +13,18 @@ from pvd_engine.edit.mesh_shape import closed_mesh
 from pvd_engine.kernels import compositing, contracted, factors, launch, marching
 from pvd_engine.kernels.adam import adam_step_sparse, adam_step_sparse_reference
 from pvd_engine.kernels.compile import compile_kernels, declared_kernels
+from pvd_engine.kernels.gaussian_mixture import gaussian_mixture_reference, gaussian_mixture_warp
+from pvd_engine.kernels.gaussian_records import CellLists
+from pvd_engine.kernels.harmonics import sh_colors_reference, sh_colors_warp
 from pvd_engine.kernels.hash_grid import HashGridLayout, hash_encode_reference, hash_encode_warp
 from pvd_engine.kernels.marching import PackedSamples
 from pvd_engine.kernels.mesh_inside import ReferenceMeshQuery, WarpMeshQuery
 from pvd_engine.kernels.ray_positions import ray_positions_reference, ray_positions_warp
 from pvd_engine.kernels.row_gradient import RowGradient
 from pvd_engine.kernels.sparse_grid import sparse_sample_reference, sparse_sample_warp
+from pvd_engine.kernels.splat_reference import splat_reference
+from pvd_engine.kernels.splat_rules import FAINTEST, GSPLAT, INRIA, SplatCamera
+from pvd_engine.kernels.splats import splat_warp
 from pvd_engine.kernels.visible_positions import visible_positions_reference, visible_positions_warp
 from pvd_engine.space.extinction import extinctions
 
@@ -226,6 +232,62 @@ def compare_mesh_crossed(count):
     assert torch.equal(fast, reference)
 
 
+def compare_sh_colors(count):
+    for rows in (4, 9, 16, 25):
+        coefficients, centers = random(count, rows, 3, grad=True), random(count, 3, grad=True)
+        given, back = (coefficients, centers, random(3)), random(count, 3)
+        close(
+            with_gradients(sh_colors_warp, given, given[:2], back),
+            with_gradients(sh_colors_reference, given, given[:2], back),
+            tolerance=3e-5,
+        )
+
+
+def compare_splats(count):
+    """Compare pictures; at its rim a splat may be drawn by one side and not by the other."""
+    ahead = torch.cat((torch.eye(3), torch.tensor([[0.0], [0.0], [4.0]])), dim=1)
+    camera = SplatCamera(ahead, 90.0, 95.0, 47.0, 31.0, 90, 70)
+    cloud = [
+        points_around(count) * 2 - 1,
+        torch.rand(count, 3, device=DEVICE) * 0.2,
+        random(count, 4),
+        0.1 + 0.9 * torch.rand(count, device=DEVICE),
+        torch.rand(count, 3, device=DEVICE),
+    ]
+    cloud, back = [values.requires_grad_() for values in cloud], random(70, 90, 5)
+    for rules in (INRIA, replace(GSPLAT, antialiased=True)):
+        fast, reference = (
+            with_gradients(draw, (*cloud, camera, rules), cloud, back)
+            for draw in (splat_warp, splat_reference)
+        )
+        for a, b in zip(fast, reference, strict=True):
+            assert a.shape == b.shape and a.device == b.device
+            if b.numel():
+                off = (a - b).abs() / b.abs().max().clamp(min=1e-3)
+                assert (off > 1e-5).float().mean() <= 1e-3
+                assert off.max() <= 2 * FAINTEST
+
+
+def compare_gaussian_mixture(count):
+    splats, cells = 300, 50
+    matrices = torch.eye(3, device=DEVICE).view(1, 9) * 4 + random(splats, 9)
+    records = torch.cat((points_around(splats), matrices, random(splats, 1)), dim=1)
+    listed = torch.rand(cells, splats, device=DEVICE) < 0.3
+    offsets = torch.nn.functional.pad(listed.sum(1).cumsum(0), (1, 0)).int()
+    lists = CellLists(offsets, listed.nonzero()[:, 1].int())
+    at = torch.randint(-1, cells, (count,), device=DEVICE, dtype=torch.int32)
+    records.requires_grad_()
+    for rows in (0, 9, 25):
+        tables = records, random(splats, rows, 3, grad=True)
+        given = (points_around(count), at, random(count, rows), lists, *tables)
+        back = random(count, 4)
+        close(
+            with_gradients(gaussian_mixture_warp, given, tables, back),
+            with_gradients(gaussian_mixture_reference, given, tables, back),
+            tolerance=1e-4,
+        )
+
+
 CASES = [
     *[
         Case((f"hash_grid_forward_{n}", f"hash_grid_backward_{n}"), partial(compare_hash_grid, n))
@@ -243,6 +305,18 @@ CASES = [
     Case(("transmittance",), compare_transmittance),
     Case(("mesh_inside",), compare_mesh_inside),
     Case(("mesh_crossed",), compare_mesh_crossed),
+    Case(("sh_colors_forward", "sh_colors_backward"), compare_sh_colors),
+    Case(
+        (
+            "splat_project",
+            "splat_list",
+            "splat_tiles_forward",
+            "splat_tiles_backward",
+            "splat_project_backward",
+        ),
+        compare_splats,
+    ),
+    Case(("gaussian_mixture_forward", "gaussian_mixture_backward"), compare_gaussian_mixture),
 ]
 
 

@@ -8,7 +8,7 @@ from pvd_engine.data.geometry.poses import PoseDistribution
 from pvd_engine.distill.projection import LOG_DENSITIES, ProjectedFeatures, fit_encoder, project
 from pvd_engine.distill.student import make_student
 from pvd_engine.fields.architectures import architecture
-from pvd_engine.fields.decoders import spherical_harmonics
+from pvd_engine.kernels.harmonics import spherical_harmonics
 
 POSES = PoseDistribution(
     [0.0, 0.0, 0.0],

@@ -18,6 +18,7 @@ from pvd_engine.data.geometry.points import SparsePoints, read_points
 from pvd_engine.data.images.downscale import downscaled, load_view
 from pvd_engine.data.readers import open_capture
 from pvd_engine.errors import UserError
+from pvd_engine.fields.splats import Splats
 from pvd_engine.space.rays import CameraBatch, generate_rays
 from pvd_engine.verbs.info import with_points_file
 
@@ -111,3 +112,12 @@ def check_sentence(text: str) -> None:
     assert len(text.splitlines()) == 1, "a sentence is no single line"
     assert text.endswith("."), "a sentence has no end"
     assert len(text) <= LONGEST_SENTENCE, "a sentence is too long to be read"
+
+
+def check_splats(splats: Splats) -> None:
+    """Whether splats are finite, with scales, rotations and opacities that can be drawn."""
+    assert len(splats) > 0
+    assert bool(splats.centers.isfinite().all()) and bool(splats.sh.isfinite().all())
+    assert bool((splats.scales >= 0).all()) and bool(splats.scales.isfinite().all())
+    assert bool(((splats.rotations.norm(dim=1) - 1).abs() < 1e-5).all())
+    assert bool(((splats.opacities >= 0) & (splats.opacities <= 1)).all())

@@ -24,6 +24,7 @@ from format_files import (
     write_polycam,
     write_realitycapture,
 )
+from splat_samples import cloud, sog
 
 from pvd_engine import PROTOCOL_VERSION, __version__
 from pvd_engine.cli import VERBS
@@ -38,8 +39,11 @@ from pvd_engine.edit.mesh_region import MeshRegion
 from pvd_engine.edit.placement import Placement
 from pvd_engine.edit.regions import BoxRegion, GridRegion, SphereRegion
 from pvd_engine.errors import UserError
+from pvd_engine.exchange.splats.contract import SplatOptions
+from pvd_engine.exchange.splats.splat_files import read_splats, write_splats
 from pvd_engine.fields.architectures import make_field
 from pvd_engine.fields.base import Renderable
+from pvd_engine.fields.gaussians import GaussianField
 from pvd_engine.fields.light_field import LightField, Reach
 from pvd_engine.fields.radiance_field import RadianceField
 from pvd_engine.fields.storage import load_any_field, save_field
@@ -54,6 +58,8 @@ from tests.fuzz.checks import (
     check_json,
     check_points,
     check_refusal,
+    check_sentence,
+    check_splats,
     check_views,
 )
 
@@ -252,11 +258,19 @@ def _light_field() -> LightField:
     return LightField(spec, OccupancyGrid(BoxMap(BOX), 8), reach, codes)
 
 
+def _gaussians() -> GaussianField:
+    spec = {"name": "gaussians", "splats": 0, "degree": 1, "rules": "inria", "antialiased": False}
+    field = GaussianField(spec, OccupancyGrid(BoxMap(BOX), 8), 0.01)
+    field.take(cloud(20, 1))
+    return field
+
+
 FIELDS: dict[str, Callable[[], Renderable]] = {
     **{name: lambda name=name: _radiance_field(name) for name in (*TINY, "hash+vm")},
     "edited": _edited_field,
     "merged": _merged_field,
     "light_field": _light_field,
+    "gaussians": _gaussians,
 }
 """Fields of every kind, by the name that their format has here."""
 
@@ -304,6 +318,25 @@ def _look_at_edits(folder: Path) -> None:
         assert edit.region.contains(points).dtype == torch.bool
 
 
+SPLATS = ("a.ply", "a.compressed.ply", "a.splat", "a.glb", "a.spz", "v4.spz", "a.sog")
+"""Splat files, by their name."""
+
+
+def _splats(folder: Path, name: str) -> None:
+    if name == "a.sog":
+        (folder / name).write_bytes(sog(count=20))
+        return
+    write_splats(cloud(20, 1), folder / name, SplatOptions(spz_version=4 if "v4" in name else 3))
+
+
+def _look_at_splats(folder: Path) -> None:
+    for path in folder.iterdir():
+        found = read_splats(path)
+        check_splats(found.splats)
+        for sentence in found.notes:
+            check_sentence(sentence)
+
+
 SAMPLES = {
     "transforms": Sample(_nerfstudio),
     "instant_ngp": Sample(_instant_ngp),
@@ -327,6 +360,10 @@ SAMPLES = {
             _look_at_field,
         )
         for name, make in FIELDS.items()
+    },
+    **{
+        f"splats_{name}": Sample(lambda folder, name=name: _splats(folder, name), _look_at_splats)
+        for name in SPLATS
     },
     "request": Sample(_request, _look_at_request),
     "edits": Sample(_edits, _look_at_edits),

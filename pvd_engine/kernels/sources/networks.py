@@ -201,7 +201,7 @@ OF_ENCODED = """
                     of_encoded.data[(size_t)f * count + start + j] = of_x[j * $a + f];
 """
 
-# The spherical harmonics as in `fields.decoders`.
+# The spherical harmonics as in `kernels.harmonics`.
 LOAD_SHADED = """
             for (int j = 0; j < n; ++j) {
                 const float* d = directions.data + 3 * (size_t)(start + j);

@@ -1,0 +1,1 @@
+"""Gaussian splats in the files of other programs, one file a format."""
