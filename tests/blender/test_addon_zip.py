@@ -51,7 +51,8 @@ def test_the_zip_holds_sources_of_both_halves_and_nothing_else(archive):
     assert "engine_sources/pvd_engine/__main__.py" in names
     others = {name for name in names if Path(name).suffix not in {".py", ".toml", ".txt", ""}}
     assert others == {"state/engine_options.json"}
-    assert not any("test" in name or "pycache" in name for name in names)
+    parts = {part for name in names for part in Path(name).parts}
+    assert not any(part in {"tests", "__pycache__"} or part.startswith("test_") for part in parts)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert set(project["dependencies"]) < set(listed)
     assert any(name.startswith("warp-lang") for name in listed)
