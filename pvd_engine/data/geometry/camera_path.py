@@ -1,0 +1,187 @@
+"""Moving cameras for films: around a scene, through cameras, and in a spiral between them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.spatial.transform import Rotation, RotationSpline
+
+from ..capture import Camera
+from .bounds import positions_spread, see_all_round
+from .picture_size import fitted
+from .poses import PoseDistribution, look_at
+
+STEEPEST = np.radians(80.0)
+"""Largest elevation of an orbit, radians, short of the pole where up has no meaning."""
+
+JUMPY = 2.0
+"""Length of a way through cameras in their order, over that from each to the nearest one left, from
+which on their order is no way."""
+
+MOST_ORDERED = 2000
+"""Most cameras among which the nearest one is searched for."""
+
+TURNS = 2
+"""Turns of a spiral, as in LLFF's films."""
+
+SPIRAL_QUANTILE = 0.9
+"""Quantile of the cameras' distances from their middle that is a spiral's radius, as in LLFF."""
+
+FOCUS = 4.0
+"""Depth that a spiral looks at, over that of the near plane."""
+
+
+def orbit(poses: PoseDistribution, count: int) -> list[Camera]:
+    """Return the cameras of a turn around the point that others looked at.
+
+    They keep the middle one of the others' distances and elevations, and look at the point. Where
+    that was seen from all round, the camera turns once, by the same angle from each to the next.
+    Else it swings from the middle to both ends of what was seen and back, slower near the ends.
+    Both ways the first camera follows the last one, as in a film that repeats.
+
+    Parameters
+    ----------
+    poses : PoseDistribution
+    count : int
+        Number of cameras.
+    """
+    turn = 2 * np.pi * np.arange(count) / count
+    first, last = poses.azimuth
+    if not poses.all_round:
+        turn = (first + last) / 2 + (last - first) / 2 * np.sin(turn)
+    elevation = float(np.clip(np.mean(poses.elevation), -STEEPEST, STEEPEST))
+    distance = float(np.mean(poses.distance))
+    return [poses.looking_in(azimuth, elevation, distance) for azimuth in turn]
+
+
+def path_through(cameras: Sequence[Camera], count: int) -> list[Camera]:
+    """Return the cameras of a smooth way through others.
+
+    Positions follow a cubic spline and directions a spline of rotations, both with continuous
+    acceleration. Time is the distance between cameras, plus the angle between their directions
+    times half the size of all, so that the speed is nearly constant. Lenses change linearly
+    and are pinholes without distortion, unless all cameras are panoramas.
+
+    Parameters
+    ----------
+    cameras : sequence of Camera
+        At least one. Panoramas among other cameras are left out.
+    count : int
+        Number of cameras on the way, of which the first and the last are those of the others.
+    """
+    panoramas = all(see_all_round([camera]) for camera in cameras)
+    keys = [camera for camera in cameras if see_all_round([camera]) == panoramas]
+    poses = np.stack([key.camera_to_world for key in keys])
+    steps = _steps(poses)
+    kept = np.flatnonzero(np.append(True, steps > 1e-9 * steps.max(initial=0)))
+    keys, poses = [keys[index] for index in kept], poses[kept]
+    lenses = [fitted(key, keys[0].width, keys[0].height) for key in keys]
+    times = np.append(0.0, np.cumsum(_steps(poses)))
+    at = np.linspace(0, times[-1], count)
+    if len(keys) > 1:
+        positions = CubicSpline(times, poses[:, :3, 3], bc_type="natural")(at)
+        rotations = RotationSpline(times, Rotation.from_matrix(poses[:, :3, :3]))(at).as_matrix()
+    else:
+        positions, rotations = (
+            np.repeat(poses[:, :3, 3], count, 0),
+            poses[:, :3, :3].repeat(count, 0),
+        )
+    values = {
+        name: np.interp(at, times, [getattr(lens, name) for lens in lenses])
+        for name in ("fx", "fy", "cx", "cy")
+    }
+    return [
+        replace(
+            _pinhole(keys[0]),
+            camera_to_world=_pose(rotations[index], positions[index]),
+            **{name: float(value[index]) for name, value in values.items()},
+        )
+        for index in range(count)
+    ]
+
+
+def spiral(
+    cameras: Sequence[Camera], reference: np.ndarray, near: float, count: int
+) -> list[Camera]:
+    """Return the cameras of a spiral between others that look the same way, as LLFF's films have.
+
+    It closes, and looks at one point ahead.
+
+    Parameters
+    ----------
+    cameras : sequence of Camera
+    reference : (4, 4) array
+        Camera-to-world matrix in their middle, dataset frame.
+    near : float
+        A depth in front of all that they see, dataset units.
+    count : int
+        Number of cameras.
+    """
+    positions = np.stack([camera.camera_to_world[:3, 3] for camera in cameras])
+    local = (positions - reference[:3, 3]) @ reference[:3, :3]
+    radii = np.quantile(np.abs(local), SPIRAL_QUANTILE, axis=0)
+    angle = 2 * np.pi * TURNS * np.arange(count) / count
+    ways = np.stack([np.cos(angle), -np.sin(angle), -np.sin(angle / TURNS)], axis=-1)
+    target = reference[:3, 3] - FOCUS * near * reference[:3, 2]
+    lens = _pinhole(cameras[len(cameras) // 2])
+    return [
+        replace(
+            lens,
+            camera_to_world=look_at(
+                reference[:3, 3] + reference[:3, :3] @ way, target, reference[:3, 1]
+            ),
+        )
+        for way in ways * radii
+    ]
+
+
+def way_through(positions: np.ndarray) -> np.ndarray:
+    """Return an order of cameras that is a way, (M,) indices.
+
+    It is their own, unless that jumps about: then it goes from the first to the nearest one each
+    time.
+
+    Parameters
+    ----------
+    positions : (N, 3) array
+        Of more than `MOST_ORDERED` that jump about, as many are chosen evenly.
+    """
+    some = evenly(len(positions), MOST_ORDERED)
+    left = [int(index) for index in some]
+    order = [left.pop(0)]
+    while left:
+        away = np.linalg.norm(positions[left] - positions[order[-1]], axis=1)
+        order.append(left.pop(int(np.argmin(away))))
+    if _length(positions[some]) <= JUMPY * _length(positions[order]):
+        return np.arange(len(positions))
+    return np.array(order)
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """Return indices of at most `most` of `count` things: the first, the last, and evenly between."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
+
+
+def _length(positions: np.ndarray) -> float:
+    return float(np.linalg.norm(np.diff(positions, axis=0), axis=1).sum())
+
+
+def _steps(poses: np.ndarray) -> np.ndarray:
+    """Return the time (N - 1,) between each of N poses and the next, see `path_through`."""
+    moves = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1)
+    turns = np.swapaxes(poses[:-1, :3, :3], 1, 2) @ poses[1:, :3, :3]
+    reach = positions_spread(poses[:, :3, 3]) / 2 or 1.0
+    return moves + reach * Rotation.from_matrix(turns).magnitude() if len(turns) else moves
+
+
+def _pinhole(camera: Camera) -> Camera:
+    if see_all_round([camera]):
+        return camera
+    return replace(camera, distortion_model="none", distortion={})
+
+
+def _pose(rotation: np.ndarray, position: np.ndarray) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = rotation, position
+    return matrix
