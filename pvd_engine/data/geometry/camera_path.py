@@ -8,7 +8,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, RotationSpline
 
 from ..capture import Camera
-from .bounds import positions_spread, see_all_round
+from .bounds import looked_at, positions_spread, see_all_round
 from .picture_size import fitted
 from .poses import PoseDistribution, look_at
 
@@ -59,9 +59,11 @@ def path_through(cameras: Sequence[Camera], count: int) -> list[Camera]:
     """Return the cameras of a smooth way through others.
 
     Positions follow a cubic spline and directions a spline of rotations, both with continuous
-    acceleration. Time is the distance between cameras, plus the angle between their directions
-    times half the size of all, so that the speed is nearly constant. Lenses change linearly
-    and are pinholes without distortion, unless all cameras are panoramas.
+    acceleration. Where all look at a common point, the spline is that of the directions and
+    distances from there, and what the cameras look at stays in the picture between them. Time is
+    the distance between cameras, plus the angle between their directions times half the size of
+    all, so that the speed is nearly constant. Lenses change linearly and are pinholes without
+    distortion, unless all cameras are panoramas.
 
     Parameters
     ----------
@@ -79,22 +81,21 @@ def path_through(cameras: Sequence[Camera], count: int) -> list[Camera]:
     lenses = [fitted(key, keys[0].width, keys[0].height) for key in keys]
     times = np.append(0.0, np.cumsum(_steps(poses)))
     at = np.linspace(0, times[-1], count)
-    if len(keys) > 1:
-        positions = CubicSpline(times, poses[:, :3, 3], bc_type="natural")(at)
-        rotations = RotationSpline(times, Rotation.from_matrix(poses[:, :3, :3]))(at).as_matrix()
-    else:
-        positions, rotations = (
-            np.repeat(poses[:, :3, 3], count, 0),
-            poses[:, :3, :3].repeat(count, 0),
-        )
+    center = looked_at(keys)
+    positions = _positions(times, poses[:, :3, 3], center, at)
+    rotations = _rotations(times, poses[:, :3, :3], at)
+    if center is not None:
+        targets = _smooth(times, _ahead(poses, center), at)
+        rotations = _turned(rotations, targets - positions)
     values = {
         name: np.interp(at, times, [getattr(lens, name) for lens in lenses])
         for name in ("fx", "fy", "cx", "cy")
     }
+    matrices = rotations.as_matrix()
     return [
         replace(
             _pinhole(keys[0]),
-            camera_to_world=_pose(rotations[index], positions[index]),
+            camera_to_world=_pose(matrices[index], positions[index]),
             **{name: float(value[index]) for name, value in values.items()},
         )
         for index in range(count)
@@ -159,7 +160,7 @@ def way_through(positions: np.ndarray) -> np.ndarray:
 
 
 def evenly(count: int, most: int) -> np.ndarray:
-    """Return indices of at most `most` of `count` things: the first, the last, and evenly between."""
+    """Return indices of at most `most` of `count` things, evenly from the first to the last."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
@@ -173,6 +174,48 @@ def _steps(poses: np.ndarray) -> np.ndarray:
     turns = np.swapaxes(poses[:-1, :3, :3], 1, 2) @ poses[1:, :3, :3]
     reach = positions_spread(poses[:, :3, 3]) / 2 or 1.0
     return moves + reach * Rotation.from_matrix(turns).magnitude() if len(turns) else moves
+
+
+def _positions(
+    times: np.ndarray, positions: np.ndarray, center: np.ndarray | None, at: np.ndarray
+) -> np.ndarray:
+    """Return the positions (M, 3) of a way at some times."""
+    if center is None:
+        return _smooth(times, positions, at)
+    away = positions - center
+    distances = np.linalg.norm(away, axis=1, keepdims=True)
+    directions = _smooth(times, away / np.maximum(distances, 1e-12), at)
+    length = np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-12)
+    return center + _smooth(times, distances, at) * directions / length
+
+
+def _smooth(times: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return the natural cubic spline through values (N, K), at other times: (M, K)."""
+    if len(times) == 1:
+        return np.repeat(values, len(at), axis=0)
+    return CubicSpline(times, values, bc_type="natural")(at)
+
+
+def _rotations(times: np.ndarray, matrices: np.ndarray, at: np.ndarray) -> Rotation:
+    if len(times) == 1:
+        return Rotation.from_matrix(np.repeat(matrices, len(at), axis=0))
+    return RotationSpline(times, Rotation.from_matrix(matrices))(at)
+
+
+def _ahead(poses: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """Return the points (N, 3) on the optical axes of poses that are nearest to a centre."""
+    axes = -poses[:, :3, 2]
+    depths = np.einsum("ni,ni->n", center - poses[:, :3, 3], axes)
+    return poses[:, :3, 3] + depths[:, None] * axes
+
+
+def _turned(rotations: Rotation, towards: np.ndarray) -> Rotation:
+    """Return rotations, each turned by the least angle to look along a direction (N, 3)."""
+    axes = -rotations.as_matrix()[:, :, 2]
+    across = np.cross(axes, towards)
+    sine = np.linalg.norm(across, axis=1)
+    angle = np.arctan2(sine, np.einsum("ni,ni->n", axes, towards))
+    return Rotation.from_rotvec(across * (angle / np.maximum(sine, 1e-300))[:, None]) * rotations
 
 
 def _pinhole(camera: Camera) -> Camera:
