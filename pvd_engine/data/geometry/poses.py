@@ -63,14 +63,13 @@ class PoseDistribution:
         up = _unit(matrices[:, :3, 1].mean(axis=0))
         up = np.eye(3)[2] if abs(up[2]) > 0.5 else up
         distance, elevation, angles = _spherical(origins - center, up)
-        azimuth = np.unwrap(np.sort(angles))
         typical = cameras[len(cameras) // 2]
         return cls(
             center=center.tolist(),
             spread=float(np.linalg.norm(offset, axis=1).std()),
             distance=_widened(distance),
             elevation=_widened(elevation),
-            azimuth=_azimuth_range(azimuth),
+            azimuth=_azimuth_range(np.sort(angles)),
             up=up.tolist(),
             camera={name: float(getattr(typical, name)) for name in LENS},
         )
