@@ -156,22 +156,11 @@ def render_film(
 
 
 def viewpoints_of(frame: Object) -> Viewpoints:
-    """Return where the selected field was seen from, or else where the capture's cameras stand.
-
-    Raises
-    ------
-    ConvertFieldError
-        When neither is known.
-    """
+    """Return where the selected field was seen from, or else where the capture's cameras stand."""
     item = active_field(frame)
     known = item is not None and is_file(item.path)
     seen = field_viewpoints(Path(item.path)) if known else None
-    seen = seen or camera_viewpoints(frame)
-    if seen is None:
-        raise ConvertFieldError(
-            "The capture has no camera in this scene; import it with cameras, or train a field."
-        )
-    return seen
+    return seen or camera_viewpoints(frame)
 
 
 def _frames(scene: Scene, seconds: float) -> int:

@@ -17,6 +17,12 @@ from .matrices import IDENTITY, moved, to_blender
 STEEPEST = math.radians(80.0)
 """Largest elevation of a camera, radians, short of the pole where up has no meaning."""
 
+PLAIN_SIZE, PLAIN_ANGLE = (800, 600), math.radians(40.0)
+"""Width and height in pixels, and vertical angle, of a camera where none is known."""
+
+PLAIN_ELEVATION = math.radians(20.0)
+"""Elevation, radians, where none is known."""
+
 WHOLE_TURN = 2 * math.pi * 0.999
 """Range of the azimuth, radians, from which on a scene was seen from all round."""
 
@@ -52,13 +58,17 @@ class Viewpoints:
         return self.azimuth[1] - self.azimuth[0] >= WHOLE_TURN
 
 
-def camera_viewpoints(frame: Object) -> Viewpoints | None:
-    """Return where a capture's cameras in the scene see its box from; None without cameras."""
+def camera_viewpoints(frame: Object) -> Viewpoints:
+    """Return where a capture's cameras in the scene see its box from.
+
+    Without cameras, from where all of the box is in the picture.
+    """
     kept = [dataset_camera(item) for item in frame.children if is_dataset_camera(item)]
     cameras = [values for values in kept if values is not None]
+    box = frame_box(frame)
+    center = box.mean(axis=0)
     if not cameras:
-        return None
-    center = frame_box(frame).mean(axis=0)
+        return _around(box)
     away = np.array([np.array(values["camera_to_world"])[:3, 3] for values in cameras]) - center
     distances = np.linalg.norm(away, axis=1)
     elevations = np.arcsin(away[:, 2] / np.maximum(distances, 1e-12))
@@ -69,6 +79,19 @@ def camera_viewpoints(frame: Object) -> Viewpoints | None:
         azimuth=(0.0, 2 * math.pi),
         up=np.array([0.0, 0.0, 1.0]),
         lens=Intrinsics.from_dict(cameras[len(cameras) // 2]),
+    )
+
+
+def _around(box: np.ndarray) -> Viewpoints:
+    width, height = PLAIN_SIZE
+    focal = height / 2 / math.tan(PLAIN_ANGLE / 2)
+    return Viewpoints(
+        center=box.mean(axis=0),
+        distance=float(np.linalg.norm(box[1] - box[0])) / 2 / math.sin(PLAIN_ANGLE / 2),
+        elevation=PLAIN_ELEVATION,
+        azimuth=(0.0, 2 * math.pi),
+        up=np.array([0.0, 0.0, 1.0]),
+        lens=Intrinsics(width, height, focal, focal, width / 2, height / 2),
     )
 
 

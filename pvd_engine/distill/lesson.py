@@ -9,7 +9,7 @@ from ..data.capture import Camera, Capture, View
 from ..data.geometry.poses import PoseDistribution
 from ..edit.merged_viewpoints import known_viewpoints
 from ..errors import UserError
-from ..fields.base import Field, Renderable
+from ..fields.base import Field
 from ..jobs.budget import Budget
 from ..jobs.job import Job
 from ..measure.figures import TO_SOURCE
@@ -122,8 +122,8 @@ def follow(
     return {TO_SOURCE: preview.figure(psnr(preview.picture, expected))}
 
 
-def viewpoints(field: Renderable, capture: Capture | None) -> PoseDistribution:
-    """Return the viewpoints that a field is known from: its file's, else the capture's cameras.
+def viewpoints(teacher: Field, capture: Capture | None) -> PoseDistribution:
+    """Return the viewpoints that students are taught from: the file's, else the capture's cameras.
 
     The file of a merged field, or of one with moved parts, has viewpoints that no capture has.
 
@@ -132,7 +132,7 @@ def viewpoints(field: Renderable, capture: Capture | None) -> PoseDistribution:
     UserError
         There is no capture, and the file has no viewpoints.
     """
-    stored = known_viewpoints(field.header.get("provenance") or {})
+    stored = known_viewpoints(teacher.header.get("provenance") or {})
     if stored is not None:
         return stored
     if capture is None:

@@ -28,17 +28,17 @@ def orbit_views(
     count : int
         Number of views.
     job : Job
-        Receives a warning where the field was not seen from all round.
+        Receives a warning where the field was not seen from all round, or nothing tells from where.
 
     Raises
     ------
     UserError
-        The viewpoints are not known, or the scene is forward-facing.
+        The scene is forward-facing.
     """
     import numpy as np
 
-    from ..data.geometry.camera_path import orbit
-    from ..distill.lesson import viewpoints
+    from ..data.geometry.camera_path import around_box, orbit
+    from ..data.geometry.poses import PoseDistribution
     from ..edit.merged_viewpoints import known_viewpoints
 
     if field.space.kind == "forward_facing":
@@ -46,10 +46,19 @@ def orbit_views(
             "The scene was seen from one side only, so nothing can turn around it; use --path with "
             "--capture."
         )
-    capture = None
-    if arguments.capture is not None and known_viewpoints(field.header.get("provenance")) is None:
+    poses = known_viewpoints(field.header.get("provenance"))
+    if poses is None and arguments.capture is not None:
         capture = open_viewed(arguments, arguments.capture, field.device.type, job)
-    poses = viewpoints(field, capture)
+        views = views_of(capture, arguments.chosen_split)
+        poses = PoseDistribution.from_cameras([view.camera for view in views])
+    if poses is None:
+        poses = around_box(field.box.cpu().numpy().astype(np.float64) + field.space.origin)
+        job.warn(
+            [
+                "The field's file does not say from where it was seen, so the camera turns around "
+                "its box; --capture names the cameras."
+            ]
+        )
     if not poses.all_round:
         seen = np.degrees(poses.azimuth[1] - poses.azimuth[0])
         job.warn(

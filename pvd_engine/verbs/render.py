@@ -51,7 +51,8 @@ class RenderArguments(ViewArguments):
     premultiplied alpha, as compositing programs take it."""
 
     split: Split | None = None
-    """Split of the capture whose views are used; when not given test, and train for --path."""
+    """Split of the capture whose views are used; when not given test, and train for --path and
+    --orbit."""
 
     orbit: bool = False
     """Turn once around what the field's cameras looked at, at the middle of their distances and
@@ -99,7 +100,7 @@ class RenderArguments(ViewArguments):
     @property
     def chosen_split(self) -> Split:
         """The split whose views are used."""
-        return self.split or ("train" if self.path else "test")
+        return self.split or ("train" if self.path or self.orbit else "test")
 
 
 def run(arguments: RenderArguments, job: Job) -> dict[str, Any]:

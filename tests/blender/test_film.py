@@ -84,6 +84,17 @@ def test_a_turntable_of_a_field_takes_its_viewpoints(api, trained, teacher):
     assert np.linalg.norm(at(1)[:3, 3] - seen.center) == pytest.approx(seen.distance, abs=1e-3)
 
 
+def test_a_turntable_without_cameras_shows_the_whole_box(api, frame):
+    for item in [item for item in frame.children if item.type == "CAMERA"]:
+        bpy.data.objects.remove(item)
+    camera = api.turntable(frame, seconds=1)
+    box = np.array(frame["pvd_box"]).reshape(2, 3)
+    matrix, lens = np.linalg.inv(at(4)), math.tan(camera.data.angle_x / 2)
+    for corner in np.stack(np.meshgrid(*box.T), axis=-1).reshape(-1, 3):
+        x, y, z = (matrix @ [*corner, 1])[:3]
+        assert z < 0 and max(abs(x) / lens, abs(y) / lens * 16 / 9) < -z
+
+
 def test_what_was_seen_from_one_side_is_swung_before(api, frame, monkeypatch):
     from dataclasses import replace
 

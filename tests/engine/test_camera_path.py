@@ -8,6 +8,7 @@ import pytest
 from pvd_engine.data.capture import Camera
 from pvd_engine.data.geometry.camera_path import (
     TURNS,
+    around_box,
     evenly,
     orbit,
     path_through,
@@ -85,6 +86,17 @@ def test_an_orbit_of_cameras_above_stays_short_of_the_pole():
         assert np.allclose(pixel(camera, CENTER)[0], (50, 40), atol=1e-6)
         away = camera.camera_to_world[:3, 3] - CENTER
         assert np.degrees(np.arcsin(away[2] / np.linalg.norm(away))) == pytest.approx(80)
+
+
+@pytest.mark.parametrize("size", [(2, 2, 2), (0.1, 5, 1)])
+def test_a_box_that_nothing_is_known_of_is_in_the_picture_from_all_round(size):
+    box = np.array([CENTER - np.array(size) / 2, CENTER + np.array(size) / 2])
+    for camera in orbit(around_box(box), 12):
+        assert is_upright(camera)
+        assert np.allclose(pixel(camera, CENTER)[0], (400, 300), atol=1e-6)
+        for corner in np.stack(np.meshgrid(*box.T), axis=-1).reshape(-1, 3):
+            (x, y), depth = pixel(camera, corner)
+            assert 0 < x < 800 and 0 < y < 600 and depth > 0
 
 
 def test_a_path_is_at_its_cameras_when_it_passes_them():

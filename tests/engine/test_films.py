@@ -227,15 +227,21 @@ def test_wrong_options_are_one_sentence(run_here, tmp_path, words, said):
     assert result.stderr.count("\n") == 1 and files_below(tmp_path) == []
 
 
-def test_a_field_without_viewpoints_needs_its_capture(run_here, field, ball, tmp_path):
+def test_a_field_without_viewpoints_is_seen_as_a_whole_or_as_its_capture_is(
+    run_here, field, ball, tmp_path
+):
     bare = load_field(field)
     bare.header["provenance"] = {}
     path = tmp_path / "bare.safetensors"
     save_field(path, bare)
-    words = ("render", path, "--orbit", "--seconds", 0.1, *SIZE, "--out", tmp_path / "film.mp4")
-    result = run_here(*words)
-    assert result.returncode == 1 and "give its dataset with --capture" in result.stderr
-    assert told(run_here(*words, "--capture", ball, "--json"))["frames"] == 2
+    film = tmp_path / "film.mp4"
+    words = ("render", path, "--orbit", "--seconds", 0.1, "--out", film, "--json")
+    made = told(run_here(*words))
+    assert made["size"] == [800, 600] and "--capture names the cameras" in made["warnings"][0]
+    seen = (read_film(film)[0][0] < 230).any(axis=-1)
+    assert seen.any() and not seen[[0, -1]].any() and not seen[:, [0, -1]].any()
+    made = told(run_here(*words, "--capture", ball))
+    assert (made["size"], made["warnings"]) == ([40, 40], [])
 
 
 def test_what_was_seen_from_one_side_is_swung_before_and_this_is_told(run_here, field, tmp_path):

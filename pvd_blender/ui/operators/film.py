@@ -12,7 +12,7 @@ from ...errors import ConvertFieldError
 from ...jobs.session import session
 from ...jobs.tasks.filming import SUFFIXES
 from ...scene.camera_path import training_cameras
-from ...scene.turntable import STEEPEST, camera_viewpoints
+from ...scene.turntable import STEEPEST
 from ...state.properties import active_field, active_frame
 from .base import FieldJobOperator, GuardedOperator, why_no_capture
 from .convert import why_no_camera
@@ -73,9 +73,6 @@ class CONVERT_FIELD_OT_turntable(MoveOperator):
     @classmethod
     def why_not(cls, context: Context) -> str | None:
         """Return why there is nothing to turn around."""
-        frame = active_frame(context)
-        if frame is not None and active_field(frame) is None and not camera_viewpoints(frame):
-            return "The capture has no camera in this scene; import it with cameras"
         return why_no_capture(context)
 
     def invoke(self, context: Context, _event: Event) -> set[str]:

@@ -10,10 +10,16 @@ from scipy.spatial.transform import Rotation, RotationSpline
 from ..capture import Camera
 from .bounds import looked_at, positions_spread, see_all_round
 from .picture_size import fitted
-from .poses import PoseDistribution, look_at
+from .poses import LENS, PoseDistribution, look_at
 
 STEEPEST = np.radians(80.0)
 """Largest elevation of an orbit, radians, short of the pole where up has no meaning."""
+
+PLAIN_SIZE, PLAIN_ANGLE = (800, 600), np.radians(40.0)
+"""Width and height in pixels, and vertical angle, of a camera where none is known."""
+
+PLAIN_ELEVATION = float(np.radians(20.0))
+"""Elevation, radians, where none is known."""
 
 JUMPY = 2.0
 """Length of a way through cameras in their order, over that from each to the nearest one left, from
@@ -30,6 +36,27 @@ SPIRAL_QUANTILE = 0.9
 
 FOCUS = 4.0
 """Depth that a spiral looks at, over that of the near plane."""
+
+
+def around_box(box: np.ndarray) -> PoseDistribution:
+    """Return viewpoints from which all of a box (2, 3) is seen, where none are known.
+
+    They are all round it and look down at 20 degrees, z being up.
+    """
+    radius = float(np.linalg.norm(box[1] - box[0])) / 2
+    width, height = PLAIN_SIZE
+    focal = height / 2 / np.tan(PLAIN_ANGLE / 2)
+    distance = radius / np.sin(PLAIN_ANGLE / 2)
+    numbers = (width, height, focal, focal, width / 2, height / 2)
+    return PoseDistribution(
+        center=box.mean(axis=0).tolist(),
+        spread=0.0,
+        distance=[distance, distance],
+        elevation=[PLAIN_ELEVATION, PLAIN_ELEVATION],
+        azimuth=[0.0, 2 * np.pi],
+        up=[0.0, 0.0, 1.0],
+        camera=dict(zip(LENS, map(float, numbers), strict=True)),
+    )
 
 
 def orbit(poses: PoseDistribution, count: int) -> list[Camera]:
