@@ -1,5 +1,7 @@
 """The path through cameras: an animated camera with a keyframe at each of them."""
 
+import itertools
+import math
 import re
 from collections.abc import Sequence
 
@@ -26,6 +28,10 @@ MOST_ORDERED = 2000
 AGREEMENT = 0.8
 """Fraction of the cameras that see the middle of the box where all look at it."""
 
+WIDEST_STEP, HALF_TURN = math.radians(25.0), math.radians(179.0)
+"""Angles round the middle: the largest between two keyframes, and one from which on there is no
+shortest way."""
+
 SAME_LENS = 1e-4
 """Largest relative difference of lenses that are the same."""
 
@@ -51,7 +57,8 @@ def add_path(
 
     Blender's own curves lead from keyframe to keyframe. The time between two is the distance of
     the cameras, plus the angle between their directions times half the size of all. Where they look
-    at the middle of the box, an Empty moves along with what they look at, and the camera tracks it.
+    at the middle of the box, the way leads round it, with further keyframes where they stand far
+    apart; an Empty moves along with what they look at, and the camera tracks it.
 
     Parameters
     ----------
@@ -101,16 +108,20 @@ def add_path(
         if before is not None and turn.dot(before) < 0:
             turn.negate()  # the same turn, without a detour around the sphere
         before = turn
-        camera.location, camera.rotation_quaternion = pose[:3, 3], turn
-        for path in ("location", "rotation_quaternion"):
-            camera.keyframe_insert(path, frame=number)
+        camera.rotation_quaternion = turn
+        camera.keyframe_insert("rotation_quaternion", frame=number)
         if zooms:
             set_intrinsics(camera.data, lens)
             for path in ("lens", "shift_x", "shift_y"):
                 camera.data.keyframe_insert(path, frame=number)
     middle = frame_box(frame).mean(axis=0) - frame_origin(frame)
+    places = list(zip(numbers, poses[:, :3, 3], strict=True))
     if _look_at(poses, lenses, middle):
         _track(camera, frame, numbers, _ahead(poses, middle))
+        places = _round(places, middle)
+    for number, place in places:
+        camera.location = place
+        camera.keyframe_insert("location", frame=number)
     for item in (camera, camera.data):
         interpolate(item, "BEZIER")
     return camera
@@ -173,6 +184,28 @@ def _look_at(poses: np.ndarray, lenses: Sequence[Intrinsics], point: np.ndarray)
         across, down = abs(x) * k.fx, abs(y) * k.fy
         seen += z < 0 and across < -z * k.width / 2 and down < -z * k.height / 2
     return seen >= AGREEMENT * len(poses)
+
+
+def _round(
+    places: Sequence[tuple[float, np.ndarray]], center: np.ndarray
+) -> list[tuple[float, np.ndarray]]:
+    """Return frames and positions with others between those that are far apart round a centre."""
+    more = [places[0]]
+    for (start, first), (end, second) in itertools.pairwise(places):
+        (a, b), (near, far) = _directions(first - center, second - center)
+        angle = float(np.arccos(np.clip(a @ b, -1, 1)))
+        count = math.ceil(angle / WIDEST_STEP)
+        for part in np.arange(1, count) / count if angle < HALF_TURN else ():
+            way = (np.sin((1 - part) * angle) * a + np.sin(part * angle) * b) / np.sin(angle)
+            length = (1 - part) * near + part * far
+            more.append((start + part * (end - start), center + length * way))
+        more.append((end, second))
+    return more
+
+
+def _directions(*away: np.ndarray) -> tuple[list[np.ndarray], list[float]]:
+    lengths = [max(float(np.linalg.norm(one)), 1e-12) for one in away]
+    return [one / length for one, length in zip(away, lengths, strict=True)], lengths
 
 
 def _ahead(poses: np.ndarray, point: np.ndarray) -> np.ndarray:
