@@ -257,9 +257,12 @@ def test_a_film_shows_the_field_from_the_camera_at_each_frame(
     scene = bpy.context.scene
     small(scene)
     api.turntable(trained, seconds=1)
-    scene.world = bpy.data.worlds.new("grey")
-    scene.world.use_nodes = False
-    scene.world.color = (0.5, 0.0, 0.0)
+    scene.world = bpy.data.worlds.new("red")
+    if scene.world.node_tree is None:
+        scene.world.color = (0.5, 0.0, 0.0)
+    else:
+        node = next(n for n in scene.world.node_tree.nodes if n.type == "BACKGROUND")
+        node.inputs["Color"].default_value = (0.5, 0.0, 0.0, 1.0)
     scene.frame_set(3)
     path = api.render_film(trained)
     assert path.suffix == ".mp4" and path.is_file()
