@@ -1,5 +1,6 @@
 """Operators for films: cameras that move, rendering a film, opening it."""
 
+import itertools
 from pathlib import Path
 
 import bpy
@@ -11,7 +12,7 @@ from ...api.film import CAMERAS_PER_SECOND, SECONDS, viewpoints_of
 from ...errors import ConvertFieldError
 from ...jobs.session import session
 from ...jobs.tasks.filming import SUFFIXES
-from ...scene.camera_path import training_cameras
+from ...scene.cameras import is_dataset_camera
 from ...scene.turntable import STEEPEST
 from ...state.properties import active_field, active_frame
 from .base import FieldJobOperator, GuardedOperator, why_no_capture
@@ -132,8 +133,10 @@ class CONVERT_FIELD_OT_path_through_cameras(MoveOperator):
     def why_not(cls, context: Context) -> str | None:
         """Return why there is no way."""
         reason = why_no_capture(context)
-        if reason is None and len(training_cameras(active_frame(context))) < 2:
-            return None if len(_selected(context)) > 1 else "Select two cameras or more"
+        if reason is None and len(_selected(context)) < 2:
+            ours = filter(is_dataset_camera, active_frame(context).children)
+            if len(list(itertools.islice(ours, 2))) < 2:  # not all, at each redraw
+                return "Select two cameras or more"
         return reason
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
@@ -177,6 +180,7 @@ class CONVERT_FIELD_OT_render_film(FieldJobOperator):
         subtype="FILE_PATH",
         options={"SKIP_SAVE"},
     )
+    check_existing: BoolProperty(default=True, options={"HIDDEN"})
     filter_glob: StringProperty(
         default=";".join(f"*{suffix}" for suffix in SUFFIXES), options={"HIDDEN"}
     )
@@ -207,7 +211,9 @@ class CONVERT_FIELD_OT_render_film(FieldJobOperator):
 
     def act(self, context: Context) -> None:
         """Render."""
-        path = bpy.path.abspath(self.filepath) if self.filepath else None
+        path = Path(bpy.path.abspath(self.filepath)) if self.filepath else None
+        if path is not None and not path.suffix:
+            path = path.with_suffix(SUFFIXES[0])
         api.render_film(self.frame(context), path=path, wait=self.wait)
 
 
