@@ -91,12 +91,12 @@ def field_viewpoints(path: Path) -> Viewpoints | None:
         return None
     seen = provenance.part("viewpoints")
     camera = seen.part("camera")
-    up = seen.numbers("up", (3,))
-    if not up.any():
-        raise seen.wrong("up", "must not be zero")
+    up, distance = seen.numbers("up", (3,)), seen.numbers("distance", (2,))
+    if not 1e-6 < abs(up).max() < 1e6 or distance.mean() <= 0:
+        raise seen.wrong("up", "and the distance must not be zero")
     return Viewpoints(
         center=seen.numbers("center", (3,)),
-        distance=float(seen.numbers("distance", (2,)).mean()),
+        distance=float(distance.mean()),
         elevation=float(seen.numbers("elevation", (2,)).mean()),
         azimuth=tuple(seen.numbers("azimuth", (2,)).tolist()),
         up=up,

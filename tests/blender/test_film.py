@@ -1,5 +1,6 @@
 """Cameras that move, and films that a real engine renders through them."""
 
+import json
 import math
 import subprocess
 
@@ -82,6 +83,36 @@ def test_a_turntable_of_a_field_takes_its_viewpoints(api, trained, teacher):
     assert seen.distance == pytest.approx(4.0, abs=0.1) and seen.all_round
     api.turntable(trained, seconds=1)
     assert np.linalg.norm(at(1)[:3, 3] - seen.center) == pytest.approx(seen.distance, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"up": [0, 0, 0]},
+        {"distance": [-1, 0]},
+        {"center": "here"},
+        {"azimuth": [0]},
+        {"camera": {"width": 1e9}},
+        {"camera": 7},
+    ],
+)
+def test_viewpoints_of_strangers_are_one_sentence(api, tmp_path, spoil):
+    from pvd_blender.state.field_file import field_viewpoints
+
+    path = tmp_path / "stranger.safetensors"
+    lens = {"width": 40, "height": 40, "fx": 50.0, "fy": 50.0, "cx": 20.0, "cy": 20.0}
+    seen = {"center": [0, 0, 0], "distance": [3, 4], "elevation": [0, 1], "azimuth": [0, 6]}
+    seen |= {"up": [0, 0, 1], "camera": lens, "spread": 0.1}
+
+    def written(values):
+        header = {"kind": "radiance_field", "provenance": {"viewpoints": values}}
+        text = json.dumps({"__metadata__": {"pvd_field": json.dumps(header)}}).encode()
+        path.write_bytes(len(text).to_bytes(8, "little") + text)
+        return path
+
+    assert field_viewpoints(written(seen)).distance == 3.5
+    with pytest.raises(api.ConvertFieldError, match="viewpoints"):
+        field_viewpoints(written(seen | spoil))
 
 
 def test_a_turntable_without_cameras_shows_the_whole_box(api, frame):
