@@ -38,6 +38,7 @@ from .edit import (
 )
 from .engine import check_engine, configure, set_up_engine
 from .fields import add_field, extract_volume, remove_field
+from .film import path_through_cameras, render_film, turntable
 from .jobs import cancel, discard, resume
 from .render import combine_by_depth, compare, look_through, render, use_standard_view
 from .teacher import train
@@ -65,11 +66,14 @@ __all__ = [
     "look_through",
     "mark_meshes",
     "merge",
+    "path_through_cameras",
     "remove_field",
     "render",
+    "render_film",
     "reorder_shape",
     "resume",
     "set_up_engine",
     "train",
+    "turntable",
     "use_standard_view",
 ]

@@ -280,9 +280,21 @@ def _finish_floaters(job: Ended) -> Outcome:
 
 
 def _finish_render(job: Ended) -> Outcome:
+    if job.client.flag("film", False):
+        return _finish_film(job)
     name = _field_name(job, job.field)
     image = _made_picture(job, f"{name} from {job.client.text('camera')}")
     return Outcome(image, _with_warnings(f"Rendered '{image.name}'", job))
+
+
+def _finish_film(job: Ended) -> Outcome:
+    frames = job.outputs.whole("frames")
+    seconds = job.outputs.number("seconds", low=0.0)
+    if not is_file(job.out):
+        raise ConvertFieldError(f"There is no film at {job.out}; render it again.")
+    done = f"Rendered {frames} frames, {seconds:.1f} s, into {job.out}"
+    sentences = filter(None, (_with_warnings(done, job), job.client.text("note", "")))
+    return Outcome(job.out, ". ".join(sentences))
 
 
 def _finish_compare(job: Ended) -> Outcome:

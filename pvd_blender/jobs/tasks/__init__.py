@@ -3,6 +3,7 @@
 from .capturing import importing
 from .converting import converting
 from .editing import editing, finding_floaters, merging
+from .filming import filming
 from .making import FieldSettings
 from .task import Task, capture_folder, capture_work_folder
 from .training import training
@@ -17,6 +18,7 @@ __all__ = [
     "converting",
     "editing",
     "extracting",
+    "filming",
     "finding_floaters",
     "importing",
     "merging",
