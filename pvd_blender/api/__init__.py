@@ -40,6 +40,7 @@ from .engine import check_engine, configure, set_up_engine
 from .fields import add_field, extract_volume, remove_field
 from .jobs import cancel, discard, resume
 from .render import combine_by_depth, compare, look_through, render, use_standard_view
+from .splats import import_splats, save_splats, show_splats, use_as_field
 from .teacher import train
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "extract_volume",
     "find_floaters",
     "import_capture",
+    "import_splats",
     "look_through",
     "mark_meshes",
     "merge",
@@ -69,7 +71,10 @@ __all__ = [
     "render",
     "reorder_shape",
     "resume",
+    "save_splats",
     "set_up_engine",
+    "show_splats",
     "train",
+    "use_as_field",
     "use_standard_view",
 ]

@@ -4,6 +4,7 @@ from .capturing import importing
 from .converting import converting
 from .editing import editing, finding_floaters, merging
 from .making import FieldSettings
+from .splats import saving_splats, showing_splats, using_splats
 from .task import Task, capture_folder, capture_work_folder
 from .training import training
 from .viewing import comparing, extracting, rendering, undistorting
@@ -21,6 +22,9 @@ __all__ = [
     "importing",
     "merging",
     "rendering",
+    "saving_splats",
+    "showing_splats",
     "training",
     "undistorting",
+    "using_splats",
 ]

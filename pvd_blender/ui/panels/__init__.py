@@ -1,6 +1,6 @@
 """The panels: those of the tab *Convert Field*, in the order in which they are used, and others."""
 
-from . import capture, convert, edit, main, preferences, render, results, teacher
+from . import capture, convert, edit, main, preferences, render, results, splats, teacher
 
 CLASSES = (
     *preferences.CLASSES,
@@ -10,5 +10,6 @@ CLASSES = (
     *edit.CLASSES,
     *convert.CLASSES,
     *results.CLASSES,
+    *splats.CLASSES,
     *render.CLASSES,
 )
