@@ -59,8 +59,8 @@ def _note(job: Ended) -> str:
 
 
 def _new_frame(job: Ended, name: str, facts: FieldFacts) -> Object:
-    if facts.role == "LIGHT":
-        raise ConvertFieldError(f"{job.out} is no field with density; start the step again.")
+    if facts.box is None or not (facts.box[0] < facts.box[1]).all():
+        raise ConvertFieldError(f"{job.out} is no field of splats; start the step again.")
     frame = create_bare_frame(name, facts.box, job.client.numbers("matrix", (4, 4)))
     frame_state(frame).summary = "No photographs: made of splats"
     bpy.context.scene.convert_field.frame = frame

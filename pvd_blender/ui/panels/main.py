@@ -2,6 +2,7 @@
 
 from bpy.types import Context, Panel, UILayout, UIList
 
+from ...state.displays import displays
 from ...state.figures import short
 from ...state.properties import active_frame
 from ...texts import FIGURES
@@ -28,9 +29,10 @@ class CONVERT_FIELD_UL_fields(UIList):
         name.prop(item, "name", text="", emboss=False, icon=ROLE_ICONS.get(item.role, "NONE"))
         for column, key in zip(columns, FIGURES, strict=True):
             column.label(text=short(getattr(item, key)), translate=False)
-        if item.volume is not None:
-            eye.prop(item.volume, "hide_viewport", text="", emboss=False)
-        else:
+        shown = list(displays(item))
+        for display in shown:
+            eye.prop(display, "hide_viewport", text="", emboss=False)
+        if not shown:
             eye.label(text="", icon="BLANK1")
 
 
