@@ -170,7 +170,7 @@ def rows_of_list(frame):
 
     state = frame.convert_field
     rows = [[]]
-    main._draw_heading(CheckedLayout(rows[0]))
+    main._draw_heading(CheckedLayout(rows[0]), state)
     for item in state.fields:
         rows.append([])
         main.CONVERT_FIELD_UL_fields.draw_item(

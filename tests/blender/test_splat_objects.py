@@ -249,6 +249,43 @@ def test_the_reason_why_splats_cannot_be_saved_is_given(add_on):
             api().save_splats("/tmp/never.ply", [])
 
 
+def test_the_panel_counts_the_selected_splats_or_says_what_is_missing(add_on):
+    from test_panels import drawn, panels
+
+    buttons = {"convert_field.import_splats", "convert_field.use_as_field"}
+    shown = drawn(panels()["Splats"])
+    assert buttons | {"convert_field.save_splats"} <= set(shown)
+    assert any("Select" in text or "5.3" in text for text in shown)
+    item = show_splats(cloud(1200), "Cloud")
+    select(item)
+    shown = drawn(panels()["Splats"])
+    if native.has_native_splats():
+        assert "Cloud: 1,200 splats" in shown and "Field in: A frame of its own" in shown
+    else:
+        assert not any("1,200" in text for text in shown)
+
+
+@needs_native
+def test_splats_of_a_file_are_saved_on_the_command_line(add_on, capsys, tmp_path):
+    from pvd_blender.api.commands import run_command
+
+    show_splats(cloud(30), "A")
+    show_splats(cloud(20, seed=1), "B").location = (1, 0, 0)
+    scene = tmp_path / "a.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(scene))
+    assert run_command(["save-splats", str(scene), str(tmp_path / "all.ply")]) == 0
+    assert len(read_ply(tmp_path / "all.ply")[0]) == 50
+    some = ["save-splats", str(scene), str(tmp_path / "b.ply"), "--object", "B", "--axes", "3DGS"]
+    assert run_command(some) == 0
+    moved, _ = transformed(cloud(20, seed=1), affine(np.eye(3), (1, 0, 0)))
+    expected, _ = transformed(moved, RIGHT_DOWN_FORWARD)
+    assert nearly_equal(read_ply(tmp_path / "b.ply")[0], expected)
+    assert run_command([*some[:4], "Nobody"]) == 1
+    assert run_command(["save-splats", str(tmp_path / "no.blend"), str(tmp_path / "c.ply")]) == 1
+    said = capsys.readouterr().err
+    assert "has no object 'Nobody'" in said and "cannot be opened" in said
+
+
 def test_a_dropped_file_is_offered_our_import(add_on):
     from pvd_blender.ui.drops import CLASSES
 
