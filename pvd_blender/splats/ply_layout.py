@@ -126,5 +126,5 @@ def _damaged(path: Path, line: str) -> ConvertFieldError:
 
 
 def _quoted(text: str) -> str:
-    shown = printable(text)
+    shown = printable(text).encode("ascii", "backslashreplace").decode("ascii")
     return shown if len(shown) <= LONGEST_QUOTE else f"{shown[:LONGEST_QUOTE]}…"

@@ -180,7 +180,7 @@ HOSTILE = {
         header(1, NAMES).replace(b"vertex 1", "vertex ²".encode("latin-1")) + ROW.tobytes(),
         "damaged header",
     ),
-    "escape": (header(1, NAMES).replace(b"float x", b"flo\x1b[2J x"), "damaged header"),
+    "escape": (header(1, NAMES).replace(b"float x", b"flo\x1b[2J\xad x"), "damaged header"),
     "not finite": (header(1, NAMES) + np.full_like(ROW, np.nan).tobytes(), "no splat with finite"),
     "no rotation": (header(1, NAMES) + bytes(ROW.nbytes), "no splat with finite"),
     "compressed": (header(1, ["packed_position"]) + bytes(4), "compressed .ply"),
@@ -199,7 +199,7 @@ def test_a_broken_or_hostile_file_is_one_sentence(tmp_path, name):
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
-    assert "\n" not in str(caught.value) and "\x1b" not in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def test_a_pipe_is_not_waited_for_and_a_missing_file_is_named(tmp_path):
