@@ -151,10 +151,11 @@ def _rest_names(count: int) -> list[str]:
 
 def _columns(rows: np.ndarray, names: list[str]) -> np.ndarray:
     """Return columns of a structured array as one float32 array (rows, names)."""
-    found = np.empty((len(rows), len(names)), np.float32)
-    for column, name in enumerate(names):
-        found[:, column] = rows[name]
-    return found
+    known = rows.dtype
+    if all(known[name] == np.float32 for name in known.names):  # one table, read row by row
+        table = rows.view(np.float32).reshape(len(rows), -1)
+        return table[:, [known.names.index(name) for name in names]]
+    return np.stack([rows[name] for name in names], axis=1).astype(np.float32)
 
 
 def _exponential(logarithms: np.ndarray) -> np.ndarray:

@@ -115,6 +115,25 @@ def test_a_ply_comes_back_bit_by_bit(tmp_path, degree):
     assert np.abs(first.rotations - exact.rotations).max() < 1e-6
 
 
+def test_columns_of_other_types_and_names_are_read_by_name(tmp_path):
+    splats = cloud(20, 1)
+    write_ply(splats, tmp_path / "a.ply")
+    plain, _ = read_ply(tmp_path / "a.ply")
+    head, end, rows = (tmp_path / "a.ply").read_bytes().partition(b"end_header\n")
+    names = [line.split()[2].decode() for line in head.splitlines() if line.startswith(b"property")]
+    old = np.frombuffer(rows, [(name, "<f4") for name in names])
+    new = np.zeros(20, [("red", "u1"), *((name, "<f8") for name in reversed(names))])
+    for name in names:
+        new[name] = old[name]
+    lines = ["ply", "format binary_little_endian 1.0", "comment of another program"]
+    lines += ["element vertex 20", "property uchar red"]
+    lines += [f"property double {name}" for name in reversed(names)]
+    lines += ["element face 0", "property list uchar int vertex_indices", "end_header"]
+    text = "\r\n".join(lines).encode() + b"\r\n"
+    (tmp_path / "b.ply").write_bytes(text + new.tobytes())
+    assert same_bits(read_ply(tmp_path / "b.ply")[0], plain)
+
+
 def test_opacities_and_scales_at_their_ends_come_back(tmp_path):
     splats = cloud(4, 0)
     splats.opacities[:] = 0, 1, 1e-30, 1 - 2.0**-24
