@@ -119,7 +119,7 @@ def test_columns_of_other_types_and_names_are_read_by_name(tmp_path):
     splats = cloud(20, 1)
     write_ply(splats, tmp_path / "a.ply")
     plain, _ = read_ply(tmp_path / "a.ply")
-    head, end, rows = (tmp_path / "a.ply").read_bytes().partition(b"end_header\n")
+    head, _, rows = (tmp_path / "a.ply").read_bytes().partition(b"end_header\n")
     names = [line.split()[2].decode() for line in head.splitlines() if line.startswith(b"property")]
     old = np.frombuffer(rows, [(name, "<f4") for name in names])
     new = np.zeros(20, [("red", "u1"), *((name, "<f8") for name in reversed(names))])
