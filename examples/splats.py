@@ -27,8 +27,11 @@ from script_api import add_on_api, parse
 SAMPLES = 64
 """Samples a pixel of Cycles; a second picture with another seed tells their noise."""
 
-CUT = 0.25
+CUT = 0.5
 """Part of the height of the capture's box, from below, that is cut off."""
+
+LENS = ("lens", "sensor_fit", "sensor_width", "shift_x", "shift_y")
+"""Properties of a camera that make its picture, whatever its size."""
 
 MOVE = Matrix.Translation((0.1, 0.05, 0.0)) @ Matrix.Rotation(0.4, 4, "Z")
 """Movement of the cut object in the capture's frame."""
@@ -111,6 +114,18 @@ def same_edits(box: np.ndarray, height: float) -> list[dict]:
     ]
 
 
+def plain_camera(seen: Object) -> Object:
+    """Return a new camera that sees what a square camera of a capture sees, at any size."""
+    data = bpy.data.cameras.new(seen.name)
+    for name in LENS:
+        setattr(data, name, getattr(seen.data, name))
+    item = bpy.data.objects.new(seen.name, data)
+    bpy.context.scene.collection.objects.link(item)
+    bpy.context.view_layer.update()
+    item.matrix_world = seen.matrix_world
+    return item
+
+
 class Comparison:
     """Pictures of fields and splats from the test cameras of a capture, and their PSNR.
 
@@ -123,13 +138,18 @@ class Comparison:
         Folder for pictures.
     views : int
         Number of cameras.
+    size : int
+        Width and height of the pictures, pixels.
     """
 
-    def __init__(self, api: ModuleType, frame: Object, out: Path, views: int) -> None:
+    def __init__(self, api: ModuleType, frame: Object, out: Path, views: int, size: int) -> None:
         cameras = [item for item in frame.children if item.type == "CAMERA"]
         tests = [item for item in cameras if item.name.startswith("test")] or cameras
-        self._cameras = [tests[i] for i in np.linspace(0, len(tests) - 1, views).astype(int)]
+        chosen = [tests[i] for i in np.linspace(0, len(tests) - 1, views).astype(int)]
+        self._cameras = [plain_camera(item) for item in chosen]
         self._api, self._frame, self._out = api, frame, out
+        scene = bpy.context.scene
+        scene.render.resolution_x = scene.render.resolution_y = size
 
     def of_field(self, field: Path) -> list[np.ndarray]:
         """Return the field's pictures over white, from each camera."""
@@ -142,7 +162,7 @@ class Comparison:
         """Return the scene's pictures by Cycles over white, mixed in display colour."""
         found = []
         for number, camera in enumerate(self._cameras):
-            self._api.look_through(camera)
+            bpy.context.scene.camera = camera
             picture = by_cycles(self._out / f"{name}_{number}_{seed}.exr", seed)
             found.append(on_white(display(picture)))
         return found
@@ -155,7 +175,7 @@ def mean_psnr(first: list[np.ndarray], second: list[np.ndarray]) -> float:
 
 def measure(api: ModuleType, frame: Object, field: Path, values: argparse.Namespace) -> dict:
     """Go there and back, and return the figures."""
-    compared = Comparison(api, frame, values.out, values.views)
+    compared = Comparison(api, frame, values.out, values.views, values.size)
     start = time.monotonic()
     item = api.show_splats(frame, field, values.splats)
     seconds = time.monotonic() - start
@@ -212,6 +232,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=60, help="seconds of each training")
     parser.add_argument("--splats", type=int, help="number of splats; else the engine chooses")
     parser.add_argument("--views", type=int, default=3, help="test cameras that are compared")
+    parser.add_argument("--size", type=int, default=400, help="width and height of pictures")
     parser.add_argument("--out", type=Path, required=True, help="output folder")
     values = parse(parser)
     values.out = values.out.absolute()

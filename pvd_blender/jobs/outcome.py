@@ -8,7 +8,7 @@ from bpy.types import Object
 from ..engine.checked import Checked
 from ..errors import ConvertFieldError
 from ..state.properties import find_frame
-from ..texts import printable
+from ..texts import joined, printable
 from .tasks import Task
 
 MOST_WARNINGS = 100
@@ -85,4 +85,4 @@ def frame_of_job(job: Ended) -> Object:
 
 def with_warnings(message: str, job: Ended) -> str:
     """Return a message with the engine's warnings after it."""
-    return ". ".join([message, *job.outputs.texts("warnings", MOST_WARNINGS)])
+    return joined([message, *job.outputs.texts("warnings", MOST_WARNINGS)])
