@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -59,6 +60,11 @@ def encoded(linear: np.ndarray) -> np.ndarray:
 def psnr(first: np.ndarray, second: np.ndarray) -> float:
     """Return the PSNR of two pictures in dB."""
     return float(-10 * np.log10(np.square(first.clip(0, 1) - second.clip(0, 1)).mean()))
+
+
+def without_noise(first: np.ndarray, second: np.ndarray, other: np.ndarray) -> float:
+    """Return the PSNR in dB that a picture would have without the noise that differs in two."""
+    return float(-10 * np.log10(((first - other) * (second - other)).mean()))
 
 
 def by_cycles(path: Path, seed: int) -> np.ndarray:
@@ -168,9 +174,9 @@ class Comparison:
         return found
 
 
-def mean_psnr(first: list[np.ndarray], second: list[np.ndarray]) -> float:
-    """Return the mean PSNR of pairs of pictures in dB, with two decimals."""
-    return round(float(np.mean([psnr(a, b) for a, b in zip(first, second, strict=True)])), 2)
+def mean_psnr(*pictures: list[np.ndarray], of: Callable[..., float] = psnr) -> float:
+    """Return the mean PSNR of pictures from the same cameras in dB, with two decimals."""
+    return round(float(np.mean([of(*same) for same in zip(*pictures, strict=True)])), 2)
 
 
 def measure(api: ModuleType, frame: Object, field: Path, values: argparse.Namespace) -> dict:
@@ -188,7 +194,10 @@ def measure(api: ModuleType, frame: Object, field: Path, values: argparse.Namesp
         "seconds to show": round(seconds, 1),
         "drawn by the engine, PSNR to the field": mean_psnr(drawn, own),
         "drawn by Cycles, PSNR to the field": mean_psnr(cycles, own),
-        "Cycles, PSNR to the engine": mean_psnr(cycles, drawn),
+        "the same without noise": mean_psnr(cycles, again, own, of=without_noise),
+        "Cycles without noise, PSNR to the engine": mean_psnr(
+            cycles, again, drawn, of=without_noise
+        ),
         # The difference of two pictures has twice the noise of one.
         "noise of Cycles, PSNR": round(mean_psnr(cycles, again) + 10 * np.log10(2), 2),
     }
