@@ -7,10 +7,10 @@ import torch
 from ..errors import UserError
 from ..space.occupancy import OccupancyGrid
 from ..space.space_map import SpaceMap
-from .gaussians import GAUSSIANS, RULES, GaussianField
+from .gaussians import RULES, GaussianField
 from .point_encodings import RAY_ENCODINGS
 from .radiance_field import RadianceField
-from .registry import LIGHT_FIELD, RADIANCE_FIELDS, TARGETS_ONLY
+from .registry import GAUSSIANS, LIGHT_FIELD, RADIANCE_FIELDS, TARGETS_ONLY
 from .splats import Splats
 
 DECODERS: dict[str, dict[str, Any]] = {

@@ -23,6 +23,7 @@ from ..space.occupancy import OccupancyGrid
 from .base import Field, Learner, RayColors
 from .encoders.base import ParameterGroup
 from .gaussian_volume import listed, splat_records, thickest
+from .registry import GAUSSIANS, Architecture
 from .splat_pictures import splat_picture
 from .splats import Splats
 from .state import (
@@ -34,8 +35,17 @@ from .state import (
     without_memory,
 )
 
-GAUSSIANS = "gaussians"
-"""Name of the architecture."""
+ARCHITECTURE = Architecture(
+    label="Gaussian Splats",
+    description="A cloud of coloured Gaussians, which is drawn in an instant and which Blender and "
+    "most other programs show",
+    good_for="other programs, quick pictures",
+    presets={
+        "small": {"splats": 40_000, "degree": 2},
+        "full": {"splats": 400_000, "degree": 3},
+    },
+)
+"""The record of the architecture."""
 
 RULES = {"inria": INRIA, "gsplat": GSPLAT}
 """Rules of drawing by their names in field files."""
@@ -50,10 +60,11 @@ EMPTY = 1e-20
 MOST_CERTAIN = 2.0**-24
 """Distance of an opacity from 0 and 1 that a logit in float32 keeps."""
 
-POSITION_RATE, SCALE_RATE, ROTATION_RATE, OPACITY_RATE = 1.6e-4, 5e-3, 1e-3, 5e-2
-"""Learning rates of the original program; that of positions is in half sides of the box."""
+POSITION_RATE, SCALE_RATE, ROTATION_RATE, OPACITY_RATE = 5e-4, 1e-2, 1e-3, 5e-2
+"""Learning rates; that of positions is in half sides of the box. Those of the original program are
+for many more steps."""
 
-BASE_RATE, REST_RATE = 2.5e-3, 2.5e-3 / 20
+BASE_RATE, REST_RATE = 5e-3, 6e-4
 """Learning rates of the harmonic of degree 0, and of the others."""
 
 TIMED = 16

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
-LIGHT_FIELD = "light_field"
-"""Name of the light field among the architectures."""
+LIGHT_FIELD, GAUSSIANS = "light_field", "gaussians"
+"""Names of the light field and of Gaussian splats among the architectures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +117,11 @@ RADIANCE_FIELDS.register("mlp", f"{__package__}.encoders.mlp")
 RADIANCE_FIELDS.register("sparse_tensor", f"{__package__}.encoders.sparse_tensor")
 RADIANCE_FIELDS.register("vm", f"{__package__}.encoders.vm")
 RADIANCE_FIELDS.register("cp", f"{__package__}.encoders.cp")
+
+CLOUDS: Registry[Architecture] = Registry()
+"""Architectures that are clouds of splats: trained, converted from and to, and joined with none."""
+
+CLOUDS.register(GAUSSIANS, f"{__package__}.gaussians")
 
 TARGETS_ONLY: Registry[Architecture] = Registry()
 """Architectures without these blocks: a field can be converted to them, and no more."""

@@ -2,11 +2,15 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UserError
+from ..space.space_map import SpaceMap
+from .architectures import splat_field
 from .radiance_field import RadianceField
-from .registry import RADIANCE_FIELDS
+from .registry import CLOUDS, GAUSSIANS, RADIANCE_FIELDS
+from .splats import blank_splats
 from .storage import stored_bytes
 
 FRACTIONS = tuple(0.8**i for i in range(40))
@@ -55,3 +59,61 @@ def scaled(spec: dict[str, Any], fraction: float) -> dict[str, Any]:
     for part in encoder.get("parts", [encoder]):
         part.update(RADIANCE_FIELDS[part["type"]].scaled(part, fraction))
     return spec
+
+
+@dataclass(frozen=True)
+class SplatSizes:
+    """Sizes of a field of splats.
+
+    Attributes
+    ----------
+    preset : str
+        ``"small"`` or ``"full"``: how finely rays are marched through the volume.
+    count : int
+        Most splats.
+    degree : int
+        Degree of the harmonics of their colours.
+    """
+
+    preset: str
+    count: int
+    degree: int
+
+
+def splat_sizes(
+    preset: str, space: SpaceMap, count: int | None = None, max_bytes: int | None = None
+) -> SplatSizes:
+    """Return the sizes of a field of splats.
+
+    Parameters
+    ----------
+    preset : str
+        One of the architecture's presets.
+    space : SpaceMap
+    count : int, optional
+        Number of splats instead of the preset's.
+    max_bytes : int, optional
+        Most bytes of the field's file; fewer splats fit into it.
+
+    Raises
+    ------
+    UserError
+        For a preset that does not exist, or a file that has no room for a splat.
+    """
+    presets = CLOUDS[GAUSSIANS].presets
+    if preset not in presets:
+        raise UserError(f"No preset is called '{preset}'; choose small or full.")
+    sizes = presets[preset]
+    most, degree = count or sizes["splats"], sizes["degree"]
+    if max_bytes is not None:
+        # Parameters are stored as they are: one number for each of a splat's.
+        none, one = (
+            stored_bytes(splat_field(blank_splats(n, degree), space, preset)) for n in (0, 1)
+        )
+        fitting = (max_bytes - none) // (one - none)
+        if fitting < 1:
+            raise UserError(
+                f"A file of {max_bytes / 1e6:.1f} MB has no room for splats; give a larger size."
+            )
+        most = min(most, fitting)
+    return SplatSizes(preset, most, degree)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..data.capture import Camera
+from ..data.images.pinholes import FACES, WIDEST
 from ..kernels.harmonics import sh_colors
 from ..kernels.splat_rules import BLUR, TILE, SplatCamera, SplatRules
 from ..kernels.splats import draw_splats
@@ -23,25 +24,11 @@ from ..space.rays import CameraBatch, generate_rays, image_pixels
 from .base import RayColors
 from .splats import Splats
 
-AHEAD = 2.0
-"""Largest slope of a ray, sideways by ahead, that the picture ahead covers; 63 degrees."""
-
 FINER = math.sqrt((BLUR + 1 / 6) / BLUR)
 """Pixels of a face for one of the lens: reading between pixels blurs by 1/6 px² on average."""
 
 LARGEST_FACE = 4096
 """Most pixels along a side of a face."""
-
-FACES = (
-    ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
-    ((0, 0, -1), (0, 1, 0), (1, 0, 0)),
-    ((0, 0, 1), (0, 1, 0), (-1, 0, 0)),
-    ((1, 0, 0), (0, 0, -1), (0, 1, 0)),
-    ((1, 0, 0), (0, 0, 1), (0, -1, 0)),
-    ((-1, 0, 0), (0, 1, 0), (0, 0, -1)),
-)
-"""Right, down and ahead of each face in the axes of the camera, which has x right, y down, z ahead:
-ahead, right, left, down, up, behind."""
 
 CHANNELS = 5
 """Colour, alpha and distance of a pixel."""
@@ -171,7 +158,7 @@ def _faces(ways: Tensor) -> Tensor:
     upright = torch.where(y > 0, 3, 4)
     largest = ways.abs().argmax(dim=1)
     faces = torch.where(largest == 0, aside, torch.where(largest == 1, upright, 5))
-    ahead = (z > 0) & (torch.maximum(x.abs(), y.abs()) <= AHEAD * z)
+    ahead = (z > 0) & (torch.maximum(x.abs(), y.abs()) <= WIDEST * z)
     faces = torch.where(ahead, 0, faces)
     return torch.where(ways.isfinite().all(dim=1), faces, -1)
 

@@ -96,6 +96,14 @@ class Splats:
         return self.centers, self.scales, self.rotations, self.opacities, self.sh
 
 
+def blank_splats(count: int, degree: int) -> Splats:
+    """Return splats at the origin, round, of size 1, transparent and grey, on the CPU."""
+    rotations = torch.zeros(count, 4)
+    rotations[:, 0] = 1
+    sh = torch.zeros(count, (degree + 1) ** 2, 3)
+    return Splats(torch.zeros(count, 3), torch.ones(count, 3), rotations, torch.zeros(count), sh)
+
+
 def concatenated(clouds: Sequence[Splats]) -> Splats:
     """Return several clouds as one, of the highest degree among them."""
     degree = max(cloud.degree for cloud in clouds)

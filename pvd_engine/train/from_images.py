@@ -101,6 +101,13 @@ def training_pixels(capture: Capture, training: Training, budget: Budget, job: J
     return pixels
 
 
+def image_goal(preview: Preview, until_psnr: float | None) -> Goal | None:
+    """Return the PSNR of a preview to its image at which to stop; None where there is no such."""
+    if until_psnr is None or preview.truth is None:
+        return None
+    return Goal(until_psnr, preview.camera, preview.truth, preview.counts)
+
+
 def train_from_images(
     training: Training[RadianceField],
     capture: Capture,
@@ -132,9 +139,7 @@ def train_from_images(
     batch = batch_size(field, budget, field.cpu_samples)
     objective = ImageObjective(training, pixels, batch)
     preview = Preview(preview_views(capture), field, job, budget)
-    goal = None
-    if until_psnr is not None and preview.truth is not None:
-        goal = Goal(until_psnr, preview.camera, preview.truth, preview.counts)
+    goal = image_goal(preview, until_psnr)
     ending = Ending(field, budget, preview)
     with pixels:
         optimise(training, objective, budget, job, ending, goal)

@@ -96,6 +96,14 @@ class FieldOptimizer:
                 for entry in entries:
                     torch.autograd.graph.increment_version(entry.parameter)
 
+    def forget(self, rows: Tensor) -> None:
+        """Set the moments of rows (M,) int64 of every parameter to zero; their content is new."""
+        for moments in self._moments:
+            for known in moments:
+                for name, value in known.items():
+                    if name != "step":
+                        value[rows] = 0
+
     def _moved(self, parameter: Tensor, known: Moments, rule: str) -> Moved | None:
         """Return a parameter with the gradient that a backward pass gave it; None without one."""
         gradient, rows = parameter.grad, self._rows.get(parameter)

@@ -1,6 +1,7 @@
 """Convert a field into another architecture by Progressive Volume Distillation."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -84,6 +85,9 @@ class ConvertArguments(MakingArguments):
     training, it can be stopped with Ctrl-C and resumed by the same command.
 
     At last it learns from the capture's images, where these show the same (--fine-tune).
+
+    To gaussians it projects the field directly, and then teaches the splats whole pictures; the
+    options of stages and decoders mean nothing there.
 
     To light_field it teaches a network that renders a whole ray in one pass (R2L); the options
     that begin with --ray are for that alone.
@@ -201,7 +205,10 @@ REPORT_FRACTION = 0.5
 BRIDGE_FRACTION = 0.4
 """Fraction of the budget that a conversion through a sparse tensor spends on reaching it."""
 
-NOT_OF_LIGHT_FIELDS = ("decoder", "through", "inherit", "max_size")
+WITHOUT_BLOCKS = ("decoder", "through", "inherit")
+"""Options that mean nothing for a field without an encoder and a decoder."""
+
+NOT_OF_LIGHT_FIELDS = (*WITHOUT_BLOCKS, "max_size")
 """Options that mean nothing for a light field."""
 
 
@@ -222,7 +229,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     from ..distill.lesson import Lesson, require_density, viewpoints
     from ..distill.recipe import Recipe
     from ..fields.header import read_header
-    from ..fields.registry import LIGHT_FIELD
+    from ..fields.registry import GAUSSIANS, LIGHT_FIELD
     from ..fields.storage import content_hash, load_field, save_field
     from ..jobs.device import choose_device, peak_memory
     from ..measure.report import alteration
@@ -252,7 +259,7 @@ def run(arguments: ConvertArguments, job: Job) -> dict[str, Any]:
     reports = arguments.report and capture is not None
     if reports and arguments.report_seconds() < math.inf:
         job.seconds_after = arguments.report_seconds()
-    make = _light_field if arguments.to == LIGHT_FIELD else _radiance_field
+    make = {LIGHT_FIELD: _light_field, GAUSSIANS: _splats}.get(arguments.to, _radiance_field)
     training, report = make(arguments, lesson, job)
     student = training.field
     student.header["provenance"] = {
@@ -323,6 +330,33 @@ def _radiance_field(
     }
 
 
+def _splats(
+    arguments: ConvertArguments, lesson: "Lesson", job: Job
+) -> tuple["Training", dict[str, Any]]:
+    """Teach Gaussian splats."""
+    from ..distill.splats import teach_splats
+    from ..fields.architectures import default_preset
+    from ..fields.sizing import splat_sizes
+
+    _refuse(arguments, WITHOUT_BLOCKS, "Gaussian splats")
+    preset = arguments.preset or default_preset(lesson.teacher.device)
+    limit = None if arguments.max_size is None else parse_size(arguments.max_size)
+    sizes = splat_sizes(preset, lesson.teacher.space, arguments.splats, limit)
+    budget = Budget.parse(arguments.budget, arguments.steps)
+    training, report = teach_splats(
+        sizes, lesson, budget, arguments.seed, job, arguments.until_psnr
+    )
+    return training, {"preset": preset, **report}
+
+
+def _refuse(arguments: ConvertArguments, names: Sequence[str], target: str) -> None:
+    """Raise `UserError` when an option is given that means nothing for a target."""
+    defaults = {field.name: field.default for field in fields(arguments)}
+    for name in names:
+        if getattr(arguments, name) != defaults[name]:
+            raise UserError(f"{option_name(name)} means nothing for {target}; leave it out.")
+
+
 def _light_field(
     arguments: ConvertArguments, lesson: "Lesson", job: Job
 ) -> tuple["Training", dict[str, Any]]:
@@ -331,10 +365,7 @@ def _light_field(
     from ..distill.light_objective import LightRecipe
     from ..fields.architectures import default_preset, light_field
 
-    defaults = {field.name: field.default for field in fields(arguments)}
-    for name in NOT_OF_LIGHT_FIELDS:
-        if getattr(arguments, name) != defaults[name]:
-            raise UserError(f"{option_name(name)} means nothing for a light field; leave it out.")
+    _refuse(arguments, NOT_OF_LIGHT_FIELDS, "a light field")
     preset = arguments.preset or default_preset(lesson.teacher.device)
     spec = light_field(
         preset,

@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import Annotated
 
 from ..jobs.budget import Budget
-from .option_kinds import ComputingArguments, Decibel, Decoder, Seed, Shown, check_suffix
+from .option_kinds import (
+    ComputingArguments,
+    Decibel,
+    Decoder,
+    Seed,
+    Shown,
+    SplatCount,
+    check_suffix,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +26,9 @@ class MakingArguments(ComputingArguments):
     decoder: Decoder | None = None
     """A decoder other than the architecture's own: a network (mlp), or spherical harmonics to
     degree 2 (sh) or 3 (sh3)."""
+
+    splats: SplatCount | None = None
+    """Number of splats of gaussians; that of the size when not given."""
 
     budget: str | None = None
     """Time to spend on the field, all included: 90s, 3m, 1h; three minutes when neither this nor

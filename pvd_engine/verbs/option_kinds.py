@@ -9,7 +9,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from ..data.images import MAX_DOWNSCALE, MAX_STOPS
 from ..errors import UserError
-from ..fields.registry import RADIANCE_FIELDS, TARGETS_ONLY
+from ..fields.registry import CLOUDS, RADIANCE_FIELDS, TARGETS_ONLY
 
 Note = TypeVar("Note")
 
@@ -53,6 +53,7 @@ Split = Literal["train", "val", "test"]
 Corners = tuple[float, float, float, float, float, float]
 Downscale = Annotated[int, Between(1, MAX_DOWNSCALE)]
 Exposure = Annotated[float, Between(-MAX_STOPS, MAX_STOPS), Shown("Exposure")]
+SplatCount = Annotated[int, Between(1, 100_000_000), Shown("Splats")]
 Seed = Annotated[int, Between(0, 2**63 - 1)]
 Memory = Annotated[float, Between(0.1, 10_000), Shown("Memory")]
 Decibel = Annotated[float, Between(1, 60)]
@@ -61,13 +62,17 @@ Resolution = Annotated[int, Between(1, 2048), Shown("Resolution")]
 _NAMES = ", ".join(RADIANCE_FIELDS)
 
 Architecture = Annotated[
-    str, arg(help=f"Architecture of the field: {_NAMES}, or several side by side: hash+vm.")
+    str,
+    arg(
+        help=f"Architecture of the field: {_NAMES}, several side by side: hash+vm, "
+        f"or {', '.join(CLOUDS)}."
+    ),
 ]
 Target = Annotated[
     str,
     arg(
         help=f"Architecture of the student: {_NAMES}, several: hash+vm, "
-        f"or {', '.join(TARGETS_ONLY)}."
+        f"{', '.join(CLOUDS)} or {', '.join(TARGETS_ONLY)}."
     ),
 ]
 CapturePath = Annotated[Path, arg(metavar="CAPTURE")]

@@ -22,7 +22,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from ..fields.registry import RADIANCE_FIELDS, TARGETS_ONLY
+from ..fields.registry import CLOUDS, RADIANCE_FIELDS, TARGETS_ONLY
 from ..files.atomic import write_json
 from .convert import ConvertArguments
 from .floaters import FloatersArguments
@@ -41,7 +41,7 @@ VERBS: dict[str, Any] = {
 
 def option_table() -> dict[str, Any]:
     """Return the table; imports torch for the records of the architectures."""
-    records = [*RADIANCE_FIELDS.items(), *TARGETS_ONLY.items()]
+    records = [*RADIANCE_FIELDS.items(), *CLOUDS.items(), *TARGETS_ONLY.items()]
     architectures = {
         name: {
             "label": record.label,

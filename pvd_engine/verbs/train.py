@@ -1,10 +1,11 @@
 """Train a field from the images of a capture."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional
 
+from ..errors import UserError
 from ..jobs.budget import Budget
 from ..jobs.job import Job
 from ..jobs.verb import Verb
@@ -20,6 +21,11 @@ from .option_kinds import (
     Preset,
     Shown,
 )
+
+if TYPE_CHECKING:
+    from ..data.capture import Capture
+    from ..space.space_map import SpaceMap
+    from ..train.training import Training
 
 SceneChoice = Annotated[
     Literal["auto", "object", "forward_facing", "unbounded"],
@@ -51,6 +57,9 @@ class TrainArguments(MakingArguments):
     and writes one field file.
     Progress and checkpoints go to the job folder next to the output: stop with Ctrl-C at any time,
     and the same command resumes there.
+
+    Of gaussians it first trains a hash field for a part of the time, projects that onto splats, and
+    lets these learn from the images.
 
     Example: pvd train lego --arch hash --budget 120s --out lego.safetensors
     """
@@ -93,8 +102,6 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
         ``out``, ``arch``, ``preset``, ``scene``, ``steps``, ``seconds``, ``size`` (bytes),
         ``figures`` as in `measure.figures`, ``downscale`` and ``warnings``.
     """
-    import torch
-
     from .. import __version__
     from ..data.fingerprint import capture_fingerprint
     from ..data.geometry.bounds import crop_box
@@ -105,12 +112,11 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     from ..data.images.image_size import open_at_size
     from ..data.images.linear_light import linear_light
     from ..data.readers import require_trainable
-    from ..fields.architectures import architecture, default_preset, make_field
+    from ..fields.architectures import default_preset
+    from ..fields.registry import GAUSSIANS
     from ..fields.storage import save_field
     from ..jobs.device import choose_device, peak_memory
     from ..space.maps import map_around
-    from ..train.from_images import train_from_images
-    from ..train.training import Training
 
     device = choose_device(arguments.device)
     capture = open_at_size(
@@ -119,17 +125,13 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
     require_trainable(capture)
     job.warn(camera_notes(capture))
     preset = arguments.preset or default_preset(device)
-    spec = architecture(arguments.arch, preset, arguments.decoder)
-    torch.manual_seed(arguments.seed)
     box = capture.box if arguments.crop is None else crop_box(arguments.crop)
     scene = find_scene(capture, None if arguments.scene == "auto" else arguments.scene)
-    origin = capture_origin(capture)
-    field = make_field(spec, map_around(scene.form, box, origin)).to(device)
+    space = map_around(scene.form, box, capture_origin(capture)).to(device)
     job.begin_from(capture_fingerprint(capture))
-    training = Training.start(field, arguments.seed)
-    training.resume(job)
-    budget = Budget.parse(arguments.budget, arguments.steps)
-    figures = train_from_images(training, capture, budget, job, arguments.until_psnr)
+    make = _splats if arguments.arch == GAUSSIANS else _radiance_field
+    training, figures = make(arguments, preset, capture, space, job)
+    field = training.field
     field.header["provenance"] = {
         "made_by": f"pvd train {__version__}",
         "capture": capture.name,
@@ -158,6 +160,40 @@ def run(arguments: TrainArguments, job: Job) -> dict[str, Any]:
         "downscale": capture.downscale,
         "warnings": job.warnings,
     }
+
+
+def _radiance_field(
+    arguments: TrainArguments, preset: str, capture: "Capture", space: "SpaceMap", job: Job
+) -> "tuple[Training, dict[str, Any]]":
+    """Train a field of block 1 and block 2; return its training, and its quick figures."""
+    import torch
+
+    from ..fields.architectures import architecture, make_field
+    from ..train.from_images import train_from_images
+    from ..train.training import Training
+
+    spec = architecture(arguments.arch, preset, arguments.decoder)
+    torch.manual_seed(arguments.seed)
+    training = Training.start(make_field(spec, space).to(space.box.device), arguments.seed)
+    training.resume(job)
+    budget = Budget.parse(arguments.budget, arguments.steps)
+    return training, train_from_images(training, capture, budget, job, arguments.until_psnr)
+
+
+def _splats(
+    arguments: TrainArguments, preset: str, capture: "Capture", space: "SpaceMap", job: Job
+) -> "tuple[Training, dict[str, Any]]":
+    """Train splats; return their training, and their quick figures."""
+    from ..distill.splats_from_images import splats_from_images
+    from ..fields.sizing import splat_sizes
+
+    if arguments.decoder is not None:
+        raise UserError("--decoder means nothing for Gaussian splats; leave it out.")
+    sizes = splat_sizes(preset, space, arguments.splats)
+    budget = Budget.parse(arguments.budget, arguments.steps)
+    return splats_from_images(
+        sizes, capture, space, budget, arguments.seed, job, arguments.until_psnr
+    )
 
 
 VERB = Verb("train", TrainArguments, run, resumable=True)
