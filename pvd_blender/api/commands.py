@@ -10,12 +10,13 @@ from .. import api
 from ..preferences import DEVICES
 from ..splats.axes import AXES
 from ..splats.native import is_splats
-from ..state.engine_options import AUTO, TARGETS, TRAINABLE, is_light, menu
+from ..state.engine_options import AUTO, JOINED, TARGETS, TRAINABLE, is_light, menu
 from ..texts import say
 
 COMMAND = "convert_field"
-TEACHERS = f"{', '.join(name for name, _, _ in TRAINABLE)}, or several joined by +"
-STUDENTS = f"{', '.join(name for name, _, _ in TARGETS)}, or several joined by +"
+TEACHERS = ", ".join(name for name, _, _ in TRAINABLE)
+STUDENTS = ", ".join(name for name, _, _ in TARGETS)
+SEVERAL = f"or several of {', '.join(name for name, _, _ in JOINED)}, joined by +"
 _handles: list[object] = []
 
 
@@ -120,8 +121,8 @@ def _parser() -> argparse.ArgumentParser:
         help="train a teacher, convert it into a student, save a .blend file",
     )
     convert.add_argument("capture", type=Path, help="folder, or the file that lists its cameras")
-    convert.add_argument("--teacher", default="hash", help=f"{TEACHERS}; default: hash")
-    convert.add_argument("--to", default="mlp", help=f"{STUDENTS}; default: mlp")
+    convert.add_argument("--teacher", default="hash", help=f"{TEACHERS}, {SEVERAL}; default: hash")
+    convert.add_argument("--to", default="mlp", help=f"{STUDENTS}, {SEVERAL}; default: mlp")
     presets = [name for name, _, _ in menu("train", "preset") if name != AUTO]
     convert.add_argument("--preset", choices=presets, help="default: by device")
     limit = convert.add_mutually_exclusive_group()
