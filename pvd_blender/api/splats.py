@@ -11,7 +11,7 @@ from ..errors import ConvertFieldError
 from ..jobs import tasks
 from ..jobs.session import session
 from ..scene.matrices import to_blender
-from ..splats.axes import AXES, RIGHT_DOWN_FORWARD
+from ..splats.axes import AXES, BLENDER, RIGHT_DOWN_FORWARD
 from ..splats.cloud import Splats, transformed
 from ..splats.display import DISPLAY_ONLY
 from ..splats.native import FIRST_VERSION, has_native_splats
@@ -77,8 +77,8 @@ def use_as_field(
         transforms, by which the spherical harmonics turn as well. Or a file of splats.
     frame : Object, optional
         Frame of the capture that the splats belong to: its cameras show where to look, a file is in
-        its dataset frame, and the field comes into its list. Without one, the field gets a frame of
-        its own, with objects as they stand in Blender's world.
+        its dataset frame, as ``pvd export`` writes it, and the field comes into its list. Without
+        one, the field gets a frame of its own, with objects as they stand in Blender's world.
     axes : str
         Axes of a file that does not say, where it gets a frame of its own: ``"BLENDER"``, z up, as
         Blender imports it, or ``"3DGS"``: x right, y down, z forward.
@@ -98,8 +98,7 @@ def use_as_field(
     if isinstance(source, str | Path):
         path = _absolute(source)
         name, cloud = path.name.partition(".")[0], path
-        named = AXES[axes] if path.suffix.lower() in UNDIRECTED else RIGHT_DOWN_FORWARD
-        matrix, notes = np.linalg.inv(named), []
+        matrix, notes = np.linalg.inv(_axes(axes, path)), []
     else:
         objects = list(source)
         cloud, notes = _splats_in_scene(objects, capture)
@@ -125,9 +124,10 @@ def import_splats(path: str | Path, axes: str = "BLENDER") -> Object:
         only.
     """
     path = _absolute(path)
+    matrix = np.linalg.inv(_axes(axes, path))
     splats, notes = read_ply(path)
     shown = show_object(splats, path.name.partition(".")[0])
-    shown.matrix_world = to_blender(np.linalg.inv(AXES[axes]))
+    shown.matrix_world = to_blender(matrix)
     if not has_native_splats():
         notes.append(DISPLAY_ONLY)
     _report(f"Imported {len(splats):,} splats", notes)
@@ -179,10 +179,9 @@ def save_splats(
             f"{', '.join(SUFFIXES)}."
         )
     in_capture = axes == CAPTURE_FRAME and suffix in UNDIRECTED
+    turn = BLENDER if in_capture else _axes(axes, path)
     splats, notes = _splats_in_scene(objects, owner(frame) if in_capture else None)
-    if not in_capture:
-        turn = AXES[axes] if suffix in UNDIRECTED else RIGHT_DOWN_FORWARD
-        splats, _ = transformed(splats, turn)
+    splats, _ = transformed(splats, turn)
     if suffix != PLAIN:
         return do(tasks.saving_splats(splats, path, notes), wait)
     write_ply(splats, path)
@@ -198,6 +197,15 @@ def _splats_in_scene(objects: Iterable[Object], frame: Object | None) -> tuple[S
         )
     bpy.context.view_layer.update()
     return shown_splats(list(objects), bpy.context.evaluated_depsgraph_get(), frame)
+
+
+def _axes(name: str, path: Path) -> np.ndarray:
+    """Return the matrix from Blender's axes to those of a file; many formats define their own."""
+    if path.suffix.lower() not in UNDIRECTED:
+        return RIGHT_DOWN_FORWARD
+    if name not in AXES:
+        raise ConvertFieldError(f"There are no axes '{name}'; choose one of {', '.join(AXES)}.")
+    return AXES[name]
 
 
 def _absolute(path: str | Path) -> Path:

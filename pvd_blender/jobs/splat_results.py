@@ -9,7 +9,7 @@ from ..errors import ConvertFieldError
 from ..scene.frame import NAME, create_bare_frame
 from ..splats.display import DISPLAY_ONLY
 from ..splats.native import has_native_splats
-from ..splats.objects import show_splats
+from ..splats.objects import precision_notes, show_splats
 from ..splats.ply import read_ply
 from ..state.displays import show_only
 from ..state.field_file import FieldFacts, field_facts
@@ -30,6 +30,7 @@ def finish_export(job: Ended) -> Outcome:
     frame, source = frame_of_job(job), job.field
     item = find_field(frame, source)
     splats, notes = read_ply(job.out)
+    notes += precision_notes(frame)
     name = f"{frame[NAME]} {item.name if item else Path(source).stem} splats"
     shown = show_splats(splats, name, frame, item.splats if item else None)
     if item is not None:

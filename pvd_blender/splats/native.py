@@ -23,6 +23,9 @@ HIGHER = "radiance:sh_"
 WHOLE_DEGREES = (0, 3, 8, 15, 24)
 """Numbers of coefficients of the higher bands, of degrees 0 to 4."""
 
+MOST_NAMED = 5
+"""Most objects that a message names."""
+
 WIDTHS = {"FLOAT_VECTOR": 3, "FLOAT4": 4, "QUATERNION": 4}
 """Numbers of an attribute's value, by its type."""
 
@@ -108,12 +111,15 @@ def splats_of(
         clouds.append(cloud)
         notes += [f"'{name}': {note}" for note in (*left_out, *lost)]
     if not any(map(len, clouds)):
-        names = ", ".join(sorted(f"'{item.name}'" for item in wanted)) or "Nothing selected"
+        names = ", ".join(sorted(f"'{item.name}'" for item in wanted)[:MOST_NAMED])
         raise SceneError(
-            f"{names} shows no splats; select visible objects of Gaussian splats, such as Blender "
-            "imports from .ply and .spz."
+            f"There are no splats in {names or 'an empty selection'}; select visible objects of "
+            "Gaussian splats, such as Blender imports from .ply and .spz."
         )
-    return concatenated(clouds), list(dict.fromkeys(notes))
+    notes = list(dict.fromkeys(notes))
+    if len(notes) > MOST_NAMED:
+        notes[MOST_NAMED:] = [f"The same or the like of {len(notes) - MOST_NAMED} others."]
+    return concatenated(clouds), notes
 
 
 def _shown(wanted: set[Object], depsgraph: Depsgraph) -> Iterator[tuple[str, Splats, np.ndarray]]:

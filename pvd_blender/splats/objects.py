@@ -4,7 +4,8 @@ import bpy
 import numpy as np
 from bpy.types import Depsgraph, Object
 
-from ..scene.frame import ORIGIN, frame_collection, frame_origin, parent_to_frame
+from ..errors import SceneError
+from ..scene.frame import ORIGIN, frame_box, frame_collection, frame_origin, parent_to_frame
 from ..scene.matrices import moved, to_numpy
 from .cloud import Splats
 from .display import display_data, draw_as_points
@@ -12,6 +13,10 @@ from .native import has_native_splats, native_data, splats_of
 
 DECIMALS = 12
 """Decimals that matrices are rounded to, so that an object that was not moved keeps its bits."""
+
+
+COARSE = 1e-4
+"""Step between positions, as a fraction of the capture's box, from which on it is noticed."""
 
 
 def show_splats(
@@ -63,14 +68,27 @@ def shown_splats(
 ) -> tuple[Splats, list[str]]:
     """Return the splats that objects show, in the dataset frame of a capture or Blender's world.
 
-    Returns and raises what `splats_of` does.
+    Returns and raises what `splats_of` does, and a SceneError where the frame has no size.
     """
     if frame is None:
         return splats_of(objects, depsgraph)
-    inverse = np.linalg.inv(to_numpy(frame.evaluated_get(depsgraph).matrix_world))
-    origin = frame_origin(frame)
+    world = to_numpy(frame.evaluated_get(depsgraph).matrix_world)
+    if np.linalg.det(world) == 0:
+        raise SceneError(f"'{frame.name}' has a scale of zero; give it another one.")
+    inverse, origin = np.linalg.inv(world), frame_origin(frame)
 
     def placed(world: np.ndarray) -> np.ndarray:
         return moved(np.round(inverse @ world, DECIMALS), origin)
 
-    return splats_of(objects, depsgraph, placed)
+    splats, notes = splats_of(objects, depsgraph, placed)
+    return splats, notes + precision_notes(frame)
+
+
+def precision_notes(frame: Object) -> list[str]:
+    """Return the note that a ``.ply`` is coarse where a capture stands far from its origin."""
+    step = float(np.spacing(np.float32(np.abs(frame_origin(frame)).max())))
+    if step < COARSE * np.ptp(frame_box(frame), axis=0).max():
+        return []
+    return [
+        f"The capture stands far from its origin, where splats have positions in steps of {step:g}."
+    ]

@@ -138,7 +138,7 @@ def test_what_is_hidden_or_no_splats_is_named(add_on):
     plain = bpy.data.objects.new("Plain", bpy.data.pointclouds.new("Plain"))
     bpy.context.collection.objects.link(plain)
     for hidden in (item, plain):
-        with pytest.raises(SceneError, match=f"'{hidden.name}' shows no splats"):
+        with pytest.raises(SceneError, match=f"no splats in '{hidden.name}'"):
             seen(hidden)
     item.hide_viewport = False
     item.data.attributes.remove(item.data.attributes["scale"])
@@ -176,7 +176,13 @@ def test_a_capture_far_from_its_origin_shows_splats_around_blenders(add_on):
     there = transformed(cloud(), affine(np.eye(3), (1000, 0, 0)))[0]
     item = show_splats(there, "Cloud", frame)
     assert np.abs(seen(item)[0].centers).max() < 10
-    assert nearly_equal(seen(item, frame=frame)[0], there, 1e-3)
+    found, notes = seen(item, frame=frame)
+    assert nearly_equal(found, there, 1e-3) and notes == []
+    frame["pvd_origin"] = [4e6, 0.0, 0.0]
+    assert "steps of 0.25" in seen(item, frame=frame)[1][0]
+    frame.scale = (0, 0, 0)
+    with pytest.raises(SceneError, match="scale of zero"):
+        seen(item, frame=frame)
 
 
 @needs_native
@@ -211,6 +217,12 @@ def test_other_names_are_refused_before_anything_is_read(add_on, tmp_path):
     for name in ("a.obj", "a", "a.ply.txt"):
         with pytest.raises(ConvertFieldError, match="end its name with"):
             api().save_splats(tmp_path / name, [item])
+    with pytest.raises(ConvertFieldError, match="no axes 'UP'"):
+        api().save_splats(tmp_path / "a.ply", [item], axes="UP")
+    with pytest.raises(ConvertFieldError, match="no capture"):
+        api().save_splats(tmp_path / "a.ply", [item], axes="CAPTURE")
+    with pytest.raises(SceneError, match="no splats in an empty selection"):
+        api().save_splats(tmp_path / "a.ply", [])
     assert list(tmp_path.glob("a*")) == []
 
 
