@@ -69,6 +69,7 @@ def test_a_field_becomes_an_object_in_its_captures_frame(api, frame, session):
     asked = splat_engine.asked(next(work_folder().rglob("splats.ply")))
     assert asked["verb"] == "export" and asked["arguments"]["to"] == "ply"
     assert asked["arguments"]["splats"] == 300 and asked["arguments"]["device"] == "cpu"
+    assert asked["arguments"]["capture"] == frame["pvd_capture"]
     assert item.parent == frame and item.name == "toy Teacher hash splats"
     assert frame.convert_field.fields[0].splats == item
     assert "Made 300 splats of 'Teacher hash'" in session.message

@@ -26,7 +26,13 @@ def showing_splats(
         "Show as Splats",
         frame[NAME],
         "export",
-        {"field": str(source), "to": "ply", "splats": count, **computing},
+        {
+            "field": str(source),
+            "to": "ply",
+            "splats": count,
+            "capture": frame[CAPTURE] or None,
+            **computing,
+        },
         outputs={"out": "splats.ply"},
         client=client_notes(frame),
     )
