@@ -19,7 +19,7 @@ from ..splats.objects import show_splats as show_object
 from ..splats.objects import shown_splats
 from ..splats.ply import read_ply, write_ply
 from ..texts import joined, say
-from .shared import chosen_computing, do, owner, source
+from .shared import chosen, chosen_computing, do, owner, source
 
 CAPTURE_FRAME = "CAPTURE"
 """Identifier of the dataset frame among the axes of a file."""
@@ -66,6 +66,8 @@ def use_as_field(
     frame: Object | None = None,
     *,
     axes: str = "BLENDER",
+    rules: str | None = None,
+    antialiased: bool = False,
     wait: bool = True,
 ) -> Path | None:
     """Make a field of splats, a teacher that converts to everything.
@@ -82,6 +84,11 @@ def use_as_field(
     axes : str
         Axes of a file that does not say, where it gets a frame of its own: ``"BLENDER"``, z up, as
         Blender imports it, or ``"3DGS"``: x right, y down, z forward.
+    rules : str, optional
+        Rules that the splats were trained by, ``"inria"`` or ``"gsplat"``; without them INRIA's.
+    antialiased : bool
+        The splats were trained for antialiased pictures; drawn so, they also look most like in
+        Blender.
     wait : bool
 
     Returns
@@ -103,7 +110,9 @@ def use_as_field(
         objects = list(source)
         cloud, notes = _splats_in_scene(objects, capture)
         name, matrix = objects[0].name, np.eye(4)
-    task = tasks.using_splats(name, cloud, capture, matrix, notes, chosen_computing())
+    drawn = {"rules": rules, "antialiased": antialiased or None}
+    options = chosen(drawn) | chosen_computing()
+    task = tasks.using_splats(name, cloud, capture, matrix, notes, options)
     return do(task, wait)
 
 

@@ -3,7 +3,6 @@
 import bpy
 import numpy as np
 import pytest
-from engine_run import printed
 from pictures import read_pixels
 from splat_clouds import cloud
 from splat_scene import PLACED, nearly_equal, needs_native, seen
@@ -13,41 +12,21 @@ from pvd_blender.splats.native import has_native_splats
 from pvd_blender.splats.objects import show_splats
 from pvd_blender.splats.ply import read_ply, write_ply
 
-FIELD_OF_SPLATS = """
-import sys
-from pathlib import Path
-import torch
-from pvd_engine.exchange.splats.splat_files import read_splats
-from pvd_engine.fields.gaussians import GaussianField
-from pvd_engine.fields.storage import load_field, save_field
-
-splats = read_splats(Path(sys.argv[1])).splats
-like = load_field(Path(sys.argv[2]))
-spec = {"name": "gaussians", "splats": len(splats), "degree": splats.degree,
-        "rules": "inria", "antialiased": False}
-field = GaussianField(spec, like.occupancy, like.step)
-field.take(splats)
-save_field(Path(sys.argv[3]), field)
-"""
-
 
 @pytest.fixture
-def field_of_splats(teacher, engine_python, tmp_path):
-    """A field of a few hundred large, opaque splats, in the ball's box."""
+def field_of_splats(api, trained, tmp_path):
+    """A field of a few hundred large, opaque splats in the list of the ball's capture."""
     some = cloud(300, 2)
     splats = Splats(
         np.tanh(some.centers) * 0.4, some.scales * 2, some.rotations,
         np.full(300, 0.95, np.float32), some.sh,
     )  # fmt: skip
     write_ply(splats, tmp_path / "cloud.ply")
-    path = tmp_path / "splats.safetensors"
-    printed(engine_python, "-c", FIELD_OF_SPLATS, tmp_path / "cloud.ply", teacher, path)
-    return path
+    return api.use_as_field(tmp_path / "cloud.ply", trained)
 
 
 def test_pvd_field_draws_splats_as_the_engine_does(api, trained, field_of_splats, tmp_path):
     """F12 shows the drawn picture of a field of splats, with its alpha."""
-    api.add_field(trained, field_of_splats)
     camera = next(item for item in trained.children if item.type == "CAMERA")
     api.look_through(camera)
     scene = bpy.context.scene
@@ -67,8 +46,7 @@ def test_pvd_field_draws_splats_as_the_engine_does(api, trained, field_of_splats
 
 
 def test_a_field_of_splats_is_shown_as_they_are(api, trained, field_of_splats, tmp_path):
-    api.add_field(trained, field_of_splats)
-    item = api.show_splats(trained)
+    item = api.show_splats(trained, field_of_splats)
     expected, _ = read_ply(tmp_path / "cloud.ply")
     if has_native_splats():
         assert nearly_equal(seen(item, frame=trained)[0], expected, 1e-5)
@@ -104,3 +82,18 @@ def test_an_spz_of_the_engine_lands_where_the_object_is(api, tmp_path):
     assert np.abs(ours.centers - theirs.centers).max() < 1e-3
     assert np.abs(ours.opacities - theirs.opacities).max() < 1 / 255
     assert np.abs(ours.sh[:, 1:].clip(-0.95, 0.95) - theirs.sh[:, 1:]).max() < 0.2
+
+
+@needs_native
+def test_splats_without_a_capture_convert(api, tmp_path):
+    """Someone's splats, moved in Blender, become a field, and that another one."""
+    some = cloud(300, 1)
+    item = show_splats(Splats(*some.parts()[:3], np.full(300, 0.9, np.float32), some.sh), "Cloud")
+    item.location = (5, 0, 0)
+    field = api.use_as_field([item])
+    frame = bpy.context.scene.convert_field.frame
+    low, high = np.reshape(frame["pvd_box"], (2, 3))
+    assert low[0] < 5 < high[0] and low[1] < 0 < high[1], "it is where the object is"
+    student = api.convert(frame, "hash", field, preset="small", steps=2)
+    assert student.is_file()
+    assert [entry.role for entry in frame.convert_field.fields] == ["TEACHER", "STUDENT"]

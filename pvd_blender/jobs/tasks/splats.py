@@ -44,7 +44,7 @@ def using_splats(
     frame: Object | None,
     matrix: np.ndarray,
     notes: Sequence[str],
-    computing: Mapping[str, object],
+    options: Mapping[str, object],
 ) -> Task:
     """Return the task that makes a field of splats.
 
@@ -60,8 +60,8 @@ def using_splats(
         Matrix of a new frame in Blender's world.
     notes : sequence of str
         What was noticed when the splats were read, for the message at the end.
-    computing : mapping
-        The engine's arguments for device and memory.
+    options : mapping
+        Further arguments of the engine, those for device and memory among them.
     """
     of_frame = {"matrix": np.asarray(matrix).tolist()} if frame is None else client_notes(frame)
     is_file = isinstance(source, Path)
@@ -69,7 +69,7 @@ def using_splats(
         f"Use {name} as Field",
         name if frame is None else frame[NAME],
         "import",
-        {"capture": None if frame is None else frame[CAPTURE] or None, **computing}
+        {"capture": None if frame is None else frame[CAPTURE] or None, **options}
         | ({"cloud": str(source)} if is_file else {}),
         outputs={"out": f"{safe_name(name)}.safetensors"},
         files={} if is_file else {"cloud": (CLOUD, partial(write_ply, source))},

@@ -48,6 +48,14 @@ USES = (
 )
 
 
+ANTIALIASED = BoolProperty(
+    name="Antialiased",
+    description="The splats were trained for antialiased pictures (mip-splatting); drawn so, they "
+    "also look most like in Blender",
+    default=False,
+)
+
+
 class CONVERT_FIELD_OT_show_splats(DensityJobOperator):
     """Show the selected field as splats."""
 
@@ -78,6 +86,8 @@ class CONVERT_FIELD_OT_use_as_field(JobOperator):
     )
     bl_options = {"REGISTER"}
 
+    antialiased: ANTIALIASED
+
     @classmethod
     def why_not(cls, context: Context) -> str | None:
         """Return why no field can be made."""
@@ -85,7 +95,8 @@ class CONVERT_FIELD_OT_use_as_field(JobOperator):
 
     def act(self, context: Context) -> None:
         """Make it."""
-        api.use_as_field(selected_splats(context), active_frame(context), wait=self.wait)
+        chosen, frame = selected_splats(context), active_frame(context)
+        api.use_as_field(chosen, frame, antialiased=self.antialiased, wait=self.wait)
 
 
 class CONVERT_FIELD_OT_import_splats(GuardedOperator):
@@ -114,6 +125,7 @@ class CONVERT_FIELD_OT_import_splats(GuardedOperator):
         default=False,
         options={"SKIP_SAVE"},
     )
+    antialiased: ANTIALIASED
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         """Open the file browser; ask for the options where a file was dropped into the view."""
@@ -133,8 +145,10 @@ class CONVERT_FIELD_OT_import_splats(GuardedOperator):
         row = layout.row()
         row.active = not belongs and Path(self.filepath).suffix.lower() in ("", *UNDIRECTED)
         row.prop(self, "axes")
-        if self.use == "FIELD" and frame is not None:
-            layout.prop(self, "of_capture")
+        if self.use == "FIELD":
+            if frame is not None:
+                layout.prop(self, "of_capture")
+            layout.prop(self, "antialiased")
 
     def act(self, context: Context) -> None:
         """Import the file."""
@@ -145,7 +159,13 @@ class CONVERT_FIELD_OT_import_splats(GuardedOperator):
         if problem:
             raise api.ConvertFieldError(f"{problem}.")
         frame = active_frame(context) if self.of_capture else None
-        api.use_as_field(self.filepath, frame, axes=self.axes, wait=bpy.app.background)
+        api.use_as_field(
+            self.filepath,
+            frame,
+            axes=self.axes,
+            antialiased=self.antialiased,
+            wait=bpy.app.background,
+        )
 
 
 class CONVERT_FIELD_OT_save_splats(GuardedOperator):
