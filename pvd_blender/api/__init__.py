@@ -41,6 +41,7 @@ from .fields import add_field, extract_volume, remove_field
 from .film import path_through_cameras, render_film, turntable
 from .jobs import cancel, discard, resume
 from .render import combine_by_depth, compare, look_through, render, use_standard_view
+from .splats import import_splats, save_splats, show_splats, use_as_field
 from .teacher import train
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "extract_volume",
     "find_floaters",
     "import_capture",
+    "import_splats",
     "look_through",
     "mark_meshes",
     "merge",
@@ -72,8 +74,11 @@ __all__ = [
     "render_film",
     "reorder_shape",
     "resume",
+    "save_splats",
     "set_up_engine",
+    "show_splats",
     "train",
     "turntable",
+    "use_as_field",
     "use_standard_view",
 ]

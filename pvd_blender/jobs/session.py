@@ -22,7 +22,8 @@ from ..errors import ConvertFieldError, JobCancelledError
 from ..preferences import engine_settings
 from ..texts import say
 from .engine_status import EngineStatus
-from .results import Outcome, finish, follow_up
+from .outcome import Outcome
+from .results import finish, follow_up
 from .tasks import Task, capture_folder
 from .undistorting import Undistorting
 from .unfinished import Unfinished, unfinished_here

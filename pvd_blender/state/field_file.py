@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ..engine.checked import Checked, decode_json, is_file, read_json_object
 from ..engine.job import LONGEST_SECONDS
 from ..errors import ConvertFieldError
@@ -35,6 +37,8 @@ class FieldFacts:
         The engine's name of the architecture; empty for a field without one.
     seconds : float or None
         Time that it took to make the field.
+    box : (2, 3) float64 array or None
+        Corners of what the field shows, dataset frame.
     figures : dict of str to Checked or None
         The engine's figures by their keys: those of the report next to the file, or those that the
         file holds; of what was not measured None.
@@ -43,6 +47,7 @@ class FieldFacts:
     role: str
     architecture: str
     seconds: float | None
+    box: np.ndarray | None
     figures: dict[str, Checked | None]
 
 
@@ -62,6 +67,7 @@ def field_facts(path: Path) -> FieldFacts:
         role=ROLES.get(header.text("kind"), plain),
         architecture=architecture.text("name", ""),
         seconds=provenance.number("seconds", None, 0.0, LONGEST_SECONDS),
+        box=header.numbers("box", (2, 3), None),
         figures=_reported(path, provenance) or checked_figures(provenance.part("figures")),
     )
 

@@ -5,6 +5,7 @@ from .converting import converting
 from .editing import editing, finding_floaters, merging
 from .filming import filming
 from .making import FieldSettings
+from .splats import saving_splats, showing_splats, using_splats
 from .task import Task, capture_folder, capture_work_folder
 from .training import training
 from .viewing import comparing, extracting, rendering, undistorting
@@ -23,6 +24,9 @@ __all__ = [
     "importing",
     "merging",
     "rendering",
+    "saving_splats",
+    "showing_splats",
     "training",
     "undistorting",
+    "using_splats",
 ]
