@@ -9,7 +9,6 @@ from short_teachers import erase_half, make_teachers, run_convert, run_train
 from stopping_job import StoppingJob
 
 from pvd_engine.data.readers import open_capture
-from pvd_engine.distill import splat_projection
 from pvd_engine.errors import Cancelled, UserError
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.storage import load_any_field
@@ -20,14 +19,6 @@ from pvd_engine.verbs import eval as evaluate
 from pvd_engine.verbs.eval import EvalArguments
 
 SPLATS = 400
-
-
-@pytest.fixture(autouse=True, scope="module")
-def few_rays():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(splat_projection, "VIEWS", 16)
-        patch.setattr(splat_projection, "RAYS", 16 << 11)
-        yield
 
 
 @pytest.fixture(scope="module")
