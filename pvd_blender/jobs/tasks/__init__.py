@@ -3,6 +3,7 @@
 from .capturing import importing
 from .converting import converting
 from .editing import editing, finding_floaters, merging
+from .filming import filming
 from .making import FieldSettings
 from .splats import saving_splats, showing_splats, using_splats
 from .task import Task, capture_folder, capture_work_folder
@@ -18,6 +19,7 @@ __all__ = [
     "converting",
     "editing",
     "extracting",
+    "filming",
     "finding_floaters",
     "importing",
     "merging",
