@@ -1,6 +1,17 @@
 """The panels: those of the tab *Convert Field*, in the order in which they are used, and others."""
 
-from . import capture, convert, edit, film, main, preferences, render, results, splats, teacher
+from . import (
+    capture,
+    convert,
+    edit,
+    film,
+    main,
+    preferences,
+    render,
+    results,
+    splats,
+    teacher,
+)
 
 CLASSES = (
     *preferences.CLASSES,
