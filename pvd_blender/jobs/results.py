@@ -27,7 +27,7 @@ from ..state.properties import (
     frame_state,
     list_field,
 )
-from ..texts import FIGURES, decibel
+from ..texts import FIGURES, decibel, joined
 from ..volume.vdb import missing_color_note
 from ..volume.volume import create_volume_object, show_file, write_volume, writer
 from .capture_result import read_capture
@@ -173,8 +173,8 @@ def _finish_field(role: str, made: str) -> Callable[[Ended], Outcome]:
         message = f"{made} '{item.name}'"
         for label, psnr, views in known_figures(item):
             message += f", {label} {psnr}{views and f' ({views})'}"
-        sentences = filter(None, (with_warnings(message, job), job.client.text("note", "")))
-        return Outcome(Path(path), ". ".join(sentences), _volume_next(job, frame))
+        message = joined([with_warnings(message, job), job.client.text("note", "")])
+        return Outcome(Path(path), message, _volume_next(job, frame))
 
     return finish_one
 
@@ -238,8 +238,7 @@ def _finish_film(job: Ended) -> Outcome:
     if not is_file(job.out):
         raise ConvertFieldError(f"There is no film at {job.out}; render it again.")
     done = f"Rendered {frames} frames, {seconds:.1f} s, into {job.out}"
-    sentences = filter(None, (_with_warnings(done, job), job.client.text("note", "")))
-    return Outcome(job.out, ". ".join(sentences))
+    return Outcome(job.out, joined([with_warnings(done, job), job.client.text("note", "")]))
 
 
 def _finish_compare(job: Ended) -> Outcome:

@@ -12,7 +12,7 @@ class CONVERT_FIELD_PT_splats(StepPanel, Panel):
     """Splat objects, of fields or of other programs, as fields and files."""
 
     bl_label = "Splats"
-    bl_order = 5
+    bl_order = 6
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw_step(self, layout: UILayout, context: Context, _values: ConvertFieldScene) -> None:
