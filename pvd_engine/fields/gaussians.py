@@ -151,7 +151,7 @@ class GaussianField(Field, Learner):
     @torch.no_grad()
     def as_splats(self) -> tuple[Splats, list[str]]:
         """Return the splats, without gradient; nothing is lost."""
-        return self.splats(), []
+        return self.splats().detached(), []
 
     @torch.no_grad()
     def take(self, splats: Splats) -> None:

@@ -131,8 +131,9 @@ def export(made, tmp_path):
     reach = Reach(0.5, 4.0, teacher.box.tolist(), region)
     save_field(light, LightField(spec, bordered_occupancy(teacher.occupancy), reach))
     for name in get_args(get_type_hints(ExportArguments)["to"]):
-        out = tmp_path / f"light.{name}"
-        told = answer("export", light, "--to", name, "--out", out)
+        out = tmp_path / f"made.{name}"
+        field = light if name == "onnx" else made / "teacher.safetensors"
+        told = answer("export", field, "--to", name, "--splats", 500, "--out", out)
         assert told["size"] == out.stat().st_size > 0
 
 
