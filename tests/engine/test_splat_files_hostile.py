@@ -300,7 +300,7 @@ HUGE = 3 << 30
         ("a.spz", spz(count=COUNT, content=b"")),
         ("a.spz", spz(magic=7)),
         ("a.spz", spz(count=1 << 31)),
-        ("a.spz", spz4([COUNT * 9], [b""])),
+        ("a.spz", spz4([(0, COUNT * 9)], [b""])),
         ("a.spz", b"no splats"),
         ("a.glb", b"glTF" + struct.pack("<III4s", 2, HUGE, 8, b"JSON") + b'{"a": 1}'),
         ("a.glb", b"glTF" + struct.pack("<III4s", 2, HUGE, HUGE - 20, b"JSON")),
@@ -308,6 +308,7 @@ HUGE = 3 << 30
         ("a.ply", b"ply\nformat binary_little_endian 1.0\n"),
         ("a.sog", b"PK\x03\x04"),
     ],
+    ids=range(10),
 )
 def test_of_a_huge_file_no_more_is_read_than_shows_that_it_is_damaged(tmp_path, name, start):
     with (tmp_path / name).open("wb") as file:

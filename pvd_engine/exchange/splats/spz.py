@@ -179,7 +179,7 @@ def _of_gzip(file: BinaryIO, size: int, path: Path) -> tuple[Header, list[np.nda
         header = _checked_header(head, (1, 2, 3), size, path)
         needed = header.count * sum(header.sizes())
         content, packed = bytearray(), unpacking.unconsumed_tail
-        while packed and len(content) < needed:
+        while packed and len(content) < needed and not unpacking.eof:
             content += unpacking.decompress(packed, needed - len(content))
             packed = unpacking.unconsumed_tail or file.read(PART)
     except zlib.error as error:
@@ -209,7 +209,7 @@ def _of_zstd(file: BinaryIO, size: int, path: Path) -> tuple[Header, list[np.nda
         if stated != raw or packed > size - start:
             raise _damaged(path)
         file.seek(start)
-        streams.append(_unpacked(file, raw, path))
+        streams.append(_unpacked(_Part(file, packed), raw, path))
         start += packed
     return header, [*streams, *[np.zeros(0, np.uint8)] * (len(raw_sizes) - len(needed))]
 
@@ -232,12 +232,25 @@ def _checked_header(head: bytes, versions: tuple[int, ...], size: int, path: Pat
     return header
 
 
-def _unpacked(file: BinaryIO, raw: int, path: Path) -> np.ndarray:
-    """Return the bytes of the zstd frame that begins here; no more are read than it should have."""
+class _Part:
+    """The next bytes of a file, so many and no more, to be read as a file."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file, self.left = file, size
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes; none at the end."""
+        data = self.file.read(min(size, self.left))
+        self.left -= len(data)
+        return data
+
+
+def _unpacked(frame: _Part, raw: int, path: Path) -> np.ndarray:
+    """Return the bytes of a zstd frame, as many as it should have; no more are unpacked."""
     content = bytearray(raw)
     try:
         decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
-        with decompressor.stream_reader(file, read_size=PART, closefd=False) as reader:
+        with decompressor.stream_reader(frame, read_size=PART) as reader:
             filled = 0
             while filled < raw and (got := reader.readinto(memoryview(content)[filled:])):
                 filled += got
