@@ -165,6 +165,16 @@ def test_surroundings_make_a_scene_unbounded(tmp_path):
     assert field.space.contains(field.centers).all()
 
 
+def test_cameras_cut_the_box_of_an_unbounded_cloud_to_what_they_look_at(tmp_path):
+    around = ball_of_splats(1500, radius=30.0, size=1.0)
+    path = written(tmp_path / "a.ply", concatenated([ball_of_splats(2000), around]))
+    _, entries = inria_cameras()
+    write_json(tmp_path / "cameras.json", entries)
+    field, told = imported(tmp_path, path)
+    assert told["scene"] == "unbounded"
+    assert field.box.abs().max() < 5
+
+
 def test_a_far_cloud_is_counted_from_an_origin_near_it(tmp_path):
     shift = np.array([4096.0, -65536.0, 128.0])
     splats = moved(ball_of_splats(300), shift)

@@ -103,7 +103,7 @@ def cloud_scene(splats: Splats, cameras: Sequence[Camera]) -> CloudScene:
         box = _box_of_object(centers[together], _splat_size(splats))
         return CloudScene({"kind": "object"}, _checked(box))
     if cameras:
-        box, _ = find_box_with_points(cameras, Frame(), False, centers)
+        box, _ = find_box_with_points(cameras, Frame(), False, centers, None)
     else:
         half = (0.5 + GROWTH) * size
         box = np.stack([middle - half, middle + half])
