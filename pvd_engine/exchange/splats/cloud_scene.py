@@ -84,8 +84,9 @@ def cloud_scene(splats: Splats, cameras: Sequence[Camera]) -> CloudScene:
     Returns
     -------
     CloudScene
-        An object, where nearly all solid splats lie together: the box holds these. Else the scene
-        is unbounded, and the box holds their bulk, or what the cameras look at.
+        An object, where nearly all solid splats lie together and the cameras stand around them:
+        the box holds these. Else the scene is unbounded, and the box holds their bulk, or what the
+        cameras look at.
 
     Raises
     ------
@@ -101,7 +102,8 @@ def cloud_scene(splats: Splats, cameras: Sequence[Camera]) -> CloudScene:
     together = (np.abs(centers - middle) <= (0.5 + SURROUND) * size).all(axis=1)
     if together.mean() >= INSIDE:
         box = _box_of_object(centers[together], _splat_size(splats))
-        return CloudScene({"kind": "object"}, _checked(box))
+        if not _stand_in(box, cameras):
+            return CloudScene({"kind": "object"}, _checked(box))
     if cameras:
         box, _ = find_box_with_points(cameras, Frame(), False, centers, None)
     else:
@@ -149,6 +151,13 @@ def _solid(splats: Splats) -> np.ndarray:
 def _splat_size(splats: Splats) -> float:
     """Return the middle of the splats' largest standard deviations; above zero."""
     return float(splats.scales.amax(dim=1).median()) or 1.0
+
+
+def _stand_in(box: np.ndarray, cameras: Sequence[Camera]) -> bool:
+    """Return whether most of the cameras stand in a box."""
+    positions = np.array([camera.camera_to_world[:3, 3] for camera in cameras]).reshape(-1, 3)
+    inside = ((positions > box[0]) & (positions < box[1])).all(axis=1)
+    return int(inside.sum()) > len(cameras) / 2
 
 
 def _box_of_object(centers: np.ndarray, splat: float) -> np.ndarray:
