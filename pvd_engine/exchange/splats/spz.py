@@ -8,10 +8,11 @@ write those of the ``.ply``, and the file does not say so: see `SplatOptions.tur
 """
 
 import gzip
+import io
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import zstandard
@@ -209,7 +210,7 @@ def _of_zstd(file: BinaryIO, size: int, path: Path) -> tuple[Header, list[np.nda
         if stated != raw or packed > size - start:
             raise _damaged(path)
         file.seek(start)
-        streams.append(_unpacked(_Part(file, packed), raw, path))
+        streams.append(_unpacked(io.BufferedReader(_Part(file, packed), PART), raw, path))
         start += packed
     return header, [*streams, *[np.zeros(0, np.uint8)] * (len(raw_sizes) - len(needed))]
 
@@ -232,20 +233,25 @@ def _checked_header(head: bytes, versions: tuple[int, ...], size: int, path: Pat
     return header
 
 
-class _Part:
-    """The next bytes of a file, so many and no more, to be read as a file."""
+class _Part(io.RawIOBase):
+    """The next bytes of a file, so many and no more, as a file."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self.file, self.left = file, size
 
-    def read(self, size: int) -> bytes:
-        """Return at most `size` bytes; none at the end."""
-        data = self.file.read(min(size, self.left))
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; return the number of bytes, 0 at the end."""
+        data = self.file.read(min(len(buffer), self.left))
+        buffer[: len(data)] = data
         self.left -= len(data)
-        return data
+        return len(data)
 
 
-def _unpacked(frame: _Part, raw: int, path: Path) -> np.ndarray:
+def _unpacked(frame: BinaryIO, raw: int, path: Path) -> np.ndarray:
     """Return the bytes of a zstd frame, as many as it should have; no more are unpacked."""
     content = bytearray(raw)
     try:
