@@ -54,7 +54,7 @@ def imported(path):
         shown.data.attributes[name].data.foreach_get(key, found)
         return found.reshape(200, width)
 
-    base = values("radiance:base", 4, "value")
+    base = values("radiance:base", 4, "vector")
     rest = [values(f"radiance:sh_{number}", 3, "vector") for number in range(15)]
     sh = np.stack([base[:, :3], *rest], axis=1)
     matrix = np.array(shown.matrix_world)
