@@ -6,7 +6,7 @@ from .api import commands
 from .jobs import handlers, session
 from .render import compositing, photographs, render_engine
 from .state import properties, saved_paths
-from .ui import drops, icons, panels, presets
+from .ui import drops, icons, menus, panels, presets
 from .ui.operators import CLASSES as OPERATORS
 
 CLASSES = (
@@ -27,6 +27,7 @@ MODULES = (
     render_engine,
     compositing,
     photographs,
+    menus,
 )
 """Modules with something of their own to register, after the classes."""
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterable
 
 FIGURES = {"psnr_to_images": "PSNR to images", "psnr_to_source": "PSNR to source"}
 """Meanings of a PSNR, by the engine's key: to the capture's images, or to the source field."""
@@ -17,6 +18,11 @@ def printable(text: object) -> str:
     direction of writing. The engine does the same with its own output.
     """
     return _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", str(text))
+
+
+def joined(sentences: Iterable[str]) -> str:
+    """Return sentences as one text; of empty ones nothing."""
+    return ". ".join(sentence.rstrip(".") for sentence in sentences if sentence)
 
 
 def decibel(value: float) -> str:

@@ -32,7 +32,7 @@ ADD_ON = (
     ("jobs",),
     ("preferences",),
     ("state",),
-    ("volume",),
+    ("volume", "splats"),
     ("scene",),
     ("engine",),
     ("errors", "version"),

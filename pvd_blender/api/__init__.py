@@ -38,8 +38,10 @@ from .edit import (
 )
 from .engine import check_engine, configure, set_up_engine
 from .fields import add_field, extract_volume, remove_field
+from .film import path_through_cameras, render_film, turntable
 from .jobs import cancel, discard, resume
 from .render import combine_by_depth, compare, look_through, render, use_standard_view
+from .splats import import_splats, save_splats, show_splats, use_as_field
 from .teacher import train
 
 __all__ = [
@@ -62,14 +64,21 @@ __all__ = [
     "extract_volume",
     "find_floaters",
     "import_capture",
+    "import_splats",
     "look_through",
     "mark_meshes",
     "merge",
+    "path_through_cameras",
     "remove_field",
     "render",
+    "render_film",
     "reorder_shape",
     "resume",
+    "save_splats",
     "set_up_engine",
+    "show_splats",
     "train",
+    "turntable",
+    "use_as_field",
     "use_standard_view",
 ]

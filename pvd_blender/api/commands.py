@@ -8,12 +8,15 @@ import bpy
 
 from .. import api
 from ..preferences import DEVICES
-from ..state.engine_options import AUTO, TARGETS, TRAINABLE, is_light, menu
+from ..splats.axes import AXES
+from ..splats.native import is_splats
+from ..state.engine_options import AUTO, JOINED, TARGETS, TRAINABLE, is_light, menu
 from ..texts import say
 
 COMMAND = "convert_field"
-TEACHERS = f"{', '.join(name for name, _, _ in TRAINABLE)}, or several joined by +"
-STUDENTS = f"{', '.join(name for name, _, _ in TARGETS)}, or several joined by +"
+TEACHERS = ", ".join(name for name, _, _ in TRAINABLE)
+STUDENTS = ", ".join(name for name, _, _ in TARGETS)
+SEVERAL = f"or several of {', '.join(name for name, _, _ in JOINED)}, joined by +"
 _handles: list[object] = []
 
 
@@ -47,11 +50,32 @@ def _convert(values: argparse.Namespace) -> None:
     student = api.convert(frame, values.to, preset=values.preset, **limits)
     shown = teacher if is_light(values.to) else student
     api.extract_volume(frame, shown, resolution=values.resolution)
+    if values.splats:
+        api.show_splats(frame, shown)
     _save(values.save)
+
+
+def _save_splats(values: argparse.Namespace) -> None:
+    _open(values.scene)
+    known = {item.name: item for item in bpy.context.scene.objects}
+    missing = sorted(set(values.object or ()) - set(known))
+    if missing:
+        raise api.ConvertFieldError(f"{values.scene} has no object '{missing[0]}' in its scene.")
+    chosen = values.object or [name for name, item in known.items() if is_splats(item)]
+    api.save_splats(values.file, [known[name] for name in chosen], axes=values.axes)
 
 
 def _empty_file() -> None:
     bpy.ops.wm.read_homefile(use_empty=True)
+
+
+def _open(path: Path) -> None:
+    try:
+        bpy.ops.wm.open_mainfile(filepath=str(path.absolute()), load_ui=False, use_scripts=False)
+    except RuntimeError as error:
+        raise api.ConvertFieldError(
+            f"{path} cannot be opened ({str(error).strip()}); choose a .blend file."
+        ) from error
 
 
 def _save(path: Path) -> None:
@@ -97,9 +121,8 @@ def _parser() -> argparse.ArgumentParser:
         help="train a teacher, convert it into a student, save a .blend file",
     )
     convert.add_argument("capture", type=Path, help="folder, or the file that lists its cameras")
-    convert.add_argument("--teacher", default="hash", help=f"{TEACHERS}; default: hash")
-    convert.add_argument("--to", default="mlp", help=f"{STUDENTS}; default: mlp")
-    presets = [name for name, _, _ in menu("train", "preset") if name != AUTO]
+    convert.add_argument("--teacher", default="hash", help=f"{TEACHERS}, {SEVERAL}; default: hash")
+    convert.add_argument("--to", default="mlp", help=f"{STUDENTS}, {SEVERAL}; default: mlp")
     presets = [name for name, _, _ in menu("train", "preset") if name != AUTO]
     convert.add_argument("--preset", choices=presets, help="default: by device")
     limit = convert.add_mutually_exclusive_group()
@@ -111,8 +134,27 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         help="voxels along the longest side of the volume",
     )
+    convert.add_argument("--splats", action="store_true", help="show the field as splats, too")
     convert.add_argument("--save", type=Path, required=True, help="the .blend to write")
     convert.set_defaults(action=_convert)
+
+    saving = verbs.add_parser(
+        "save-splats", parents=[common], help="save the splat objects of a .blend file to one file"
+    )
+    saving.add_argument("scene", type=Path, help="the .blend")
+    saving.add_argument(
+        "file", type=Path, help="the file to write; ends in .ply, .spz, .glb or .splat"
+    )
+    saving.add_argument(
+        "--object", action="append", help="name of an object; can be repeated; default: all splats"
+    )
+    saving.add_argument(
+        "--axes",
+        choices=list(AXES),
+        default="BLENDER",
+        help="axes of a .ply or .splat: Blender's, z up (default), or x right, y down, z forward",
+    )
+    saving.set_defaults(action=_save_splats)
     return parser
 
 

@@ -10,10 +10,10 @@ from bpy.types import Object
 from ..engine.checked import is_file
 from ..errors import ConvertFieldError
 from ..jobs import tasks
-from ..jobs.results import show_only
 from ..scene import edit_shapes
 from ..scene.edit_properties import shape_of
 from ..scene.placement import field_placement
+from ..state.displays import show_only
 from ..state.properties import find_field, source_field
 from ..volume.field_nodes import add_erase_modifier, nodes_can_edit
 from ..volume.volume_edit import has_edit
@@ -127,7 +127,7 @@ def add_field_erase(
     add_erase_modifier(item.volume, box)
     state = owner(frame).convert_field
     state.active_field = list(state.fields).index(item)
-    show_only(owner(frame), item)
+    show_only(owner(frame), item.volume)
     return box
 
 

@@ -8,9 +8,8 @@ from bpy.types import Object
 from ..errors import ConvertFieldError
 from ..jobs import tasks
 from ..state.field_file import field_facts
-from ..state.figures import store
-from ..state.properties import NO_MEASURE, active_field, find_field, list_field
-from ..texts import FIGURES
+from ..state.field_list import list_field_file
+from ..state.properties import active_field, find_field
 from .shared import chosen_computing, do, owner, source
 
 
@@ -30,17 +29,7 @@ def add_field(frame: Object, path: str | Path) -> Path:
         Absolute path of the file.
     """
     file = Path(bpy.path.abspath(str(path))).absolute()
-    facts = field_facts(file)
-    known = find_field(owner(frame), str(file))
-    state = owner(frame).convert_field
-    if known is None:
-        item = list_field(owner(frame), str(file), facts.role)
-        item.architecture = facts.architecture
-        item.seconds = NO_MEASURE if facts.seconds is None else facts.seconds
-        for key in FIGURES:
-            store(getattr(item, key), facts.figures[key])
-    else:
-        state.active_field = list(state.fields).index(known)
+    list_field_file(owner(frame), file, field_facts(file))
     return file
 
 

@@ -12,6 +12,7 @@ from ..jobs.session import session
 from ..render import compositing
 from ..scene import cameras, view_transform
 from ..scene.frame import is_frame
+from ..state.displays import displays
 from ..state.properties import find_field
 from .shared import chosen_computing, do, owner, source
 
@@ -95,7 +96,7 @@ def combine_by_depth(frame: Object, scene: Scene | None = None) -> Scene:
     """Combine a scene's objects and its field in its renders, where the nearer one hides the other.
 
     A second scene renders the field with the engine *PVD Field*; the compositor, whose nodes are
-    replaced, combines both pictures by depth. Volume objects of fields are left out of renders.
+    replaced, combines both pictures by depth. Volumes and splats of fields are left out of renders.
 
     Parameters
     ----------
@@ -116,8 +117,8 @@ def combine_by_depth(frame: Object, scene: Scene | None = None) -> Scene:
     source(frame, None)
     scene.convert_field.frame = owner(frame)
     for item in owner(frame).convert_field.fields:
-        if item.volume is not None:
-            item.volume.hide_render = True
+        for display in displays(item):
+            display.hide_render = True
     return compositing.combine_by_depth(scene)
 
 

@@ -28,8 +28,8 @@ def train(
     ----------
     frame : Object
     arch : str
-        ``"hash"``, ``"mlp"``, ``"sparse_tensor"``, ``"vm"`` or ``"cp"``; or several of them in
-        parallel: ``"hash+vm"``.
+        ``"hash"``, ``"mlp"``, ``"sparse_tensor"``, ``"vm"`` or ``"cp"``; several of them in
+        parallel: ``"hash+vm"``; or ``"gaussians"``, with the option ``splats``, their number.
     preset : str, optional
         ``"small"`` or ``"full"``; without it, small on a CPU and full on a GPU.
     budget : float, optional

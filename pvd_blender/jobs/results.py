@@ -1,7 +1,6 @@
 """Results of jobs in the scene: objects, fields, volumes and pictures."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -17,21 +16,23 @@ from ..scene.crop_box import create_crop_box
 from ..scene.floaters import show_floaters
 from ..scene.frame import NAME, create_frame, frame_origin
 from ..scene.sparse_points import import_points
+from ..state.displays import hide, show_only
 from ..state.engine_options import AUTO, is_light, menu
 from ..state.figures import SOURCE_TO_IMAGES, checked_figures, known_figures, store
 from ..state.properties import (
     IMAGE_SIZES,
     NO_MEASURE,
-    FieldItem,
     find_field,
     find_frame,
     frame_state,
     list_field,
 )
-from ..texts import FIGURES, decibel, printable
+from ..texts import FIGURES, decibel, joined
 from ..volume.vdb import missing_color_note
 from ..volume.volume import create_volume_object, show_file, write_volume, writer
 from .capture_result import read_capture
+from .outcome import Ended, Outcome, frame_of_job, with_warnings
+from .splat_results import finish_export, finish_import
 from .tasks import Task, capture_work_folder, extracting
 from .windows import hide_relationship_lines, show_image
 
@@ -41,7 +42,6 @@ MANY_CAMERAS = 12
 PREVIEWS = "previews"
 """Folder in a job folder with pictures of the field while it is made."""
 
-MOST_WARNINGS = 100
 MOST_REPLACED = 1000
 LARGEST_RESOLUTION = 2048
 """Most voxels along the longest side of a volume that follows from a job."""
@@ -51,61 +51,6 @@ FAR_AWAY = (
     "The capture stands {:,.0f} units from its origin, where Blender would place nothing exactly. "
     "So it is shown around Blender's origin; edits and exports have the files' own numbers"
 )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of a task.
-
-    Attributes
-    ----------
-    value : object
-        Value that the function of `api` returns: an Object, an Image or a Path.
-    message : str
-        One sentence for the user, without characters that a terminal obeys.
-    next_task : Task or None
-        The task that follows, if the user wants one.
-    """
-
-    value: object
-    message: str
-    next_task: Task | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "message", printable(self.message))
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A job that has ended well: what was asked for, and what came of it.
-
-    Attributes
-    ----------
-    folder : Path
-        The job's folder.
-    arguments, client : Checked
-        The request's arguments and the add-on's notes, which may come from a file.
-    outputs : Checked
-        The values that the verb returned.
-    metrics : Checked
-        Its measurements.
-    """
-
-    folder: Path
-    arguments: Checked
-    client: Checked
-    outputs: Checked
-    metrics: Checked
-
-    @property
-    def out(self) -> Path:
-        """What the engine wrote, a file or a folder."""
-        return Path(self.arguments.path("out"))
-
-    @property
-    def field(self) -> str:
-        """The field that the job used."""
-        return self.arguments.path("field")
 
 
 def finish(request: Request, folder: Path, result: dict) -> Outcome:
@@ -205,7 +150,7 @@ def _scene_found(scene: dict) -> str:
 
 def _finish_field(role: str, made: str) -> Callable[[Ended], Outcome]:
     def finish_one(job: Ended) -> Outcome:
-        frame = _frame_of(job)
+        frame = frame_of_job(job)
         path = str(job.out)
         to, arch = job.arguments.text("to", ""), job.arguments.text("arch", "")
         seconds = job.outputs.number("seconds", NO_MEASURE, 0.0, LONGEST_SECONDS)
@@ -228,8 +173,8 @@ def _finish_field(role: str, made: str) -> Callable[[Ended], Outcome]:
         message = f"{made} '{item.name}'"
         for label, psnr, views in known_figures(item):
             message += f", {label} {psnr}{views and f' ({views})'}"
-        sentences = filter(None, (_with_warnings(message, job), job.client.text("note", "")))
-        return Outcome(Path(path), ". ".join(sentences), _volume_next(job, frame))
+        message = joined([with_warnings(message, job), job.client.text("note", "")])
+        return Outcome(Path(path), message, _volume_next(job, frame))
 
     return finish_one
 
@@ -242,7 +187,7 @@ def _measure_source(frame: Object, path: str, figure: Checked | None) -> None:
 
 
 def _finish_volume(job: Ended) -> Outcome:
-    frame, source = _frame_of(job), job.field
+    frame, source = frame_of_job(job), job.field
     item = find_field(frame, source)
     name = f"{frame[NAME]} {item.name if item else Path(source).stem}"
     path = write_volume(
@@ -256,17 +201,17 @@ def _finish_volume(job: Ended) -> Outcome:
     volume.convert_field.shown_field = source
     if item is not None:
         item.volume = volume
-        show_only(frame, item)
+        show_only(frame, volume)
     for replaced in map(bpy.data.objects.get, job.client.texts("replaces", MOST_REPLACED)):
         if replaced is not None and replaced != volume:
-            _hide(replaced, True)
+            hide(replaced, True)
     done = f"Extracted the volume of '{item.name if item else source}'"
     note = missing_color_note()
     return Outcome(volume, done if note is None else f"{done}. {note}")
 
 
 def _finish_floaters(job: Ended) -> Outcome:
-    frame = _frame_of(job)
+    frame = frame_of_job(job)
     parts = job.outputs.whole("parts", 0)
     fraction = job.outputs.number("fraction", 0.0, 0.0, 1.0)
     shape = show_floaters(job.out, frame)
@@ -280,9 +225,20 @@ def _finish_floaters(job: Ended) -> Outcome:
 
 
 def _finish_render(job: Ended) -> Outcome:
+    if job.client.flag("film", False):
+        return _finish_film(job)
     name = _field_name(job, job.field)
     image = _made_picture(job, f"{name} from {job.client.text('camera')}")
-    return Outcome(image, _with_warnings(f"Rendered '{image.name}'", job))
+    return Outcome(image, with_warnings(f"Rendered '{image.name}'", job))
+
+
+def _finish_film(job: Ended) -> Outcome:
+    frames = job.outputs.whole("frames")
+    seconds = job.outputs.number("seconds", low=0.0)
+    if not is_file(job.out):
+        raise ConvertFieldError(f"There is no film at {job.out}; render it again.")
+    done = f"Rendered {frames} frames, {seconds:.1f} s, into {job.out}"
+    return Outcome(job.out, joined([with_warnings(done, job), job.client.text("note", "")]))
 
 
 def _finish_compare(job: Ended) -> Outcome:
@@ -322,11 +278,6 @@ def _made_picture(job: Ended, name: str) -> bpy.types.Image:
     return image
 
 
-def _with_warnings(message: str, job: Ended) -> str:
-    """Return a message with the engine's warnings after it."""
-    return ". ".join([message, *job.outputs.texts("warnings", MOST_WARNINGS)])
-
-
 _FINISHERS = {
     "info": _finish_info,
     "train": _finish_field("TEACHER", "Trained"),
@@ -337,14 +288,9 @@ _FINISHERS = {
     "floaters": _finish_floaters,
     "render": _finish_render,
     "compare": _finish_compare,
+    "export": finish_export,
+    "import": finish_import,
 }
-
-
-def _frame_of(job: Ended) -> Object:
-    frame = find_frame(job.client.text("frame"))
-    if frame is None:
-        raise ConvertFieldError(f"The capture is no longer in this file; the result is {job.out}.")
-    return frame
 
 
 def _volume_next(job: Ended, frame: Object) -> Task | None:
@@ -357,15 +303,3 @@ def _volume_next(job: Ended, frame: Object) -> Task | None:
     }
     replaces = job.client.texts("replaces", MOST_REPLACED)
     return extracting(frame, job.out, resolution, computing, replaces)
-
-
-def show_only(frame: Object, shown: FieldItem) -> None:
-    """Show a field's volume and no other one of the capture, since densities would add up."""
-    for item in frame.convert_field.fields:
-        if item.volume is not None and item.volume.users_scene:
-            _hide(item.volume, item.volume != shown.volume)
-
-
-def _hide(item: Object, hidden: bool) -> None:
-    item.hide_viewport = hidden
-    item.hide_render = hidden

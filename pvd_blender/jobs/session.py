@@ -22,7 +22,8 @@ from ..errors import ConvertFieldError, JobCancelledError
 from ..preferences import engine_settings
 from ..texts import say
 from .engine_status import EngineStatus
-from .results import Outcome, finish, follow_up
+from .outcome import Outcome
+from .results import finish, follow_up
 from .tasks import Task, capture_folder
 from .undistorting import Undistorting
 from .unfinished import Unfinished, unfinished_here
@@ -48,6 +49,8 @@ class Session:
         Tasks that follow, in this order.
     message : str
         One sentence about the last job that ended well.
+    made : object
+        The value of the last task that was done: an Object, an Image or a Path.
     error : ConvertFieldError or None
         The last failure, until it is dismissed.
     unfinished : list of Unfinished
@@ -65,6 +68,7 @@ class Session:
         self.task: Task | None = None
         self.queue: list[Task] = []
         self.message = ""
+        self.made: object = None
         self._first_message = ""
         self.error: ConvertFieldError | None = None
         self.unfinished: list[Unfinished] = []
@@ -92,6 +96,7 @@ class Session:
         finally:
             self._end_job()
         outcome = finish(job.request, job.folder, result)
+        self.made = outcome.value
         say(f"{task.label}: {outcome.message} ({describe_seconds(job.seconds)})")
         if outcome.next_task is not None:
             self.run(outcome.next_task)
@@ -225,6 +230,7 @@ class Session:
             self.error = error
 
     def _show(self, task: Task, outcome: Outcome) -> None:
+        self.made = outcome.value
         # The message of what was asked for stays; that of what followed from it matters less.
         self.message, self._first_message = self._first_message or outcome.message, ""
         bpy.ops.ed.undo_push(message=task.label)

@@ -14,6 +14,8 @@ from ..errors import SceneError
 from .matrices import moved, pose_in_frame, to_blender, to_numpy
 
 CAPTURE = "pvd_capture"
+"""Path of the capture; empty for fields that were made from no photographs."""
+
 NAME = "pvd_name"
 FORMAT = "pvd_format"
 BOX = "pvd_box"
@@ -70,6 +72,29 @@ def create_frame(capture: dict) -> Object:
     bpy.context.scene.collection.children.link(collection)
     collection.objects.link(frame)
     return frame
+
+
+def create_bare_frame(name: str, box: np.ndarray, matrix: np.ndarray) -> Object:
+    """Create the Empty of fields that were made from no photographs, as `create_frame` does.
+
+    Parameters
+    ----------
+    name : str
+    box : (2, 3) array
+        Corners of what the fields show, their dataset frame.
+    matrix : (4, 4) array
+        From that frame to Blender's world.
+    """
+    nothing = {"applied_transform": np.eye(4)[:3]}
+    known = {"name": name, "root": "", "format": "", "box": box, "frame": nothing}
+    frame = create_frame(known)
+    frame.matrix_world = to_blender(matrix)
+    return frame
+
+
+def has_photographs(frame: Object) -> bool:
+    """Return whether a frame is that of a capture with photographs."""
+    return bool(frame[CAPTURE])
 
 
 def _shared_origin(box: np.ndarray, own: np.ndarray) -> np.ndarray:

@@ -35,6 +35,22 @@ class Intrinsics:
         )
 
 
+def fitted(k: Intrinsics, width: int, height: int) -> Intrinsics:
+    """Return a lens with a picture of another size, which holds all of the first.
+
+    Where the shape differs, it shows more on two sides.
+    """
+    scale = min(width / k.width, height / k.height)
+    return Intrinsics(
+        width=width,
+        height=height,
+        fx=k.fx * scale,
+        fy=k.fy * scale,
+        cx=width / 2 + (k.cx - k.width / 2) * scale,
+        cy=height / 2 + (k.cy - k.height / 2) * scale,
+    )
+
+
 def lens_and_shift(k: Intrinsics) -> tuple[float, float, float]:
     """Return (lens in mm for a sensor 36 mm wide, shift_x, shift_y) of a camera."""
     return (

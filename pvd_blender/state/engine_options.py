@@ -26,7 +26,10 @@ TRAINABLE = tuple(
     for name, entry in ARCHITECTURES.items()
     if not entry["target_only"]
 )
-"""Menu of the architectures that fields can be trained with, joined, and converted from."""
+"""Menu of the architectures that fields can be trained with and converted from."""
+
+JOINED = tuple(entry for entry in TRAINABLE if ARCHITECTURES[entry[0]]["joined"])
+"""Menu of those of which several can work in parallel."""
 
 TARGETS = tuple(
     (name, entry["label"], entry["description"]) for name, entry in ARCHITECTURES.items()
@@ -37,6 +40,12 @@ TARGETS = tuple(
 def is_light(architecture: str) -> bool:
     """Return whether an architecture can only be converted to, and has no density."""
     return ARCHITECTURES.get(architecture, {}).get("target_only", False)
+
+
+def is_cloud(architecture: str) -> bool:
+    """Return whether an architecture is a cloud of splats, which works in parallel to none."""
+    known = ARCHITECTURES.get(architecture, {"joined": True})
+    return not known["joined"] and not is_light(architecture)
 
 
 def architecture_label(name: str) -> str:

@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ..engine.checked import Checked, decode_json, is_file, read_json_object
 from ..engine.job import LONGEST_SECONDS
 from ..errors import ConvertFieldError
+from ..scene.cameras import MOST_SIDE, SMALLEST_FOCAL
+from ..scene.intrinsics import Intrinsics
+from ..scene.turntable import Viewpoints
 from .figures import checked_figures
 
 METADATA_KEY = "pvd_field"
@@ -32,6 +37,8 @@ class FieldFacts:
         The engine's name of the architecture; empty for a field without one.
     seconds : float or None
         Time that it took to make the field.
+    box : (2, 3) float64 array or None
+        Corners of what the field shows, dataset frame.
     figures : dict of str to Checked or None
         The engine's figures by their keys: those of the report next to the file, or those that the
         file holds; of what was not measured None.
@@ -40,6 +47,7 @@ class FieldFacts:
     role: str
     architecture: str
     seconds: float | None
+    box: np.ndarray | None
     figures: dict[str, Checked | None]
 
 
@@ -59,6 +67,7 @@ def field_facts(path: Path) -> FieldFacts:
         role=ROLES.get(header.text("kind"), plain),
         architecture=architecture.text("name", ""),
         seconds=provenance.number("seconds", None, 0.0, LONGEST_SECONDS),
+        box=header.numbers("box", (2, 3), None),
         figures=_reported(path, provenance) or checked_figures(provenance.part("figures")),
     )
 
@@ -73,6 +82,37 @@ def _reported(path: Path, provenance: Checked) -> dict[str, Checked | None] | No
     except ConvertFieldError:  # none, or not the engine's: the field's own figures are there
         pass
     return None
+
+
+def field_viewpoints(path: Path) -> Viewpoints | None:
+    """Return where a field was seen from, or None where its file does not tell.
+
+    Raises
+    ------
+    ConvertFieldError
+        When the file is no field, or holds wrong values.
+    """
+    provenance = _header(path).part("provenance")
+    if "viewpoints" not in provenance:
+        return None
+    seen = provenance.part("viewpoints")
+    camera = seen.part("camera")
+    up, distance = seen.numbers("up", (3,)), seen.numbers("distance", (2,))
+    if not 1e-6 < abs(up).max() < 1e6 or distance.mean() <= 0:
+        raise seen.wrong("up", "and the distance must not be zero")
+    return Viewpoints(
+        center=seen.numbers("center", (3,)),
+        distance=float(distance.mean()),
+        elevation=float(seen.numbers("elevation", (2,)).mean()),
+        azimuth=tuple(seen.numbers("azimuth", (2,)).tolist()),
+        up=up,
+        lens=Intrinsics(
+            width=camera.whole("width", low=1, high=MOST_SIDE),
+            height=camera.whole("height", low=1, high=MOST_SIDE),
+            **{key: camera.number(key, low=SMALLEST_FOCAL) for key in ("fx", "fy")},
+            **{key: camera.number(key) for key in ("cx", "cy")},
+        ),
+    )
 
 
 def contained_edits(path: Path) -> frozenset[str]:

@@ -79,6 +79,9 @@ class FieldItem(PropertyGroup):
     volume: PointerProperty(
         name="Volume", description="The Volume object that shows the field", type=Object
     )
+    splats: PointerProperty(
+        name="Splats", description="The object that shows the field as splats", type=Object
+    )
     picture: StringProperty(
         name="Picture",
         description="The last picture of the field while it was made",
@@ -168,6 +171,13 @@ class ConvertFieldScene(PropertyGroup):
         items=OPERATIONS,
     )
     volume_resolution: option_property("volume", "resolution", min=8, soft_max=512)
+    splats: IntProperty(
+        name="Splats",
+        description="Number of splats that a field is shown as, at most; 0 leaves it to the engine",
+        default=0,
+        min=0,
+        soft_max=1_000_000,
+    )
     live_edits: BoolProperty(
         name="Show Edits",
         description="Render the selected field with the edits as they are now, before they are "

@@ -50,7 +50,7 @@ def _change(changed: Callable[[str, ID], str], linked: bool = False) -> None:
         for values, names in ((state, ("shown_field",)), *((f, ITEM_PATHS) for f in state.fields)):
             for name in names:
                 _set(values, name, changed, item)
-        if isinstance(item.get(CAPTURE), str):
+        if isinstance(item.get(CAPTURE), str) and item[CAPTURE]:
             item[CAPTURE] = changed(item[CAPTURE], item)
         if is_dataset_camera(item):
             camera = item.data[DATASET_CAMERA]

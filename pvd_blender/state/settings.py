@@ -4,15 +4,17 @@ from bpy.props import EnumProperty, FloatProperty
 from bpy.types import PropertyGroup
 
 from .engine_options import (
+    JOINED,
     TARGETS,
     TRAINABLE,
+    is_cloud,
     is_light,
     option_property,
     option_value,
 )
 
 ALONE = "NONE"
-BESIDE = ((ALONE, "None", "One architecture alone"), *TRAINABLE)
+BESIDE = ((ALONE, "None", "One architecture alone"), *JOINED)
 LIMITS = (
     ("TIME", "Time", "Stop after a time"),
     ("STEPS", "Steps", "Stop after a number of steps; repeats exactly with the same seed"),
@@ -49,6 +51,10 @@ LIGHT_DISTILLING = (
 """Options of a conversion to a light field."""
 
 
+CLOUD_DISTILLING = ("max_size", "fine_tune", "report", "report_budget")
+"""Options of a conversion to a cloud of splats."""
+
+
 class _MakingSettings:
     """Settings that training and conversion have in common."""
 
@@ -75,6 +81,19 @@ class _MakingSettings:
     steps: option_property("train", "steps", default=5000, min=1, soft_max=100000)
     until_psnr: option_property("train", "until_psnr", default=30.0, precision=1, step=50)
     seed: option_property("train", "seed")
+    splats: option_property(
+        "train",
+        "splats",
+        description="Number of splats; 0 for that of the size",
+        default=0,
+        min=0,
+        soft_max=1_000_000,
+    )
+
+    @property
+    def is_cloud(self) -> bool:
+        """True for Gaussian splats, which have a number and work in parallel to nothing."""
+        return is_cloud(self.architecture)
 
     @property
     def is_light(self) -> bool:
@@ -83,7 +102,7 @@ class _MakingSettings:
 
     def composition(self) -> str:
         """Return the names of the architecture and of the one in parallel: ``"hash+vm"``."""
-        alone = self.is_light or self.parallel == ALONE
+        alone = self.is_light or self.is_cloud or self.parallel == ALONE
         parts = [self.architecture, *([] if alone else [self.parallel])]
         return "+".join(parts)
 
@@ -96,6 +115,7 @@ class _MakingSettings:
             "steps": self.steps if in_steps else None,
             "until_psnr": round(self.until_psnr, 2) if self.limit == "QUALITY" else None,
             "seed": self.seed,
+            "splats": (self.splats or None) if self.is_cloud else None,
         }
 
 
@@ -141,6 +161,7 @@ class StudentSettings(_MakingSettings, PropertyGroup):
     def distilling(self) -> dict:
         """Return the settings of conversion alone as keyword arguments of `api.convert`."""
         names = LIGHT_DISTILLING if self.is_light else DISTILLING
+        names = CLOUD_DISTILLING if self.is_cloud else names
         return {name: option_value("convert", name, getattr(self, name)) for name in names}
 
 

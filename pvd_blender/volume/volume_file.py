@@ -142,6 +142,12 @@ def srgb_to_linear(values: np.ndarray) -> np.ndarray:
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
+def linear_to_srgb(values: np.ndarray) -> np.ndarray:
+    """Encode linear light, clipped to [0, 1], as sRGB (IEC 61966-2-1)."""
+    values = np.clip(values, 0.0, 1.0)
+    return np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
+
+
 def with_border(
     density: np.ndarray, color: np.ndarray, box: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -155,14 +155,15 @@ def command(arguments: BenchArguments) -> str:
 
 def _measures(arguments: BenchArguments, job: Job) -> dict[str, Any]:
     """Return the result of a benchmark of its own kind."""
-    from ..fields.registry import RADIANCE_FIELDS
+    from ..fields.registry import CLOUDS, RADIANCE_FIELDS
     from . import ablation, budgets, cost, frames, gpu, head_start, matrix, speed, step
 
     what = arguments.what
     if what == "kernels":
         return _kernels(arguments, job)
-    plan, every = _plan(arguments), list(RADIANCE_FIELDS)
-    sources = _names(arguments.sources, every if what == "matrix" else ["hash"])
+    plan, every = _plan(arguments), [*RADIANCE_FIELDS, *CLOUDS]
+    default = every if what == "matrix" else ["hash"]
+    sources = _names(arguments.sources, default, tuple(CLOUDS))
     targets = _targets(arguments, every)
     work: Callable[[Job], dict[str, Any]]
     if what == "matrix":
@@ -203,11 +204,11 @@ def _kernels(arguments: BenchArguments, job: Job) -> dict[str, Any]:
 
 def _targets(arguments: BenchArguments, every: Sequence[str]) -> list[str]:
     """Return the architectures to convert to."""
-    from ..fields.registry import LIGHT_FIELD
+    from ..fields.registry import CLOUDS, LIGHT_FIELD
 
     what = arguments.what
     default = {"matrix": every, "speed": ["mlp"], "head_start": ["sparse_tensor", "vm"]}
-    known = (LIGHT_FIELD,) if what in ("ablation", "budgets") else ()
+    known = {"ablation": (LIGHT_FIELD,), "budgets": (LIGHT_FIELD, *CLOUDS)}.get(what, (*CLOUDS,))
     return _names(arguments.targets, default.get(what, []), known)
 
 

@@ -31,20 +31,23 @@ WIDTH, THICKNESS = 0.3, 0.02
 """Standard deviations of a splat in the surface and across it, in sides of its cell; one in fog is
 round."""
 
-LIGHT = 0.95
-"""Fraction of all light that the cells with splats take. The rest is taken by the haze of cells
-that let most of it pass."""
+CLEAR = 8
+"""Optical thickness of a cell, inverted, at which its splat is nearly flat."""
 
-FAINTEST = 1e-3
-"""Fraction of the light that reaches a cell which it must take to have a splat."""
+DENSE, FAINTEST = 0.1, 1e-3
+"""Fractions of the light that reaches a cell: one that takes the first has a splat, one that does
+not take the second has none."""
 
-SHOWN = 1.5
+LIGHT = 0.8
+"""Fraction of all light that the cells with splats take at least, also where all is fog."""
+
+SHOWN = 2.0
 """Sides of a cell by which a splat may lie behind the surface that a view shows in its pixel."""
 
 UNSEEN = 0.01
 """What a view counts for the colours of a splat that it does not show."""
 
-STEADY = 0.005
+STEADY = 0.01
 """What the identity counts for the colours, in views: a few do not determine all harmonics."""
 
 FIRST_RESOLUTION, FINEST = 128, 1 << 11
@@ -122,7 +125,7 @@ def projected_splats(
     seen = _look(teacher, poses, seed)
     cells = _cells(teacher, seen, count)
     rotations = _rotations(teacher, cells)
-    clear = torch.exp(-cells.thickness)
+    clear = torch.exp(-CLEAR * cells.thickness)
     across = THICKNESS + (WIDTH - THICKNESS) * clear
     wide = torch.full_like(across, WIDTH)
     shape = cells.sides[:, None] * torch.stack((wide, wide, across), dim=1)
@@ -195,11 +198,12 @@ def _cells(teacher: Field, seen: _Seen, count: int) -> _Cells:
 
 
 def _dense(light: Tensor, reached: Tensor) -> Tensor:
-    """Return the cells (K,) int64 that take `LIGHT` of all light, those that let least pass."""
+    """Return the cells (K,) int64 that have splats, those that let least light pass first."""
     taken, order = (light / reached).sort(descending=True, stable=True)
     ordered = light[order].double()
     before = ordered.cumsum(0) - ordered
-    return order[(before < LIGHT * ordered.sum()) & (taken > FAINTEST)]
+    needed = (taken > DENSE) | (before < LIGHT * ordered.sum())
+    return order[needed & (taken > FAINTEST)]
 
 
 def _flat(fractions: Tensor, resolution: int) -> Tensor:

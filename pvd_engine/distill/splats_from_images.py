@@ -69,9 +69,11 @@ def splats_from_images(
     dict
         The quick figures of the field, JSON as in `measure.figures`.
     """
-    teacher = _teacher(sizes.preset, capture, space, budget.part(TEACHER_FRACTION), seed, job)
-    budget = budget.part(1 - TEACHER_FRACTION)
     started = time.monotonic()
+    first = budget.part(TEACHER_FRACTION)
+    teacher = _teacher(sizes.preset, capture, space, first, seed, job)
+    if budget.steps is not None:
+        budget = Budget(None, max(budget.steps - (first.steps or 0), 1))
     poses = PoseDistribution.from_cameras([view.camera for view in capture.split("train")])
     field = projected_field(teacher, poses.moved(-space.origin), sizes, seed)
     growth = Growth(field)
@@ -85,12 +87,12 @@ def splats_from_images(
         field.device,
         seed,
         wait=budget.steps is not None,
-        deadline=budget.deadline(started, READING_FRACTION),
+        deadline=budget.deadline(time.monotonic(), READING_FRACTION),
         report=count_reporter(job, "Reading images"),
     ) as images:
         objective = SplatObjective(training, images, growth, "psnr_to_images")
         optimise(training, objective, budget, job, ending, image_goal(preview, until_psnr))
-    decibels = ending.finish(started)
+    decibels = ending.finish(training.started)
     training.count_time()
     return training, {TO_IMAGES: preview.figure(decibels)}
 

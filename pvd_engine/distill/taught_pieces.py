@@ -21,7 +21,7 @@ FIRST = 8
 RENEW_EVERY = 8
 """Steps between two new pictures where steps are counted."""
 
-SHARE = 1 / 3
+SHARE = 1 / 2
 """Fraction of the time in which pictures are made, where time is counted."""
 
 

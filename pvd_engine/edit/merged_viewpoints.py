@@ -13,11 +13,11 @@ CAMERAS = 64
 """Cameras drawn from each part's distribution."""
 
 
-def known_viewpoints(provenance: dict[str, Any]) -> PoseDistribution | None:
+def known_viewpoints(provenance: dict[str, Any] | None) -> PoseDistribution | None:
     """Return the viewpoints of a field's provenance, or None where it has no valid ones."""
     try:
-        return PoseDistribution.from_json(provenance["viewpoints"])
-    except (KeyError, TypeError):
+        return PoseDistribution.from_json((provenance or {})["viewpoints"])
+    except (KeyError, TypeError, ValueError):
         return None
 
 

@@ -10,7 +10,7 @@ from ..space.space_map import SpaceMap
 from .gaussians import RULES, GaussianField
 from .point_encodings import RAY_ENCODINGS
 from .radiance_field import RadianceField
-from .registry import GAUSSIANS, LIGHT_FIELD, RADIANCE_FIELDS, TARGETS_ONLY
+from .registry import CLOUDS, GAUSSIANS, LIGHT_FIELD, RADIANCE_FIELDS, TARGETS_ONLY
 from .splats import Splats
 
 DECODERS: dict[str, dict[str, Any]] = {
@@ -60,10 +60,12 @@ def architecture(name: str, preset: str, decoder: str | None = None) -> dict[str
     """
     parts = name.split("+")
     unknown = next((part for part in parts if part not in RADIANCE_FIELDS), None)
+    if unknown in (*CLOUDS, *TARGETS_ONLY):
+        raise UserError(f"'{unknown}' cannot be part of '{name}'; it stands alone.")
     if unknown is not None:
         raise UserError(
             f"No architecture is called '{unknown}'; choose one of {', '.join(RADIANCE_FIELDS)}, "
-            "or several joined by +."
+            f"several joined by +, or {', '.join(CLOUDS)}."
         )
     if len(parts) > MAX_PARTS:
         raise UserError(f"'{name}' has {len(parts)} parts; join {MAX_PARTS} at most.")

@@ -60,11 +60,11 @@ EMPTY = 1e-20
 MOST_CERTAIN = 2.0**-24
 """Distance of an opacity from 0 and 1 that a logit in float32 keeps."""
 
-POSITION_RATE, SCALE_RATE, ROTATION_RATE, OPACITY_RATE = 5e-4, 1e-2, 1e-3, 5e-2
-"""Learning rates; that of positions is in half sides of the box. Those of the original program are
-for many more steps."""
+POSITION_RATE, SCALE_RATE, ROTATION_RATE, OPACITY_RATE = 1e-3, 2e-2, 4e-3, 5e-2
+"""Learning rates; that of positions is in half sides of the box. They are several times those of
+the original program, which takes many more steps."""
 
-BASE_RATE, REST_RATE = 5e-3, 6e-4
+BASE_RATE, REST_RATE = 2e-2, 2.4e-3
 """Learning rates of the harmonic of degree 0, and of the others."""
 
 TIMED = 16

@@ -19,8 +19,8 @@ APART = 0.6
 NARROWER = (1 - APART**2) ** 0.5
 """Largest deviation of a half over the splat's, so that both together are as wide as it was."""
 
-FAINTER = 1 / (2 * NARROWER)
-"""Optical thickness of a half over the splat's, so that both together take as much light."""
+COMMON = math.exp(-((APART / NARROWER) ** 2)) / 4
+"""What both halves cover together, in pictures and if each is opaque, over what both cover."""
 
 
 @torch.no_grad()
@@ -42,12 +42,20 @@ def split_onto(parameters: dict[str, Tensor], targets: Tensor, moved: Tensor) ->
     rotations = torch.nn.functional.normalize(parameters["rotations"][targets], dim=1)
     axis = rotation_matrices(rotations)[rows, :, longest]
     shift = APART * log_scales[rows, longest].exp()[:, None] * axis
-    logits = parameters["opacity_logits"][targets]
-    thickness = FAINTER * torch.nn.functional.softplus(logits)
+    opacities = _half(parameters["opacity_logits"][targets].sigmoid())
     for values in parameters.values():
         values[moved] = values[targets]
     for part, sign in ((targets, 1.0), (moved, -1.0)):
         parameters["centers"][part] += sign * shift
         parameters["log_scales"][part, longest] += math.log(NARROWER)
-        # Its inverse: the logit of the opacity that has this thickness.
-        parameters["opacity_logits"][part] = torch.expm1(thickness).log()
+        parameters["opacity_logits"][part] = opacities.logit(eps=1e-6)
+
+
+def _half(opacities: Tensor) -> Tensor:
+    """Return the opacity of the halves of splats that take as much light of a picture.
+
+    A splat of opacity a covers 2 pi a times the product of its deviations on the screen. Two halves
+    of opacity b cover 2 pi NARROWER (2 b - 2 COMMON b^2) times that: one hides a part of the other.
+    """
+    root = (1 - 2 * COMMON * opacities / NARROWER).clamp(min=0).sqrt()
+    return ((1 - root) / (2 * COMMON)).clamp(max=1)

@@ -187,7 +187,8 @@ def _check_output(request: Request) -> None:
     if out is None:
         return
     require_writable(out)
-    if request.verb.makes_folder:
+    makes_file = out.suffix.lower() in request.verb.file_suffixes
+    if request.verb.makes_folder and not makes_file:
         if out.exists() and not out.is_dir():
             raise UserError(f"'{out}' is a file; --out must name a folder.")
     elif out.is_dir():

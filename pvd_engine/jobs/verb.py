@@ -22,6 +22,8 @@ class Verb:
         It writes checkpoints; on the command line its job folder lies next to its output.
     makes_folder : bool
         Its ``out`` is a folder, not a file.
+    file_suffixes : tuple of str
+        File endings that make its ``out`` a file all the same.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Verb:
     run: Callable[[Any, Any], dict[str, Any]]
     resumable: bool = False
     makes_folder: bool = False
+    file_suffixes: tuple[str, ...] = ()
 
 
 Verbs = Mapping[str, Verb]

@@ -28,8 +28,8 @@ class RenderedImage:
     alpha: np.ndarray
     depth: np.ndarray
 
-    def over(self, background: float) -> np.ndarray:
-        """Return the colour (H, W, 3) composited on a grey background."""
+    def over(self, background: float | np.ndarray) -> np.ndarray:
+        """Return the colour (H, W, 3) composited on a background: a grey, or a colour (3,)."""
         return self.color + background * (1 - self.alpha[..., None])
 
     def on_white(self) -> np.ndarray:

@@ -10,7 +10,7 @@ from .render import RenderedImage, render_image
 
 
 def render_views(
-    field: Renderable, views: Sequence[View], job: Job
+    field: Renderable, views: Sequence[View], job: Job, unit: str = "view"
 ) -> Iterator[tuple[View, RenderedImage]]:
     """Yield the pictures of views in order; progress counts pixels, so large views weigh more.
 
@@ -19,6 +19,8 @@ def render_views(
     field : Renderable
     views : sequence of View
     job : Job
+    unit : str
+        Name of a view in the progress.
 
     Yields
     ------
@@ -44,7 +46,7 @@ def render_views(
                 fraction=fraction,
                 step=index + (of_view >= 1),
                 rate=fraction * len(pixels) / max(elapsed, 1e-9),
-                unit="view",
+                unit=unit,
                 seconds_left=elapsed * (1 - fraction) / max(fraction, 1e-9),
             )
 

@@ -71,7 +71,7 @@ def run(arguments: CompareArguments, job: Job) -> dict[str, Any]:
     report(1.0)
     decibels, likeness = zip(*measured, strict=True)
     side = max(max(view.camera.width, view.camera.height) for view in views)
-    split = "" if arguments.capture is None else arguments.split
+    split = "" if arguments.capture is None else arguments.chosen_split
     return {
         "out": str(arguments.out),
         "images": images,

@@ -6,11 +6,12 @@ The add-on imports nothing of the engine. This file gives it the names, labels, 
 tooltips of the options that its settings show, and the architectures, so that each stands once,
 here in the engine::
 
-    {"architectures": {NAME: {"label", "description", "good_for", "target_only"}},
+    {"architectures": {NAME: {"label", "description", "good_for", "target_only", "joined"}},
      "options": {VERB: {NAME: {"type", "label", "tooltip", "default", "bounds", "choices"}}}}
 
-``type`` is ``"bool"``, ``"int"``, ``"float"``, ``"str"`` or ``"choice"``; ``choices`` are lists of
-value, label and tooltip, of which the first has the value null where nothing need be chosen.
+``joined`` tells whether several can work in parallel. ``type`` is ``"bool"``, ``"int"``,
+``"float"``, ``"str"`` or ``"choice"``; ``choices`` are lists of value, label and tooltip, of which
+the first has the value null where nothing need be chosen.
 """
 
 import ast
@@ -48,6 +49,7 @@ def option_table() -> dict[str, Any]:
             "description": record.description,
             "good_for": record.good_for,
             "target_only": name in TARGETS_ONLY,
+            "joined": name in RADIANCE_FIELDS,
         }
         for name, record in records
     }

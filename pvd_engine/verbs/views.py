@@ -9,7 +9,7 @@ from ..jobs.job import Job
 from .option_kinds import CapturePath, Downscale, FieldArguments, Split
 
 if TYPE_CHECKING:
-    from ..data.capture import View
+    from ..data.capture import Capture, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +19,8 @@ class ViewArguments(FieldArguments):
     capture: CapturePath | None = None
     """The dataset whose cameras are used."""
 
-    split: Split = "test"
-    """Split of the capture whose views are used."""
+    split: Split | None = None
+    """Split of the capture whose views are used; test when not given."""
 
     downscale: Downscale | None = None
     """Divide width and height of the capture's images by this, averaging their pixels; when not
@@ -31,8 +31,18 @@ class ViewArguments(FieldArguments):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if (self.capture is None) == (self.cameras is None):
+        if self.needs_views and (self.capture is None) == (self.cameras is None):
             raise UserError("Give either --capture or --cameras to say from where to render.")
+
+    @property
+    def needs_views(self) -> bool:
+        """True where the cameras are those of views."""
+        return True
+
+    @property
+    def chosen_split(self) -> Split:
+        """The split whose views are used."""
+        return self.split or "test"
 
 
 def open_views(arguments: ViewArguments, device: str, job: Job) -> tuple["View", ...]:
@@ -52,19 +62,33 @@ def open_views(arguments: ViewArguments, device: str, job: Job) -> tuple["View",
         There are none.
     """
     from ..data.formats.cameras_json import read_cameras
-    from ..data.images.image_size import open_at_size
-    from ..fields.header import read_header
 
     if arguments.capture is None:
         assert arguments.cameras is not None
         return read_cameras(arguments.cameras)
+    return views_of(open_viewed(arguments, arguments.capture, device, job), arguments.chosen_split)
+
+
+def open_viewed(arguments: ViewArguments, path: Path, device: str, job: Job) -> "Capture":
+    """Read the capture whose cameras are used; the other parameters are those of `open_views`."""
+    from ..data.images.image_size import open_at_size
+    from ..fields.header import read_header
+
     provenance = read_header(arguments.field).get("provenance")
-    capture = open_at_size(arguments.capture, arguments.downscale, device, job, provenance)
-    views = capture.split(arguments.split)
+    return open_at_size(path, arguments.downscale, device, job, provenance)
+
+
+def views_of(capture: "Capture", split: Split) -> "tuple[View, ...]":
+    """Return the views of a capture's split.
+
+    Raises
+    ------
+    UserError
+        There are none.
+    """
+    views = capture.split(split)
     if not views:
-        raise UserError(
-            f"The capture {capture.name} has no {arguments.split} views; choose another --split."
-        )
+        raise UserError(f"The capture {capture.name} has no {split} views; choose another --split.")
     return views
 
 

@@ -75,8 +75,10 @@ def test_the_panels_offer_the_engines_operations_and_options(add_on, warm_python
     trainable = [name for name, entry in ARCHITECTURES.items() if not entry["target_only"]]
     assert offered(values.teacher, "architecture") == trainable
     assert offered(values.student, "architecture") == list(ARCHITECTURES)
+    joined = [name for name, entry in ARCHITECTURES.items() if entry["joined"]]
+    assert "gaussians" in trainable and "gaussians" not in joined
     for making in (values.teacher, values.student):
-        assert offered(making, "parallel") == [ALONE, *trainable]
+        assert offered(making, "parallel") == [ALONE, *joined]
     assert sorted(offered(values, "edit_operation")) == sorted(operations)
     for name, entry in TABLE["options"]["convert"].items():
         chosen = [AUTO if value is None else value for value, _, _ in entry["choices"]]
@@ -85,8 +87,9 @@ def test_the_panels_offer_the_engines_operations_and_options(add_on, warm_python
     image_sizes = bpy.types.Object.bl_rna.properties["convert_field"].fixed_type.properties
     assert image_sizes["downscale"].default == AUTO
     assert changed_options("convert", values.student.distilling()) == {}
-    values.student.architecture = "light_field"
-    assert changed_options("convert", values.student.distilling()) == {}
+    for architecture in ("light_field", "gaussians"):
+        values.student.architecture = architecture
+        assert changed_options("convert", values.student.distilling()) == {}
 
 
 def test_only_options_that_differ_from_the_engines_defaults_are_sent(add_on):

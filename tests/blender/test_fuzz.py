@@ -6,7 +6,7 @@ from tests.fuzz.add_on import Kinds, run_kind
 
 KINDS = (
     "events", "result.json", "blender.json", "job folders", "field files", "replies", "arrays",
-    "engine check",
+    "engine check", "splats",
 )  # fmt: skip
 INPUTS = 200
 

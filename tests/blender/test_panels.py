@@ -133,6 +133,23 @@ def test_what_few_people_change_is_folded_away(frame, panel, fold):
         assert {"max_size", "stages", "hard_poses", "hard_rays", "hard_points"} <= set(folded)
 
 
+def test_splats_have_a_number_and_what_means_nothing_for_them_is_left_out(frame):
+    values = bpy.context.scene.convert_field
+    blocks = {"parallel", "stages", "inherit", "through", "projection", "hard_rays"}
+    for making, panel in ((values.teacher, "Teacher"), (values.student, "Convert")):
+        making.parallel = "vm"
+        assert "preset" in drawn(panels()[panel]) and making.composition().endswith("+vm")
+        assert making.making()["splats"] is None
+        making.architecture = "gaussians"
+        assert "splats" in drawn(panels()[panel]) and not blocks & set(drawn(panels()[panel]))
+        assert making.composition() == "gaussians" and making.making()["splats"] is None
+        making.splats = 5000
+        assert making.making()["splats"] == 5000
+    values.student.stages = "23"
+    assert "stages" not in values.student.distilling()
+    assert {"max_size", "fine_tune"} <= set(values.student.distilling())
+
+
 def test_each_architecture_is_described_in_one_line():
     from pvd_blender.state.engine_options import ARCHITECTURES
 
@@ -170,7 +187,7 @@ def rows_of_list(frame):
 
     state = frame.convert_field
     rows = [[]]
-    main._draw_heading(CheckedLayout(rows[0]))
+    main._draw_heading(CheckedLayout(rows[0]), state)
     for item in state.fields:
         rows.append([])
         main.CONVERT_FIELD_UL_fields.draw_item(

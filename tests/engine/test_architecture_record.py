@@ -23,6 +23,7 @@ from pvd_engine.fields.encoders.base import Encoder, ParameterGroup
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.point_encodings import RAY_ENCODINGS
 from pvd_engine.fields.registry import (
+    CLOUDS,
     RADIANCE_FIELDS,
     TARGETS_ONLY,
     EncoderArchitecture,
@@ -200,7 +201,7 @@ def test_a_name_is_registered_once_and_is_free_when_it_is_unregistered():
 
 
 def test_records_say_what_menus_show_and_have_the_sizes_that_the_command_line_offers():
-    records = {**RADIANCE_FIELDS, **TARGETS_ONLY}
+    records = {**RADIANCE_FIELDS, **CLOUDS, **TARGETS_ONLY}
     for words in ("label", "description", "good_for"):
         texts = [getattr(record, words) for record in records.values()]
         assert len({*texts}) == len(texts)
@@ -208,6 +209,8 @@ def test_records_say_what_menus_show_and_have_the_sizes_that_the_command_line_of
     for record in RADIANCE_FIELDS.values():
         assert record.presets.keys() == {*get_args(Preset)}
         assert record.decoder in DECODERS
+    for record in CLOUDS.values():
+        assert record.presets.keys() == {*get_args(Preset)}
     for record in TARGETS_ONLY.values():
         assert tuple(record.presets) == get_args(LightPreset)
     assert tuple(DECODERS) == get_args(Decoder)
@@ -218,8 +221,8 @@ def test_the_help_names_all_architectures_without_waiting_for_torch():
     script = (
         "import json, sys\n"
         "from pvd_engine.cli import main\n"
-        "from pvd_engine.fields.registry import RADIANCE_FIELDS, TARGETS_ONLY\n"
-        "print(json.dumps([[*RADIANCE_FIELDS], [*TARGETS_ONLY]]))\n"
+        "from pvd_engine.fields.registry import CLOUDS, RADIANCE_FIELDS, TARGETS_ONLY\n"
+        "print(json.dumps([[*RADIANCE_FIELDS], [*CLOUDS, *TARGETS_ONLY]]))\n"
         "try:\n"
         "    main(['convert', '--help'])\n"
         "finally:\n"
@@ -236,5 +239,5 @@ def test_the_help_names_all_architectures_without_waiting_for_torch():
     names, others = json.loads(told.splitlines()[0])
     assert names == ["hash", "mlp", "sparse_tensor", "vm", "cp"], "and none that a test made"
     text = re.sub(r"[│\s]+", " ", told)
-    assert f"student: {', '.join(names)}, several: hash+vm, or {others[0]}." in text
+    assert f"student: {', '.join(names)}, several: hash+vm, {' or '.join(others)}." in text
     assert told.splitlines()[-1] == "False"

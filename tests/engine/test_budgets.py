@@ -14,7 +14,7 @@ from stopping_job import StoppingJob
 
 from pvd_engine.data.readers import open_capture
 from pvd_engine.errors import Cancelled
-from pvd_engine.fields.registry import LIGHT_FIELD, RADIANCE_FIELDS
+from pvd_engine.fields.registry import CLOUDS, LIGHT_FIELD, RADIANCE_FIELDS
 from pvd_engine.fields.storage import load_field
 from pvd_engine.jobs.budget import Budget
 from pvd_engine.jobs.job import Job
@@ -39,7 +39,7 @@ def assert_kept(seconds, asked):
     assert abs(seconds - asked) <= 0.05 * asked
 
 
-@pytest.mark.parametrize("name", RADIANCE_FIELDS)
+@pytest.mark.parametrize("name", [*RADIANCE_FIELDS, *CLOUDS])
 def test_a_training_ends_when_its_budget_is_spent(folder, tmp_path, name):
     with point_clock() as clock:
         made = run_train(folder / "ball", tmp_path / "a.safetensors", arch=name, budget=f"{ASKED}s")
@@ -48,7 +48,7 @@ def test_a_training_ends_when_its_budget_is_spent(folder, tmp_path, name):
     assert made["steps"] > 5
 
 
-@pytest.mark.parametrize("name", [*RADIANCE_FIELDS, LIGHT_FIELD])
+@pytest.mark.parametrize("name", [*RADIANCE_FIELDS, *CLOUDS, LIGHT_FIELD])
 def test_a_conversion_ends_when_its_budget_is_spent(folder, tmp_path, name):
     with point_clock() as clock:
         made = run_convert(folder, tmp_path, to=name, steps=None, budget=f"{ASKED}s")

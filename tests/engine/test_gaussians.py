@@ -261,11 +261,16 @@ def test_a_field_learns_the_density_and_colors_of_another():
     assert errors[-1] < 0.5 * errors[0]
 
 
-def test_rates_are_those_of_the_original_program_in_half_sides_of_the_box():
-    field = ball_field(space=BoxMap(3 * BOX), count=5)
-    rates = {id(group.parameters[0]): group.learning_rate for group in field.parameter_groups()}
-    assert len(rates) == 6 and rates[id(field.centers)] == pytest.approx(4.8e-4)
-    assert rates[id(field.sh_base)] == pytest.approx(20 * rates[id(field.sh_rest)])
+def test_the_rate_of_positions_is_in_half_sides_of_the_box():
+    rates = []
+    for field in (ball_field(count=5), ball_field(space=BoxMap(3 * BOX), count=5)):
+        groups = field.parameter_groups()
+        rates.append({id(group.parameters[0]): group.learning_rate for group in groups})
+        assert len(rates[-1]) == len(list(field.parameters())) == 6
+        rates[-1]["centers"] = rates[-1].pop(id(field.centers))
+    small, large = rates
+    assert large.pop("centers") == pytest.approx(3 * small.pop("centers"))
+    assert [*large.values()] == [*small.values()]
 
 
 def test_a_checkpoint_may_hold_another_number_of_splats():

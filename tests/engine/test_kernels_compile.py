@@ -4,7 +4,7 @@ import pytest
 import torch
 from short_teachers import run_convert, run_train, share_ball, share_field
 
-from pvd_engine.fields.registry import RADIANCE_FIELDS, TARGETS_ONLY
+from pvd_engine.fields.registry import CLOUDS, RADIANCE_FIELDS, TARGETS_ONLY
 from pvd_engine.kernels import compile as ahead
 from pvd_engine.kernels import declare, launch
 
@@ -76,7 +76,7 @@ def test_a_training_then_compiles_nothing(prepared, teacher, tmp_path):
     assert prepared and prepared <= ready
 
 
-@pytest.mark.parametrize("target", [*RADIANCE_FIELDS, *TARGETS_ONLY])
+@pytest.mark.parametrize("target", [*RADIANCE_FIELDS, *CLOUDS, *TARGETS_ONLY])
 def test_a_conversion_then_compiles_nothing(prepared, teacher, tmp_path, target):
     ahead.compile_kernels(lambda *_: None)
     ready = prepared.copy()

@@ -7,9 +7,9 @@ from pvd_engine.data.capture import Camera
 from pvd_engine.data.geometry.poses import PoseDistribution, look_at
 
 
-def ring(count=24, radius=3.0, elevation=0.5, center=(1.0, -2.0, 0.5), arc=2 * np.pi):
+def ring(count=24, radius=3.0, elevation=0.5, center=(1.0, -2.0, 0.5), arc=2 * np.pi, start=0.0):
     cameras = []
-    for angle in np.arange(count) / count * arc:
+    for angle in start + np.arange(count) / count * arc:
         away = np.array(
             [
                 np.cos(angle) * np.cos(elevation),
@@ -67,3 +67,12 @@ def test_a_region_contains_its_cameras_and_random_ones_and_nothing_far_from_them
         assert not poses.contains(center + (places - center) * [1, 1, -1]).any()
         if arc < 2:
             assert not poses.contains(center + (places - center) * [-1, -1, 1]).any()
+
+
+@pytest.mark.parametrize("start", np.arange(8) * np.pi / 4)
+def test_an_arc_is_as_wide_on_whichever_side_it_is(start):
+    cameras = ring(arc=1.2, start=start)
+    poses = PoseDistribution.from_cameras(cameras)
+    span = 1.2 * 23 / 24
+    assert poses.azimuth[1] - poses.azimuth[0] == pytest.approx(span * 1.1, abs=1e-4)
+    assert poses.contains(np.stack([camera.camera_to_world[:3, 3] for camera in cameras])).all()

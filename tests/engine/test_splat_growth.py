@@ -9,7 +9,7 @@ from pvd_engine.data.geometry.poses import look_at
 from pvd_engine.fields.splat_growth import split_onto
 from pvd_engine.render.render import render_image
 from pvd_engine.train.pieces import Piece
-from pvd_engine.train.splat_objective import MOST_MOVED, Growth, piece_error
+from pvd_engine.train.splat_objective import LEAST_USE, MOST_MOVED, Growth, piece_error
 from pvd_engine.train.training import Training
 
 CAMERA = Camera(
@@ -41,7 +41,7 @@ def test_both_halves_of_a_splat_are_as_wide_and_take_as_much_light():
     spread = (splats.covariances() + apart[:, :, None] * apart[:, None, :]).mean(dim=0)
     assert torch.allclose(spread, covariance, atol=1e-6)
     assert abs(after.alpha.sum() / before.alpha.sum() - 1) < 0.05
-    assert np.abs(after.alpha - before.alpha).max() < 0.08
+    assert np.abs(after.alpha - before.alpha).max() < 0.12
 
 
 def picture(field):
@@ -61,7 +61,7 @@ def test_unneeded_splats_move_to_the_largest_gradients_and_their_moments_are_for
         growth.count()
         training.optimizer.step(piece_error(field, wanted, growth.use), 1e-3)
     growth.count()
-    gone, pulled = growth.weight == 0, growth.gradient.clone()
+    gone, pulled = growth.weight < LEAST_USE, growth.gradient.clone()
     assert gone[:5].all()
     changed = growth.move()
     targets, moved = changed.view(2, -1)

@@ -4,12 +4,18 @@ import contextlib
 
 import pytest
 
-from pvd_engine.distill import light_objective, projection, teach
+from pvd_engine.distill import light_objective, projection, splat_projection, teach
 from pvd_engine.fields import architectures
 from pvd_engine.fields.encoders.base import Encoder
 from pvd_engine.fields.encoders.mlp import MlpEncoder
 from pvd_engine.fields.point_encodings import RAY_ENCODINGS
-from pvd_engine.fields.registry import LIGHT_FIELD, RADIANCE_FIELDS, TARGETS_ONLY
+from pvd_engine.fields.registry import (
+    CLOUDS,
+    GAUSSIANS,
+    LIGHT_FIELD,
+    RADIANCE_FIELDS,
+    TARGETS_ONLY,
+)
 
 SIZES = {
     "hash": {"levels": 8, "log2_table_size": 15, "finest_resolution": 128},
@@ -33,6 +39,9 @@ def tiny_fields():
             encoder = RADIANCE_FIELDS[name].presets["small"]
             for key, value in sizes.items():
                 patch.setitem(encoder, key, value)
+        patch.setitem(CLOUDS[GAUSSIANS].presets["small"], "splats", 600)
+        patch.setattr(splat_projection, "VIEWS", 16)
+        patch.setattr(splat_projection, "RAYS", 16 << 11)
         patch.setitem(TARGETS_ONLY[LIGHT_FIELD].presets["small"], "network", NETWORK)
         for key, value in RAYS.items():
             patch.setitem(RAY_ENCODINGS["hash"], key, value)

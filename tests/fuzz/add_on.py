@@ -38,6 +38,9 @@ VALUES = [
 ]  # fmt: skip
 """Values that take the place of right ones."""
 
+CLOUD, FIELD = "splats.ply", "field.safetensors"
+"""Files in the job folder: what a field was exported as, and a field of splats."""
+
 DEEP = (30, 900, 100_000)
 """Depths of nested lists."""
 
@@ -155,6 +158,8 @@ class Kinds:
         self.uid = frame_state(self.frame).uid
         self.known = set(bpy.data.objects)
         self.job = self._job_folder("toy", {"frame": self.uid, "label": "Train"}, {})
+        self.cloud = _cloud(self.job / CLOUD)
+        (self.job / FIELD).write_bytes(_field_file())
 
     def all(self) -> dict[str, Callable[[random.Random], None]]:
         """Return the readers by the names of their kinds."""
@@ -167,6 +172,7 @@ class Kinds:
             "replies": self.reply,
             "arrays": self.arrays,
             "engine check": self.check,
+            "splats": self.splats,
         }
 
     def events(self, draw: random.Random) -> None:
@@ -295,6 +301,14 @@ class Kinds:
             check._judge(Checked(said))
             assert check.report
 
+    def splats(self, draw: random.Random) -> None:
+        """A .ply of splats becomes an object."""
+        from pvd_blender import api
+
+        path = self.folder / "cloud.ply"
+        path.write_bytes(_changed_cloud(draw, self.cloud))
+        api.import_splats(path, draw.choice(("BLENDER", "3DGS")))
+
     def clean(self) -> None:
         """Remove what has come into the scene."""
         made = [item for item in bpy.data.objects if item not in self.known]
@@ -312,10 +326,12 @@ class Kinds:
             ("convert", {"out": out, "seconds": 3.0, "figures": FIGURES, "report": out}),
             ("floaters", {"parts": 2, "fraction": 0.01}),
             ("compare", {"psnr": 30.0, "measured_on": "1 view, 24 px"}),
+            ("export", {"out": str(self.job / CLOUD), "warnings": ["Beware."]}),
+            ("import", {"out": str(self.job / FIELD), "warnings": ["Beware."]}),
         ]
 
     def _request(self, verb: str) -> tuple[dict, dict]:
-        out = str(self.job / "a.safetensors")
+        out = str(self.job / {"export": CLOUD, "import": FIELD}.get(verb, "a.safetensors"))
         arguments = {"path": "/a", "out": out, "field": "/a/f", "reference": "/a/g", "arch": "hash"}
         client = {
             "frame": self.uid,
@@ -325,6 +341,8 @@ class Kinds:
             "volume_resolution": 64,
             "replaces": ["Volume"],
             "note": "A note",
+            "name": "Cloud",
+            "matrix": np.eye(4).tolist(),
             "camera": "Camera",
             "picture": "a.png",
             "label": "L",
@@ -346,6 +364,55 @@ class Kinds:
 
         if curve:
             curve_pixels(curve)
+
+
+def _cloud(path: Path) -> bytes:
+    """Return the content of a small .ply of splats, and leave it as a file."""
+    from pvd_blender.splats.cloud import Splats
+    from pvd_blender.splats.ply import write_ply
+
+    ones = np.ones((3, 3), np.float32)
+    rotations = np.array([[1, 0, 0, 0]] * 3, np.float32)
+    write_ply(Splats(ones, ones, rotations, ones[:, 0], np.ones((3, 4, 3), np.float32)), path)
+    return path.read_bytes()
+
+
+def _changed_cloud(draw: random.Random, raw: bytes) -> bytes:
+    """Change words of the header of a .ply, its numbers, or any bytes."""
+    if draw.random() < 0.6:
+        old, new = draw.choice(
+            (
+                (b"vertex 3", b"vertex 999999999999"),
+                (b"vertex 3", b"vertex 0"),
+                (b"vertex 3", b"vertex -3"),
+                (b"vertex 3", b"face 3"),
+                (b"float x", b"double x"),
+                (b"float x", b"list uchar int x"),
+                (b"float y", b"float x"),
+                (b"f_rest_8", b"f_rest_9"),
+                (b"opacity", b"opaci\x1bty"),
+                (b"little", b"big"),
+                (b"end_header", b"comment " + b"x" * 70_000 + b"\nend_header"),
+                (
+                    np.float32(1).tobytes(),
+                    np.float32(draw.choice((np.nan, np.inf, -1e38))).tobytes(),
+                ),
+            )
+        )
+        return raw.replace(old, new, draw.choice((1, 5)))
+    return _change_bytes(draw, raw)
+
+
+def _field_file() -> bytes:
+    """Return the start of a file of a field of splats, as far as the add-on reads it."""
+    header = {
+        "kind": "gaussians",
+        "architecture": {"name": "gaussians"},
+        "box": [[-1, -1, -1], [1, 1, 1]],
+        "provenance": {"made_by": "pvd import"},
+    }
+    raw = json.dumps({"__metadata__": {"pvd_field": json.dumps(header)}}).encode()
+    return struct.pack("<Q", len(raw)) + raw
 
 
 def description() -> dict:

@@ -88,6 +88,7 @@ def make_data(data: Path) -> list[Work]:
             "merged.safetensors",
         ),
         Work("render", ("render", teacher, *split), "pictures"),
+        Work("film", ("render", teacher, "--orbit", "--seconds", 2), "film.mp4"),
         Work("compare", ("compare", teacher, "--reference", student, *split), "compared"),
         Work("volume", ("volume", teacher, *small), "volume.npz"),
         Work("floaters", ("floaters", teacher, *small), "floaters.npz"),
@@ -137,6 +138,10 @@ def fault(path: Path) -> str | None:
                 assert [arrays[name] for name in arrays.files]
         elif path.suffix == ".png":
             load_image(path)
+        elif path.suffix == ".mp4":
+            import imageio_ffmpeg
+
+            assert imageio_ffmpeg.count_frames_and_secs(str(path))[0] == 48
         elif path.suffix == ".json":
             json.loads(path.read_text(encoding="utf-8"))
         elif path.suffix == ".html":

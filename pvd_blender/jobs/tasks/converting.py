@@ -22,7 +22,7 @@ def converting(
     """Return the task that converts a field into another architecture."""
     # A capture's cameras may not see the other parts of a merged field, whose own file names the
     # cameras that see all of it.
-    capture = None if _has_merged(frame, source) else frame[CAPTURE]
+    capture = None if _has_merged(frame, source) else frame[CAPTURE] or None
     arguments = {**computing, **settings.arguments("convert")} | {
         "field": str(source),
         "to": settings.architecture,

@@ -5,6 +5,7 @@ so that another Blender can resume the job.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +38,9 @@ class Task:
         Arguments that are paths in the job folder: names of files that the engine writes.
     inputs : dict of str to JSON value
         Arguments that are paths of JSON files: contents that are written into the job folder.
+    files : dict of str to (str, callable)
+        Arguments that are paths of other files in the job folder: their names, and what writes
+        them, given the path.
     client : dict
         The add-on's notes for the result.
     folder : Path or None
@@ -49,6 +53,7 @@ class Task:
     arguments: dict = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, object] = field(default_factory=dict)
+    files: dict[str, tuple[str, Callable[[Path], None]]] = field(default_factory=dict)
     client: dict = field(default_factory=dict)
     folder: Path | None = None
 
@@ -78,6 +83,9 @@ class Task:
             path = folder / f"{key}.json"
             path.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
             arguments[key] = str(path)
+        for key, (name, write) in self.files.items():
+            write(folder / name)
+            arguments[key] = str(folder / name)
         labels = {"label": self.label, "capture_name": self.capture_name}
         request = Request(self.verb, arguments, self.client | labels)
         write_request(folder, request, VERSION)

@@ -1,6 +1,6 @@
 """The operators: each a few lines over `api`, so that scripts can do everything that buttons do."""
 
-from . import capture, convert, edit, export, jobs, teacher
+from . import capture, convert, edit, export, film, jobs, splats, teacher
 
 CLASSES = (
     *capture.CLASSES,
@@ -8,5 +8,7 @@ CLASSES = (
     *teacher.CLASSES,
     *edit.CLASSES,
     *convert.CLASSES,
+    *film.CLASSES,
+    *splats.CLASSES,
     *jobs.CLASSES,
 )

@@ -9,7 +9,9 @@ from bpy.types import Context, Object, Operator
 
 from ...engine.checked import is_file
 from ...errors import ConvertFieldError
+from ...jobs.tasks.training import NO_PHOTOGRAPHS
 from ...preferences import engine_problem
+from ...scene.frame import has_photographs
 from ...state.properties import ConvertFieldScene, active_field, active_frame
 
 
@@ -29,6 +31,14 @@ def why_no_capture(context: Context) -> str | None:
     if active_frame(context) is None:
         return "There is no capture; import one first"
     return None
+
+
+def why_no_photographs(context: Context) -> str | None:
+    """Return why there is nothing to train from, in one sentence, or None."""
+    reason = why_no_capture(context)
+    if reason is None and not has_photographs(active_frame(context)):
+        return NO_PHOTOGRAPHS.rstrip(".")
+    return reason
 
 
 def why_no_field(context: Context) -> str | None:
@@ -132,3 +142,12 @@ def collected(failures: list[str]) -> Iterator[None]:
         yield
     except ConvertFieldError as error:
         failures.append(str(error))
+
+
+def select_only(context: Context, item: Object) -> None:
+    """Select a new object and nothing else, as Blender's add operators do."""
+    for other in context.selected_objects:
+        other.select_set(False)
+    context.view_layer.update()
+    item.select_set(True)
+    context.view_layer.objects.active = item

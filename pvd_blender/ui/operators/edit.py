@@ -15,6 +15,7 @@ from .base import (
     DensityJobOperator,
     GuardedOperator,
     JobOperator,
+    select_only,
     settings_of,
     why_no_capture,
     why_no_density,
@@ -55,7 +56,7 @@ class CONVERT_FIELD_OT_add_shape(GuardedOperator):
         """Add the shape, or mark the meshes."""
         frame = active_frame(context)
         if self.shape != "meshes":
-            _select_only(context, api.add_shape(frame, self.op, self.shape))
+            select_only(context, api.add_shape(frame, self.op, self.shape))
             return
         meshes = [item for item in context.selected_objects if item.type == "MESH"]
         if not meshes:
@@ -139,7 +140,7 @@ class CONVERT_FIELD_OT_add_field_erase(GuardedOperator):
 
     def act(self, context: Context) -> None:
         """Add the nodes, and select the box."""
-        _select_only(context, api.add_field_erase(active_frame(context)))
+        select_only(context, api.add_field_erase(active_frame(context)))
 
 
 class CONVERT_FIELD_OT_find_floaters(DensityJobOperator):
@@ -224,15 +225,6 @@ def _selected_volumes(context: Context) -> list[Object]:
 def _merge_frame(context: Context) -> Object | None:
     """Return the frame of the active volume's capture, or else that of the panels."""
     return frame_of(context.active_object) or active_frame(context)
-
-
-def _select_only(context: Context, item: Object) -> None:
-    """Select a new object and nothing else, as Blender's add operators do."""
-    for other in context.selected_objects:
-        other.select_set(False)
-    context.view_layer.update()
-    item.select_set(True)
-    context.view_layer.objects.active = item
 
 
 CLASSES = (

@@ -11,6 +11,7 @@ from .base import (
     GuardedOperator,
     settings_of,
     why_no_capture,
+    why_no_photographs,
 )
 
 
@@ -21,6 +22,11 @@ class CONVERT_FIELD_OT_train(CaptureJobOperator):
     bl_label = "Train Teacher"
     bl_description = "Train a radiance field from the capture's images"
     bl_options = {"REGISTER"}
+
+    @classmethod
+    def why_not(cls, context: Context) -> str | None:
+        """Return why nothing can be trained."""
+        return why_no_photographs(context) or super().why_not(context)
 
     def act(self, context: Context) -> None:
         """Train."""

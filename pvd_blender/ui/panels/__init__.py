@@ -1,6 +1,17 @@
 """The panels: those of the tab *Convert Field*, in the order in which they are used, and others."""
 
-from . import capture, convert, edit, main, preferences, render, results, teacher
+from . import (
+    capture,
+    convert,
+    edit,
+    film,
+    main,
+    preferences,
+    render,
+    results,
+    splats,
+    teacher,
+)
 
 CLASSES = (
     *preferences.CLASSES,
@@ -10,5 +21,7 @@ CLASSES = (
     *edit.CLASSES,
     *convert.CLASSES,
     *results.CLASSES,
+    *film.CLASSES,
+    *splats.CLASSES,
     *render.CLASSES,
 )

@@ -33,10 +33,20 @@ class CONVERT_FIELD_PT_convert(StepPanel, Panel):
         body = folded(layout, "convert_field_student", "Options")
         if body is not None:
             draw_making_options(body, values.student)
-            draw = _draw_light if values.student.is_light else _draw_distillation
-            draw(body, values.student)
+            _draw_options(body, values.student)
         big(layout).operator("convert_field.convert", icon="FILE_REFRESH")
         draw_reason(layout, context, why_no_density(context))
+
+
+def _draw_options(body: UILayout, student: StudentSettings) -> None:
+    """Draw those options of a conversion that its target has."""
+    if student.is_light:
+        _draw_light(body, student)
+    elif student.is_cloud:
+        body.prop(student, "max_size", placeholder="No limit")
+        _draw_ending(body, student)
+    else:
+        _draw_distillation(body, student)
 
 
 def _draw_distillation(body: UILayout, student: StudentSettings) -> None:

@@ -2,8 +2,9 @@
 
 from bpy.types import Context, Panel, UILayout, UIList
 
+from ...state.displays import displays
 from ...state.figures import short
-from ...state.properties import active_frame
+from ...state.properties import ConvertFieldObject, active_frame
 from ...texts import FIGURES
 from ..status import draw_status
 from .base import ROLE_ICONS, TabPanel
@@ -24,17 +25,18 @@ class CONVERT_FIELD_UL_fields(UIList):
     def draw_item(  # noqa: D102
         self, context, layout, data, item, icon, active_data, active_property, index=0, flag=0
     ) -> None:  # fmt: skip
-        name, *columns, eye = _columns(layout, NAME_FRACTION)
+        name, *columns, eyes = _columns(layout, NAME_FRACTION, data)
         name.prop(item, "name", text="", emboss=False, icon=ROLE_ICONS.get(item.role, "NONE"))
         for column, key in zip(columns, FIGURES, strict=True):
             column.label(text=short(getattr(item, key)), translate=False)
-        if item.volume is not None:
-            eye.prop(item.volume, "hide_viewport", text="", emboss=False)
-        else:
-            eye.label(text="", icon="BLANK1")
+        shown = list(displays(item))
+        for display in shown:
+            eyes.prop(display, "hide_viewport", text="", emboss=False)
+        if not shown:
+            eyes.label(text="", icon="BLANK1")
 
 
-def _columns(layout: UILayout, name_fraction: float) -> list[UILayout]:
+def _columns(layout: UILayout, name_fraction: float, state: ConvertFieldObject) -> list[UILayout]:
     """Return the columns of the list and of its heading: name, each figure, visibility."""
     row = layout.row(align=True)
     split = row.split(factor=name_fraction, align=True)
@@ -42,9 +44,9 @@ def _columns(layout: UILayout, name_fraction: float) -> list[UILayout]:
     columns = [figures.row() for _ in FIGURES]
     for column in columns:
         column.alignment = "RIGHT"
-    eye = row.row()
-    eye.ui_units_x = 1.0
-    return [name, *columns, eye]
+    eyes = row.row(align=True)
+    eyes.ui_units_x = max([1.0, *(len(list(displays(item))) for item in state.fields)])
+    return [name, *columns, eyes]
 
 
 class CONVERT_FIELD_PT_main(TabPanel, Panel):
@@ -65,7 +67,7 @@ class CONVERT_FIELD_PT_main(TabPanel, Panel):
             state = frame.convert_field
             row = layout.row()
             listed = row.column(align=True)
-            _draw_heading(listed)
+            _draw_heading(listed, state)
             listed.template_list(
                 "CONVERT_FIELD_UL_fields", "", state, "fields", state, "active_field", rows=3
             )
@@ -74,12 +76,12 @@ class CONVERT_FIELD_PT_main(TabPanel, Panel):
             buttons.operator("convert_field.remove_field", text="", icon="REMOVE")
 
 
-def _draw_heading(layout: UILayout) -> None:
-    name, *columns, eye = _columns(layout, HEADING_FRACTION)
+def _draw_heading(layout: UILayout, state: ConvertFieldObject) -> None:
+    name, *columns, eyes = _columns(layout, HEADING_FRACTION, state)
     name.label(text="PSNR (dB) to")
     for column, heading in zip(columns, HEADINGS, strict=True):
         column.label(text=heading)
-    eye.label(text="", icon="BLANK1")
+    eyes.label(text="", icon="BLANK1")
 
 
 CLASSES = (CONVERT_FIELD_UL_fields, CONVERT_FIELD_PT_main)

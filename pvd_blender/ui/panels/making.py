@@ -17,6 +17,8 @@ def draw_making(
     if known is not None:
         draw_wrapped(column, context, known["good_for"], icon="INFO")
     column.prop(settings, "preset")
+    if settings.is_cloud:
+        column.prop(settings, "splats")
     row = column.row()
     row.prop(settings, "limit", expand=True)
     if settings.limit == "STEPS":
@@ -30,6 +32,6 @@ def draw_making(
 
 def draw_making_options(body: UILayout, settings: TeacherSettings | StudentSettings) -> None:
     """Draw the settings that few people change."""
-    if not settings.is_light:
+    if not settings.is_light and not settings.is_cloud:
         body.prop(settings, "parallel")
     body.prop(settings, "seed")

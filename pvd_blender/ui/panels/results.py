@@ -42,6 +42,7 @@ class CONVERT_FIELD_PT_results(StepPanel, Panel):
         if item is not None:
             _draw_field(layout, item)
             _draw_comparison(layout, frame.convert_field, item)
+        layout.operator("convert_field.show_splats", icon="OUTLINER_OB_POINTCLOUD")
         layout.operator("convert_field.render", icon="RENDER_STILL")
         layout.operator("convert_field.combine_by_depth", icon="NODE_COMPOSITING")
         draw_reason(layout, context, why_no_field(context) or why_no_camera(context))

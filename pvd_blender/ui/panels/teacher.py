@@ -3,7 +3,7 @@
 from bpy.types import Context, Panel, UILayout
 
 from ...state.properties import ConvertFieldScene
-from ..operators.base import why_no_capture
+from ..operators.base import why_no_photographs
 from ..presets import CONVERT_FIELD_PT_teacher_presets
 from .base import StepPanel, big, draw_reason, folded
 from .making import draw_making, draw_making_options
@@ -26,11 +26,13 @@ class CONVERT_FIELD_PT_teacher(StepPanel, Panel):
         if body is not None:
             draw_making_options(body, values.teacher)
         big(layout).operator("convert_field.train", icon="PLAY")
-        draw_reason(layout, context, why_no_capture(context))
+        draw_reason(layout, context, why_no_photographs(context))
         layout.separator()
         layout.prop(values, "volume_resolution")
         layout.prop(values, "show_volume")
         layout.operator("convert_field.extract_volume", icon="VOLUME_DATA")
+        layout.prop(values, "splats")
+        layout.operator("convert_field.show_splats", icon="OUTLINER_OB_POINTCLOUD")
 
 
 CLASSES = (CONVERT_FIELD_PT_teacher,)

@@ -11,6 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..capture import Camera
+from .intrinsics import MAX_SIDE
+
+LENS = ("width", "height", "fx", "fy", "cx", "cy")
+"""Numbers of a typical camera."""
 
 MARGIN = 0.05
 """Fraction by which the ranges of distance, elevation and azimuth grow on both sides."""
@@ -59,19 +63,15 @@ class PoseDistribution:
         up = _unit(matrices[:, :3, 1].mean(axis=0))
         up = np.eye(3)[2] if abs(up[2]) > 0.5 else up
         distance, elevation, angles = _spherical(origins - center, up)
-        azimuth = np.unwrap(np.sort(angles))
         typical = cameras[len(cameras) // 2]
         return cls(
             center=center.tolist(),
             spread=float(np.linalg.norm(offset, axis=1).std()),
             distance=_widened(distance),
             elevation=_widened(elevation),
-            azimuth=_azimuth_range(azimuth),
+            azimuth=_azimuth_range(np.sort(angles)),
             up=up.tolist(),
-            camera={
-                name: float(getattr(typical, name))
-                for name in ("width", "height", "fx", "fy", "cx", "cy")
-            },
+            camera={name: float(getattr(typical, name)) for name in LENS},
         )
 
     def moved(self, shift: np.ndarray) -> "PoseDistribution":
@@ -88,19 +88,42 @@ class PoseDistribution:
         distance = random.uniform(*self.distance, size=count)
         origins = self.center + (local * distance[:, None]) @ _basis(np.array(self.up)).T
         targets = self.center + random.normal(scale=self.spread + 1e-9, size=(count, 3))
-        size = self.camera
         return [
-            Camera(
-                camera_to_world=look_at(origin, target, np.array(self.up)),
-                width=int(size["width"]),
-                height=int(size["height"]),
-                fx=size["fx"],
-                fy=size["fy"],
-                cx=size["cx"],
-                cy=size["cy"],
-            )
+            self._typical(look_at(origin, target, np.array(self.up)))
             for origin, target in zip(origins, targets, strict=True)
         ]
+
+    def looking_in(self, azimuth: float, elevation: float, distance: float) -> Camera:
+        """Return a typical camera that looks at the centre.
+
+        Parameters
+        ----------
+        azimuth, elevation : float
+            Direction from the centre to the camera, radians.
+        distance : float
+            Distance from the centre, dataset units.
+        """
+        flat = np.cos(elevation)
+        local = np.array([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)])
+        center, up = np.array(self.center), np.array(self.up)
+        return self._typical(look_at(center + distance * _basis(up) @ local, center, up))
+
+    def _typical(self, camera_to_world: np.ndarray) -> Camera:
+        size = self.camera
+        return Camera(
+            camera_to_world=camera_to_world,
+            width=int(size["width"]),
+            height=int(size["height"]),
+            fx=size["fx"],
+            fy=size["fy"],
+            cx=size["cx"],
+            cy=size["cy"],
+        )
+
+    @property
+    def all_round(self) -> bool:
+        """True where the cameras stand around the centre on nearly all sides."""
+        return self.azimuth[1] - self.azimuth[0] >= 2 * np.pi - ROUNDING
 
     def contains(self, origins: np.ndarray) -> np.ndarray:
         """Return whether positions (N, 3) lie in the distribution: (N,) bool."""
@@ -121,8 +144,24 @@ class PoseDistribution:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "PoseDistribution":
-        """Return the inverse of `to_json`."""
-        return cls(**data)
+        """Return the inverse of `to_json`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The data are not what `to_json` gives; files of others may hold anything.
+        """
+        poses = cls(**data)
+        lengths = {"center": 3, "distance": 2, "elevation": 2, "azimuth": 2, "up": 3}
+        values = [np.array(getattr(poses, name), np.float64) for name in lengths]
+        sizes = [float(poses.camera[name]) for name in LENS]
+        if [value.shape for value in values] != [(length,) for length in lengths.values()]:
+            raise ValueError("ranges of poses have other lengths")
+        if not np.isfinite([*np.concatenate(values), *sizes, poses.spread]).all():
+            raise ValueError("ranges of poses must be finite")
+        if min(sizes[:4]) <= 0 or max(sizes[:2]) > MAX_SIDE:
+            raise ValueError("a camera of that size cannot be")
+        return poses
 
 
 def look_at(origin: np.ndarray, target: np.ndarray, up: np.ndarray) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Gaussian splats: a cloud as a value, its `.ply`, and Blender's own splat objects."""
