@@ -14,6 +14,7 @@ from ..fields.architectures import splat_field
 from ..fields.base import Field
 from ..fields.gaussians import GaussianField
 from ..fields.sizing import SplatSizes
+from ..fields.splats import Splats
 from ..jobs.budget import Budget
 from ..jobs.fraction import count_reporter
 from ..jobs.job import Job
@@ -138,9 +139,14 @@ def projected_field(
         The field shows nothing from its viewpoints.
     """
     splats = projected_splats(teacher, poses, sizes.count, sizes.degree, seed, deadline)
-    if len(splats) == 0:
+    require_splats(splats)
+    return splat_field(splats, teacher.space, sizes.preset, antialiased=True)
+
+
+def require_splats(projected: Splats) -> None:
+    """Raise `UserError` when the projection of a field has no splats."""
+    if len(projected) == 0:
         raise UserError(
             "The field shows nothing from its cameras, so there is nothing to convert; undo some "
             "edits."
         )
-    return splat_field(splats, teacher.space, sizes.preset, antialiased=True)

@@ -22,6 +22,7 @@ from ..space.rays import CameraBatch, Rays, generate_rays, image_pixels, sample_
 from ..space.space_map import SpaceMap
 from .encoders.base import ParameterGroup
 from .rounds import composite_in_rounds
+from .splats import Splats
 
 HIDDEN = 1e-6
 """Transmittance behind which a picture sees nothing more."""
@@ -124,6 +125,18 @@ class Renderable(nn.Module):
         """Return the field itself where it has density, else None.
 
         Edits, merging, volumes and distillation need density.
+        """
+        return None
+
+    def as_splats(self) -> tuple[Splats, list[str]] | None:
+        """Return the splats that the field consists of; None where it is no cloud of splats.
+
+        Returns
+        -------
+        splats : Splats
+            Centres counted from the origin of the map of space.
+        notes : list of str
+            What they show otherwise than the field does, a sentence each.
         """
         return None
 

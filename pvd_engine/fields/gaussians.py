@@ -149,6 +149,11 @@ class GaussianField(Field, Learner):
         )
 
     @torch.no_grad()
+    def as_splats(self) -> tuple[Splats, list[str]]:
+        """Return the splats, without gradient; nothing is lost."""
+        return self.splats().detached(), []
+
+    @torch.no_grad()
     def take(self, splats: Splats) -> None:
         """Let the field have other splats, of the same degree, and find the cells that they fill.
 

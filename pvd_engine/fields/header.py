@@ -71,7 +71,8 @@ def opened(path: Path, framework: str) -> Iterator[tuple[dict[str, Any], Any]]:
         ) from error
     except (SafetensorError, KeyError, ValueError, OSError, RecursionError) as error:
         raise UserError(
-            f"'{path}' is not a field file of this program; give one that pvd train wrote."
+            f"'{path}' is not a field file of this program; give one that pvd train wrote, or pvd "
+            "import, of splats."
         ) from error
 
 

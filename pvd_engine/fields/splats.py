@@ -80,6 +80,10 @@ class Splats:
         """Return the splats of an index, a boolean mask (N,) or whole numbers (M,)."""
         return Splats(*(part[index] for part in self._parts()))
 
+    def detached(self) -> "Splats":
+        """Return the splats without gradient."""
+        return Splats(*(part.detach() for part in self._parts()))
+
     def to(self, device: torch.device | str) -> "Splats":
         """Return the splats on a device."""
         return Splats(*(part.to(device) for part in self._parts()))

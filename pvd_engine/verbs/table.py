@@ -9,6 +9,7 @@ from . import (
     eval,
     export,
     floaters,
+    import_splats,
     info,
     merge,
     render,
@@ -33,6 +34,7 @@ VERBS: Verbs = {
         compare,
         eval,
         export,
+        import_splats,
         undistort,
         compile,
     )

@@ -9,6 +9,7 @@ import torch
 from engine_process import REPOSITORY
 from PIL import Image
 
+from pvd_engine.exchange.splats.glb_layout import opened_glb
 from pvd_engine.fields.splats import Splats
 
 PUBLIC = REPOSITORY.parent / "shared" / "data" / "other_engines"
@@ -51,6 +52,13 @@ def colors(splats, directions):
             columns.append(part * (2**0.5 if order else 1))
     basis = np.stack(columns, axis=1)
     return np.maximum(0.5 + np.einsum("dk,nkc->ndc", basis, np.asarray(splats.sh, np.float64)), 0)
+
+
+def glb_parts(path):
+    """Return the JSON and the binary chunk of a .glb."""
+    with opened_glb(path) as glb:
+        glb.file.seek(glb.begin)
+        return glb.content, glb.file.read(glb.size)
 
 
 def webp(width, height, alpha=255, color=0):

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from capture_files import write_json
 from engine_process import pvd, start, write_disc_capture, write_request
+from splat_clouds import ball_of_splats
 
 from pvd_engine.cli import VERBS
 from pvd_engine.data.formats.cameras_json import camera_to_dict
 from pvd_engine.data.geometry.poses import PoseDistribution
 from pvd_engine.data.readers import open_capture
+from pvd_engine.exchange.splats.splat_files import write_splats
 from pvd_engine.fields.architectures import light_field
 from pvd_engine.fields.header import read_header
 from pvd_engine.fields.light_field import LightField, Reach, bordered_occupancy
@@ -131,9 +133,18 @@ def export(made, tmp_path):
     reach = Reach(0.5, 4.0, teacher.box.tolist(), region)
     save_field(light, LightField(spec, bordered_occupancy(teacher.occupancy), reach))
     for name in get_args(get_type_hints(ExportArguments)["to"]):
-        out = tmp_path / f"light.{name}"
-        told = answer("export", light, "--to", name, "--out", out)
+        out = tmp_path / f"made.{name}"
+        field = light if name == "onnx" else made / "teacher.safetensors"
+        told = answer("export", field, "--to", name, "--splats", 500, "--out", out)
         assert told["size"] == out.stat().st_size > 0
+
+
+def import_splats(made, tmp_path):
+    write_splats(ball_of_splats(200), tmp_path / "cloud.ply")
+    out = tmp_path / "field.safetensors"
+    told = answer("import", tmp_path / "cloud.ply", "--out", out)
+    assert told["splats"] == 200
+    assert read_header(out)["kind"] == "gaussians"
 
 
 def undistort(made, tmp_path):
@@ -173,6 +184,7 @@ CASES = {
         )
     },
     "eval": measure,
+    "import": import_splats,
 }
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from splat_samples import cloud, largest_error
+from splat_samples import cloud, glb_parts, largest_error
 
 from pvd_engine.errors import UserError
 from pvd_engine.exchange.splats.contract import SplatOptions
+from pvd_engine.exchange.splats.glb_layout import glb_bytes
 from pvd_engine.exchange.splats.splat_files import FORMATS, read_splats, write_splats
 from pvd_engine.fields.splats import Splats, transformed
 
@@ -166,18 +167,16 @@ def test_quaternions_of_any_length_become_unit(tmp_path):
 
 
 def test_nodes_of_a_glb_place_its_splats(tmp_path):
-    from pvd_engine.exchange.splats.glb_layout import glb_bytes, read_glb
-
     splats = cloud(30, 2)
     write_splats(splats, tmp_path / "a.glb", SplatOptions(turn_axes=False))
-    glb = read_glb(tmp_path / "a.glb")
+    content, binary = glb_parts(tmp_path / "a.glb")
     half = 0.5**0.5
     nodes = [
         {"children": [1, 2], "translation": [1, 2, 3]},
         {"mesh": 0, "rotation": [0, 0, half, half], "scale": [2, 2, 2]},
         {"mesh": 0, "matrix": [*(1, 0, 0, 0), *(0, 1, 0, 0), *(0, 0, 1, 0), *(5, 0, 0, 1)]},
     ]
-    (tmp_path / "b.glb").write_bytes(glb_bytes({**glb.content, "nodes": nodes}, bytes(glb.binary)))
+    (tmp_path / "b.glb").write_bytes(glb_bytes({**content, "nodes": nodes}, binary))
     placed = read_splats(tmp_path / "b.glb", SplatOptions(turn_axes=False)).splats
     x, y, z = splats.centers.T
     turned = torch.stack([1 - 2 * y, 2 + 2 * x, 3 + 2 * z], dim=1)

@@ -5,16 +5,17 @@ import json
 import os
 import struct
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 import zstandard
 from engine_process import each_opened
-from splat_samples import cloud, sog, webp
+from splat_samples import cloud, glb_parts, sog, webp
 
 from pvd_engine.errors import UserError
 from pvd_engine.exchange.splats.contract import SplatOptions
-from pvd_engine.exchange.splats.glb_layout import glb_bytes, read_glb
+from pvd_engine.exchange.splats.glb_layout import glb_bytes
 from pvd_engine.exchange.splats.splat_files import read_splats, write_splats
 
 SECONDS, MEGABYTES = 1.0, 300.0
@@ -68,9 +69,9 @@ def replaced(old, new):
 def glb_with(change):
     def make(data, path):
         path.write_bytes(data)
-        glb = read_glb(path)
-        change(glb.content)
-        return glb_bytes(glb.content, bytes(glb.binary))
+        content, binary = glb_parts(path)
+        change(content)
+        return glb_bytes(content, binary)
 
     return make
 
@@ -287,6 +288,51 @@ def test_damage_anywhere_ends_with_a_sentence_or_with_splats(sound, tmp_path, na
             assert str(error).endswith(".")
         else:
             assert bool(splats.sh.isfinite().all()) and bool((splats.scales >= 0).all())
+
+
+HUGE = 3 << 30
+"""Bytes of a file with holes, which takes no room on the disk."""
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("a.spz", spz(count=COUNT, content=b"")),
+        ("a.spz", spz(magic=7)),
+        ("a.spz", spz(count=1 << 31)),
+        ("a.spz", spz4([(0, COUNT * 9)], [b""])),
+        ("a.spz", b"no splats"),
+        ("a.glb", b"glTF" + struct.pack("<III4s", 2, HUGE, 8, b"JSON") + b'{"a": 1}'),
+        ("a.glb", b"glTF" + struct.pack("<III4s", 2, HUGE, HUGE - 20, b"JSON")),
+        ("a.glb", b"glTF" + struct.pack("<III4s", 1, HUGE, 8, b"JSON")),
+        ("a.ply", b"ply\nformat binary_little_endian 1.0\n"),
+        ("a.sog", b"PK\x03\x04"),
+    ],
+    ids=range(10),
+)
+def test_of_a_huge_file_no_more_is_read_than_shows_that_it_is_damaged(tmp_path, name, start):
+    with (tmp_path / name).open("wb") as file:
+        file.write(start)
+        file.truncate(HUGE)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError):
+            read_splats(tmp_path / name)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_follows_the_splats_of_an_spz_is_not_read(sound, tmp_path):
+    for name in ("v3.spz", "v4.spz"):
+        with (tmp_path / name).open("wb") as file:
+            file.write(sound[name])
+            file.truncate(HUGE)
+        tracemalloc.start()
+        splats = read_splats(tmp_path / name).splats
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+        tracemalloc.stop()
+        assert len(splats) == COUNT
 
 
 def test_a_sound_file_of_each_format_opens(sound, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,11 @@ from pvd_engine.edit.placement import Placement
 from pvd_engine.edit.regions import BoxRegion, GridRegion, SphereRegion
 from pvd_engine.errors import UserError
 from pvd_engine.exchange.splats.contract import SplatOptions
-from pvd_engine.exchange.splats.splat_files import read_splats, write_splats
+from pvd_engine.exchange.splats.splat_files import (
+    is_named_as_splats,
+    read_splats,
+    write_splats,
+)
 from pvd_engine.fields.architectures import make_field
 from pvd_engine.fields.base import Renderable
 from pvd_engine.fields.gaussians import GaussianField
@@ -49,8 +54,11 @@ from pvd_engine.fields.radiance_field import RadianceField
 from pvd_engine.fields.storage import load_any_field, save_field
 from pvd_engine.files.images import load_image, shows_through, write_png
 from pvd_engine.jobs.folder import read_request
+from pvd_engine.jobs.job import Job
 from pvd_engine.space.occupancy import OccupancyGrid
 from pvd_engine.space.space_map import BoxMap
+from pvd_engine.verbs import import_splats
+from pvd_engine.verbs.import_splats import ImportArguments
 from pvd_engine.verbs.info import describe_field
 from tests.fuzz.checks import (
     check_capture,
@@ -337,6 +345,40 @@ def _look_at_splats(folder: Path) -> None:
             check_sentence(sentence)
 
 
+def _trained_splats(folder: Path) -> None:
+    """A cloud and the cameras of its training."""
+    write_splats(cloud(20, 1), folder / "cloud.ply")
+    size = {"width": 8, "height": 6, "fx": 9.0, "fy": 9.0}
+    entries = [
+        {
+            "id": index,
+            "img_name": f"{index}",
+            "position": pose[:3, 3].tolist(),
+            "rotation": (pose[:3, :3] @ np.diag([1, -1, -1])).tolist(),
+            **size,
+        }
+        for index, pose in enumerate(ring(3))
+    ]
+    write_json(folder / "cameras.json", entries)
+
+
+def _look_at_imported(folder: Path) -> None:
+    """Import a cloud through the verb, by the cameras that it finds, and load the field."""
+    with tempfile.TemporaryDirectory(prefix="imported-") as temporary:
+        out, job = Path(temporary) / "field.safetensors", Job(Path(temporary) / "job")
+        for path in folder.iterdir():
+            if not is_named_as_splats(path):
+                continue
+            told = import_splats.run(ImportArguments(cloud=path, out=out, device="cpu"), job)
+            for sentence in told["warnings"]:
+                check_sentence(sentence)
+            check_json(describe_field(out))
+            field = load_any_field(out)
+            assert isinstance(field, GaussianField)
+            check_splats(field.splats().detached())
+        job.close()
+
+
 SAMPLES = {
     "transforms": Sample(_nerfstudio),
     "instant_ngp": Sample(_instant_ngp),
@@ -363,6 +405,11 @@ SAMPLES = {
     },
     **{
         f"splats_{name}": Sample(lambda folder, name=name: _splats(folder, name), _look_at_splats)
+        for name in SPLATS
+    },
+    "trained_splats": Sample(_trained_splats, _look_at_imported),
+    **{
+        f"import_{name}": Sample(lambda folder, name=name: _splats(folder, name), _look_at_imported)
         for name in SPLATS
     },
     "request": Sample(_request, _look_at_request),

@@ -21,6 +21,7 @@ MOST_BYTES = 16 * 1024 * 1024
 """Largest JSON file that is opened to tell what it is."""
 
 _TRAINED = "give the folder of images and cameras that it was trained on"
+_SPLATS = f"{_TRAINED}, or make a field of it with pvd import"
 _MADE = "give the folder of images and cameras that it was made from"
 _CONVERT = (
     "convert it with nerfstudio's ns-process-data, or export for COLMAP, and give that folder"
@@ -133,7 +134,7 @@ _OF_PROGRAMS = (
 )
 
 _SCENES = (
-    OtherFile("a Gaussian splat", _TRAINED, ".splat .ksplat .spz .sog", (b"ply",), holds=b"f_dc_0"),
+    OtherFile("a Gaussian splat", _SPLATS, ".splat .ksplat .spz .sog", (b"ply",), holds=b"f_dc_0"),
     OtherFile(
         "a mesh",
         _RENDER,

@@ -89,7 +89,7 @@ def stated_size(
     if values[0] is None and values[1] is None:
         return None
     width, height = (
-        None if value is None else _side(value, key, where)
+        None if value is None else image_side(value, key, where)
         for key, value in zip("wh", values, strict=True)
     )
     if width is None:
@@ -100,7 +100,8 @@ def stated_size(
     return width, height
 
 
-def _side(value: Any, key: str, where: str) -> int:
+def image_side(value: Any, key: str, where: str) -> int:
+    """Return a number of pixels, checked, or raise UserError."""
     side = positive_number(value, key, where)
     if side > MAX_SIDE or round(side) < 1:
         raise UserError(f"{where}: {key} must be a number of pixels, not {side:g}.")

@@ -20,7 +20,7 @@ from ...files.checked_json import InvalidJsonError, checked_numbers
 from ...kernels.harmonics import SH_0
 from .axes import LEFT_UP_FORWARD, turned
 from .contract import ImportedSplats, SplatOptions
-from .glb_layout import FLOAT, MAX_BYTES, Glb, glb_bytes, read_glb
+from .glb_layout import FLOAT, MAX_BYTES, Glb, glb_bytes, opened_glb
 from .values import SMALLEST_FILE, arrays_of, checked_splats, cut_to_degree
 
 EXTENSION = "KHR_gaussian_splatting"
@@ -51,27 +51,8 @@ def read_glb_splats(path: Path, options: SplatOptions) -> ImportedSplats:
     UserError
         The file cannot be read, is damaged, or holds no splats in the form that is read.
     """
-    glb = read_glb(path)
-    clouds: list[Splats] = []
-    notes: list[str] = []
-    most = max(SMALLEST_FILE, MOST_PLACED * len(glb.binary))
-    for mesh, matrix in _placed_meshes(glb):
-        primitives = glb.item("meshes", mesh).get("primitives")
-        for primitive in primitives if isinstance(primitives, list) else []:
-            if not isinstance(primitive, dict) or EXTENSION not in _extensions(primitive):
-                continue
-            splats, found = _splats(glb, primitive)
-            most -= splats.nbytes
-            if most < 0 or len(clouds) == MAX_CLOUDS:
-                raise glb.damaged("it places its splats too many times")
-            if not torch.equal(matrix, torch.eye(4, dtype=torch.float64)):
-                splats, more = transformed(splats, matrix)
-                found += more
-            clouds.append(splats)
-            notes += [note for note in found if note not in notes]
-    if not clouds:
-        raise UserError(f"{path} holds no splats; export them with {EXTENSION}.")
-    splats = concatenated(clouds)
+    with opened_glb(path) as glb:
+        splats, notes = _all_splats(glb)
     if options.turn_axes:
         splats = turned(splats, LEFT_UP_FORWARD)
         frame = "x and y were negated, as a .glb has x left and y up where a .ply has y down."
@@ -160,6 +141,30 @@ def _content(parts: dict[str, np.ndarray]) -> dict[str, Any]:
         "bufferViews": views,
         "buffers": [{"byteLength": start}],
     }
+
+
+def _all_splats(glb: Glb) -> tuple[Splats, list[str]]:
+    """Return the splats of all nodes, and what is to be said of them."""
+    clouds: list[Splats] = []
+    notes: list[str] = []
+    most = max(SMALLEST_FILE, MOST_PLACED * glb.size)
+    for mesh, matrix in _placed_meshes(glb):
+        primitives = glb.item("meshes", mesh).get("primitives")
+        for primitive in primitives if isinstance(primitives, list) else []:
+            if not isinstance(primitive, dict) or EXTENSION not in _extensions(primitive):
+                continue
+            splats, found = _splats(glb, primitive)
+            most -= splats.nbytes
+            if most < 0 or len(clouds) == MAX_CLOUDS:
+                raise glb.damaged("it places its splats too many times")
+            if not torch.equal(matrix, torch.eye(4, dtype=torch.float64)):
+                splats, more = transformed(splats, matrix)
+                found += more
+            clouds.append(splats)
+            notes += [note for note in found if note not in notes]
+    if not clouds:
+        raise UserError(f"{glb.path} holds no splats; export them with {EXTENSION}.")
+    return concatenated(clouds), notes
 
 
 def _splats(glb: Glb, primitive: dict[str, Any]) -> tuple[Splats, list[str]]:

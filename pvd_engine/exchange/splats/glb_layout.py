@@ -1,20 +1,28 @@
 """The layout of a binary glTF file: its JSON, its bytes, and the arrays that accessors name."""
 
+import contextlib
 import json
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ...errors import UserError
-from ...files.file_input import read_bytes
+from ...files.file_input import opened
 from ...files.json_input import decoded_json
 
 MAGIC = b"glTF"
 MAX_BYTES = (1 << 32) - 1
 """Largest file that the format can state."""
+
+CHUNK = struct.Struct("<I4s")
+"""Length and kind of a chunk."""
+
+JSON_AT = 20
+"""First byte of the JSON."""
 
 MAX_JSON_BYTES = 1 << 25
 MAX_JSON_VALUES = 1_000_000
@@ -42,13 +50,17 @@ class Glb:
     path : Path
     content : dict
         The decoded JSON.
-    binary : bytes-like
-        The binary chunk.
+    file : binary file
+        Open; arrays are read from it when they are asked for.
+    begin, size : int
+        First byte of the binary chunk, and its length.
     """
 
     path: Path
     content: dict[str, Any]
-    binary: memoryview
+    file: BinaryIO
+    begin: int
+    size: int
 
     def item(self, kind: str, index: Any) -> dict[str, Any]:
         """Return an entry of a list of the file, such as an accessor.
@@ -87,14 +99,17 @@ class Glb:
         row = kind.itemsize * width
         stride = _whole(view.get("byteStride", row))
         start, size = _whole(view.get("byteOffset", 0)), _whole(view.get("byteLength"))
-        fits = 0 <= start <= start + size <= len(self.binary)
+        fits = 0 <= start <= start + size <= self.size
         if view.get("buffer") != 0 or not fits or stride < row or offset < 0:
             raise self.damaged("an array reaches beyond its end")
-        if offset + stride * (count - 1) + row > size:
+        span = stride * (count - 1) + row
+        if offset + span > size:
             raise self.damaged("an array reaches beyond its end")
-        stored = np.ndarray(
-            (count, width), kind, self.binary, start + offset, (stride, kind.itemsize)
-        )
+        self.file.seek(self.begin + start + offset)
+        data = self.file.read(span)
+        if len(data) < span:
+            raise self.damaged("an array reaches beyond its end")
+        stored = np.ndarray((count, width), kind, data, 0, (stride, kind.itemsize))
         if kind.kind == "f":
             return stored.astype(np.float32)
         if accessor.get("normalized") is not True:
@@ -106,36 +121,47 @@ class Glb:
         return UserError(f"{self.path} is damaged: {reason}; export it again.")
 
 
-def read_glb(path: Path) -> Glb:
-    """Read a binary glTF file of version 2 with one buffer of its own.
+@contextlib.contextmanager
+def opened_glb(path: Path) -> Iterator[Glb]:
+    """Open a binary glTF file of version 2 with one buffer of its own; only its JSON is read.
 
     Raises
     ------
     UserError
         The file cannot be read or is damaged.
     """
-    data = read_bytes(path, MAX_BYTES)
-    if not data.startswith(MAGIC) or len(data) < 20:
-        raise UserError(f"{path} is not a .glb file; save glTF as one binary file.")
-    version, total, json_bytes, kind = struct.unpack_from("<II I4s", data, 4)
-    if version != 2 or kind != b"JSON" or total > len(data) or json_bytes > len(data) - 20:
-        raise UserError(f"{path} is cut off, or not of glTF version 2; export it again.")
-    if json_bytes > MAX_JSON_BYTES:
-        raise UserError(f"{path} holds too much JSON for splats; check that it is the right file.")
+    with opened(path, MAX_BYTES) as file:
+        length = file.seek(0, 2)
+        file.seek(0)
+        head = file.read(JSON_AT)
+        if not head.startswith(MAGIC) or len(head) < JSON_AT:
+            raise UserError(f"{path} is not a .glb file; save glTF as one binary file.")
+        version, total, json_bytes, kind = struct.unpack_from("<II I4s", head, 4)
+        if version != 2 or kind != b"JSON" or total > length or json_bytes > length - JSON_AT:
+            raise UserError(f"{path} is cut off, or not of glTF version 2; export it again.")
+        if json_bytes > MAX_JSON_BYTES:
+            raise UserError(
+                f"{path} holds too much JSON for splats; check that it is the right file."
+            )
+        content = _content(file.read(json_bytes), path)
+        begin, size = JSON_AT + json_bytes + CHUNK.size, 0
+        head = file.read(CHUNK.size)
+        if len(head) == CHUNK.size:
+            stated, kind = CHUNK.unpack(head)
+            size = stated if kind == b"BIN\0" and stated <= length - begin else 0
+        yield Glb(path, content, file, begin, size)
+
+
+def _content(data: bytes, path: Path) -> dict[str, Any]:
+    """Return the decoded JSON of a file."""
     try:
-        text = data[20 : 20 + json_bytes].decode("utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is damaged: its JSON is not text; export it again.") from error
     content = decoded_json(text, path, MAX_JSON_VALUES)
     if not isinstance(content, dict):
         raise UserError(f"{path} is damaged: its JSON is not an object; export it again.")
-    binary = memoryview(b"")
-    at = 20 + json_bytes
-    if at + 8 <= len(data):
-        size, kind = struct.unpack_from("<I4s", data, at)
-        if kind == b"BIN\0" and size <= len(data) - at - 8:
-            binary = memoryview(data)[at + 8 : at + 8 + size]
-    return Glb(path, content, binary)
+    return content
 
 
 def glb_bytes(content: dict[str, Any], binary: bytes) -> bytes:

@@ -49,6 +49,11 @@ FORMATS = (
 """All formats; a suffix that ends like another one stands before it."""
 
 
+def is_named_as_splats(path: Path) -> bool:
+    """Return whether a file's name ends as that of a format of splats."""
+    return any(path.name.lower().endswith(kind.suffix) for kind in FORMATS)
+
+
 def read_splats(path: Path, options: SplatOptions | None = None) -> ImportedSplats:
     """Read a file of splats of any format.
 

@@ -12,7 +12,7 @@ import io
 import struct
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import zstandard
@@ -20,7 +20,7 @@ import zstandard
 from ...errors import UserError
 from ...fields.splats import Splats
 from ...files.atomic import write_bytes
-from ...files.file_input import read_bytes
+from ...files.file_input import opened
 from .axes import RIGHT_UP_BACK, turned
 from .contract import ImportedSplats, SplatOptions
 from .smallest_three import LARGEST_SMALL, reduced, restored
@@ -40,6 +40,9 @@ SIGNATURES = (GZIP, struct.pack("<I", MAGIC))
 
 MAX_BYTES = 4 << 30
 """Largest file that is read: 200 million splats."""
+
+PART = 1 << 20
+"""Bytes that are read at a time."""
 
 HEADER = struct.Struct("<IIIBBBB")
 """Magic, version, count, degree, bits after the point, flags, reserved (4: number of streams)."""
@@ -95,8 +98,12 @@ def read_spz(path: Path, options: SplatOptions) -> ImportedSplats:
     UserError
         The file cannot be read, is damaged, of another version, or holds no splats.
     """
-    data = read_bytes(path, MAX_BYTES)
-    header, streams = _of_gzip(data, path) if data.startswith(GZIP) else _of_zstd(data, path)
+    with opened(path, MAX_BYTES) as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        zipped = file.read(len(GZIP)) == GZIP
+        file.seek(0)
+        header, streams = (_of_gzip if zipped else _of_zstd)(file, size, path)
     position, alpha, color, scale, rotation, rest = streams
     count = header.count
     sh = np.empty((count, (header.degree + 1) ** 2, 3), np.float32)
@@ -165,14 +172,17 @@ def write_spz(splats: Splats, path: Path, options: SplatOptions) -> list[str]:
     return [frame, *log_notes, *color_notes, *rest_notes, kept]
 
 
-def _of_gzip(data: bytes, path: Path) -> tuple[Header, list[np.ndarray]]:
-    """Return header and arrays of versions 1 to 3; no more is unpacked than the header needs."""
+def _of_gzip(file: BinaryIO, size: int, path: Path) -> tuple[Header, list[np.ndarray]]:
+    """Return header and arrays of versions 1 to 3; no more is read than the header needs."""
     unpacking = zlib.decompressobj(31)
     try:
-        head = unpacking.decompress(data, HEADER.size)
-        header = _checked_header(head, (1, 2, 3), len(data), path)
+        head = unpacking.decompress(file.read(PART), HEADER.size)
+        header = _checked_header(head, (1, 2, 3), size, path)
         needed = header.count * sum(header.sizes())
-        content = unpacking.decompress(unpacking.unconsumed_tail, needed)
+        content, packed = bytearray(), unpacking.unconsumed_tail
+        while packed and len(content) < needed and not unpacking.eof:
+            content += unpacking.decompress(packed, needed - len(content))
+            packed = unpacking.unconsumed_tail or file.read(PART)
     except zlib.error as error:
         raise _damaged(path) from error
     if len(content) < needed:
@@ -181,23 +191,26 @@ def _of_gzip(data: bytes, path: Path) -> tuple[Header, list[np.ndarray]]:
     return header, np.split(np.frombuffer(content, np.uint8), ends[:-1])
 
 
-def _of_zstd(data: bytes, path: Path) -> tuple[Header, list[np.ndarray]]:
+def _of_zstd(file: BinaryIO, size: int, path: Path) -> tuple[Header, list[np.ndarray]]:
     """Return header and arrays of version 4; the table of contents must be what the count needs."""
-    header = _checked_header(data[: HEADER.size], (4,), len(data), path)
+    head = file.read(HEADER_4_BYTES)
+    header = _checked_header(head[: HEADER.size], (4,), size, path)
     raw_sizes = [header.count * size for size in header.sizes()]
     needed = [size for size in raw_sizes if size]
-    if len(data) < HEADER_4_BYTES or header.streams != len(needed):
+    if len(head) < HEADER_4_BYTES or header.streams != len(needed):
         raise _damaged(path)
-    (table,) = struct.unpack_from("<I", data, HEADER.size)
+    (table,) = struct.unpack_from("<I", head, HEADER.size)
     start = table + STREAM.size * header.streams
-    if table < HEADER_4_BYTES or start > len(data):
+    if table < HEADER_4_BYTES or start > size:
         raise _damaged(path)
+    file.seek(table)
+    entries = file.read(STREAM.size * header.streams)
     streams = []
-    for index, raw in enumerate(needed):
-        packed, stated = STREAM.unpack_from(data, table + STREAM.size * index)
-        if stated != raw or packed > len(data) - start:
+    for raw, (packed, stated) in zip(needed, STREAM.iter_unpack(entries), strict=True):
+        if stated != raw or packed > size - start:
             raise _damaged(path)
-        streams.append(_unpacked(memoryview(data)[start : start + packed], raw, path))
+        file.seek(start)
+        streams.append(_unpacked(io.BufferedReader(_Part(file, packed), PART), raw, path))
         start += packed
     return header, [*streams, *[np.zeros(0, np.uint8)] * (len(raw_sizes) - len(needed))]
 
@@ -220,12 +233,30 @@ def _checked_header(head: bytes, versions: tuple[int, ...], size: int, path: Pat
     return header
 
 
-def _unpacked(frame: memoryview, raw: int, path: Path) -> np.ndarray:
+class _Part(io.RawIOBase):
+    """The next bytes of a file, so many and no more, as a file."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file, self.left = file, size
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; return the number of bytes, 0 at the end."""
+        data = self.file.read(min(len(buffer), self.left))
+        buffer[: len(data)] = data
+        self.left -= len(data)
+        return len(data)
+
+
+def _unpacked(frame: BinaryIO, raw: int, path: Path) -> np.ndarray:
     """Return the bytes of a zstd frame, as many as it should have; no more are unpacked."""
     content = bytearray(raw)
     try:
         decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
-        with decompressor.stream_reader(io.BytesIO(frame)) as reader:
+        with decompressor.stream_reader(frame, read_size=PART) as reader:
             filled = 0
             while filled < raw and (got := reader.readinto(memoryview(content)[filled:])):
                 filled += got
