@@ -1,5 +1,7 @@
 """The splats of any field that has density, for files: its own, or a direct projection."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
@@ -10,7 +12,7 @@ from ..fields.sizing import splat_sizes
 from ..fields.splats import Splats
 from .lesson import require_density, viewpoints
 from .splat_projection import projected_splats
-from .splats import require_splats
+from .splats import PROJECTION_RULES, require_splats
 
 SEED = 0
 """Seed of the viewpoints of a projection."""
@@ -19,9 +21,26 @@ COARSE = 0.1
 """Step of positions, in standard deviations of the splat in the middle, from which it is noted."""
 
 
-def exported_splats(
-    field: Field, capture: Capture | None, count: int | None
-) -> tuple[Splats, list[str]]:
+@dataclass(frozen=True)
+class ExportedSplats:
+    """Splats for a file.
+
+    Attributes
+    ----------
+    splats : Splats
+        Dataset frame.
+    antialiased : bool
+        They are to be drawn so.
+    notes : list of str
+        How they were made, and what was lost.
+    """
+
+    splats: Splats
+    antialiased: bool
+    notes: list[str]
+
+
+def exported_splats(field: Field, capture: Capture | None, count: int | None) -> ExportedSplats:
     """Return splats that show what a field shows.
 
     Parameters
@@ -34,10 +53,7 @@ def exported_splats(
 
     Returns
     -------
-    splats : Splats
-        Dataset frame.
-    notes : list of str
-        How they were made, and what was lost.
+    ExportedSplats
 
     Raises
     ------
@@ -46,11 +62,22 @@ def exported_splats(
     """
     require_density(field)
     own = field.as_splats()
-    splats, notes = _projected(field, capture, count) if own is None else own
+    if own is None:
+        splats, notes = _projected(field, capture, count)
+        rules = PROJECTION_RULES
+    else:
+        splats, notes = own
+        rules = field.header.get("architecture", {})
     if own is not None and count is not None and count < len(splats):
         notes = [*notes, f"The field is a cloud of splats: all {len(splats)} were written."]
+    if rules.get("rules") == "gsplat":
+        notes = [
+            *notes,
+            "The field is drawn by the rules of gsplat, which no file of splats states; give "
+            "--rules gsplat to pvd import.",
+        ]
     splats, far = _in_dataset_frame(splats, field.space.origin)
-    return splats, notes + far
+    return ExportedSplats(splats, bool(rules.get("antialiased")), notes + far)
 
 
 def _projected(

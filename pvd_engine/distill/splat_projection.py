@@ -25,8 +25,11 @@ from ..kernels.splat_rules import INRIA
 from ..kernels.workload import POINTS, in_portions, workload
 from ..space.rays import CameraBatch, generate_rays, image_pixels, sample_positions
 
-VIEWS, RAYS = 48, 3 << 17
-"""Viewpoints, and rays from all of them together."""
+VIEWS = 48
+"""Viewpoints."""
+
+RAYS_OF_A_SPLAT, FEWEST_RAYS = 10, 48 << 10
+"""Rays from all of them together: for each splat, and at least."""
 
 FEWEST_VIEWS = 6
 """Viewpoints that are looked from in any case."""
@@ -42,7 +45,7 @@ DENSE, FAINTEST = 0.1, 1e-3
 """Fractions of the light that reaches a cell: one that takes the first has a splat, one that does
 not take the second has none."""
 
-LIGHT = 0.8
+LIGHT = 0.9
 """Fraction of all light that the cells with splats take at least, also where all is fog."""
 
 SHOWN = 2.0
@@ -133,34 +136,38 @@ def projected_splats(
     Splats
         Centres counted from the origin of the teacher's map of space; none where it shows nothing.
     """
-    seen = _look(teacher, poses, seed, deadline)
+    seen = _look(teacher, poses, max(RAYS_OF_A_SPLAT * count, FEWEST_RAYS), seed, deadline)
     cells = _cells(teacher, seen, count)
     rotations = _rotations(teacher, cells)
     clear = torch.exp(-CLEAR * cells.thickness)
     across = THICKNESS + (WIDTH - THICKNESS) * clear
     wide = torch.full_like(across, WIDTH)
     shape = cells.sides[:, None] * torch.stack((wide, wide, across), dim=1)
-    # Splats in a surface overlap: a cell of it has 2 pi WIDTH^2 times the thickness of a centre.
-    thickness = cells.thickness / (2 * math.pi * WIDTH**2)
+    # Splats side by side overlap: a layer has 2 pi WIDTH^2 times the thickness of their centres.
+    # It is as thick as a cell's side, and a ray's way through a cell is 2/3 of that on average.
+    thickness = 1.5 * cells.thickness / (2 * math.pi * WIDTH**2)
     opacities = (-torch.expm1(-thickness)).clamp(max=INRIA.most_opaque)
     return Splats(cells.centers, shape, rotations, opacities, _colors(teacher, seen, cells, degree))
 
 
-def _look(teacher: Field, poses: PoseDistribution, seed: int, deadline: float) -> _Seen:
-    """Return what small pictures from random viewpoints show."""
+def _look(
+    teacher: Field, poses: PoseDistribution, pixels: int, seed: int, deadline: float
+) -> _Seen:
+    """Return what small pictures from random viewpoints show, of so many pixels in all."""
     device = teacher.device
-    cameras = [_small(camera) for camera in poses.sample(VIEWS, np.random.default_rng(seed))]
+    sampled = poses.sample(VIEWS, np.random.default_rng(seed))
+    cameras = [_small(camera, pixels / VIEWS) for camera in sampled]
     batch = CameraBatch.from_cameras(cameras, device)
     width, height = cameras[0].width, cameras[0].height
-    pixels = image_pixels(width, height, device)
+    positions = image_pixels(width, height, device)
     at_once = workload(device).at_once(POINTS)
     distances, parts, rays_before = [], [], 0
     for number in range(VIEWS):
         if number >= FEWEST_VIEWS and time.monotonic() > deadline:
             break
-        index = torch.full((len(pixels),), number, device=device)
-        rays = generate_rays(batch, index, pixels)
-        middle = torch.full((len(pixels),), 0.5, device=device)
+        index = torch.full((len(positions),), number, device=device)
+        rays = generate_rays(batch, index, positions)
+        middle = torch.full((len(positions),), 0.5, device=device)
         samples, _ = teacher.visible_samples(rays, middle)
         points, _ = sample_positions(rays, samples)
         density = torch.cat([teacher.log_density(part) for part in points.split(at_once)])
@@ -169,17 +176,17 @@ def _look(teacher: Field, poses: PoseDistribution, seed: int, deadline: float) -
             density = density + samples.log_stretch
         thickness = density.exp() * teacher.step
         weights = reaching * -torch.expm1(-thickness)
-        sums = torch.zeros((len(pixels), 2), device=device)
+        sums = torch.zeros((len(positions), 2), device=device)
         sums.index_add_(0, samples.ray_index, torch.stack((weights * samples.t, weights), dim=1))
         distance = torch.where(sums[:, 1] > 0.5, sums[:, 0] / sums[:, 1], math.inf)
         distances.append(distance.view(height, width))
         parts.append((points, samples.ray_index + rays_before, reaching, thickness))
-        rays_before += len(pixels)
+        rays_before += len(positions)
     return _Seen(batch, torch.stack(distances), *(torch.cat(v) for v in zip(*parts, strict=True)))
 
 
-def _small(camera: Camera) -> Camera:
-    factor = math.sqrt(RAYS / VIEWS / (camera.width * camera.height))
+def _small(camera: Camera, pixels: float) -> Camera:
+    factor = math.sqrt(pixels / (camera.width * camera.height))
     size = (max(round(side * factor), 1) for side in (camera.width, camera.height))
     return scaled_camera(camera, *size)
 

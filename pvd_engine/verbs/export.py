@@ -104,6 +104,13 @@ def _write_splats(arguments: ExportArguments, job: Job) -> int:
     read = _of_file if is_named_as_splats(arguments.field) else _of_field
     splats, options = read(arguments, job)
     job.warn(write_splats(splats, arguments.out, options))
+    if options.antialiased and arguments.to != "spz":
+        job.warn(
+            [
+                f"A .{arguments.to} does not say that its splats are to be drawn antialiased; give "
+                "--antialiased to pvd import, and choose it in other programs."
+            ]
+        )
     return len(splats)
 
 
@@ -125,10 +132,9 @@ def _of_field(arguments: ExportArguments, job: Job) -> "tuple[Splats, SplatOptio
 
     field = load_field(arguments.field, choose_device(arguments.device))
     capture = None if arguments.capture is None else open_capture(arguments.capture)
-    splats, notes = exported_splats(field, capture, arguments.splats)
-    job.warn(notes)
-    antialiased = field.header.get("architecture", {}).get("antialiased") is True
-    return splats, SplatOptions(arguments.turn_axes, antialiased=antialiased)
+    exported = exported_splats(field, capture, arguments.splats)
+    job.warn(exported.notes)
+    return exported.splats, SplatOptions(arguments.turn_axes, antialiased=exported.antialiased)
 
 
 VERB = Verb("export", ExportArguments, run)

@@ -86,6 +86,16 @@ def test_centres_are_written_in_the_dataset_frame_with_all_digits(tmp_path, job)
     assert any("steps of 0.25" in sentence for sentence in told["warnings"])
 
 
+def test_what_a_file_does_not_say_of_the_drawing_is_told(tmp_path):
+    plain = saved(tmp_path / "plain.safetensors", ball_field())
+    made = saved(tmp_path / "made.safetensors", ball_field(antialiased=True, rules="gsplat"))
+    for path, expected in ((plain, False), (made, True)):
+        told = " ".join(exported(Job(tmp_path / path.stem), path, "ply")[1]["warnings"])
+        assert ("drawn antialiased" in told) is ("rules of gsplat" in told) is expected
+    told = exported(Job(tmp_path / "spz"), made, "spz")[1]["warnings"]
+    assert "drawn antialiased" not in " ".join(told)
+
+
 def test_an_spz_says_that_its_splats_are_for_antialiased_pictures(tmp_path, job):
     for on in (False, True):
         path = saved(tmp_path / "a.safetensors", ball_field(antialiased=on))
@@ -93,7 +103,7 @@ def test_an_spz_says_that_its_splats_are_for_antialiased_pictures(tmp_path, job)
 
 
 def test_a_field_without_splats_is_projected_and_shows_the_same(tmp_path, job, monkeypatch):
-    monkeypatch.setattr(splat_projection, "RAYS", 24 * 64 * 64)
+    monkeypatch.setattr(splat_projection, "FEWEST_RAYS", 24 * 64 * 64)
     monkeypatch.setattr(GaussianField, "as_splats", Renderable.as_splats)
     field = ball_field(count=3000, size=0.05, flat=0.2, smooth=True)
     path = saved(tmp_path / "a.safetensors", field, viewpoints=POSES.to_json())

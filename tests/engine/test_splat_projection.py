@@ -34,7 +34,7 @@ RADIUS = 0.6
 def few_rays(monkeypatch):
     """Rays of 24 pictures of 64 x 64 pixels."""
     monkeypatch.setattr(splat_projection, "VIEWS", 24)
-    monkeypatch.setattr(splat_projection, "RAYS", 24 * 64 * 64)
+    monkeypatch.setattr(splat_projection, "FEWEST_RAYS", 24 * 64 * 64)
 
 
 def opaque(points):

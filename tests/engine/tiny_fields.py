@@ -42,7 +42,7 @@ def tiny_fields():
         patch.setitem(CLOUDS[GAUSSIANS].presets["small"], "splats", 600)
         patch.setattr(splat_projection, "VIEWS", 16)
         patch.setattr(splat_projection, "FEWEST_VIEWS", 2)
-        patch.setattr(splat_projection, "RAYS", 16 << 11)
+        patch.setattr(splat_projection, "FEWEST_RAYS", 16 << 11)
         patch.setitem(TARGETS_ONLY[LIGHT_FIELD].presets["small"], "network", NETWORK)
         for key, value in RAYS.items():
             patch.setitem(RAY_ENCODINGS["hash"], key, value)

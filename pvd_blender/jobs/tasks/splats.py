@@ -92,7 +92,7 @@ def saving_splats(splats: Splats, path: Path, notes: Sequence[str]) -> Task:
         f"Save {path.name}",
         "splats",
         "export",
-        {"to": path.suffix[1:], "out": str(path)},
+        {"to": path.suffix[1:].lower(), "out": str(path)},
         files={"field": (CLOUD, partial(write_ply, splats))},
         client={"saved": True, "note": joined(notes)},
     )
