@@ -6,6 +6,7 @@ the density. Its colours are fitted to the teacher's in the directions from whic
 """
 
 import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,10 @@ from ..space.rays import CameraBatch, generate_rays, image_pixels, sample_positi
 VIEWS, RAYS = 48, 3 << 17
 """Viewpoints, and rays from all of them together."""
 
-WIDTH, THICKNESS = 0.3, 0.02
+FEWEST_VIEWS = 6
+"""Viewpoints that are looked from in any case."""
+
+WIDTH, THICKNESS = 0.5, 0.15
 """Standard deviations of a splat in the surface and across it, in sides of its cell; one in fog is
 round."""
 
@@ -101,7 +105,12 @@ class _Cells:
 
 @torch.no_grad()
 def projected_splats(
-    teacher: Field, poses: PoseDistribution, count: int, degree: int, seed: int
+    teacher: Field,
+    poses: PoseDistribution,
+    count: int,
+    degree: int,
+    seed: int,
+    deadline: float = math.inf,
 ) -> Splats:
     """Return splats that show what a field shows.
 
@@ -116,13 +125,15 @@ def projected_splats(
         Degree of the harmonics of their colours.
     seed : int
         Seed of the viewpoints.
+    deadline : float
+        Value of the monotonic clock after which fewer viewpoints do.
 
     Returns
     -------
     Splats
         Centres counted from the origin of the teacher's map of space; none where it shows nothing.
     """
-    seen = _look(teacher, poses, seed)
+    seen = _look(teacher, poses, seed, deadline)
     cells = _cells(teacher, seen, count)
     rotations = _rotations(teacher, cells)
     clear = torch.exp(-CLEAR * cells.thickness)
@@ -135,7 +146,7 @@ def projected_splats(
     return Splats(cells.centers, shape, rotations, opacities, _colors(teacher, seen, cells, degree))
 
 
-def _look(teacher: Field, poses: PoseDistribution, seed: int) -> _Seen:
+def _look(teacher: Field, poses: PoseDistribution, seed: int, deadline: float) -> _Seen:
     """Return what small pictures from random viewpoints show."""
     device = teacher.device
     cameras = [_small(camera) for camera in poses.sample(VIEWS, np.random.default_rng(seed))]
@@ -145,6 +156,8 @@ def _look(teacher: Field, poses: PoseDistribution, seed: int) -> _Seen:
     at_once = workload(device).at_once(POINTS)
     distances, parts, rays_before = [], [], 0
     for number in range(VIEWS):
+        if number >= FEWEST_VIEWS and time.monotonic() > deadline:
+            break
         index = torch.full((len(pixels),), number, device=device)
         rays = generate_rays(batch, index, pixels)
         middle = torch.full((len(pixels),), 0.5, device=device)
@@ -252,7 +265,7 @@ def _colors(teacher: Field, seen: _Seen, cells: _Cells, degree: int) -> Tensor:
         features = teacher.features(points)
         normal = points.new_zeros((len(points), count, count))
         moment = points.new_zeros((len(points), count, 3))
-        for view in range(VIEWS):
+        for view in range(len(seen.distances)):
             directions = torch.nn.functional.normalize(points - seen.cameras.positions[view], dim=1)
             _, color = teacher.decode(points, directions, features)
             basis = spherical_harmonics(directions, degree)

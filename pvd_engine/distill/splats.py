@@ -1,5 +1,6 @@
 """Teach Gaussian splats what another field shows: a direct projection, then whole pictures."""
 
+import math
 import time
 from dataclasses import replace
 from functools import partial
@@ -26,6 +27,9 @@ from .fine_tuning import CHECK_EVERY, at_last
 from .lesson import Lesson, follow
 from .splat_projection import projected_splats
 from .taught_pieces import TaughtPieces, pictured
+
+PROJECTION_FRACTION = 0.1
+"""Fraction of the budget's time in which the direct projection may look at the teacher."""
 
 CHECKED_PIXELS = 1 << 12
 """Pixels of a look whether splats are ready for the images."""
@@ -62,7 +66,8 @@ def teach_splats(
     """
     started = time.monotonic()
     teacher = lesson.teacher.requires_grad_(False)
-    projected = projected_field(teacher, lesson.local_poses, sizes, seed)
+    deadline = budget.deadline(started, PROJECTION_FRACTION)
+    projected = projected_field(teacher, lesson.local_poses, sizes, seed, deadline)
     growth, turned = Growth(projected), Flag()
     parts: dict[str, Part] = {"growth": growth, "turned": turned}
     training = Training.start(projected, seed, parts=parts)
@@ -108,26 +113,34 @@ def is_near(field: GaussianField, teacher: Field, images: ImagePieces, step: int
 
 
 def projected_field(
-    teacher: Field, poses: PoseDistribution, sizes: SplatSizes, seed: int
+    teacher: Field,
+    poses: PoseDistribution,
+    sizes: SplatSizes,
+    seed: int,
+    deadline: float = math.inf,
 ) -> GaussianField:
     """Return a direct projection of a field as a field of splats, in the same map of space.
+
+    Its pictures are antialiased: splats are as small as pixels are or smaller, and drawn larger
+    they would take more light than their teacher does, in a large picture less than in a small one.
 
     Parameters
     ----------
     teacher : Field
     poses : PoseDistribution
-        As `projected_splats` takes them.
     sizes : SplatSizes
     seed : int
+    deadline : float
+        As `projected_splats` takes them.
 
     Raises
     ------
     UserError
         The field shows nothing from its viewpoints.
     """
-    splats = projected_splats(teacher, poses, sizes.count, sizes.degree, seed)
+    splats = projected_splats(teacher, poses, sizes.count, sizes.degree, seed, deadline)
     require_splats(splats)
-    return splat_field(splats, teacher.space, sizes.preset)
+    return splat_field(splats, teacher.space, sizes.preset, antialiased=True)
 
 
 def require_splats(projected: Splats) -> None:

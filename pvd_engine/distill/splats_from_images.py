@@ -30,7 +30,7 @@ from ..train.pixels import READING_FRACTION
 from ..train.preview import Preview, preview_views
 from ..train.splat_objective import FIRST_PIXELS, Growth, SplatObjective
 from ..train.training import Training
-from .splats import projected_field
+from .splats import PROJECTION_FRACTION, projected_field
 
 TEACHER = "hash"
 """Architecture of the field that the splats are projected from."""
@@ -75,7 +75,8 @@ def splats_from_images(
     if budget.steps is not None:
         budget = Budget(None, max(budget.steps - (first.steps or 0), 1))
     poses = PoseDistribution.from_cameras([view.camera for view in capture.split("train")])
-    field = projected_field(teacher, poses.moved(-space.origin), sizes, seed)
+    deadline = budget.deadline(time.monotonic(), PROJECTION_FRACTION)
+    field = projected_field(teacher, poses.moved(-space.origin), sizes, seed, deadline)
     growth = Growth(field)
     training = Training.start(field, seed, parts={"growth": growth})
     training.started, training.rays = started, float(FIRST_PIXELS)

@@ -65,7 +65,7 @@ def architecture(name: str, preset: str, decoder: str | None = None) -> dict[str
     if unknown is not None:
         raise UserError(
             f"No architecture is called '{unknown}'; choose one of {', '.join(RADIANCE_FIELDS)}, "
-            f"several joined by +, or {', '.join(CLOUDS)}."
+            f"or several joined by +, or {', '.join(CLOUDS)}."
         )
     if len(parts) > MAX_PARTS:
         raise UserError(f"'{name}' has {len(parts)} parts; join {MAX_PARTS} at most.")

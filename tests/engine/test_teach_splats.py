@@ -60,8 +60,8 @@ def test_splats_learn_what_a_teacher_shows(folder, tmp_path, teacher):
 
 
 def test_a_file_is_as_small_as_is_asked(folder, tmp_path):
-    result = student(folder, tmp_path, steps=2, splats=None, max_size="300kB")
-    assert 250_000 < result["size"] <= 300_000
+    result = student(folder, tmp_path, steps=2, splats=None, max_size="80kB")
+    assert 70_000 < result["size"] <= 80_000
     with pytest.raises(UserError, match="no room for splats"):
         student(folder, tmp_path / "small", steps=2, max_size="10kB")
 

@@ -41,6 +41,7 @@ def tiny_fields():
                 patch.setitem(encoder, key, value)
         patch.setitem(CLOUDS[GAUSSIANS].presets["small"], "splats", 600)
         patch.setattr(splat_projection, "VIEWS", 16)
+        patch.setattr(splat_projection, "FEWEST_VIEWS", 2)
         patch.setattr(splat_projection, "RAYS", 16 << 11)
         patch.setitem(TARGETS_ONLY[LIGHT_FIELD].presets["small"], "network", NETWORK)
         for key, value in RAYS.items():
