@@ -67,12 +67,11 @@ def cameras_near(cloud: Path) -> Path | None:
 def _camera(entry: Any, where: str) -> Camera:
     if not isinstance(entry, dict):
         raise UserError(f"{where}: it must be a JSON object.")
-    position, rotation = entry.get("position"), entry.get("rotation")
-    if not (_is_list(position, 3) and _is_list(rotation, 3)):
-        raise UserError(f"{where}: it needs a position of 3 numbers and a rotation of 3 rows.")
-    if not all(_is_list(row, 3) for row in rotation):
-        raise UserError(f"{where}: its rotation needs 3 rows of 3 numbers.")
-    rows = [[*row, at] for row, at in zip(rotation, position, strict=True)]
+    position, rotation = (_three(entry.get(key), key, where) for key in ("position", "rotation"))
+    rows = [
+        [*_three(row, "a row of its rotation", where), at]
+        for row, at in zip(rotation, position, strict=True)
+    ]
     matrix, _ = pose(rows, "rotation", where)
     matrix[:3, :3] = matrix[:3, :3] @ OPENGL
     width, height = (image_side(entry.get(key), key, where) for key in ("width", "height"))
@@ -87,5 +86,7 @@ def _camera(entry: Any, where: str) -> Camera:
     )
 
 
-def _is_list(value: Any, length: int) -> bool:
-    return isinstance(value, list) and len(value) == length
+def _three(value: Any, what: str, where: str) -> list[Any]:
+    if not isinstance(value, list) or len(value) != 3:
+        raise UserError(f"{where}: {what} must be a list of 3.")
+    return value
