@@ -12,7 +12,7 @@ from ..fields.sizing import splat_sizes
 from ..fields.splats import Splats
 from .lesson import require_density, viewpoints
 from .splat_projection import projected_splats
-from .splats import PROJECTION_RULES, require_splats
+from .splats import ANTIALIASED, require_splats
 
 SEED = 0
 """Seed of the viewpoints of a projection."""
@@ -64,7 +64,7 @@ def exported_splats(field: Field, capture: Capture | None, count: int | None) ->
     own = field.as_splats()
     if own is None:
         splats, notes = _projected(field, capture, count)
-        rules = PROJECTION_RULES
+        rules = {"antialiased": ANTIALIASED}
     else:
         splats, notes = own
         rules = field.header.get("architecture", {})

@@ -31,8 +31,8 @@ from .taught_pieces import TaughtPieces, pictured
 PROJECTION_FRACTION = 0.1
 """Fraction of the budget's time in which the direct projection may look at the teacher."""
 
-PROJECTION_RULES: dict[str, bool] = {"antialiased": True}
-"""How projected splats, and those that are taught from there, are drawn; see `splat_field`."""
+ANTIALIASED = True
+"""How projected splats, and those that are taught from there, are drawn."""
 
 CHECKED_PIXELS = 1 << 12
 """Pixels of a look whether splats are ready for the images."""
@@ -143,7 +143,7 @@ def projected_field(
     """
     splats = projected_splats(teacher, poses, sizes.count, sizes.degree, seed, deadline)
     require_splats(splats)
-    return splat_field(splats, teacher.space, sizes.preset, **PROJECTION_RULES)
+    return splat_field(splats, teacher.space, sizes.preset, antialiased=ANTIALIASED)
 
 
 def require_splats(projected: Splats) -> None:
