@@ -103,7 +103,7 @@ def use_as_field(
     """
     capture = None if frame is None else owner(frame)
     if isinstance(source, str | Path):
-        path = _absolute(source)
+        path = _existing(source)
         name, cloud = path.name.partition(".")[0], path
         matrix, notes = np.linalg.inv(_axes(axes, path)), []
     else:
@@ -132,7 +132,7 @@ def import_splats(path: str | Path, axes: str = "BLENDER") -> Object:
         Blender's own splat object; before Blender 5.3 points with colour and size, for display
         only.
     """
-    path = _absolute(path)
+    path = _existing(path)
     matrix = np.linalg.inv(_axes(axes, path))
     splats, notes = read_ply(path)
     shown = show_object(splats, path.name.partition(".")[0])
@@ -215,6 +215,14 @@ def _axes(name: str, path: Path) -> np.ndarray:
     if name not in AXES:
         raise ConvertFieldError(f"There are no axes '{name}'; choose one of {', '.join(AXES)}.")
     return AXES[name]
+
+
+def _existing(path: str | Path) -> Path:
+    """Return the absolute path of a file that is there."""
+    absolute = _absolute(path)
+    if not absolute.is_file():
+        raise ConvertFieldError(f"'{path}' is no file; choose a file of splats.")
+    return absolute
 
 
 def _absolute(path: str | Path) -> Path:
